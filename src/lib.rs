@@ -1,0 +1,61 @@
+//! 印信 (yinxin): the electronic-seal and licence issuance service behind one approval seal.
+//!
+//! The map. Rooms carry the nouns of the trade and stand on floors; imports only go down, and rooms of the tools'
+//! floor never import each other. `tests/it/house.rs` reads every `use` line and holds the rooms to it.
+//!
+//! | floor | rooms | may touch |
+//! |---|---|---|
+//! | doors | [`cli`], [`http`] | arguments, sockets; they parse, call one flow, and answer |
+//! | flows | [`issue`], [`abolish`], [`ca`], [`verify`] | the tools, in the order of the story |
+//! | tools | [`keys`], [`render`], [`store`] | the outside world, one kind each |
+//! | formats | [`pdf`], [`cms`], [`pki`], [`impression`], [`crypto`], [`limits`] | nothing: bytes ↔ meaning |
+//! | rules | [`authority`], [`item`], [`officer`], [`seal`], [`decision`], [`licence`], [`register`] | nothing: they decide |
+//! | ground | [`message`] | nothing |
+//!
+//! What is deliberately absent:
+//! - from rules and formats: clock, randomness, files, sockets, async. `now` and bytes come in as arguments;
+//!   `cargo check --no-default-features --lib` builds exactly these floors, so the compiler guards the line.
+//! - from [`keys`]: any way to sign bytes that were not written down first. A key takes a [`store::Order`] and
+//!   nothing else, and only the store can make one. It is the one type a tool takes from another tool.
+//! - from [`store`]: UPDATE or DELETE on what happened (orders' outcomes, seal events, custody, audit are appended).
+//! - from [`http`]: rules. A handler that decides something is in the wrong room.
+
+// — ground
+pub mod message;
+// — rules: decide
+pub mod authority;
+pub mod decision;
+pub mod item;
+pub mod licence;
+pub mod officer;
+pub mod register;
+pub mod seal;
+// — formats: bytes ↔ meaning
+pub mod cms;
+pub mod crypto;
+pub mod impression;
+pub mod limits;
+pub mod pdf;
+pub mod pki;
+// — tools: the outside world
+#[cfg(feature = "service")]
+pub mod keys;
+#[cfg(feature = "service")]
+pub mod render;
+#[cfg(feature = "service")]
+pub mod store;
+// — flows: the stories
+#[cfg(feature = "service")]
+pub mod abolish;
+#[cfg(feature = "service")]
+pub mod ca;
+#[cfg(feature = "service")]
+pub mod issue;
+pub mod verify;
+// — doors
+#[cfg(feature = "service")]
+pub mod cli;
+#[cfg(feature = "service")]
+pub mod config;
+#[cfg(feature = "service")]
+pub mod http;

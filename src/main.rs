@@ -1,0 +1,2 @@
+//! Arguments → settings → tools → one command.
+fn main() {}

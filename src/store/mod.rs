@@ -1,0 +1,3 @@
+//! The store.
+mod order;
+pub use order::Order;
