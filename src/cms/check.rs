@@ -87,12 +87,16 @@ impl Fault {
             Self::DigestUnsupported(oid) => Message::new(
                 "cms.digest-unsupported",
                 format!("无法计算摘要算法 {oid}，因此不作判断。请用支持该算法的工具检验。"),
-                format!("The digest algorithm {oid} cannot be computed here, so nothing is said. Use a tool that knows it."),
+                format!(
+                    "The digest algorithm {oid} cannot be computed here, so nothing is said. Use a tool that knows it."
+                ),
             ),
             Self::Attribute(name) => Message::new(
                 "cms.attribute",
                 format!("签名属性 {name} 缺失、重复或无法读取。请向发文机关索取原件。"),
-                format!("The signed attribute {name} is missing, doubled or cannot be read. Ask the issuer for the original."),
+                format!(
+                    "The signed attribute {name} is missing, doubled or cannot be read. Ask the issuer for the original."
+                ),
             ),
             Self::ContentType => Message::new(
                 "cms.content-type",
@@ -230,8 +234,8 @@ fn check_reference(signer: &Signer, certificate: Option<&Certificate>) -> Result
     }
     for reference in references {
         // SHA-1 is enough here: an exchanged certificate would need a second preimage, not a collision.
-        let digest = Digest::of_oid(reference.digest_algorithm)
-            .ok_or(Fault::DigestUnsupported(reference.digest_algorithm))?;
+        let digest =
+            Digest::of_oid(reference.digest_algorithm).ok_or(Fault::DigestUnsupported(reference.digest_algorithm))?;
         if digest.over(&[certificate.der()]) != reference.digest {
             return Err(Fault::OtherCertificate);
         }

@@ -30,9 +30,8 @@ pub fn signed_attributes(content_digest: &[u8; 32], signer_certificate_der: &[u8
     let certificate_hash = tlv::wrap(tlv::OCTET_STRING, &[&crypto::sha256(signer_certificate_der)]);
     let reference = tlv::wrap(tlv::SEQUENCE, &[&certificate_hash]);
     let references = tlv::wrap(tlv::SEQUENCE, &[&reference]);
-    let attribute = |oid, value: &[u8]| {
-        tlv::wrap(tlv::SEQUENCE, &[&tlv::object_identifier(oid), &tlv::wrap(tlv::SET, &[value])])
-    };
+    let attribute =
+        |oid, value: &[u8]| tlv::wrap(tlv::SEQUENCE, &[&tlv::object_identifier(oid), &tlv::wrap(tlv::SET, &[value])]);
     tlv::set_of(
         tlv::SET,
         vec![
@@ -104,3 +103,6 @@ pub fn room(algorithm: KeyAlgorithm, certificates: &[Vec<u8>]) -> Result<usize, 
     let attributes = signed_attributes(&[0; 32], signer);
     Ok(assemble(&attributes, &vec![0; algorithm.longest_signature()], algorithm, certificates)?.len())
 }
+
+#[cfg(test)]
+mod tests;

@@ -48,7 +48,10 @@ pub struct Signer {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SignerName {
     /// `serial` as the content octets of the INTEGER.
-    IssuerAndSerial { issuer: Name, serial: Vec<u8> },
+    IssuerAndSerial {
+        issuer: Name,
+        serial: Vec<u8>,
+    },
     KeyIdentifier(Vec<u8>),
 }
 
@@ -289,9 +292,8 @@ impl Signer {
             let fields = children(&first, tlv::SEQUENCE, "signing certificate reference")?;
             let (digest_algorithm, digest) = match fields.as_slice() {
                 [algorithm, digest, ..] if algorithm.tag == tlv::SEQUENCE => {
-                    let algorithm = *children(algorithm, tlv::SEQUENCE, "signing certificate reference")?
-                        .first()
-                        .ok_or(BAD)?;
+                    let algorithm =
+                        *children(algorithm, tlv::SEQUENCE, "signing certificate reference")?.first().ok_or(BAD)?;
                     (oid(&algorithm, "signing certificate reference")?, digest)
                 }
                 [digest, ..] => (default_digest, digest),

@@ -79,7 +79,10 @@ impl CertificateFault {
             Self::TooLarge => Message::new(
                 "pki.certificate-too-large",
                 format!("证书超过 {} 字节，不予读取。请确认文件是否正确。", limits::CERTIFICATE_BYTES),
-                format!("The certificate is larger than {} bytes and is not read. Check the file.", limits::CERTIFICATE_BYTES),
+                format!(
+                    "The certificate is larger than {} bytes and is not read. Check the file.",
+                    limits::CERTIFICATE_BYTES
+                ),
             ),
             Self::NotACertificate => Message::new(
                 "pki.not-a-certificate",
@@ -210,10 +213,12 @@ impl Meaning {
             }
         }
         let value = |oid: ObjectIdentifier| {
-            extensions.iter().find(|extension| extension.extn_id == oid).map(|extension| extension.extn_value.as_bytes())
+            extensions
+                .iter()
+                .find(|extension| extension.extn_id == oid)
+                .map(|extension| extension.extn_value.as_bytes())
         };
-        let constraints =
-            value(rfc5280::ID_CE_BASIC_CONSTRAINTS).map(BasicConstraints::from_der).transpose().ok()?;
+        let constraints = value(rfc5280::ID_CE_BASIC_CONSTRAINTS).map(BasicConstraints::from_der).transpose().ok()?;
         let usage = value(rfc5280::ID_CE_KEY_USAGE).map(KeyUsageBits::from_der).transpose().ok()?;
         let subject_key =
             value(rfc5280::ID_CE_SUBJECT_KEY_IDENTIFIER).map(SubjectKeyIdentifier::from_der).transpose().ok()?;
@@ -356,10 +361,7 @@ mod tests {
 
         use rcgen::PublicKeyData;
         assert_eq!(read.public_key, key.subject_public_key_info());
-        assert_eq!(
-            (read.is_ca, read.path_length, read.lenient, read.is_self_issued()),
-            (true, Some(2), false, true)
-        );
+        assert_eq!((read.is_ca, read.path_length, read.lenient, read.is_self_issued()), (true, Some(2), false, true));
         assert_eq!((read.not_before, read.not_after), (wish.not_before, wish.not_after));
         let usage = read.key_usage.unwrap();
         assert!(usage.key_cert_sign && usage.digital_signature && !usage.crl_sign && !usage.non_repudiation);
@@ -370,7 +372,10 @@ mod tests {
 
         let pem = to_pem("CERTIFICATE", made.der());
         assert_eq!(pem, made.pem().replace('\r', ""));
-        assert_eq!(from_pem_or_der("CERTIFICATE", format!("{pem}\nnotes\n{pem}").as_bytes()), vec![made.der().to_vec(); 2]);
+        assert_eq!(
+            from_pem_or_der("CERTIFICATE", format!("{pem}\nnotes\n{pem}").as_bytes()),
+            vec![made.der().to_vec(); 2]
+        );
         assert_eq!(from_pem_or_der("CERTIFICATE", made.der()), vec![made.der().to_vec()]);
         assert!(from_pem_or_der("CERTIFICATE", b"-----BEGIN CERTIFICATE-----\nMII").is_empty());
     }

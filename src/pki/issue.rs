@@ -3,8 +3,8 @@
 //! The key signs only what the store has written down (an order), so nothing here holds a key. Serial numbers and times
 //! are arguments. Profiles follow RFC 5280 §4, and for seals the subject shape of provincial seal authorities.
 
-use const_oid::db::rfc5280;
 use const_oid::ObjectIdentifier;
+use const_oid::db::rfc5280;
 use der::{Decode, Encode};
 use spki::AlgorithmIdentifierOwned;
 use time::OffsetDateTime;
@@ -48,10 +48,7 @@ impl Unsigned {
         let algorithm = self.algorithm.signature_algorithm();
         crypto::verify(&self.signer_public_key, &algorithm, &self.to_be_signed, signature)
             .map_err(IssueFault::Signature)?;
-        Ok(tlv::wrap(
-            tlv::SEQUENCE,
-            &[&self.to_be_signed, &encoded(&algorithm)?, &tlv::bit_string(signature)],
-        ))
+        Ok(tlv::wrap(tlv::SEQUENCE, &[&self.to_be_signed, &encoded(&algorithm)?, &tlv::bit_string(signature)]))
     }
 }
 
@@ -478,7 +475,10 @@ impl IssueFault {
             Self::Signature(fault) => Message::new(
                 "pki.signature",
                 format!("签名值与待签内容不符，未予采用：{}请检查密钥与证书是否对应。", fault.message().zh),
-                format!("The signature was not accepted: {} Check that key and certificate belong together.", fault.message().en),
+                format!(
+                    "The signature was not accepted: {} Check that key and certificate belong together.",
+                    fault.message().en
+                ),
             ),
             Self::Issuer => Message::new(
                 "pki.issuer",

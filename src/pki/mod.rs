@@ -9,3 +9,8 @@ pub mod name;
 pub mod path;
 pub mod revocation;
 pub mod tlv;
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+pub(crate) mod trial;

@@ -137,7 +137,9 @@ impl fmt::Display for Name {
                 match c {
                     ',' | '+' | '"' | '\\' | '<' | '>' | ';' | '=' => write!(f, "\\{c}")?,
                     // Control and direction marks could make the name look like another one.
-                    c if c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}') => {
+                    c if c.is_control()
+                        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}') =>
+                    {
                         write!(f, "{}", c.escape_unicode())?;
                     }
                     c => write!(f, "{c}")?,
@@ -183,8 +185,11 @@ fn text(value: &Element<'_>) -> String {
         PRINTABLE_STRING | 0x12 | 0x14 | 0x16 | 0x1A => latin1(),
         // BMPString: UCS-2, big-endian.
         0x1E => {
-            let units: Vec<u16> =
-                value.content.chunks(2).map(|pair| pair.iter().fold(0, |unit, &byte| unit << 8 | u16::from(byte))).collect();
+            let units: Vec<u16> = value
+                .content
+                .chunks(2)
+                .map(|pair| pair.iter().fold(0, |unit, &byte| unit << 8 | u16::from(byte)))
+                .collect();
             String::from_utf16_lossy(&units)
         }
         _ => format!("#{}", hex::encode(value.whole)),

@@ -7,11 +7,11 @@
 //!
 //! A chain without revocation evidence is its own verdict, never a good one: policy belongs to the caller.
 
+use certval::validator::pdv_trust_anchor::PDVTrustAnchorChoice;
 use certval::{
     CertificationPath, CertificationPathResults, CertificationPathSettings, PDVCertificate, PathValidationStatus,
     PkiEnvironment, TimeOfInterest,
 };
-use certval::validator::pdv_trust_anchor::PDVTrustAnchorChoice;
 use der::Encode;
 use time::OffsetDateTime;
 
@@ -96,8 +96,7 @@ pub fn judge_path(
             intermediates.push(candidate);
         }
     }
-    let mut search =
-        Search { intermediates, anchors, lists, at, steps: 0, attempts: 0, best: PathVerdict::NoAnchor };
+    let mut search = Search { intermediates, anchors, lists, at, steps: 0, attempts: 0, best: PathVerdict::NoAnchor };
     search.extend(&mut vec![leaf]);
     search.best
 }
@@ -288,7 +287,9 @@ impl Rule {
             Self::Policy => ("没有可接受的证书策略", "no certificate policy is acceptable"),
             Self::CriticalExtension => ("含有无法理解的关键扩展", "a critical extension is not understood"),
             Self::Encoding => ("某证书编码不合规", "a certificate is not properly encoded"),
-            Self::Budget => ("候选证书过多，已停止查找", "there are too many candidate certificates, the search was stopped"),
+            Self::Budget => {
+                ("候选证书过多，已停止查找", "there are too many candidate certificates, the search was stopped")
+            }
             Self::Other => ("不符合 RFC 5280 的规定", "it does not follow RFC 5280"),
         }
     }
@@ -338,14 +339,24 @@ impl PathVerdict {
                 let (zh, en) = why.words();
                 Message::new(
                     "pki.path-revocation-unknown",
-                    format!("证书链可信，但无法确认“{}”当时是否被撤销：{zh}。请取得该签发者的最新 CRL 后重新检验。", who(chain, *at_fault)),
-                    format!("The chain is trusted, but nothing shows whether \"{}\" was revoked: {en}. Obtain its issuer's current CRL and check again.", who(chain, *at_fault)),
+                    format!(
+                        "证书链可信，但无法确认“{}”当时是否被撤销：{zh}。请取得该签发者的最新 CRL 后重新检验。",
+                        who(chain, *at_fault)
+                    ),
+                    format!(
+                        "The chain is trusted, but nothing shows whether \"{}\" was revoked: {en}. Obtain its issuer's current CRL and check again.",
+                        who(chain, *at_fault)
+                    ),
                 )
             }
             Self::Revoked { chain, at_fault, revocation } => Message::new(
                 "pki.path-revoked",
                 format!("证书“{}”已于 {} 被撤销。", who(chain, *at_fault), revocation.effective()),
-                format!("The certificate of \"{}\" was revoked as of {}.", who(chain, *at_fault), revocation.effective()),
+                format!(
+                    "The certificate of \"{}\" was revoked as of {}.",
+                    who(chain, *at_fault),
+                    revocation.effective()
+                ),
             ),
             Self::Expired { chain, at_fault } => Message::new(
                 "pki.path-expired",
@@ -404,11 +415,16 @@ impl Unknown {
     pub fn words(&self) -> (String, String) {
         match self {
             Self::NoList => ("没有其签发者的 CRL".into(), "there is no CRL of its issuer".into()),
-            Self::NotSignedByIssuer => {
-                ("CRL 不是其签发者签名的，或无法检验".into(), "the CRL is not signed by its issuer, or cannot be checked".into())
+            Self::NotSignedByIssuer => (
+                "CRL 不是其签发者签名的，或无法检验".into(),
+                "the CRL is not signed by its issuer, or cannot be checked".into(),
+            ),
+            Self::NotAboutIt(what) => {
+                (format!("CRL 不适用于该证书（{what}）"), format!("the CRL is not about it ({what})"))
             }
-            Self::NotAboutIt(what) => (format!("CRL 不适用于该证书（{what}）"), format!("the CRL is not about it ({what})")),
-            Self::Stale(date) => (format!("CRL（{date}）在当时不是有效的"), format!("the CRL of {date} was not current then")),
+            Self::Stale(date) => {
+                (format!("CRL（{date}）在当时不是有效的"), format!("the CRL of {date} was not current then"))
+            }
             Self::ExpiredBefore(date) => (
                 format!("证书在 CRL（{date}）签发前已过期，CRL 可能不再列出"),
                 format!("the certificate had expired before the CRL of {date}, which may leave it out"),

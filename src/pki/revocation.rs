@@ -44,7 +44,11 @@ pub struct RevocationList {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Scope {
     All,
-    Only { users: bool, authorities: bool, points: Option<Vec<String>> },
+    Only {
+        users: bool,
+        authorities: bool,
+        points: Option<Vec<String>>,
+    },
     /// Something we do not follow; the list proves nothing.
     Unsupported(&'static str),
 }
@@ -200,8 +204,8 @@ impl RevocationList {
         while !rest.is_empty() {
             let (line, after) = Element::read(rest).map_err(|_| NotAList)?;
             rest = after;
-            let (number, _) = Element::read(line.expect(tlv::SEQUENCE).map_err(|_| NotAList)?.content)
-                .map_err(|_| NotAList)?;
+            let (number, _) =
+                Element::read(line.expect(tlv::SEQUENCE).map_err(|_| NotAList)?.content).map_err(|_| NotAList)?;
             if number.tag != tlv::INTEGER {
                 return Err(NotAList);
             }
@@ -331,11 +335,8 @@ fn read_line(line: &Element<'_>) -> Option<Revocation> {
         [_, at, extensions] => (at, read_extensions(extensions)?),
         _ => return None,
     };
-    let mut revocation = Revocation {
-        at: moment(&Time::from_der(at.whole).ok()?)?,
-        reason: Reason::Unspecified,
-        invalid_since: None,
-    };
+    let mut revocation =
+        Revocation { at: moment(&Time::from_der(at.whole).ok()?)?, reason: Reason::Unspecified, invalid_since: None };
     for extension in extensions {
         match extension.oid {
             rfc5280::ID_CE_CRL_REASONS => {

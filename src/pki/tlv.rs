@@ -143,12 +143,7 @@ impl<'a> Element<'a> {
         Ok((Self { tag, whole, content }, rest))
     }
 
-    fn read_indefinite(
-        tag: u8,
-        bytes: &'a [u8],
-        body: &'a [u8],
-        depth: usize,
-    ) -> Result<(Self, &'a [u8]), Fault> {
+    fn read_indefinite(tag: u8, bytes: &'a [u8], body: &'a [u8], depth: usize) -> Result<(Self, &'a [u8]), Fault> {
         // X.690 §8.1.3.2: only a constructed element may end by a mark.
         if tag & 0x20 == 0 {
             return Err(Fault::Length);
