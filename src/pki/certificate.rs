@@ -3,8 +3,8 @@
 use std::fmt;
 
 use const_oid::{ObjectIdentifier, db::rfc5280};
-use der::Decode;
 use der::asn1::OctetString;
+use der::{Decode, Encode};
 use spki::AlgorithmIdentifierOwned;
 use time::OffsetDateTime;
 use x509_cert::ext::pkix::name::{DistributionPointName, GeneralName};
@@ -48,6 +48,8 @@ pub struct Certificate {
     pub authority_key_id: Option<Vec<u8>>,
     /// Where its issuer publishes revocation lists, by its own account: never fetched unless the host is allowed.
     pub crl_urls: Vec<String>,
+    /// The names of all its distribution points, as DER GeneralNames.
+    pub(super) crl_points: Vec<Vec<u8>>,
     /// True where the strict reader refused it and the lenient one read it: shown in every report, and such a
     /// certificate is never part of a path.
     pub lenient: bool,
@@ -136,6 +138,7 @@ impl Certificate {
             subject_key_id: meaning.subject_key_id,
             authority_key_id: meaning.authority_key_id,
             crl_urls: meaning.crl_urls,
+            crl_points: meaning.crl_points,
             lenient,
         })
     }
@@ -199,6 +202,7 @@ struct Meaning {
     subject_key_id: Option<Vec<u8>>,
     authority_key_id: Option<Vec<u8>>,
     crl_urls: Vec<String>,
+    crl_points: Vec<Vec<u8>>,
 }
 
 impl Meaning {
@@ -226,6 +230,7 @@ impl Meaning {
             value(rfc5280::ID_CE_AUTHORITY_KEY_IDENTIFIER).map(AuthorityKeyIdentifier::from_der).transpose().ok()?;
         let points =
             value(rfc5280::ID_CE_CRL_DISTRIBUTION_POINTS).map(CrlDistributionPoints::from_der).transpose().ok()?;
+        let points = points.map(point_names).unwrap_or_default();
         Some(Self {
             not_before: moment(&tbs.validity().not_before)?,
             not_after: moment(&tbs.validity().not_after)?,
@@ -242,7 +247,8 @@ impl Meaning {
                 .and_then(|id| id.key_identifier)
                 .map(OctetString::into_bytes)
                 .map(|bytes| bytes.into_vec()),
-            crl_urls: points.map(|points| uris(&points)).unwrap_or_default(),
+            crl_urls: points.iter().filter_map(uri).collect(),
+            crl_points: points.iter().map(Encode::to_der).collect::<Result<_, _>>().ok()?,
         })
     }
 
@@ -259,6 +265,7 @@ impl Meaning {
             subject_key_id: None,
             authority_key_id: None,
             crl_urls: Vec::new(),
+            crl_points: Vec::new(),
         };
         for extension in certificate.extensions() {
             match extension.parsed_extension() {
@@ -285,16 +292,19 @@ impl Meaning {
     }
 }
 
-fn uris(points: &CrlDistributionPoints) -> Vec<String> {
-    let names = points.0.iter().filter_map(|point| match &point.distribution_point {
+fn point_names(points: CrlDistributionPoints) -> Vec<GeneralName> {
+    let full = points.0.into_iter().filter_map(|point| match point.distribution_point {
         Some(DistributionPointName::FullName(names)) => Some(names),
         _ => None,
     });
-    let uris = names.flatten().filter_map(|name| match name {
+    full.flatten().collect()
+}
+
+fn uri(name: &GeneralName) -> Option<String> {
+    match name {
         GeneralName::UniformResourceIdentifier(uri) => Some(uri.to_string()),
         _ => None,
-    });
-    uris.collect()
+    }
 }
 
 /// An X.509 time as a moment in UTC.

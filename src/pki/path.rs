@@ -38,8 +38,8 @@ pub enum PathVerdict {
     Expired { chain: Vec<Certificate>, at_fault: usize },
     /// `chain[at_fault]` had not begun.
     NotYetValid { chain: Vec<Certificate>, at_fault: usize },
-    /// The only chain rests on the named algorithm or key, too weak to prove anything.
-    Weak(String),
+    /// A chain to an anchor, good in everything else, that rests on the named algorithm or key: too weak to prove anything.
+    Weak { chain: Vec<Certificate>, algorithm: String },
     /// The only chain uses the named thing, which cannot be checked here.
     Unsupported(String),
     /// The only chain breaks the rule named in English.
@@ -97,7 +97,7 @@ pub fn judge_path(
         }
     }
     let mut search = Search { intermediates, anchors, lists, at, steps: 0, attempts: 0, best: PathVerdict::NoAnchor };
-    search.extend(&mut vec![leaf]);
+    search.extend(&mut vec![leaf], None);
     search.best
 }
 
@@ -112,14 +112,13 @@ struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    /// Looks for issuers of the last certificate of `path`, anchors first.
-    fn extend(&mut self, path: &mut Vec<&'a Certificate>) {
+    /// Looks for issuers of the last certificate of `path`, anchors first; `weakness` is that of its signatures so far.
+    fn extend(&mut self, path: &mut Vec<&'a Certificate>, weakness: Option<&str>) {
         let Some(&last) = path.last() else { return };
         for anchor in self.anchors {
-            if self.is_issuer(anchor, last) {
+            if let Some(own) = self.signed_by(last, anchor) {
                 self.attempts += 1;
-                let verdict = judge_chain(path, anchor, self.lists, self.at);
-                self.note(verdict);
+                self.note(judge_chain(path, anchor, weakness.or(own.as_deref()), self.lists, self.at));
             }
             if self.is_over() {
                 return;
@@ -131,9 +130,9 @@ impl<'a> Search<'a> {
         for issuer in self.intermediates.clone() {
             // A key that comes twice adds nothing (RFC 5280 §6.1 forbids a certificate twice; this also stops loops).
             let seen = path.iter().any(|step| step.public_key == issuer.public_key && step.subject == issuer.subject);
-            if !seen && self.is_issuer(issuer, last) {
+            if !seen && let Some(own) = self.signed_by(last, issuer) {
                 path.push(issuer);
-                self.extend(path);
+                self.extend(path, weakness.or(own.as_deref()));
                 path.pop();
             }
             if self.is_over() {
@@ -142,25 +141,26 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Name, key identifiers and signature fit; a misfit of the signature alone is noted as what it is.
-    fn is_issuer(&mut self, issuer: &Certificate, subject: &Certificate) -> bool {
+    /// Whether name, key identifiers and signature fit, and if so what is weak about the signature. A misfit of the
+    /// signature alone is noted as what it is.
+    fn signed_by(&mut self, subject: &Certificate, issuer: &Certificate) -> Option<Option<String>> {
         if !issuer.subject.means(&subject.issuer) || !issuer.is_ca {
-            return false;
+            return None;
         }
         if let (Some(named), Some(own)) = (&subject.authority_key_id, &issuer.subject_key_id)
             && named != own
         {
-            return false;
+            return None;
         }
         self.steps += 1;
         let fault = match subject.is_signed_by(&issuer.public_key) {
-            Ok(()) => return true,
+            Ok(()) => return Some(None),
+            Err(SignatureFault::Weak(name)) => return Some(Some(name)),
             Err(SignatureFault::Wrong | SignatureFault::Malformed(_)) => PathVerdict::Broken(Rule::Signature),
-            Err(SignatureFault::Weak(name)) => PathVerdict::Weak(name),
             Err(SignatureFault::Unsupported(name)) => PathVerdict::Unsupported(name),
         };
         self.note(fault);
-        false
+        None
     }
 
     fn note(&mut self, verdict: PathVerdict) {
@@ -182,6 +182,7 @@ impl<'a> Search<'a> {
 fn judge_chain(
     path: &[&Certificate],
     anchor: &Certificate,
+    weakness: Option<&str>,
     lists: &[RevocationList],
     at: OffsetDateTime,
 ) -> PathVerdict {
@@ -197,17 +198,22 @@ fn judge_chain(
     // and what is wrong nearer the anchor is said first.
     let mut unknown = None;
     let mut revoked_later = None;
+    let mut weakness = weakness.map(str::to_owned);
     for (i, pair) in chain.windows(2).enumerate().rev() {
         let [certificate, issuer] = pair else { continue };
-        match standing(certificate, &issuer.public_key, lists, at) {
-            Standing::Good { later, .. } => revoked_later = later,
+        match standing(certificate, issuer, lists, at) {
+            Standing::Good { later, weakness: of_list, .. } => {
+                revoked_later = later;
+                weakness = weakness.or(of_list);
+            }
             Standing::Revoked(revocation) => return PathVerdict::Revoked { chain, at_fault: i, revocation },
             Standing::Unknown(why) => unknown = unknown.or(Some((i, why))),
         }
     }
-    match unknown {
-        Some((at_fault, why)) => PathVerdict::RevocationUnknown { chain, at_fault, why },
-        None => PathVerdict::Trusted { chain, revoked_later },
+    match (unknown, weakness) {
+        (Some((at_fault, why)), _) => PathVerdict::RevocationUnknown { chain, at_fault, why },
+        (None, Some(algorithm)) => PathVerdict::Weak { chain, algorithm },
+        (None, None) => PathVerdict::Trusted { chain, revoked_later },
     }
 }
 
@@ -239,9 +245,9 @@ fn validate(path: &[&Certificate], anchor: &Certificate) -> Result<(), Rule> {
     settings.set_enforce_trust_anchor_constraints(true);
     let settings = certval::validator::path_validator::enforce_trust_anchor_constraints(&settings, &anchor)
         .map_err(|_| Rule::Other)?;
-    let mut chain = CertificationPath::new(anchor, intermediates, target);
+    let chain = CertificationPath::new(anchor, intermediates, target);
     let mut results = CertificationPathResults::new();
-    match environment.validate_path(&environment, &settings, &mut chain, &mut results) {
+    match environment.validate_path(&environment, &settings, &chain, &mut results) {
         Ok(()) if results.get_validation_status() == Some(PathValidationStatus::Valid) => Ok(()),
         Ok(()) => Err(Rule::Other),
         Err(certval::Error::PathValidation(status)) => Err(Rule::broken(status)),
@@ -258,8 +264,11 @@ fn verify_signature(
     public_key: &spki::SubjectPublicKeyInfoOwned,
 ) -> certval::Result<()> {
     let public_key = public_key.to_der().map_err(certval::Error::Asn1Error)?;
-    crypto::verify(&public_key, algorithm, message, signature.raw_bytes())
-        .map_err(|_| certval::Error::PathValidation(PathValidationStatus::SignatureVerificationFailure))
+    match crypto::verify(&public_key, algorithm, message, signature.raw_bytes()) {
+        // Weakness is a verdict of its own, given when everything else is known.
+        Ok(()) | Err(SignatureFault::Weak(_)) => Ok(()),
+        Err(_) => Err(certval::Error::PathValidation(PathValidationStatus::SignatureVerificationFailure)),
+    }
 }
 
 impl Rule {
@@ -303,8 +312,9 @@ impl PathVerdict {
             | Self::RevocationUnknown { chain, .. }
             | Self::Revoked { chain, .. }
             | Self::Expired { chain, .. }
-            | Self::NotYetValid { chain, .. } => chain,
-            Self::Weak(_) | Self::Unsupported(_) | Self::Broken(_) | Self::NoAnchor => &[],
+            | Self::NotYetValid { chain, .. }
+            | Self::Weak { chain, .. } => chain,
+            Self::Unsupported(_) | Self::Broken(_) | Self::NoAnchor => &[],
         }
     }
 
@@ -317,7 +327,7 @@ impl PathVerdict {
             Self::Revoked { at_fault: 0, .. } => Some("REVOKED_NO_POE"),
             Self::Revoked { .. } => Some("REVOKED_CA_NO_POE"),
             Self::Expired { .. } | Self::NotYetValid { .. } => Some("OUT_OF_BOUNDS_NO_POE"),
-            Self::Weak(_) => Some("CRYPTO_CONSTRAINTS_FAILURE_NO_POE"),
+            Self::Weak { .. } => Some("CRYPTO_CONSTRAINTS_FAILURE_NO_POE"),
             Self::Broken(Rule::Length | Rule::Names | Rule::Policy) => Some("CHAIN_CONSTRAINTS_FAILURE"),
             Self::Unsupported(_) | Self::Broken(_) => Some("CERTIFICATE_CHAIN_GENERAL_FAILURE"),
             Self::NoAnchor => Some("NO_CERTIFICATE_CHAIN_FOUND"),
@@ -368,7 +378,7 @@ impl PathVerdict {
                 format!("证书“{}”当时尚未生效。", who(chain, *at_fault)),
                 format!("The certificate of \"{}\" was not yet valid then.", who(chain, *at_fault)),
             ),
-            Self::Weak(name) => Message::new(
+            Self::Weak { algorithm: name, .. } => Message::new(
                 "pki.path-weak",
                 format!("证书链依赖强度不足的 {name}，不能作为凭据。"),
                 format!("The chain rests on {name}, which is too weak to prove anything."),
@@ -401,10 +411,10 @@ impl PathVerdict {
             Self::Broken(Rule::Signature) => 1,
             Self::Broken(_) => 2,
             Self::Unsupported(_) => 3,
-            Self::Weak(_) => 4,
-            Self::NotYetValid { .. } | Self::Expired { .. } => 5,
-            Self::Revoked { .. } => 6,
-            Self::RevocationUnknown { .. } => 7,
+            Self::NotYetValid { .. } | Self::Expired { .. } => 4,
+            Self::Revoked { .. } => 5,
+            Self::RevocationUnknown { .. } => 6,
+            Self::Weak { .. } => 7,
             Self::Trusted { .. } => 8,
         }
     }

@@ -2,16 +2,18 @@
 //!
 //! A list issued after the moment asked about is good evidence about it, so the past can be judged with today's list. What
 //! no list proves is said to be unknown, with the reason; never assumed good.
-//! Not supported, hence unknown: delta and indirect lists, lists for some reasons only, lists signed by another key than
-//! the certificate's issuer's, and distribution points named otherwise than by URI.
+//! Proof of good standing must be complete, proof of revocation need not be: a delta list or a list for some reasons only
+//! never clears a certificate, but a line in it counts.
+//! Not supported, hence unknown: indirect lists, lists signed by another key than the one that signed the certificate (so
+//! also an issuer's changed key), and distribution points by relative name.
 
 use const_oid::db::rfc5280;
-use der::Decode;
 use der::asn1::ObjectIdentifier;
+use der::{Decode, Encode};
 use spki::AlgorithmIdentifierOwned;
 use time::OffsetDateTime;
 use x509_cert::ext::pkix::IssuingDistributionPoint;
-use x509_cert::ext::pkix::name::{DistributionPointName, GeneralName};
+use x509_cert::ext::pkix::name::DistributionPointName;
 use x509_cert::time::Time;
 
 use super::certificate::{Certificate, moment};
@@ -47,8 +49,11 @@ enum Scope {
     Only {
         users: bool,
         authorities: bool,
-        points: Option<Vec<String>>,
+        /// DER GeneralNames.
+        points: Option<Vec<Vec<u8>>>,
     },
+    /// Too little to clear anyone; its lines count.
+    Partial(&'static str),
     /// Something we do not follow; the list proves nothing.
     Unsupported(&'static str),
 }
@@ -56,8 +61,9 @@ enum Scope {
 /// What is known about a certificate's revocation at a moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {
-    /// Proven not revoked then, by a list of the given date.
-    Good { list: OffsetDateTime, later: Option<Revocation> },
+    /// Proven not revoked then, by a list of the given date; `later` if it was revoked afterwards, `weakness` if the
+    /// list's signature is right but too weak to prove it.
+    Good { list: OffsetDateTime, later: Option<Revocation>, weakness: Option<String> },
     /// Revoked at or before the moment.
     Revoked(Revocation),
     /// Nothing here proves either.
@@ -210,7 +216,7 @@ impl RevocationList {
                 return Err(NotAList);
             }
             if number.content == serial {
-                let revocation = read_line(&line).ok_or(NotAList)?;
+                let Some(revocation) = read_line(&line).ok_or(NotAList)? else { continue };
                 // A serial listed twice: the earlier moment counts.
                 found = Some(match found {
                     Some(earlier) if earlier.effective() <= revocation.effective() => earlier,
@@ -224,12 +230,12 @@ impl RevocationList {
     fn scope_fault(&self, certificate: &Certificate) -> Option<&'static str> {
         match &self.scope {
             Scope::All => None,
-            Scope::Unsupported(what) => Some(what),
+            Scope::Unsupported(what) | Scope::Partial(what) => Some(what),
             Scope::Only { users: true, .. } if certificate.is_ca => Some("user certificates only"),
             Scope::Only { authorities: true, .. } if !certificate.is_ca => Some("authority certificates only"),
             // RFC 5280 §6.3.3 (b)(2)(i): a name of the list's point must be one of the certificate's.
             Scope::Only { points: Some(points), .. }
-                if !points.iter().any(|point| certificate.crl_urls.contains(point)) =>
+                if !points.iter().any(|point| certificate.crl_points.contains(point)) =>
             {
                 Some("another distribution point")
             }
@@ -238,34 +244,49 @@ impl RevocationList {
     }
 }
 
-/// What `lists` prove about `certificate` at a moment, where `issuer_public_key` is the key that signed it.
+/// What `lists` prove about `certificate` at a moment, where `issuer`'s key signed it.
 ///
 /// Lists of other issuers may be among them. Of several usable lists any that tells of a revocation counts, whether
 /// overdue or not, as a revocation is for ever; a hold counts if the newest list still has it.
 pub fn standing(
     certificate: &Certificate,
-    issuer_public_key: &[u8],
+    issuer: &Certificate,
     lists: &[RevocationList],
     at: OffsetDateTime,
 ) -> Standing {
+    // RFC 5280 §6.3.3 (f): an issuer whose key usage is restricted must be allowed to sign lists.
+    if issuer.key_usage.is_some_and(|usage| !usage.crl_sign) {
+        return Standing::Unknown(Unknown::NotSignedByIssuer);
+    }
     let mut unknown = Unknown::NoList;
     let mut usable = Vec::new();
     for list in lists.iter().filter(|list| list.issuer.means(&certificate.issuer)) {
-        if list.is_signed_by(issuer_public_key).is_err() {
-            unknown = unknown.or(Unknown::NotSignedByIssuer);
-        } else if let Some(why) = list.scope_fault(certificate) {
-            unknown = unknown.or(Unknown::NotAboutIt(why));
-        } else {
-            match list.line(&certificate.serial) {
-                Ok(line) => usable.push((list, line)),
-                Err(NotAList) => unknown = unknown.or(Unknown::NotAboutIt("a list that cannot be read to its end")),
+        let weakness = match list.is_signed_by(&issuer.public_key) {
+            Ok(()) => None,
+            Err(SignatureFault::Weak(algorithm)) => Some(algorithm),
+            Err(_) => {
+                unknown = unknown.or(Unknown::NotSignedByIssuer);
+                continue;
             }
+        };
+        if let Some(why) = list.scope_fault(certificate) {
+            unknown = unknown.or(Unknown::NotAboutIt(why));
+            if let (Scope::Partial(_), Ok(Some(line))) = (&list.scope, list.line(&certificate.serial))
+                && line.effective() <= at
+            {
+                return Standing::Revoked(line);
+            }
+            continue;
+        }
+        match list.line(&certificate.serial) {
+            Ok(line) => usable.push((list, line, weakness)),
+            Err(NotAList) => unknown = unknown.or(Unknown::NotAboutIt("a list that cannot be read to its end")),
         }
     }
-    usable.sort_by_key(|(list, _)| list.this_update);
+    usable.sort_by_key(|(list, ..)| list.this_update);
     let newest = usable.len().saturating_sub(1);
     let mut later: Option<Revocation> = None;
-    for (i, (_, line)) in usable.iter().enumerate() {
+    for (i, (_, line, _)) in usable.iter().enumerate() {
         match line {
             Some(line) if line.reason == Reason::CertificateHold && i != newest => {}
             Some(line) if line.effective() <= at => return Standing::Revoked(*line),
@@ -273,12 +294,12 @@ pub fn standing(
             None => {}
         }
     }
-    for (list, _) in usable.iter().rev() {
+    for (list, _, weakness) in usable.into_iter().rev() {
         let kept = certificate.not_after >= list.this_update
             || list.keeps_expired_since.is_some_and(|since| since <= certificate.not_after);
         if list.this_update >= at || list.next_update.is_some_and(|next| at <= next) {
             if kept || later.is_some() {
-                return Standing::Good { list: list.this_update, later };
+                return Standing::Good { list: list.this_update, later, weakness };
             }
             unknown = unknown.or(Unknown::ExpiredBefore(list.this_update));
         } else {
@@ -328,7 +349,8 @@ fn read_extensions<'a>(list: &Element<'a>) -> Option<Vec<Extension<'a>>> {
     Some(read)
 }
 
-fn read_line(line: &Element<'_>) -> Option<Revocation> {
+/// None where it cannot be read; nothing inside where a delta list takes the certificate off the list.
+fn read_line(line: &Element<'_>) -> Option<Option<Revocation>> {
     let parts = line.children().ok()?;
     let (at, extensions) = match parts.as_slice() {
         [_, at] => (at, Vec::new()),
@@ -342,6 +364,9 @@ fn read_line(line: &Element<'_>) -> Option<Revocation> {
             rfc5280::ID_CE_CRL_REASONS => {
                 let code = Element::read_all(extension.value).ok()?.expect(0x0A).ok()?;
                 let [code] = code.content else { return None };
+                if *code == REMOVE_FROM_CRL {
+                    return Some(None);
+                }
                 revocation.reason = Reason::of_code(*code)?;
             }
             rfc5280::ID_CE_INVALIDITY_DATE => {
@@ -352,37 +377,34 @@ fn read_line(line: &Element<'_>) -> Option<Revocation> {
             _ => {}
         }
     }
-    Some(revocation)
+    Some(Some(revocation))
 }
+
+/// CRLReason removeFromCRL (RFC 5280 §5.3.1), met in delta lists.
+const REMOVE_FROM_CRL: u8 = 8;
 
 impl Scope {
     fn read(extensions: &[Extension<'_>]) -> Option<Self> {
         let mut scope = Self::All;
         for extension in extensions {
             match extension.oid {
-                rfc5280::ID_CE_DELTA_CRL_INDICATOR => return Some(Self::Unsupported("a delta list")),
+                rfc5280::ID_CE_DELTA_CRL_INDICATOR => return Some(Self::Partial("a delta list")),
                 rfc5280::ID_CE_ISSUING_DISTRIBUTION_POINT => {
                     let point = IssuingDistributionPoint::from_der(extension.value).ok()?;
                     if point.indirect_crl {
                         return Some(Self::Unsupported("an indirect list"));
                     }
                     if point.only_some_reasons.is_some() {
-                        return Some(Self::Unsupported("a list for some reasons only"));
+                        return Some(Self::Partial("a list for some reasons only"));
                     }
                     if point.only_contains_attribute_certs {
                         return Some(Self::Unsupported("a list of attribute certificates"));
                     }
                     let points = match point.distribution_point {
                         None => None,
-                        Some(DistributionPointName::FullName(names)) => Some(
-                            names
-                                .iter()
-                                .filter_map(|name| match name {
-                                    GeneralName::UniformResourceIdentifier(uri) => Some(uri.to_string()),
-                                    _ => None,
-                                })
-                                .collect(),
-                        ),
+                        Some(DistributionPointName::FullName(names)) => {
+                            Some(names.iter().map(Encode::to_der).collect::<Result<_, _>>().ok()?)
+                        }
                         Some(DistributionPointName::NameRelativeToCRLIssuer(_)) => {
                             return Some(Self::Unsupported("a distribution point by relative name"));
                         }
