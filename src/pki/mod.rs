@@ -4,6 +4,7 @@
 //! numbers (arguments), and fetching (the caller brings every certificate and CRL that may be used).
 
 pub mod certificate;
+pub mod install;
 pub mod issue;
 pub mod name;
 pub mod path;

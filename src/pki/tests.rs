@@ -5,8 +5,9 @@ use time::Duration;
 use time::macros::datetime;
 
 use super::certificate::{Certificate, to_pem};
+use super::install::{InstallFault, check_installable};
 use super::issue::{self, IssueFault, Period, Reason, Request, Revoked, Unsigned};
-use super::path::{InstallFault, PathVerdict, Rule, check_installable, judge_path};
+use super::path::{PathVerdict, Rule, judge_path};
 use super::revocation::{RevocationList, Unknown};
 use super::trial::{self, CRL_URL, Hierarchy, Key, MADE, name, openssl_accepts, openssl_refuses, put, serial, years};
 use crate::crypto::SignatureFault;
@@ -235,6 +236,9 @@ fn every_other_way_for_a_path_to_fail() {
     );
     let leaf = deep_key
         .certificate(issue::seal(&deep, &name("叶"), &accomplice.public_key, serial(7), years(1), None).unwrap());
+    // The anchor's own limit binds too.
+    let below_anchor = judge(&leaf, std::slice::from_ref(&deep), &made.issuing);
+    assert_eq!(below_anchor, PathVerdict::Broken(Rule::Length));
     let verdict = judge(&leaf, &[deep, made.issuing.clone()], &made.root);
     assert_eq!(verdict, PathVerdict::Broken(Rule::Length));
     assert_eq!(verdict.sub_indication(), Some("CHAIN_CONSTRAINTS_FAILURE"));
@@ -376,6 +380,33 @@ fn scopes_of_lists_are_kept() {
     assert_eq!(verdict(&flag(2)), Some("authority certificates only"));
     assert_eq!(verdict(&flag(4)), Some("an indirect list"));
     assert_eq!(verdict(&wrap(context_primitive(3), &[&[1, 2]])), Some("a list for some reasons only"));
+}
+
+/// Whether a list made after a certificate ended still tells about it depends on the list's own promise.
+#[test]
+fn lists_of_others_may_forget_expired_certificates() {
+    use super::tlv::{self, context, wrap};
+
+    let made = Hierarchy::of(Key::p256);
+    let long_after = made.seal.not_after + Duration::DAY;
+    let ours = issue::revocation_list(&made.issuing, 1, long_after, long_after + Duration::WEEK, &[]).unwrap();
+    let fields = tlv::Element::read_all(ours.to_be_signed()).unwrap().children().unwrap();
+    let (extensions, fields) = fields.split_last().unwrap();
+    let extensions = tlv::Element::read_all(extensions.content).unwrap().children().unwrap();
+    // Without expiredCertsOnCRL, the last of the three.
+    let extensions: Vec<&[u8]> = extensions[..2].iter().map(|extension| extension.whole).collect();
+    let extensions = wrap(context(0), &[&wrap(tlv::SEQUENCE, &extensions)]);
+    let mut pieces: Vec<&[u8]> = fields.iter().map(|field| field.whole).collect();
+    pieces.push(&extensions);
+    let forgetful = Unsigned::again(wrap(tlv::SEQUENCE, &pieces), &made.issuing.public_key).unwrap();
+    let forgetful = RevocationList::read(&made.issuing_key.finish(forgetful)).unwrap();
+    let ours = RevocationList::read(&made.issuing_key.finish(ours)).unwrap();
+
+    assert!(matches!(made.judge(&[made.root_list(NOW), ours], MADE), PathVerdict::Trusted { .. }));
+    match made.judge(&[made.root_list(NOW), forgetful], MADE) {
+        PathVerdict::RevocationUnknown { at_fault: 0, why, .. } => assert_eq!(why, Unknown::ExpiredBefore(long_after)),
+        other => panic!("{other:?}"),
+    }
 }
 
 /// Nothing in the foreign corpus makes a reader panic, and what openssl reads we read.
