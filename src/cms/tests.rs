@@ -70,6 +70,15 @@ fn what_we_write_is_der_and_fits_its_room() {
     assert_eq!(oids, [rfc5911::ID_CONTENT_TYPE, rfc5911::ID_MESSAGE_DIGEST, rfc5911::ID_AA_SIGNING_CERTIFICATE_V_2]);
     assert_eq!(read.signers[0].claimed_time(), None);
 
+    // The issuers' order is not the caller's choice: DER has one (X.690 §11.6).
+    let attributes = signed_attributes(&crypto::sha256(CONTENT), made.seal.der());
+    let value = made.seal_key.sign(&attributes);
+    let with = |issuers: [&[u8]; 2]| {
+        let certificates = [made.seal.der(), issuers[0], issuers[1]].map(<[u8]>::to_vec);
+        assemble(&attributes, &value, KeyAlgorithm::EcdsaP256, &certificates).unwrap()
+    };
+    assert_eq!(with([made.issuing.der(), made.root.der()]), with([made.root.der(), made.issuing.der()]));
+
     let certificates = [made.seal.der().to_vec(), made.issuing.der().to_vec()];
     let room = room(KeyAlgorithm::EcdsaP256, &certificates).unwrap();
     assert!((cms.len()..=cms.len() + 8).contains(&room), "{room} for {}", cms.len());
