@@ -72,7 +72,9 @@ impl KeyError {
             Self::Label { label } => Message::new(
                 "keys.label",
                 format!("密钥名“{label}”不可用。请用 1 至 64 个英文字母、数字、点、横线或下划线，以字母或数字开头。"),
-                format!("\"{label}\" cannot name a key. Use 1 to 64 ASCII letters, digits, dots, hyphens or underscores, beginning with a letter or digit."),
+                format!(
+                    "\"{label}\" cannot name a key. Use 1 to 64 ASCII letters, digits, dots, hyphens or underscores, beginning with a letter or digit."
+                ),
             ),
             Self::Unknown { label, home } => Message::new(
                 "keys.unknown",
@@ -87,7 +89,9 @@ impl KeyError {
             Self::Ambiguous { label, count } => Message::new(
                 "keys.ambiguous",
                 format!("密码设备中有 {count} 个名为“{label}”的密钥，无法确定用哪一个。请给多余的密钥改名或删除。"),
-                format!("The token has {count} keys named \"{label}\", so it is not clear which is meant. Rename or remove the others."),
+                format!(
+                    "The token has {count} keys named \"{label}\", so it is not clear which is meant. Rename or remove the others."
+                ),
             ),
             Self::TooMany => Message::new(
                 "keys.too-many",
@@ -97,17 +101,23 @@ impl KeyError {
             Self::OrderForOtherKey { label, ordered } => Message::new(
                 "keys.order-for-other-key",
                 format!("该用印令指定密钥“{ordered}”，不得用“{label}”签署。这是程序错误，请报告。"),
-                format!("The order is for key \"{ordered}\" and may not be carried out by \"{label}\". This is a fault of the program; please report it."),
+                format!(
+                    "The order is for key \"{ordered}\" and may not be carried out by \"{label}\". This is a fault of the program; please report it."
+                ),
             ),
             Self::Unproven { label } => Message::new(
                 "keys.unproven",
                 format!("密钥“{label}”作出的签名未通过自检，已丢弃。请停用该密钥并检查密码设备或密钥文件。"),
-                format!("A signature by key \"{label}\" did not verify and was discarded. Stop using the key and examine the token or key file."),
+                format!(
+                    "A signature by key \"{label}\" did not verify and was discarded. Stop using the key and examine the token or key file."
+                ),
             ),
             Self::OtherPublicKey { label } => Message::new(
                 "keys.not-the-certificates",
                 format!("密钥“{label}”与证书中的公钥不符。请核对印章的密钥名与证书。"),
-                format!("Key \"{label}\" is not the one in the certificate. Check the seal's key label and its certificate."),
+                format!(
+                    "Key \"{label}\" is not the one in the certificate. Check the seal's key label and its certificate."
+                ),
             ),
             Self::PublicKey { label, why } => Message::new(
                 "keys.public-key",
@@ -142,8 +152,14 @@ impl KeyError {
             ),
             Self::KeyFileLocked { path } => Message::new(
                 "keys.file-locked",
-                format!("无法打开密钥文件 {}：口令不对，或文件已被改动。请核对口令文件，或从备份恢复。", path.display()),
-                format!("The key file {} does not open: wrong passphrase, or it was changed. Check the passphrase file, or restore it from a backup.", path.display()),
+                format!(
+                    "无法打开密钥文件 {}：口令不对，或文件已被改动。请核对口令文件，或从备份恢复。",
+                    path.display()
+                ),
+                format!(
+                    "The key file {} does not open: wrong passphrase, or it was changed. Check the passphrase file, or restore it from a backup.",
+                    path.display()
+                ),
             ),
             Self::Disk { path, why } => Message::new(
                 "keys.disk",

@@ -149,8 +149,7 @@ impl SoftHome {
         if let Some(key) = open.keys.get(label) {
             return Ok(key.clone());
         }
-        let unknown =
-            || KeyError::Unknown { label: label.to_owned(), home: self.directory.display().to_string() };
+        let unknown = || KeyError::Unknown { label: label.to_owned(), home: self.directory.display().to_string() };
         let label = super::new_label(label).map_err(|_| unknown())?;
         let path = self.path(label);
         if !path.exists() {

@@ -48,17 +48,34 @@ impl TokenFault {
             Self::Module { path, why } => Message::new(
                 "keys.module",
                 format!("无法加载 PKCS#11 模块 {}：{why}。请核对 module 设置，并确认厂商软件已安装。", path.display()),
-                format!("The PKCS#11 module {} cannot be loaded: {why}. Check the `module` setting and that the vendor's software is installed.", path.display()),
+                format!(
+                    "The PKCS#11 module {} cannot be loaded: {why}. Check the `module` setting and that the vendor's software is installed.",
+                    path.display()
+                ),
             ),
             Self::Missing { wanted, present } => Message::new(
                 "keys.token-missing",
-                format!("找不到密码设备 {wanted}。现有：{}。请核对 token 与 serial 设置，或接好设备。", listed(present, "无")),
-                format!("Token {wanted} is not there. Present: {}. Check the `token` and `serial` settings, or connect the device.", listed(present, "none")),
+                format!(
+                    "找不到密码设备 {wanted}。现有：{}。请核对 token 与 serial 设置，或接好设备。",
+                    listed(present, "无")
+                ),
+                format!(
+                    "Token {wanted} is not there. Present: {}. Check the `token` and `serial` settings, or connect the device.",
+                    listed(present, "none")
+                ),
             ),
             Self::Ambiguous { wanted, serials } => Message::new(
                 "keys.token-ambiguous",
-                format!("有 {} 个密码设备符合 {wanted}，序列号：{}。请在 serial 设置中写明用哪一个。", serials.len(), serials.join("、")),
-                format!("{} tokens fit {wanted}, with serial numbers {}. Name one in the `serial` setting.", serials.len(), serials.join(", ")),
+                format!(
+                    "有 {} 个密码设备符合 {wanted}，序列号：{}。请在 serial 设置中写明用哪一个。",
+                    serials.len(),
+                    serials.join("、")
+                ),
+                format!(
+                    "{} tokens fit {wanted}, with serial numbers {}. Name one in the `serial` setting.",
+                    serials.len(),
+                    serials.join(", ")
+                ),
             ),
             Self::Sessions { asked } => Message::new(
                 "keys.sessions",
@@ -68,12 +85,18 @@ impl TokenFault {
             Self::PinWrong { token } => Message::new(
                 "keys.pin-wrong",
                 format!("密码设备 {token} 不接受 PIN。为免锁死，本程序不再尝试。请改正 PIN 文件后重新启动。"),
-                format!("Token {token} refused the PIN. So as not to lock it, it is not tried again. Correct the PIN file and restart."),
+                format!(
+                    "Token {token} refused the PIN. So as not to lock it, it is not tried again. Correct the PIN file and restart."
+                ),
             ),
             Self::PinLastTry { token } => Message::new(
                 "keys.pin-last-try",
-                format!("密码设备 {token} 的 PIN 只剩最后一次机会，本程序不予尝试。请核对 PIN 文件，并用厂商工具成功登录一次。"),
-                format!("Token {token} allows one last try of the PIN, which is not taken. Check the PIN file and log in once with the vendor's tool."),
+                format!(
+                    "密码设备 {token} 的 PIN 只剩最后一次机会，本程序不予尝试。请核对 PIN 文件，并用厂商工具成功登录一次。"
+                ),
+                format!(
+                    "Token {token} allows one last try of the PIN, which is not taken. Check the PIN file and log in once with the vendor's tool."
+                ),
             ),
             Self::PinLocked { token } => Message::new(
                 "keys.pin-locked",
@@ -83,17 +106,23 @@ impl TokenFault {
             Self::PublicHalfMissing { label } => Message::new(
                 "keys.public-half-missing",
                 format!("密码设备中有私钥“{label}”，却没有同名公钥对象。请用厂商工具补存公钥。"),
-                format!("The token has the private key \"{label}\" but no public key object of that name. Store the public key with the vendor's tool."),
+                format!(
+                    "The token has the private key \"{label}\" but no public key object of that name. Store the public key with the vendor's tool."
+                ),
             ),
             Self::KeyCopyable { label } => Message::new(
                 "keys.token-key-copyable",
                 format!("密码设备生成的密钥“{label}”可以导出，已销毁。请检查设备的安全策略。"),
-                format!("The key \"{label}\" that the token made could be taken out of it, so it was destroyed. Check the token's policy."),
+                format!(
+                    "The key \"{label}\" that the token made could be taken out of it, so it was destroyed. Check the token's policy."
+                ),
             ),
             Self::Cannot { algorithm, why } => Message::new(
                 "keys.token-cannot",
                 format!("密码设备不能生成 {algorithm} 密钥：{why}。请换一种算法，或检查设备。"),
-                format!("The token cannot make an {algorithm} key: {why}. Choose another algorithm, or examine the device."),
+                format!(
+                    "The token cannot make an {algorithm} key: {why}. Choose another algorithm, or examine the device."
+                ),
             ),
             Self::Failed { doing, why } => Message::new(
                 "keys.token",

@@ -83,8 +83,7 @@ fn choose(module: &Pkcs11, settings: &TokenSettings) -> Result<(Slot, String), T
         Some(serial) => format!("{} ({serial})", settings.token),
         None => settings.token.clone(),
     };
-    let slots =
-        module.get_slots_with_initialized_token().map_err(TokenFault::while_doing("C_GetSlotList"))?;
+    let slots = module.get_slots_with_initialized_token().map_err(TokenFault::while_doing("C_GetSlotList"))?;
     let mut present = Vec::new();
     let mut fitting = Vec::new();
     for slot in slots {
@@ -100,7 +99,9 @@ fn choose(module: &Pkcs11, settings: &TokenSettings) -> Result<(Slot, String), T
     match fitting.as_slice() {
         [] => Err(TokenFault::Missing { wanted, present }),
         [(slot, name, _)] => Ok((*slot, name.clone())),
-        many => Err(TokenFault::Ambiguous { wanted, serials: many.iter().map(|(_, _, serial)| serial.clone()).collect() }),
+        many => {
+            Err(TokenFault::Ambiguous { wanted, serials: many.iter().map(|(_, _, serial)| serial.clone()).collect() })
+        }
     }
 }
 
