@@ -52,6 +52,9 @@ impl SoftHome {
         let labels = home.labels()?;
         let mut open = home.lock();
         for label in labels {
+            if super::new_label(&label).is_err() {
+                return Err(file_fault(&home.path(&label), Fault::Unfit("its name is not a key's label")));
+            }
             home.load(&mut open, &label)?;
         }
         drop(open);

@@ -63,6 +63,12 @@ fn id(error: &KeyError) -> &'static str {
     error.message().id
 }
 
+#[test]
+fn keyring_can_be_shared_by_threads() {
+    fn shared<T: Send + Sync>() {}
+    shared::<Keyring>();
+}
+
 fn holds(public_key: &[u8], message: &[u8], signature: &Signature) -> bool {
     crypto::verify(public_key, &signature.algorithm().signature_algorithm(), message, signature.value()).is_ok()
 }
@@ -374,6 +380,7 @@ fn doctor_is_told_of_every_key_and_secrets_stay_out_of_debug() {
     let labels: Vec<_> = found.iter().map(|check| check.label.as_str()).collect();
     assert_eq!(labels, ["not a label", "seal-1", "seal-2"]);
     assert_eq!(found[0].outcome.as_ref().map_err(id), Err("keys.unknown"));
+    assert_eq!(id(&desk.open().unwrap_err()), "keys.file");
     for check in &found[1..] {
         let facts = KeyFacts { algorithm: KeyAlgorithm::EcdsaP256, copyable: true };
         assert_eq!(check.outcome.as_ref().ok(), Some(&facts));
