@@ -75,8 +75,10 @@ pub(super) fn compare(signed: &File<'_>, newest: &File<'_>, leave: &Leave) -> (L
 enum Step {
     /// Validation data and document time stamps: allowed at every level (ISO 32000-2 §12.8.2.2.2).
     Validation,
-    /// Filling in and signing: from level 2.
-    Form,
+    /// A further signature: at every level but 1, and where no certification stands.
+    Signing,
+    /// Filling in: only where the author said so, by level 2 or 3 or by locking some fields and not others.
+    Filling,
 }
 
 struct Judge<'j, 'a> {
@@ -112,9 +114,13 @@ impl Judge<'_, '_> {
     /// A change that is understood; whether it was allowed is a matter of level.
     fn allow(&mut self, step: Step, zh: &str, en: &str) {
         match (step, self.leave.level) {
-            (Step::Form, Some(1)) => {
+            (Step::Signing | Step::Filling, Some(1)) => {
                 let (zh, en) = (format!("{zh}，但认证签名不允许"), format!("{en}, which the certification does not allow"));
                 self.say(LaterChanges::Forbidden, "pdf.docmdp-violated", &zh, &en);
+            }
+            (Step::Filling, None) if self.leave.locks.is_empty() => {
+                let (zh, en) = (format!("{zh}，而签名未曾允许填写"), format!("{en}, and no signature allowed filling in"));
+                self.say(LaterChanges::Suspicious, "pdf.filled-in-later", &zh, &en);
             }
             _ => self.say(LaterChanges::Allowed, "pdf.allowed-change", zh, en),
         }
@@ -204,8 +210,15 @@ impl Judge<'_, '_> {
 
     fn judge_trailer(&mut self) -> Result<(), PdfError> {
         let (before, now) = (self.signed.trailer(), self.newest.trailer());
+        // A new catalog in place of the old one is compared with it key by key, as a changed one is; an object that
+        // was something else before is not a catalog.
         if before.get(b"Root") != now.get(b"Root") {
-            self.forbid("文件目录（Root）被换成了另一个", "The catalog (Root) was exchanged for another");
+            match now.get(b"Root").and_then(Object::reference) {
+                Some(root) if self.is_new(root.number) => {
+                    self.explained.insert(root.number);
+                }
+                _ => self.forbid("文件目录（Root）被换成了另一个", "The catalog (Root) was exchanged for another"),
+            }
         }
         // The information dictionary says when and with what the update was made; it is not shown on a page.
         let info = self.newest.get(now, b"Info")?;
@@ -221,10 +234,8 @@ impl Judge<'_, '_> {
         let (Some(old), Some(new)) = (before.object.dict(), now.object.dict()) else { return Ok(()) };
         for key in differing(old, new) {
             match &*key {
-                b"AcroForm" | b"Version" => {}
-                b"DSS" => {}
-                b"Extensions" => self.explain(new.get(b"Extensions"), old.get(b"Extensions")),
-                b"Metadata" => {}
+                // Each has its own judge below; a version number may rise.
+                b"AcroForm" | b"DSS" | b"Extensions" | b"Metadata" | b"Version" => {}
                 b"Pages" => self.forbid("页面树被换成了另一个", "The page tree was exchanged for another"),
                 b"OpenAction" | b"AA" | b"Names" | b"OCProperties" | b"Dests" | b"PageLabels" => {
                     let key = String::from_utf8_lossy(&key).into_owned();
@@ -238,6 +249,14 @@ impl Judge<'_, '_> {
         }
         if before.reference == now.reference {
             self.explained.insert(now.reference.number);
+        }
+        // Developer extensions (ISO 32000-1 §7.12) are names and numbers; each may be an object of its own.
+        if let Some(extensions) = self.newest.get_dict(new, b"Extensions")? {
+            let before = self.signed.get_dict(old, b"Extensions")?.unwrap_or_else(Dict::empty);
+            self.explain(new.get(b"Extensions"), old.get(b"Extensions"));
+            for entry in extensions.entries() {
+                self.explain(Some(&entry.value), before.get(&entry.key));
+            }
         }
         // XMP metadata follows the information dictionary.
         if let Object::Stream(metadata) = self.newest.get(new, b"Metadata")? {
@@ -265,6 +284,23 @@ impl Judge<'_, '_> {
         self.explain(new.get(b"DSS"), old.get(b"DSS"));
         // Lists that were in the DSS before may have grown in place.
         let old_dss = self.signed.get_dict(old, b"DSS")?;
+        let shrunk = |key: &[u8]| -> Result<bool, PdfError> {
+            let Some(old) = &old_dss else { return Ok(false) };
+            Ok(match (self.signed.get(old, key)?, self.newest.get(&dss, key)?) {
+                (Object::Array(before), now) => now.array().is_none_or(|now| now.len() < before.len()),
+                (Object::Dict(before), now) => {
+                    now.dict().is_none_or(|now| before.entries().iter().any(|e| now.get(&e.key).is_none()))
+                }
+                _ => false,
+            })
+        };
+        let mut lost = false;
+        for key in KEYS {
+            lost |= shrunk(key)?;
+        }
+        if lost {
+            self.doubt("原有的验证数据（DSS）被删减", "Validation data (DSS) that were there before are missing");
+        }
         for key in KEYS {
             self.explain(dss.get(key), old_dss.as_ref().and_then(|d| d.get(key)));
             if let Some(value) = dss.get(key) {
@@ -296,7 +332,7 @@ impl Judge<'_, '_> {
                         let value = self.newest.resolve(value)?;
                         self.explain_new(&value)?;
                     }
-                    self.allow(Step::Form, "表单的默认外观被修改", "The form's default appearance was changed");
+                    self.allow(Step::Signing, "表单的默认外观被修改", "The form's default appearance was changed");
                 }
                 _ => {
                     let key = String::from_utf8_lossy(&key).into_owned();
@@ -330,9 +366,10 @@ impl Judge<'_, '_> {
     }
 
     fn judge_new_field(&mut self, field: &Field) -> Result<(), PdfError> {
-        const KEYS: [&[u8]; 22] = [
+        const KEYS: [&[u8]; 23] = [
             b"Type", b"Subtype", b"FT", b"T", b"TU", b"TM", b"V", b"F", b"Ff", b"Rect", b"P", b"AP", b"AS", b"MK",
             b"Lock", b"SV", b"DA", b"Q", b"Border", b"BS", b"Kids", b"H",
+            b"DR",
         ];
         let name = &field.name;
         let fresh = field.reference.is_some_and(|r| self.is_new(r.number));
@@ -344,7 +381,7 @@ impl Judge<'_, '_> {
         if let Some(r) = field.reference {
             self.explained.insert(r.number);
         }
-        for key in [b"AP".as_slice(), b"MK", b"Lock", b"SV", b"Kids"] {
+        for key in [b"AP".as_slice(), b"MK", b"Lock", b"SV", b"Kids", b"DR"] {
             if let Some(value) = field.dict.get(key) {
                 self.explain_new(value)?;
             }
@@ -356,7 +393,7 @@ impl Judge<'_, '_> {
     fn judge_signing(&mut self, field: &Field) -> Result<(), PdfError> {
         let name = &field.name;
         let Object::Dict(signature) = self.newest.resolve(&field.value)? else {
-            self.allow(Step::Form, &format!("新增了空的签名域“{name}”"), &format!("The empty signature field “{name}” was added"));
+            self.allow(Step::Signing, &format!("新增了空的签名域“{name}”"), &format!("The empty signature field “{name}” was added"));
             return Ok(());
         };
         self.explain_new(&field.value)?;
@@ -368,7 +405,7 @@ impl Judge<'_, '_> {
             self.allow(Step::Validation, "添加了文档时间戳", "A document time stamp was added");
             return Ok(());
         }
-        self.allow(Step::Form, &format!("后来又加了签名“{name}”"), &format!("The signature “{name}” was added later"));
+        self.allow(Step::Signing, &format!("后来又加了签名“{name}”"), &format!("The signature “{name}” was added later"));
         let rect = self.newest.get(&field.dict, b"Rect")?;
         let sides: Vec<f64> = rect.array().into_iter().flatten().filter_map(Object::number).collect();
         if matches!(sides.as_slice(), [a, b, c, d] if a != c && b != d) {
@@ -407,7 +444,7 @@ impl Judge<'_, '_> {
             self.judge_signing(new)
         } else {
             self.explain_new(&new.value)?;
-            self.allow(Step::Form, &format!("填写了表单域“{name}”"), &format!("The form field “{name}” was filled in"));
+            self.allow(Step::Filling, &format!("填写了表单域“{name}”"), &format!("The form field “{name}” was filled in"));
             Ok(())
         }
     }
@@ -435,7 +472,7 @@ impl Judge<'_, '_> {
                 if self.leave.locks.iter().any(|l| l.holds(name)) {
                     self.forbid(&format!("已锁定的表单域“{name}”被修改"), &format!("The locked form field “{name}” was changed"));
                 }
-                self.allow(Step::Form, &format!("填写了表单域“{name}”"), &format!("The form field “{name}” was filled in"));
+                self.allow(Step::Filling, &format!("填写了表单域“{name}”"), &format!("The form field “{name}” was filled in"));
             }
         }
         Ok(())
@@ -489,9 +526,17 @@ impl Judge<'_, '_> {
     /// Whatever changed and was not explained.
     fn judge_the_rest(&mut self) -> Result<(), PdfError> {
         let rest: Vec<u32> = self.changed.iter().copied().filter(|n| !self.explained.contains(n)).collect();
-        let mut shown: Option<HashSet<u32>> = None;
+        if rest.is_empty() {
+            return Ok(());
+        }
+        let shown = reachable(self.signed, b"Pages", false)?;
+        let used = reachable(self.newest, b"", true)?;
         for number in rest {
             if self.is_new(number) {
+                // What an update between left behind and nothing leads to is shown by no viewer.
+                if !used.contains(&number) {
+                    continue;
+                }
                 let loaded = self.newest.load_number(number).ok().flatten();
                 let structure = loaded.as_ref().and_then(|l| l.object.dict());
                 if structure.is_some_and(|d| d.is(b"Type", b"XRef") || d.is(b"Type", b"ObjStm")) {
@@ -500,10 +545,7 @@ impl Judge<'_, '_> {
                 self.doubt(&format!("新增对象{number}用途不明"), &format!("The new object {number} has no known purpose"));
                 continue;
             }
-            if shown.is_none() {
-                shown = Some(self.shown_on_pages()?);
-            }
-            if shown.as_ref().is_some_and(|s| s.contains(&number)) {
+            if shown.contains(&number) {
                 self.forbid(&format!("页面内容（对象{number}）被修改"), &format!("Page content (object {number}) was changed"));
             } else {
                 self.doubt(&format!("对象{number}被修改或删除"), &format!("The object {number} was changed or removed"));
@@ -511,30 +553,43 @@ impl Judge<'_, '_> {
         }
         Ok(())
     }
+}
 
-    /// Objects of the signed state that pages show: everything below the page tree but the annotations.
-    fn shown_on_pages(&self) -> Result<HashSet<u32>, PdfError> {
-        let catalog = self.signed.catalog()?;
-        let pages = catalog.object.dict().and_then(|c| c.get(b"Pages")).cloned();
-        let (mut waiting, mut shown): (Vec<Object>, HashSet<u32>) = (pages.into_iter().collect(), HashSet::new());
-        while let Some(object) = waiting.pop() {
-            match object {
-                Object::Ref(r) => {
-                    if shown.len() >= limits::PDF_COMPARED {
-                        return Err(PdfError::OverLimit { what: "objects of the pages", limit: limits::PDF_COMPARED as u64 });
-                    }
-                    if shown.insert(r.number) {
-                        waiting.extend(self.signed.load(r)?.map(|l| l.object.clone()));
-                    }
+/// Objects that can be reached from a key of the catalog, or from the whole trailer where the key is empty. Without
+/// `everywhere` the ways back up and to annotations are left out: then it is what pages show.
+fn reachable(file: &File<'_>, key: &[u8], everywhere: bool) -> Result<HashSet<u32>, PdfError> {
+    let catalog = file.catalog()?;
+    let mut waiting = match key {
+        b"" => vec![Object::Dict(file.trailer().clone())],
+        key => catalog.object.dict().and_then(|c| c.get(key)).cloned().into_iter().collect(),
+    };
+    let mut found = HashSet::new();
+    while let Some(object) = waiting.pop() {
+        let dict = match object {
+            Object::Ref(r) => {
+                if found.len() >= limits::PDF_COMPARED {
+                    return Err(PdfError::OverLimit { what: "objects compared", limit: limits::PDF_COMPARED as u64 });
                 }
-                Object::Array(items) => waiting.extend(items.iter().filter(|o| deep(o)).cloned()),
-                Object::Dict(dict) => follow(&dict, &mut waiting),
-                Object::Stream(stream) => follow(&stream.dict, &mut waiting),
-                _ => {}
+                if found.insert(r.number) {
+                    waiting.extend(file.load(r)?.map(|l| l.object.clone()));
+                }
+                continue;
             }
+            Object::Array(items) => {
+                waiting.extend(items.iter().filter(|o| deep(o)).cloned());
+                continue;
+            }
+            Object::Dict(dict) => dict,
+            Object::Stream(stream) => stream.dict,
+            _ => continue,
+        };
+        if everywhere {
+            waiting.extend(dict.entries().iter().filter(|e| deep(&e.value)).map(|e| e.value.clone()));
+        } else {
+            follow(&dict, &mut waiting);
         }
-        Ok(shown)
     }
+    Ok(found)
 }
 
 /// The values of a dictionary that lead further down.

@@ -187,11 +187,12 @@ fn one(file: &File<'_>, field: &Field, dict: &Dict) -> Result<(Signature, Leave)
     let hole = dict.entry(b"Contents").filter(|_| in_file).map(|e| e.span.clone());
     let inside = hole.as_ref().and_then(|h| bytes.get(h.clone())).and_then(|h| h.strip_prefix(b"<")?.strip_suffix(b">"));
     let only_hex = inside.is_some_and(|h| h.iter().all(u8::is_ascii_hexdigit));
+    if dict.doubled().is_some() {
+        finding("pdf.key-twice", "签名字典中有重复的键", "A key is written twice in the signature dictionary");
+    }
+    let once = |key: &[u8]| dict.entries().iter().filter(|e| &*e.key == key).count() == 1;
     let coverage = match (numbers.as_slice(), &hole) {
-        _ if dict.doubled().is_some() => {
-            finding("pdf.key-twice", "签名字典中有重复的键", "A key is written twice in the signature dictionary");
-            Coverage::None
-        }
+        _ if !(once(b"ByteRange") && once(b"Contents")) => Coverage::None,
         ([0, a, b, c], Some(hole)) if *a == hole.start && *b == hole.end && only_hex => match b.checked_add(*c) {
             Some(end) if end == bytes.len() => Coverage::Whole,
             Some(end) if end < bytes.len() => Coverage::Partial,
