@@ -309,7 +309,7 @@ impl Default for VerifyWritten {
 
 /// Every key, and what may stand there, in Chinese and English.
 const KEYS: &[(&str, &str, &str)] = &[
-    ("mode", "\"trial\"(试运行)或 \"production\"(正式运行)", "\"trial\" or \"production\""),
+    ("mode", "\"trial\"（试运行）或 \"production\"（正式运行）", "\"trial\" or \"production\""),
     (
         "soft_keys_in_production",
         "只能是 \"i-accept-that-keys-can-be-copied\"",
@@ -317,27 +317,27 @@ const KEYS: &[(&str, &str, &str)] = &[
     ),
     (
         "store.url",
-        "\"sqlite:文件\" 或 \"postgres://用户@主机/库\";口令另存文件,用 store.password_file 指明",
+        "\"sqlite：文件\" 或 \"postgres://用户@主机/库\"；口令另存文件，用 store.password_file 指明",
         "\"sqlite:FILE\" or \"postgres://USER@HOST/DATABASE\"; a password goes into a file named by store.password_file",
     ),
     ("store.password_file", "文件路径", "the path of a file"),
-    ("keys.home", "\"soft\"(文件)或 \"pkcs11\"(密码机)", "\"soft\" (files) or \"pkcs11\" (an HSM)"),
+    ("keys.home", "\"soft\"（文件）或 \"pkcs11\"（密码机）", "\"soft\" (files) or \"pkcs11\" (an HSM)"),
     ("keys.dir", "目录路径", "the path of a directory"),
     ("keys.passphrase_file", "文件路径", "the path of a file"),
-    ("keys.pkcs11.module", "PKCS#11 动态库的路径", "the path of the PKCS#11 library"),
-    ("keys.pkcs11.token_label", "令牌标签(文字)", "the token's label, as text"),
-    ("keys.pkcs11.token_serial", "令牌序列号(文字)", "the token's serial number, as text"),
+    ("keys.pkcs11.module", "PKCS#11动态库的路径", "the path of the PKCS#11 library"),
+    ("keys.pkcs11.token_label", "令牌标签（文字）", "the token's label, as text"),
+    ("keys.pkcs11.token_serial", "令牌序列号（文字）", "the token's serial number, as text"),
     ("keys.pkcs11.pin_file", "文件路径", "the path of a file"),
-    ("keys.pkcs11.workers", "1 至 64 的整数", "a whole number from 1 to 64"),
-    ("http.public", "地址:端口,如 \"127.0.0.1:8080\"", "ADDRESS:PORT, such as \"127.0.0.1:8080\""),
+    ("keys.pkcs11.workers", "1至64的整数", "a whole number from 1 to 64"),
+    ("http.public", "地址：端口，如 \"127.0.0.1:8080\"", "ADDRESS:PORT, such as \"127.0.0.1:8080\""),
     (
         "http.staff",
-        "地址:端口,且不同于 http.public,如 \"127.0.0.1:8081\"",
+        "地址：端口，且不同于 http.public，如 \"127.0.0.1:8081\"",
         "ADDRESS:PORT other than http.public, such as \"127.0.0.1:8081\"",
     ),
     (
         "http.public_url",
-        "\"https://主机\",末尾无斜线;试运行时可用 http://",
+        "\"https://主机\"，末尾无斜线；试运行时可用 http://",
         "\"https://HOST\" without a slash at the end; http:// while in trial",
     ),
     ("render.templates", "目录路径", "the path of a directory"),
@@ -397,26 +397,26 @@ impl ConfigError {
             let (zh, en) = allowed(key);
             Message::new(
                 "config.value-not-allowed",
-                format!("{file}:设置项 {key} 的值不允许;允许:{zh}"),
+                format!("{file}：设置项 {key} 的值不允许；允许：{zh}"),
                 format!("{file}: the value of {key} is not allowed; allowed is {en}"),
             )
         };
         match &self.what {
             Wrong::Unreadable(source) => Message::new(
                 "config.unreadable",
-                format!("设置文件 {file} 无法读取({source});请检查 --config 的路径和权限"),
+                format!("设置文件 {file} 无法读取（{source}）；请检查 --config 的路径和权限"),
                 format!(
                     "the settings file {file} cannot be read ({source}); check the path after --config and its rights"
                 ),
             ),
             Wrong::Malformed(place) => Message::new(
                 "config.not-toml",
-                format!("{file}:不是有效的 TOML({place});请改正该处"),
+                format!("{file}：不是有效的 TOML({place})；请改正该处"),
                 format!("{file}: not valid TOML ({place}); mend that place"),
             ),
             Wrong::Unknown { key, beside } => Message::new(
                 "config.unknown-key",
-                format!("{file}:没有设置项 {key};此处允许:{}", beside.join("、")),
+                format!("{file}：没有设置项 {key}；此处允许：{}", beside.join("、")),
                 format!("{file}: there is no setting {key}; allowed here are {}", beside.join(", ")),
             ),
             Wrong::Value(key) => value(key),
@@ -432,8 +432,8 @@ impl ConfigError {
             Wrong::SoftInProduction => Message::new(
                 "config.soft-keys-in-production",
                 format!(
-                    "{file}:mode = \"production\" 时不得使用软密钥(keys.home = \"soft\"),因为文件密钥可被复制;\
-                     请改用密码机(\"pkcs11\"),或写明 soft_keys_in_production = \"{SOFT_KEYS_ACCEPTED}\""
+                    "{file}:mode = \"production\" 时不得使用软密钥（keys.home = \"soft\"），因为文件密钥可被复制；\
+                     请改用密码机（\"pkcs11\"），或写明 soft_keys_in_production = \"{SOFT_KEYS_ACCEPTED}\""
                 ),
                 format!(
                     "{file}: mode = \"production\" refuses keys.home = \"soft\", because keys in files can be copied; \

@@ -2,4 +2,5 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test ends at the first thing that is not so")]
 
 mod db;
+mod demo_data;
 mod house;
