@@ -317,22 +317,22 @@ const KEYS: &[(&str, &str, &str)] = &[
     ),
     (
         "store.url",
-        "\"sqlite：文件\" 或 \"postgres://用户@主机/库\"；口令另存文件，用 store.password_file 指明",
+        "\"sqlite:文件\" 或 \"postgres://用户@主机/库\"；口令另存文件，用 store.password_file 指明",
         "\"sqlite:FILE\" or \"postgres://USER@HOST/DATABASE\"; a password goes into a file named by store.password_file",
     ),
     ("store.password_file", "文件路径", "the path of a file"),
     ("keys.home", "\"soft\"（文件）或 \"pkcs11\"（密码机）", "\"soft\" (files) or \"pkcs11\" (an HSM)"),
     ("keys.dir", "目录路径", "the path of a directory"),
     ("keys.passphrase_file", "文件路径", "the path of a file"),
-    ("keys.pkcs11.module", "PKCS#11动态库的路径", "the path of the PKCS#11 library"),
+    ("keys.pkcs11.module", "PKCS#11 动态库的路径", "the path of the PKCS#11 library"),
     ("keys.pkcs11.token_label", "令牌标签（文字）", "the token's label, as text"),
     ("keys.pkcs11.token_serial", "令牌序列号（文字）", "the token's serial number, as text"),
     ("keys.pkcs11.pin_file", "文件路径", "the path of a file"),
-    ("keys.pkcs11.workers", "1至64的整数", "a whole number from 1 to 64"),
-    ("http.public", "地址：端口，如 \"127.0.0.1:8080\"", "ADDRESS:PORT, such as \"127.0.0.1:8080\""),
+    ("keys.pkcs11.workers", "1 至 64 的整数", "a whole number from 1 to 64"),
+    ("http.public", "地址:端口，如 \"127.0.0.1:8080\"", "ADDRESS:PORT, such as \"127.0.0.1:8080\""),
     (
         "http.staff",
-        "地址：端口，且不同于 http.public，如 \"127.0.0.1:8081\"",
+        "地址:端口，且不同于 http.public，如 \"127.0.0.1:8081\"",
         "ADDRESS:PORT other than http.public, such as \"127.0.0.1:8081\"",
     ),
     (
@@ -411,7 +411,7 @@ impl ConfigError {
             ),
             Wrong::Malformed(place) => Message::new(
                 "config.not-toml",
-                format!("{file}：不是有效的 TOML({place})；请改正该处"),
+                format!("{file}：不是有效的 TOML（{place}）；请改正该处"),
                 format!("{file}: not valid TOML ({place}); mend that place"),
             ),
             Wrong::Unknown { key, beside } => Message::new(
@@ -432,7 +432,7 @@ impl ConfigError {
             Wrong::SoftInProduction => Message::new(
                 "config.soft-keys-in-production",
                 format!(
-                    "{file}:mode = \"production\" 时不得使用软密钥（keys.home = \"soft\"），因为文件密钥可被复制；\
+                    "{file}：mode = \"production\" 时不得使用软密钥（keys.home = \"soft\"），因为文件密钥可被复制；\
                      请改用密码机（\"pkcs11\"），或写明 soft_keys_in_production = \"{SOFT_KEYS_ACCEPTED}\""
                 ),
                 format!(
