@@ -48,6 +48,9 @@ fn codes_and_numbers_are_right_and_used_once() {
     }
     for case in list(&data, "/cases") {
         assert!(uscc_holds(text(case, "/holder/uscc")), "{case}");
+        // A licence type's code begins with its defining body's USCC (GB/T 36904).
+        let kind = text(case, "/licence_type");
+        assert!(kind.len() == 21 && uscc_holds(&kind[..18]), "{case}");
     }
     let items: BTreeSet<_> = list(&data, "/items").iter().map(|item| text(item, "/code")).collect();
     assert_eq!(items.len(), list(&data, "/items").len(), "an item code is used twice");
