@@ -168,8 +168,8 @@ fn keys(
 }
 
 fn http(written: HttpWritten, mode: Mode) -> Result<Http, Wrong> {
-    let public = written.public.parse().map_err(|_| Wrong::Value("http.public"))?;
-    let staff = written.staff.parse().map_err(|_| Wrong::Value("http.staff"))?;
+    let public: SocketAddr = written.public.parse().map_err(|_| Wrong::Value("http.public"))?;
+    let staff: SocketAddr = written.staff.parse().map_err(|_| Wrong::Value("http.staff"))?;
     // Port 0 asks the system for a free one, so two of them never meet.
     if public == staff && staff.port() != 0 {
         return Err(Wrong::Value("http.staff"));
