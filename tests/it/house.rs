@@ -152,13 +152,15 @@ fn untidy(file: &str, text: &str, long_files: &[(&str, &str)]) -> Vec<String> {
         complaints.push(format!("{file}: {lines} lines; over {LINES} is two stories, or needs a reason in LONG_FILES"));
     }
     let code = without_text(text);
-    let may_print = ["src/main.rs", "src/cli.rs"].contains(&file) || file.starts_with("src/cli/");
-    for (number, (line, written)) in (1..).zip(code.lines().zip(text.lines())) {
-        let tight: String = line.split_whitespace().collect();
-        if tight.contains("#[allow(") || tight.contains("#![allow(") {
+    let shipped = without_tests(&code);
+    let prints =
+        file.starts_with("src/") && !["src/main.rs", "src/cli.rs"].contains(&file) && !file.starts_with("src/cli/");
+    for (number, ((code, shipped), written)) in (1..).zip(code.lines().zip(shipped.lines()).zip(text.lines())) {
+        let [code, shipped] = [code, shipped].map(|line| line.split_whitespace().collect::<String>());
+        if code.contains("#[allow(") || code.contains("#![allow(") {
             complaints.push(format!("{file}:{number}: `allow` hides; use #[expect(…, reason = …)]"));
         }
-        if file.starts_with("src/") && !may_print && (tight.contains("println!(") || tight.contains("dbg!(")) {
+        if prints && (shipped.contains("println!(") || shipped.contains("dbg!(")) {
             complaints.push(format!("{file}:{number}: only the command line prints; elsewhere use tracing"));
         }
         let word = concat!("TO", "DO");
@@ -300,6 +302,10 @@ pub mod item;
         assert!(untidy("src/item.rs", "// #[allow(dead_code)] is what we do not do", &[]).is_empty());
         assert!(untidy("src/item.rs", "fn f() { println!(\"x\"); }", &[])[0].contains("only the command line"));
         assert!(untidy("src/item.rs", "fn f() { eprintln!(\"x\"); }", &[])[0].contains("only the command line"));
+        assert!(untidy("src/item.rs", "#[cfg(test)]\nmod tests {\n fn f() { println!(\"x\"); }\n}", &[]).is_empty());
+        assert!(
+            untidy("src/item.rs", "#[cfg(test)]\nmod tests {\n}\nfn f() { dbg!(1); }", &[])[0].contains("rs:4: only")
+        );
         assert!(untidy("src/cli/show.rs", "fn f() { println!(\"x\"); }", &[]).is_empty());
         let word = concat!("TO", "DO");
         assert!(untidy("src/item.rs", &format!("// {word}: later"), &[])[0].contains("names its issue"));
