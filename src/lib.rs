@@ -5,7 +5,7 @@
 //!
 //! | floor | rooms | may touch |
 //! |---|---|---|
-//! | doors | [`cli`], [`http`] | arguments, sockets; they parse, call one flow, and answer |
+//! | doors | [`cli`], [`http`], [`config`] | arguments, sockets; they parse, call one flow, and answer |
 //! | flows | [`issue`], [`abolish`], [`ca`], [`verify`] | the tools, in the order of the story |
 //! | tools | [`keys`], [`render`], [`store`] | the outside world, one kind each |
 //! | formats | [`pdf`], [`cms`], [`pki`], [`impression`], [`crypto`], [`limits`] | nothing: bytes ↔ meaning |
