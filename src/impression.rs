@@ -119,3 +119,6 @@ impl ImpressionError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,41 +19,16 @@ impl Impression {
     /// [`ImpressionError`]: the legend breaks the rules of its kind, the face lacks a character, or it does not fit.
     pub fn draw(legend: &Legend, face: &Face<'_>) -> Result<Self, ImpressionError> {
         legend.check()?;
-        let radius = legend.diameter_mm / 2.0;
-        let type_ = Type { face, em: f64::from(face.units_per_em()) };
         let layout = Layout::of(legend)?;
+        let radius = legend.diameter_mm / 2.0;
         let mut ink = Vec::new();
-
         circle(radius, false, &mut ink);
         circle(radius - legend.rim_mm, true, &mut ink);
         if matches!(legend.centre, Centre::Star) {
             star(layout.centre_radius, &mut ink);
         }
-        for (angle, character) in layout.name_angles().zip(legend.name.chars()) {
-            let cell = layout.name;
-            // Upright along the radius: the foot of the cell on the inner circle, its head towards the rim.
-            let (sin, cos) = angle.sin_cos();
-            type_.set(character, cell.width, cell.height, &mut ink, |x, y| {
-                let r = layout.name_foot + y;
-                (r * sin + x * cos, -r * cos + x * sin)
-            })?;
-        }
-        if let (Some(line), Some(purpose)) = (&layout.purpose, &legend.purpose) {
-            for (i, character) in purpose.chars().enumerate() {
-                let middle = line.left + (i as f64 + 0.5) * line.pitch;
-                type_.set(character, line.cell.width, line.cell.height, &mut ink, |x, y| (middle + x, line.foot - y))?;
-            }
-        }
-        if let (Some(arc), Some(number)) = (&layout.number, &legend.number) {
-            for (i, digit) in number.chars().enumerate() {
-                // Left to right along the bottom: the angle runs from lower left to lower right, heads to the centre.
-                let angle = PI + arc.half - (i as f64) * arc.step;
-                let (sin, cos) = angle.sin_cos();
-                type_.set(digit, arc.cell.width, arc.cell.height, &mut ink, |x, y| {
-                    let r = arc.foot - y;
-                    (r * sin - x * cos, -r * cos - x * sin)
-                })?;
-            }
+        for character in characters(legend, &layout, face)? {
+            ink.extend(character);
         }
 
         let onto_page = |x: f64, y: f64| (x + radius, y + radius);
@@ -65,6 +40,37 @@ impl Impression {
         }
         Ok(Self { width_mm: legend.diameter_mm, height_mm: legend.diameter_mm, picture: Picture::Vector(shapes) })
     }
+}
+
+/// Every character of the legend in its place, from the seal's centre, y down.
+fn characters(legend: &Legend, layout: &Layout, face: &Face<'_>) -> Result<Vec<Vec<Segment>>, ImpressionError> {
+    let song = Type { face, em: f64::from(face.units_per_em()) };
+    let mut all = Vec::new();
+    for (angle, character) in layout.name_angles().zip(legend.name.chars()) {
+        // Upright along the radius: the foot of the cell on the inner circle, its head towards the rim.
+        let (sin, cos) = angle.sin_cos();
+        all.push(song.set(character, layout.name, |x, y| {
+            let r = layout.name_foot + y;
+            (r * sin + x * cos, -r * cos + x * sin)
+        })?);
+    }
+    if let (Some(line), Some(purpose)) = (&layout.purpose, &legend.purpose) {
+        for (i, character) in purpose.chars().enumerate() {
+            let middle = line.left + (i as f64 + 0.5) * line.pitch;
+            all.push(song.set(character, line.cell, |x, y| (middle + x, line.foot - y))?);
+        }
+    }
+    if let (Some(arc), Some(number)) = (&layout.number, &legend.number) {
+        for (i, digit) in number.chars().enumerate() {
+            // Left to right along the bottom: the angle runs from lower left to lower right, heads to the centre.
+            let (sin, cos) = (PI + arc.half - (i as f64) * arc.step).sin_cos();
+            all.push(song.set(digit, arc.cell, |x, y| {
+                let r = arc.foot - y;
+                (r * sin - x * cos, -r * cos - x * sin)
+            })?);
+        }
+    }
+    Ok(all)
 }
 
 /// The room for one character, mm.
@@ -125,7 +131,7 @@ impl Layout {
             let blank = matches!(legend.centre, Centre::Blank);
             // Under the star where there is one; otherwise just below the middle, and larger.
             let (head, tallest, room) =
-                if blank { (d * 0.030, d * 0.120, d * 0.56) } else { (d * 0.172, d * 0.098, d * 0.50) };
+                if blank { (d * 0.050, d * 0.125, d * 0.56) } else { (d * 0.172, d * 0.098, d * 0.50) };
             let pitch = (room / characters).min(tallest * 0.84);
             let height = tallest.min(pitch * 1.75);
             let cell = Cell { width: pitch * 0.95, height };
@@ -145,7 +151,7 @@ impl Layout {
                 return Err(tight);
             }
             let end = ArcEnd { angle: span / 2.0, foot: layout_foot, cell: name };
-            let clear = purpose.as_ref().is_none_or(|line| end.clears_line(line, d / 60.0))
+            let clear = purpose.as_ref().is_none_or(|line| end.clears_line(line, d / 25.0))
                 && number.as_ref().is_none_or(|arc| end.clears_number(arc, d / 60.0));
             if clear {
                 let half_span = span / 2.0;
@@ -197,9 +203,7 @@ impl ArcEnd {
 
     fn clears_line(&self, line: &Line, gap: f64) -> bool {
         let (right, head) = (-line.left + gap, line.foot - line.cell.height - gap);
-        self.outline().all(|(x, y)| x > right || y < head || y > line.foot + gap)
-            // A character beside or below the line would read as part of it.
-            && self.outline().all(|(_, y)| y < line.foot)
+        self.outline().all(|(x, y)| x > right || y < head)
     }
 
     fn clears_number(&self, arc: &NumberArc, gap: f64) -> bool {
@@ -219,11 +223,9 @@ impl Type<'_> {
     fn set(
         &self,
         character: char,
-        width: f64,
-        height: f64,
-        ink: &mut Vec<Segment>,
+        cell: Cell,
         place: impl Fn(f64, f64) -> (f64, f64),
-    ) -> Result<(), ImpressionError> {
+    ) -> Result<Vec<Segment>, ImpressionError> {
         let missing = ImpressionError::MissingGlyph(character);
         let Some(glyph) = self.face.glyph_index(character).filter(|g| g.0 != 0) else { return Err(missing) };
         let mut pen = Pen { at: (0.0, 0.0), segments: Vec::new() };
@@ -236,9 +238,8 @@ impl Type<'_> {
         } else {
             (advance.max(1.0), -f64::from(ink_box.y_min), f64::from(ink_box.y_max - ink_box.y_min).max(self.em * 0.5))
         };
-        let (sx, sy) = (width / unit_w, height / unit_h);
-        ink.extend(pen.segments.iter().map(|s| s.map(|x, y| place((x - advance / 2.0) * sx, (y + below) * sy))));
-        Ok(())
+        let (sx, sy) = (cell.width / unit_w, cell.height / unit_h);
+        Ok(pen.segments.iter().map(|s| s.map(|x, y| place((x - advance / 2.0) * sx, (y + below) * sy))).collect())
     }
 }
 
@@ -306,4 +307,19 @@ fn star(radius: f64, ink: &mut Vec<Segment>) {
         ink.push(if i == 0 { Segment::Move(x, y) } else { Segment::Line(x, y) });
     }
     ink.push(Segment::Close);
+}
+
+/// Each character's points apart, for the tests: do any touch?
+#[cfg(test)]
+pub(super) fn pieces(legend: &Legend, face: &Face<'_>) -> Result<Vec<Vec<(f64, f64)>>, ImpressionError> {
+    let points = |segments: Vec<Segment>| {
+        let of = |s: Segment| match s {
+            Segment::Move(x, y) | Segment::Line(x, y) => vec![(x, y)],
+            // Control points bound the curve.
+            Segment::Cubic { c1, c2, to } => vec![c1, c2, to],
+            Segment::Close => Vec::new(),
+        };
+        segments.into_iter().flat_map(of).collect()
+    };
+    Ok(characters(legend, &Layout::of(legend)?, face)?.into_iter().map(points).collect())
 }

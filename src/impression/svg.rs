@@ -51,7 +51,7 @@ fn path(segments: &[Segment]) -> String {
 /// PNG (ISO/IEC 15948) of 8-bit RGBA, every row unfiltered: this room has no picture library.
 fn png(raster: &Raster) -> Vec<u8> {
     let mut rows = ZlibEncoder::new(Vec::new(), Compression::default());
-    let width = raster.width as usize;
+    let width = raster.width.max(1) as usize;
     for (rgb, alpha) in raster.rgb.chunks(width * 3).zip(raster.alpha.chunks(width)) {
         let pixels = rgb.chunks_exact(3).zip(alpha);
         let row: Vec<u8> =

@@ -16,6 +16,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use time::OffsetDateTime;
 use typst::foundations::{Datetime, Label, Smart};
+use typst::layout::Abs;
+use typst::text::{FontInstance, FontVariations};
 use typst::utils::PicoStr;
 use typst_layout::PagedDocument;
 use typst_pdf::{PdfOptions, PdfStandard, PdfStandards, Timestamp};
@@ -46,7 +48,7 @@ pub struct RenderSettings {
 pub struct Renderer {
     paper: paper::Shelf,
     templates: Vec<Template>,
-    seal_face: typst::text::Font,
+    seal_face: FontInstance,
     standards: PdfStandards,
     running: AtomicUsize,
 }
@@ -80,7 +82,9 @@ impl Renderer {
         let wanted = templates.iter().flat_map(|t| t.fonts()).chain([SEAL_FAMILY]);
         let fonts = paper::read_fonts(&settings.fonts, wanted.collect())?;
         let bold = fonts.iter().filter(|f| f.info().family == SEAL_FAMILY).max_by_key(|f| f.info().variant.weight);
-        let seal_face = bold.cloned().ok_or_else(|| paper::missing(SEAL_FAMILY, &settings.fonts))?;
+        let bold = bold.cloned().ok_or_else(|| paper::missing(SEAL_FAMILY, &settings.fonts))?;
+        let weight = bold.info().variant;
+        let seal_face = bold.instantiate(weight, Abs::pt(12.0), &FontVariations::default());
         let standards = PdfStandards::new(&[PdfStandard::A_3b])
             .map_err(|e| RenderError::Export { detail: e.message().to_string() })?;
         Ok(Self { paper: paper::Shelf::new(fonts, files), templates, seal_face, standards, running: 0.into() })

@@ -280,3 +280,83 @@ impl PictureError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use image::{ExtendedColorType, ImageEncoder};
+
+    use super::*;
+
+    /// A PNG of a red square ring; `ground` is the alpha outside it.
+    fn png(side: u32, ground: u8) -> Vec<u8> {
+        let pixel = |x: u32, y: u32| if x < side / 8 || y < side / 8 { [220, 0, 0, 255] } else { [255, 255, 255, ground] };
+        let pixels: Vec<u8> = (0..side * side).flat_map(|i| pixel(i % side, i / side)).collect();
+        let mut file = Vec::new();
+        let encoder = image::codecs::png::PngEncoder::new(&mut file);
+        encoder.write_image(&pixels, side, side, ExtendedColorType::Rgba8).unwrap();
+        file
+    }
+
+    fn svg(body: &str) -> Result<Impression, PictureError> {
+        let svg = format!("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 100 100\">{body}</svg>");
+        read_svg(svg.as_bytes(), 40.0, 40.0)
+    }
+
+    #[test]
+    fn png_is_taken_at_its_size_and_refused_when_coarse_opaque_or_huge() {
+        let taken = read_png(&png(600, 0), 42.0, 42.0).unwrap();
+        let Picture::Raster(raster) = &taken.picture else { panic!("not a raster") };
+        assert_eq!((raster.width, raster.rgb.len(), raster.alpha.len()), (600, 600 * 600 * 3, 600 * 600));
+        assert_eq!((raster.alpha[0], raster.alpha[600 * 600 - 1], taken.width_mm), (255, 0, 42.0));
+
+        assert!(matches!(read_png(&png(400, 0), 42.0, 42.0), Err(PictureError::Coarse { dpi }) if dpi < 242.0));
+        assert_eq!(read_png(&png(600, 255), 42.0, 42.0), Err(PictureError::Ground));
+        assert!(matches!(read_png(&png(600, 0), 42.0, 30.0), Err(PictureError::Size { .. })));
+        assert!(matches!(read_png(&png(600, 0), f64::NAN, 42.0), Err(PictureError::Size { .. })));
+        assert!(matches!(read_png(&png(3001, 0), 42.0, 42.0), Err(PictureError::Unreadable(_))));
+        assert!(matches!(read_png(&png(600, 0)[..500], 42.0, 42.0), Err(PictureError::Unreadable(_))));
+        assert!(matches!(read_png(&vec![0; PICTURE_BYTES + 1], 42.0, 42.0), Err(PictureError::TooLarge(_))));
+    }
+
+    #[test]
+    fn svg_paths_and_strokes_become_areas_in_millimetres() {
+        let drawn = svg(r##"<g transform="translate(50 50)"><circle r="45" fill="none" stroke="#da121a" stroke-width="10"/>
+            <path fill="red" d="M-5 0L5 0L0 10Z"/></g>"##)
+        .unwrap();
+        let Picture::Vector(shapes) = &drawn.picture else { panic!("not a vector") };
+        assert_eq!((shapes.len(), shapes[0].rgb, shapes[1].rgb), (2, [0xda, 0x12, 0x1a], [255, 0, 0]));
+        assert_eq!(shapes[1].segments[0], Segment::Move(18.0, 20.0));
+        // The ring: from radius 40 to 50 of 50 units, that is 16 to 20 mm.
+        let ring = std::f64::consts::PI * (400.0 - 256.0);
+        assert!((area(&shapes[0].segments).abs() / ring - 1.0).abs() < 0.15, "{}", area(&shapes[0].segments));
+    }
+
+    #[test]
+    fn svg_with_anything_that_would_be_lost_or_fetched_is_refused() {
+        let red = "<path fill='red' d='M10 10h9v9z'/>";
+        let unsupported = [
+            "<text x='1' y='9'>章</text>",
+            "<image href='file:///etc/passwd' width='9' height='9'/>",
+            "<use href='http://example/x.svg#a'/>",
+            "<foreignObject/>",
+            "<script>1</script>",
+            "<style>@import url(http://example/a.css)</style>",
+            "<path fill='url(#g)' d='M0 0h9v9z'/>",
+            "<g opacity='.5'><path d='M0 0h9v9z'/></g>",
+            "<path fill-opacity='.5' d='M0 0h9v9z'/>",
+            "<path fill-rule='evenodd' d='M0 0h9v9zM1 1h3v3z'/>",
+            "<path fill='none' stroke='red' stroke-dasharray='1' d='M0 0h9v9z'/>",
+        ];
+        for body in unsupported {
+            let result = svg(&format!("{red}{body}"));
+            assert!(matches!(result, Err(PictureError::Unsupported(_))), "{body}: {result:?}");
+        }
+        for ground in ["<rect width='100' height='100' fill='#fff'/>", "<circle cx='50' cy='50' r='49' fill='#fffffe'/>", ""] {
+            let body = if ground.is_empty() { String::new() } else { format!("{ground}{red}") };
+            assert_eq!(svg(&body), Err(PictureError::Ground), "{ground}");
+        }
+        let bomb = "<!DOCTYPE svg [<!ENTITY a 'aaaa'><!ENTITY b '&a;&a;'>]><svg xmlns='http://www.w3.org/2000/svg'>&b;</svg>";
+        assert!(matches!(read_svg(bomb.as_bytes(), 40.0, 40.0), Err(PictureError::Unreadable(_))));
+        assert!(matches!(read_svg(b"\x1f\x8b\x08", 40.0, 40.0), Err(PictureError::Unreadable(_))));
+    }
+}

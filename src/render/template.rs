@@ -95,23 +95,17 @@ pub(super) fn read_all(root: &Path) -> Result<(Vec<Template>, Files), RenderErro
 }
 
 fn read(root: &Path, name: &str, files: &Files) -> Result<Template, RenderError> {
+    let fault = |file: &str, detail: String| RenderError::File { path: root.join(name).join(file), detail };
     let text = |file: &str| {
-        let fault = |detail: String| RenderError::File { path: root.join(name).join(file), detail };
-        let bytes = files.get(&format!("{name}/{file}")).ok_or_else(|| fault("not there".into()))?;
-        std::str::from_utf8(bytes).map(|text| (text, fault)).map_err(|e| fault_at(root, name, file, &e))
+        let bytes = files.get(&format!("{name}/{file}")).ok_or_else(|| fault(file, "not there".into()))?;
+        std::str::from_utf8(bytes).map_err(|e| fault(file, e.to_string()))
     };
-    let (toml, fault) = text("template.toml")?;
-    let manifest: Manifest =
-        Figment::from(Toml::string(toml)).extract().map_err(|e| fault(e.to_string()))?;
-    let (schema, fault) = text("schema.json")?;
-    let form = Form::read(schema).map_err(fault)?;
+    let manifest = Figment::from(Toml::string(text("template.toml")?)).extract::<Manifest>();
+    let manifest = manifest.map_err(|e| fault("template.toml", e.to_string()))?;
+    let form = Form::read(text("schema.json")?).map_err(|detail| fault("schema.json", detail))?;
     text("main.typ")?;
     let version = TemplateVersion { name: name.into(), version: manifest.version.clone(), sha256: digest(name, files) };
     Ok(Template { manifest, version, form })
-}
-
-fn fault_at(root: &Path, name: &str, file: &str, detail: &dyn std::fmt::Display) -> RenderError {
-    RenderError::File { path: root.join(name).join(file), detail: detail.to_string() }
 }
 
 fn read_folder(folder: &Path, prefix: &str, files: &mut Files) -> Result<(), RenderError> {
