@@ -94,7 +94,9 @@ impl ImpressionError {
             Self::Length { part, has, from, to } => Message::new(
                 "impression.length",
                 format!("印文（{part}）有{has}个字，应为{from}至{to}个字；请改用规范全称或规范简称"),
-                format!("the legend ({part}) has {has} characters, it must have {from} to {to}; use the unit's legal or approved short name"),
+                format!(
+                    "the legend ({part}) has {has} characters, it must have {from} to {to}; use the unit's legal or approved short name"
+                ),
             ),
             Self::Number(number) => Message::new(
                 "impression.number",
@@ -104,17 +106,24 @@ impl ImpressionError {
             Self::Size { diameter_mm, rim_mm } => Message::new(
                 "impression.size",
                 format!("直径{diameter_mm}毫米、边宽{rim_mm}毫米不可制章；直径应为30至60毫米，边宽应为0.5至2毫米"),
-                format!("a seal of {diameter_mm} mm with a rim of {rim_mm} mm cannot be made; use 30 to 60 mm and 0.5 to 2 mm"),
+                format!(
+                    "a seal of {diameter_mm} mm with a rim of {rim_mm} mm cannot be made; use 30 to 60 mm and 0.5 to 2 mm"
+                ),
             ),
             Self::MissingGlyph(character) => Message::new(
                 "impression.missing-glyph",
                 format!("字体中没有印文用字“{character}”（U+{:04X}）；请更换印文字体", u32::from(*character)),
-                format!("the font has no glyph for '{character}' (U+{:04X}) of the legend; use another font", u32::from(*character)),
+                format!(
+                    "the font has no glyph for '{character}' (U+{:04X}) of the legend; use another font",
+                    u32::from(*character)
+                ),
             ),
             Self::TooTight { characters, diameter_mm } => Message::new(
                 "impression.too-tight",
                 format!("{characters}个字的印文在直径{diameter_mm}毫米的印章上排不下；请加大直径或缩短印文"),
-                format!("{characters} characters do not fit a seal of {diameter_mm} mm; take a larger seal or a shorter legend"),
+                format!(
+                    "{characters} characters do not fit a seal of {diameter_mm} mm; take a larger seal or a shorter legend"
+                ),
             ),
         }
     }

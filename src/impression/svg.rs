@@ -54,8 +54,7 @@ fn png(raster: &Raster) -> Vec<u8> {
     let width = raster.width.max(1) as usize;
     for (rgb, alpha) in raster.rgb.chunks(width * 3).zip(raster.alpha.chunks(width)) {
         let pixels = rgb.chunks_exact(3).zip(alpha);
-        let row: Vec<u8> =
-            std::iter::once(0).chain(pixels.flat_map(|(c, a)| c.iter().chain([a])).copied()).collect();
+        let row: Vec<u8> = std::iter::once(0).chain(pixels.flat_map(|(c, a)| c.iter().chain([a])).copied()).collect();
         // Writing to a Vec cannot fail.
         let _ = rows.write_all(&row);
     }

@@ -109,7 +109,10 @@ fn svg_has_the_true_size_and_a_raster_survives_in_it() {
     assert!(svg.contains("width=\"30mm\" height=\"20mm\"") && svg.contains("data:image/png;base64,iVBORw0KGgo"));
     with_face(|face| {
         let svg = Impression::draw(&Legend::star("汶川县行政审批局"), face).unwrap().to_svg();
-        assert!(svg.contains("width=\"42mm\"") && svg.contains("<path fill=\"#da121a\" d=\"M42.000 21.000C"), "{svg:.200}");
+        assert!(
+            svg.contains("width=\"42mm\"") && svg.contains("<path fill=\"#da121a\" d=\"M42.000 21.000C"),
+            "{svg:.200}"
+        );
     });
 }
 

@@ -62,7 +62,9 @@ impl Form {
             }
             Kind::Type { .. } => ("类型不对".into(), "has the wrong type".into()),
             Kind::Enum { options } => (format!("应为{options}之一"), format!("must be one of {options}")),
-            Kind::Pattern { .. } => ("格式不对，或含有不可见字符".into(), "has the wrong form, or hidden characters".into()),
+            Kind::Pattern { .. } => {
+                ("格式不对，或含有不可见字符".into(), "has the wrong form, or hidden characters".into())
+            }
             Kind::Format { format } => (format!("不是有效的{format}"), format!("is not a valid {format}")),
             Kind::MinLength { limit } => (format!("不足{limit}个字"), format!("is shorter than {limit} characters")),
             Kind::MaxLength { limit } => (format!("超过{limit}个字"), format!("is longer than {limit} characters")),

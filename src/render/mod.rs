@@ -225,7 +225,11 @@ impl RenderError {
             Self::Data { faults } => {
                 let list = |say: fn(&Fault) -> &str| faults.iter().take(5).map(say).collect::<Vec<_>>();
                 let (zh, en) = (list(|f| &f.zh).join("；"), list(|f| &f.en).join("; "));
-                Message::new("render.data", format!("证照数据不合模板要求：{zh}"), format!("the data breaks the template's schema: {en}"))
+                Message::new(
+                    "render.data",
+                    format!("证照数据不合模板要求：{zh}"),
+                    format!("the data breaks the template's schema: {en}"),
+                )
             }
             Self::Character { character, field } => {
                 let code = u32::from(*character);
@@ -236,8 +240,12 @@ impl RenderError {
                 };
                 Message::new(
                     "render.missing-glyph",
-                    format!("{zh}字符“{shown}”（U+{code:04X}）无法印出：模板字体中没有该字；请改用规范汉字，或为模板换用收录该字的字体"),
-                    format!("character '{shown}' (U+{code:04X}){en} cannot be printed: no font of the template has it; correct the text or give the template a font that has it"),
+                    format!(
+                        "{zh}字符“{shown}”（U+{code:04X}）无法印出：模板字体中没有该字；请改用规范汉字，或为模板换用收录该字的字体"
+                    ),
+                    format!(
+                        "character '{shown}' (U+{code:04X}){en} cannot be printed: no font of the template has it; correct the text or give the template a font that has it"
+                    ),
                 )
             }
             Self::TooLarge { what, has, most } => Message::new(
@@ -257,8 +265,12 @@ impl RenderError {
             ),
             Self::Font { family, looked_in } => Message::new(
                 "render.font",
-                format!("在{looked_in}中没有找到字体“{family}”；Debian请安装软件包fonts-noto-cjk，或在设置中写明字体位置"),
-                format!("font \"{family}\" was not found in {looked_in}; on Debian install the package fonts-noto-cjk, or name the fonts' place in the settings"),
+                format!(
+                    "在{looked_in}中没有找到字体“{family}”；Debian请安装软件包fonts-noto-cjk，或在设置中写明字体位置"
+                ),
+                format!(
+                    "font \"{family}\" was not found in {looked_in}; on Debian install the package fonts-noto-cjk, or name the fonts' place in the settings"
+                ),
             ),
             Self::File { path, detail } => Message::new(
                 "render.file",

@@ -19,6 +19,8 @@ pub(super) struct Shelf {
     library: LazyHash<Library>,
     book: LazyHash<FontBook>,
     fonts: Vec<Font>,
+    /// Family → by code point, whether a face of it has the character. Typst's own coverage is searched run by run.
+    covered: HashMap<String, Vec<bool>>,
     sources: HashMap<FileId, Source>,
     files: HashMap<FileId, Bytes>,
 }
@@ -35,22 +37,25 @@ impl Shelf {
                 Err(e) => drop(others.insert(id, Bytes::new(e.into_bytes()))),
             }
         }
+        let mut covered: HashMap<String, Vec<bool>> = HashMap::new();
+        for font in &fonts {
+            let family = covered.entry(font.info().family.clone()).or_default();
+            for point in font.info().coverage.iter().map(|c| c as usize) {
+                family.resize(family.len().max(point + 1), false);
+                family[point] = true;
+            }
+        }
         let book = LazyHash::new(FontBook::from_fonts(&fonts));
-        Self { library: LazyHash::new(Library::default()), book, fonts, sources, files: others }
+        Self { library: LazyHash::new(Library::default()), book, fonts, covered, sources, files: others }
     }
 
     /// Every character of every text must have a glyph in one of the template's fonts, and none may steer the
     /// direction or be invisible: what is printed must be what is read. Typst's own check at export stays behind this
     /// one, for characters of the template; only here is the field known.
-    pub(super) fn check_characters(
-        &self,
-        template: &Template,
-        data: &serde_json::Value,
-    ) -> Result<(), RenderError> {
-        let families = template.fonts().collect::<Vec<_>>();
-        let faces: Vec<_> =
-            self.fonts.iter().map(Font::info).filter(|i| families.contains(&i.family.as_str())).collect();
-        let printable = |c: char| !form::is_hidden(c) && faces.iter().any(|f| f.coverage.contains(c.into()));
+    pub(super) fn check_characters(&self, template: &Template, data: &serde_json::Value) -> Result<(), RenderError> {
+        let families: Vec<_> = template.fonts().filter_map(|family| self.covered.get(family)).collect();
+        let has = |c: char| families.iter().any(|f| f.get(c as usize) == Some(&true));
+        let printable = |c: char| !form::is_hidden(c) && has(c);
         for (field, text) in form::texts(data) {
             if let Some(character) = text.chars().find(|c| !printable(*c)) {
                 return Err(RenderError::Character { character, field: Some(template.form().title(&field)) });
@@ -143,7 +148,11 @@ pub(super) fn read_fonts(places: &[PathBuf], wanted: BTreeSet<&str>) -> Result<V
         let indices = (0..faces).filter(|i| {
             // The name alone first: reading a whole face costs milliseconds.
             let Ok(face) = ttf_parser::Face::parse(&bytes, *i) else { return false };
-            face.names().into_iter().filter(|n| matches!(n.name_id, 1 | 16)).filter_map(|n| n.to_string()).any(|n| wanted.contains(n.as_str()))
+            face.names()
+                .into_iter()
+                .filter(|n| matches!(n.name_id, 1 | 16))
+                .filter_map(|n| n.to_string())
+                .any(|n| wanted.contains(n.as_str()))
         });
         fonts.extend(indices.filter_map(|i| Font::new(bytes.clone(), i)));
     }
@@ -155,7 +164,9 @@ pub(super) fn read_fonts(places: &[PathBuf], wanted: BTreeSet<&str>) -> Result<V
 
 pub(super) fn missing(family: &str, places: &[PathBuf]) -> RenderError {
     let looked_in = places.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", ");
-    RenderError::Font { family: family.into(), looked_in: if looked_in.is_empty() { "(…)".into() } else { looked_in } }
+    RenderError::Font {
+        family: family.into(), looked_in: if looked_in.is_empty() { "(…)".into() } else { looked_in }
+    }
 }
 
 /// A file itself, or the font files of a folder in the order of their names, so that the same machine always gives the

@@ -106,9 +106,8 @@ fn check_size(width_mm: f64, height_mm: f64, width: f64, height: f64) -> Result<
 /// A list of what may appear: what the reader would silently leave out must not be in a seal.
 fn check_elements(xml: &roxmltree::Document<'_>) -> Result<(), PictureError> {
     const SVG: &str = "http://www.w3.org/2000/svg";
-    const DRAWN: [&str; 12] = [
-        "svg", "g", "path", "rect", "circle", "ellipse", "line", "polyline", "polygon", "defs", "title", "desc",
-    ];
+    const DRAWN: [&str; 12] =
+        ["svg", "g", "path", "rect", "circle", "ellipse", "line", "polyline", "polygon", "defs", "title", "desc"];
     let drawn = xml.descendants().filter(|n| n.is_element() && n.tag_name().namespace().is_none_or(|ns| ns == SVG));
     for node in drawn {
         let name = node.tag_name().name();
@@ -250,12 +249,16 @@ impl PictureError {
             Self::TooLarge(has) => Message::new(
                 "picture.too-large",
                 format!("印模图片过大（{has}）；图片文件不得超过{PICTURE_BYTES}字节，路径不得超过{PICTURE_SEGMENTS}段"),
-                format!("the picture is too large ({has}); at most {PICTURE_BYTES} bytes and {PICTURE_SEGMENTS} path steps"),
+                format!(
+                    "the picture is too large ({has}); at most {PICTURE_BYTES} bytes and {PICTURE_SEGMENTS} path steps"
+                ),
             ),
             Self::Size { width_mm, height_mm } => Message::new(
                 "picture.size",
                 format!("印模尺寸{width_mm}×{height_mm}毫米有误；应为10至60毫米，且与图片长宽比一致"),
-                format!("a size of {width_mm} x {height_mm} mm is wrong; 10 to 60 mm, in the picture's own proportions"),
+                format!(
+                    "a size of {width_mm} x {height_mm} mm is wrong; 10 to 60 mm, in the picture's own proportions"
+                ),
             ),
             Self::Coarse { dpi } => Message::new(
                 "picture.coarse",
@@ -289,7 +292,8 @@ mod tests {
 
     /// A PNG of a red square ring; `ground` is the alpha outside it.
     fn png(side: u32, ground: u8) -> Vec<u8> {
-        let pixel = |x: u32, y: u32| if x < side / 8 || y < side / 8 { [220, 0, 0, 255] } else { [255, 255, 255, ground] };
+        let pixel =
+            |x: u32, y: u32| if x < side / 8 || y < side / 8 { [220, 0, 0, 255] } else { [255, 255, 255, ground] };
         let pixels: Vec<u8> = (0..side * side).flat_map(|i| pixel(i % side, i / side)).collect();
         let mut file = Vec::new();
         let encoder = image::codecs::png::PngEncoder::new(&mut file);
@@ -320,9 +324,10 @@ mod tests {
 
     #[test]
     fn svg_paths_and_strokes_become_areas_in_millimetres() {
-        let drawn = svg(r##"<g transform="translate(50 50)"><circle r="45" fill="none" stroke="#da121a" stroke-width="10"/>
+        let drawn =
+            svg(r##"<g transform="translate(50 50)"><circle r="45" fill="none" stroke="#da121a" stroke-width="10"/>
             <path fill="red" d="M-5 0L5 0L0 10Z"/></g>"##)
-        .unwrap();
+            .unwrap();
         let Picture::Vector(shapes) = &drawn.picture else { panic!("not a vector") };
         assert_eq!((shapes.len(), shapes[0].rgb, shapes[1].rgb), (2, [0xda, 0x12, 0x1a], [255, 0, 0]));
         assert_eq!(shapes[1].segments[0], Segment::Move(18.0, 20.0));
@@ -351,11 +356,14 @@ mod tests {
             let result = svg(&format!("{red}{body}"));
             assert!(matches!(result, Err(PictureError::Unsupported(_))), "{body}: {result:?}");
         }
-        for ground in ["<rect width='100' height='100' fill='#fff'/>", "<circle cx='50' cy='50' r='49' fill='#fffffe'/>", ""] {
+        for ground in
+            ["<rect width='100' height='100' fill='#fff'/>", "<circle cx='50' cy='50' r='49' fill='#fffffe'/>", ""]
+        {
             let body = if ground.is_empty() { String::new() } else { format!("{ground}{red}") };
             assert_eq!(svg(&body), Err(PictureError::Ground), "{ground}");
         }
-        let bomb = "<!DOCTYPE svg [<!ENTITY a 'aaaa'><!ENTITY b '&a;&a;'>]><svg xmlns='http://www.w3.org/2000/svg'>&b;</svg>";
+        let bomb =
+            "<!DOCTYPE svg [<!ENTITY a 'aaaa'><!ENTITY b '&a;&a;'>]><svg xmlns='http://www.w3.org/2000/svg'>&b;</svg>";
         assert!(matches!(read_svg(bomb.as_bytes(), 40.0, 40.0), Err(PictureError::Unreadable(_))));
         assert!(matches!(read_svg(b"\x1f\x8b\x08", 40.0, 40.0), Err(PictureError::Unreadable(_))));
     }

@@ -123,7 +123,8 @@ fn data_is_text_and_never_markup() {
 
 #[test]
 fn hidden_characters_are_refused() {
-    for hidden in ['\u{0}', '\n', '\t', '\u{7f}', '\u{ad}', '\u{200b}', '\u{202e}', '\u{2066}', '\u{feff}', '\u{e0041}'] {
+    for hidden in ['\u{0}', '\n', '\t', '\u{7f}', '\u{ad}', '\u{200b}', '\u{202e}', '\u{2066}', '\u{feff}', '\u{e0041}']
+    {
         let mut data = example("food-operation-licence");
         data["operator_name"] = json!(format!("示例{hidden}店"));
         let refused = renderer().render("food-operation-licence", &data, "t", AT).unwrap_err();
