@@ -262,6 +262,9 @@ fn write_examples() {
 #[test]
 #[ignore = "a measurement: cargo test --release -- --ignored --nocapture milliseconds"]
 fn milliseconds_a_document() {
+    let start = std::time::Instant::now();
+    Renderer::load(&settings()).unwrap();
+    eprintln!("load: {} ms", start.elapsed().as_millis());
     for name in NAMES {
         let mut data = example(name);
         let mut render = |i: u32| {
