@@ -19,3 +19,98 @@ pub const PICTURE_SIDE: u32 = 3000;
 
 /// Path steps of a vector seal; a traced national emblem has about 20,000.
 pub const PICTURE_SEGMENTS: usize = 100_000;
+
+/// A CMS signature, bytes. The largest in the foreign corpus is 400 kB; long-term forms carry whole CRLs, of which the
+/// largest in public use are about 10 MB.
+pub const CMS_BYTES: usize = 16 * 1024 * 1024;
+
+/// Nesting of BER elements. Real certificates and CMS stay below 16; OpenSSL stops constructed strings at 30.
+pub const BER_DEPTH: usize = 32;
+
+/// Elements directly inside one BER element that we take apart ourselves: certificates, signers and attributes of a CMS.
+/// The fullest CMS met is a list of 150 root certificates.
+pub const BER_CHILDREN: usize = 1024;
+
+/// A certificate, bytes. Real ones are 1-4 kB; the largest of public trust stores are below 16 kB, post-quantum ones
+/// below 50 kB.
+pub const CERTIFICATE_BYTES: usize = 128 * 1024;
+
+/// A CRL, bytes; see `CMS_BYTES` for the 10 MB.
+pub const CRL_BYTES: usize = 16 * 1024 * 1024;
+
+/// Certificates in one path, from signer to anchor. Public hierarchies use 3 or 4; PKITS goes to 7, browsers stop at 8 to 10.
+pub const PATH_CERTIFICATES: usize = 8;
+
+/// Candidate paths judged for one signer before giving up. A cross-signed hierarchy gives a handful; webpki's budget of
+/// 200,000 operations is against the same attack (CVE-2023 style path explosions), ours is smaller because each costs more.
+pub const PATH_ATTEMPTS: usize = 32;
+
+/// Steps of the path search, so that many look-alike issuers cannot hold it up: each attempt may look at each step once.
+pub const PATH_STEPS: usize = 2048;
+// — keys
+
+/// A key's label, bytes. It is a file name (255 in ext4) with room for prefix and suffix, and must fit a database
+/// column and one line of a log.
+pub const KEY_LABEL_BYTES: usize = 64;
+
+/// A key file, bytes. PKCS#8 of an RSA-3072 key is 1.8 kB, in base64 with the header 2.9 kB.
+pub const KEY_FILE_BYTES: u64 = 16 * 1024;
+
+/// Keys in one home. A province has some hundred counties with one approval seal each; beyond that it is a mistake.
+pub const KEYS: usize = 4096;
+
+/// A file with a passphrase or PIN, or a private key to be imported, bytes.
+pub const SECRET_FILE_BYTES: u64 = 4 * 1024;
+
+/// argon2id settings believed when read from a key file: at least OWASP's least (19 MiB, 2 passes), at most four
+/// times what we write (RFC 9106 §4, second recommendation), so that a hostile file cannot eat the machine.
+pub const ARGON2_MEMORY_KIB: std::ops::RangeInclusive<u32> = 19 * 1024..=256 * 1024;
+/// See [`ARGON2_MEMORY_KIB`].
+pub const ARGON2_PASSES: std::ops::RangeInclusive<u32> = 2..=12;
+/// See [`ARGON2_MEMORY_KIB`].
+pub const ARGON2_LANES: std::ops::RangeInclusive<u32> = 1..=16;
+
+/// Sessions that sign at once in a token. Network HSMs allow some hundred in all, for all clients together.
+pub const TOKEN_SESSIONS: usize = 64;
+
+/// Signatures that wait for a session; more callers wait at the door. At 1,000 signatures a second it is a quarter
+/// of a second's work.
+pub const TOKEN_QUEUE: usize = 256;
+// — pdf
+/// Indirect objects of one PDF. ISO 32000-1 Annex C gives 8 388 607 as the most a reader need take; the largest
+/// scanned file of `PDF_BYTES` has well under a million.
+pub const PDF_OBJECTS: usize = 2_000_000;
+/// Parts (names, numbers, entries) of one object: the largest honest ones are /Kids and /Index arrays, some 10^5.
+pub const PDF_OBJECT_PARTS: usize = 1_000_000;
+/// Arrays and dictionaries inside each other. Acrobat's own limit on such nesting is 28 for q/Q (Annex C); files seen
+/// stay under 10.
+pub const PDF_NESTING: usize = 64;
+/// Cross-reference sections in a /Prev chain: one seal and one time stamp a month for forty years.
+pub const PDF_SECTIONS: usize = 1024;
+/// One unpacked structural stream (cross-reference or object stream), bytes: `PDF_OBJECTS` entries of 30 bytes.
+pub const PDF_STREAM_BYTES: usize = 64 * 1024 * 1024;
+/// Filters in a row on one stream; writers use one or two.
+pub const PDF_FILTERS: usize = 8;
+/// References leading to references; the standard forbids even one (ISO 32000-1 §7.3.10), some writers do it.
+pub const PDF_REFERENCE_HOPS: usize = 8;
+/// Bytes that may be parsed or unpacked from one opened file in all, so that objects read again and again, or packed
+/// into each other, cannot cost more than a multiple of the file: a base, and so many for each byte of the file.
+pub const PDF_WORK_BASE: u64 = 128 * 1024 * 1024;
+pub const PDF_WORK_PER_BYTE: u64 = 4;
+/// How far from the end `startxref` is looked for, bytes (ISO 32000-1 Annex H.3 note 18 gives 1024 for `%%EOF`).
+pub const PDF_TAIL: usize = 2048;
+/// Pages of one PDF.
+pub const PDF_PAGES: usize = 50_000;
+/// Form fields of one PDF.
+pub const PDF_FIELDS: usize = 20_000;
+/// A form field's full name, bytes; the names of a deep form stay under a few hundred.
+pub const PDF_FIELD_NAME: usize = 16 * 1024;
+/// Bytes that may be reserved for a CMS with certificates, revocation data and a time stamp, and the largest /Contents
+/// that is read.
+pub const PDF_CMS_BYTES: usize = 1024 * 1024;
+/// Signatures of one PDF: every hand of a joint approval, and a time stamp a year for a century.
+pub const PDF_SIGNATURES: usize = 128;
+/// Objects compared between a signed state and the newest one.
+pub const PDF_COMPARED: usize = 200_000;
+/// Reasons kept for one signature; the first ones name the trouble.
+pub const PDF_FINDINGS: usize = 20;

@@ -1,1 +1,124 @@
-//! pdf
+//! PDF (ISO 32000-1): read as it lies, sealed by an update over the tail, judged by its revisions.
+//!
+//! Two readers live here on purpose. [`file`] is ours: it keeps byte offsets and revisions, loads an object when it
+//! is asked for, repairs nothing, and serves sealing ([`seal`]) and verification ([`signatures`], [`changes`]).
+//! [`text`] asks hayro, which knows fonts, where a word stands on a page.
+//!
+//! Absent: decryption (an encrypted file is refused), repair, and any rewriting of what was already in the file.
+
+use crate::message::Message;
+
+pub mod appearance;
+pub mod changes;
+pub mod file;
+pub mod form;
+pub mod object;
+pub mod page;
+pub mod seal;
+pub mod signatures;
+
+mod filter;
+mod lex;
+mod update;
+pub mod xref;
+
+/// What keeps a PDF from being read or sealed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.message())]
+pub enum PdfError {
+    /// No `%PDF-` at the start.
+    NotPdf,
+    /// The trailer has /Encrypt.
+    Encrypted,
+    /// `what` at byte `at` is against ISO 32000.
+    Broken { at: usize, what: &'static str },
+    /// More of `what` than `limits.rs` takes.
+    OverLimit { what: &'static str, limit: u64 },
+    /// The page tree has no page.
+    NoPages,
+    /// Page `asked` (from 1) of `pages`.
+    NoSuchPage { asked: u32, pages: u32 },
+    /// The seal would not stand wholly on the page.
+    OutsidePage { width_mm: u32, height_mm: u32 },
+    /// A certification signature must be the first (ISO 32000-1 §12.8.2.2).
+    AlreadySigned,
+    /// The author's certification allows no more signatures (DocMDP P=1).
+    ClosedByCertification,
+    /// An earlier signature locked the form fields (FieldMDP, or /Lock with P=1).
+    ClosedByLock,
+    /// The CMS does not fit into the hole left for it.
+    HoleTooSmall { need: usize, have: usize },
+    /// What should fill the hole is not one DER value.
+    NotCms,
+    /// Stored bytes and hole do not belong together.
+    NotPrepared { what: &'static str },
+}
+
+impl PdfError {
+    /// What to tell the person who brought the file.
+    pub fn message(&self) -> Message {
+        match self {
+            Self::NotPdf => Message::new("pdf.not-a-pdf", "文件不是PDF。请提供PDF文件。", "The file is not a PDF. Supply a PDF file."),
+            Self::Encrypted => Message::new(
+                "pdf.encrypted",
+                "文件已加密。请先解除密码保护，再重新提交。",
+                "The file is encrypted. Remove the password protection and submit it again.",
+            ),
+            Self::Broken { at, what } => Message::new(
+                "pdf.broken",
+                format!("文件结构损坏（字节{at}处：{what}）。请用原软件重新导出PDF后再提交。"),
+                format!("The file's structure is broken (at byte {at}: {what}). Export the PDF again and submit that."),
+            ),
+            Self::OverLimit { what, limit } => Message::new(
+                "pdf.over-limit",
+                format!("文件超出处理上限（{what}，上限{limit}）。请拆分或压缩后再提交。"),
+                format!("The file is beyond what is taken ({what}, at most {limit}). Split or compress it and submit again."),
+            ),
+            Self::NoPages => Message::new(
+                "pdf.no-pages",
+                "文件没有页面，无处用印。请检查导出设置。",
+                "The file has no pages to seal. Check how it was exported.",
+            ),
+            Self::NoSuchPage { asked, pages } => Message::new(
+                "pdf.no-such-page",
+                format!("文件共{pages}页，没有第{asked}页。请重新指定用印页。"),
+                format!("The file has {pages} pages, there is no page {asked}. Name another page."),
+            ),
+            Self::OutsidePage { width_mm, height_mm } => Message::new(
+                "pdf.outside-page",
+                format!("印章位置超出页面（页面{width_mm}×{height_mm}毫米）。请调整位置。"),
+                format!("The seal would stand outside the page ({width_mm} × {height_mm} mm). Move it."),
+            ),
+            Self::AlreadySigned => Message::new(
+                "pdf.already-signed",
+                "文件已有签名，不能再作认证签名。请改用普通签章，或提交未签名的原件。",
+                "The file is already signed, so it cannot be certified. Seal it as an approval, or supply the unsigned original.",
+            ),
+            Self::ClosedByCertification => Message::new(
+                "pdf.closed-by-certification",
+                "文件的认证签名不允许任何后续签章（DocMDP 1）。请提交未锁定的原件。",
+                "The file's certification allows no later signature (DocMDP 1). Supply the original that is not locked.",
+            ),
+            Self::ClosedByLock => Message::new(
+                "pdf.closed-by-lock",
+                "文件已有签名锁定了全部表单域，不能再加签章。请提交未锁定的原件。",
+                "An earlier signature locked the form fields, so no seal can be added. Supply the original that is not locked.",
+            ),
+            Self::HoleTooSmall { need, have } => Message::new(
+                "pdf.hole-too-small",
+                format!("签名数据{need}字节，超出预留的{have}字节。请联系系统管理员加大预留。"),
+                format!("The signature takes {need} bytes, {have} were reserved. Ask the administrator to reserve more."),
+            ),
+            Self::NotCms => Message::new(
+                "pdf.not-cms",
+                "待写入的签名数据不是完整的DER结构。请联系系统管理员。",
+                "What should be written as the signature is not one DER value. Tell the administrator.",
+            ),
+            Self::NotPrepared { what } => Message::new(
+                "pdf.not-prepared",
+                format!("保存的待签文件前后不一致（{what}）。请重新发起用印。"),
+                format!("The stored document waiting for its signature contradicts itself ({what}). Start the sealing again."),
+            ),
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! Stream filters needed to read structure (ISO 32000-1 §7.4): what they give is counted while it grows.
+
+use super::PdfError;
+use super::lex::{hex_value, is_space};
+use super::object::{Dict, Object};
+use std::io::Read;
+
+/// Undoes one filter. `limit` is the most it may give, bytes.
+pub(super) fn decode(name: &[u8], parms: Option<&Dict>, data: &[u8], limit: usize) -> Result<Vec<u8>, PdfError> {
+    let int = |key: &[u8], default: i64| parms.and_then(|p| p.get(key)).and_then(Object::int).unwrap_or(default);
+    let mut out = Bounded { bytes: Vec::new(), limit };
+    match name {
+        b"FlateDecode" | b"Fl" => flate(data, &mut out)?,
+        b"LZWDecode" | b"LZW" => lzw(data, int(b"EarlyChange", 1) != 0, &mut out)?,
+        b"ASCIIHexDecode" | b"AHx" => ascii_hex(data, &mut out)?,
+        b"ASCII85Decode" | b"A85" => ascii_85(data, &mut out)?,
+        b"RunLengthDecode" | b"RL" => run_length(data, &mut out)?,
+        _ => return Err(broken("a filter is not one that structure may use")),
+    }
+    match int(b"Predictor", 1) {
+        1 => Ok(out.bytes),
+        10..=15 => png(&out.bytes, int(b"Colors", 1), int(b"BitsPerComponent", 8), int(b"Columns", 1)),
+        _ => Err(broken("a predictor is not one that structure may use")),
+    }
+}
+
+fn broken(what: &'static str) -> PdfError {
+    PdfError::Broken { at: 0, what }
+}
+
+struct Bounded {
+    bytes: Vec<u8>,
+    limit: usize,
+}
+
+impl Bounded {
+    fn extend(&mut self, more: &[u8]) -> Result<(), PdfError> {
+        if self.bytes.len() + more.len() > self.limit {
+            return Err(PdfError::OverLimit { what: "unpacked stream", limit: self.limit as u64 });
+        }
+        self.bytes.extend_from_slice(more);
+        Ok(())
+    }
+}
+
+fn flate(data: &[u8], out: &mut Bounded) -> Result<(), PdfError> {
+    let mut decoder = flate2::read::ZlibDecoder::new(data);
+    let mut chunk = [0u8; 16 * 1024];
+    loop {
+        let n = decoder.read(&mut chunk).map_err(|_| broken("a compressed stream is damaged"))?;
+        if n == 0 {
+            return Ok(());
+        }
+        out.extend(chunk.get(..n).unwrap_or_default())?;
+    }
+}
+
+fn lzw(data: &[u8], early: bool, out: &mut Bounded) -> Result<(), PdfError> {
+    const CLEAR: usize = 256;
+    const END: usize = 257;
+    // Each code is (start of its string in `out`, length): the string is always a copy of earlier output.
+    let mut table: Vec<(usize, usize)> = Vec::new();
+    let (mut width, mut bits, mut held) = (9u32, 0u32, 0u32);
+    let mut previous: Option<(usize, usize)> = None;
+    for &byte in data {
+        held = held << 8 | u32::from(byte);
+        bits += 8;
+        if bits < width {
+            continue;
+        }
+        bits -= width;
+        let code = (held >> bits & ((1 << width) - 1)) as usize;
+        held &= (1 << bits) - 1;
+        if code == CLEAR {
+            table.clear();
+            (width, previous) = (9, None);
+            continue;
+        }
+        if code == END {
+            return Ok(());
+        }
+        let start = out.bytes.len();
+        if code < CLEAR {
+            out.extend(&[code.to_le_bytes().first().copied().unwrap_or_default()])?;
+        } else {
+            // The string after the previous one, plus its next byte, is what the not-yet-listed code means.
+            let (from, length) = match (table.get(code - 258), previous) {
+                (Some(&entry), _) => entry,
+                (None, Some((from, length))) if code - 258 == table.len() => (from, length + 1),
+                _ => return Err(broken("an LZW code is not known")),
+            };
+            for i in from..from + length {
+                let b = out.bytes.get(i).copied().ok_or_else(|| broken("an LZW code is not known"))?;
+                out.extend(&[b])?;
+            }
+        }
+        if let Some((from, length)) = previous {
+            if table.len() < 4096 - 258 {
+                table.push((from, length + 1));
+            }
+        }
+        previous = Some((start, out.bytes.len() - start));
+        // The decoder's table lags one entry behind the encoder's.
+        let next = 258 + table.len() + 1 + usize::from(early);
+        width = if next > 2048 { 12 } else if next > 1024 { 11 } else if next > 512 { 10 } else { 9 };
+    }
+    Ok(())
+}
+
+fn ascii_hex(data: &[u8], out: &mut Bounded) -> Result<(), PdfError> {
+    let mut half = None;
+    for &b in data.iter().filter(|&&b| !is_space(b)) {
+        if b == b'>' {
+            break;
+        }
+        let digit = hex_value(b).ok_or_else(|| broken("an ASCIIHex stream holds something else"))?;
+        match half.take() {
+            Some(hi) => out.extend(&[hi << 4 | digit])?,
+            None => half = Some(digit),
+        }
+    }
+    half.map_or(Ok(()), |hi: u8| out.extend(&[hi << 4]))
+}
+
+fn ascii_85(data: &[u8], out: &mut Bounded) -> Result<(), PdfError> {
+    let bad = || broken("an ASCII85 stream holds something else");
+    let (mut group, mut n) = (0u32, 0usize);
+    for &b in data.iter().filter(|&&b| !is_space(b)) {
+        match b {
+            b'~' => break,
+            b'z' if n == 0 => out.extend(&[0; 4])?,
+            b'!'..=b'u' => {
+                group = group.checked_mul(85).and_then(|g| g.checked_add(u32::from(b - b'!'))).ok_or_else(bad)?;
+                n += 1;
+                if n == 5 {
+                    out.extend(&group.to_be_bytes())?;
+                    (group, n) = (0, 0);
+                }
+            }
+            _ => return Err(bad()),
+        }
+    }
+    if n == 1 {
+        return Err(bad());
+    }
+    if n > 1 {
+        for _ in n..5 {
+            group = group.checked_mul(85).and_then(|g| g.checked_add(84)).ok_or_else(bad)?;
+        }
+        out.extend(group.to_be_bytes().get(..n - 1).unwrap_or_default())?;
+    }
+    Ok(())
+}
+
+fn run_length(data: &[u8], out: &mut Bounded) -> Result<(), PdfError> {
+    let mut rest = data;
+    while let [head, tail @ ..] = rest {
+        match *head {
+            128 => break,
+            n @ 0..=127 => {
+                let (run, after) = tail.split_at_checked(usize::from(n) + 1).ok_or_else(|| broken("a run ends early"))?;
+                out.extend(run)?;
+                rest = after;
+            }
+            n => {
+                let (&b, after) = tail.split_first().ok_or_else(|| broken("a run ends early"))?;
+                out.extend(&vec![b; 257 - usize::from(n)])?;
+                rest = after;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// PNG predictors (RFC 2083 §6), row by row.
+fn png(data: &[u8], colors: i64, bits: i64, columns: i64) -> Result<Vec<u8>, PdfError> {
+    let bad = || broken("a predictor's parameters are malformed");
+    let bits_per_pixel = usize::try_from(colors.checked_mul(bits).filter(|n| (1..=1024).contains(n)).ok_or_else(bad)?);
+    let bits_per_pixel = bits_per_pixel.map_err(|_| bad())?;
+    let columns = usize::try_from(columns).ok().filter(|n| (1..=1 << 24).contains(n)).ok_or_else(bad)?;
+    let (pixel, row) = (bits_per_pixel.div_ceil(8), (bits_per_pixel * columns).div_ceil(8));
+    let mut out: Vec<u8> = Vec::with_capacity(data.len());
+    for line in data.chunks(row + 1) {
+        let (&kind, line) = line.split_first().ok_or_else(bad)?;
+        if line.len() < row {
+            return Err(broken("a predicted row ends early"));
+        }
+        let start = out.len();
+        for (i, &x) in line.iter().enumerate() {
+            let at = |back: usize| start.checked_add(i)?.checked_sub(back).and_then(|p| out.get(p)).copied();
+            let left = if i >= pixel { at(pixel) } else { None }.unwrap_or(0);
+            let up = at(row).unwrap_or(0);
+            let corner = if i >= pixel { at(row + pixel) } else { None }.unwrap_or(0);
+            let guess = match kind {
+                0 => 0,
+                1 => left,
+                2 => up,
+                3 => u8::try_from((u16::from(left) + u16::from(up)) / 2).unwrap_or_default(),
+                4 => paeth(left, up, corner),
+                _ => return Err(broken("a row names an unknown predictor")),
+            };
+            out.push(x.wrapping_add(guess));
+        }
+    }
+    Ok(out)
+}
+
+fn paeth(left: u8, up: u8, corner: u8) -> u8 {
+    let (a, b, c) = (i32::from(left), i32::from(up), i32::from(corner));
+    let p = a + b - c;
+    let (pa, pb, pc) = ((p - a).abs(), (p - b).abs(), (p - c).abs());
+    if pa <= pb && pa <= pc {
+        left
+    } else if pb <= pc {
+        up
+    } else {
+        corner
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn undoes_the_ascii_and_run_filters() {
+        assert_eq!(decode(b"ASCIIHexDecode", None, b"48 65 6C6c6F>", 99).unwrap(), b"Hello");
+        assert_eq!(decode(b"ASCII85Decode", None, b"87cURD]i,\"Ebo80~>", 99).unwrap(), b"Hello World!");
+        assert_eq!(decode(b"RunLengthDecode", None, b"\x01ab\xfec\x80", 99).unwrap(), b"abccc");
+    }
+
+    #[test]
+    fn undoes_lzw_as_the_standard_shows_it() {
+        // ISO 32000-1 §7.4.4.2, example 2.
+        let packed = [0x80, 0x0B, 0x60, 0x50, 0x22, 0x0C, 0x0C, 0x85, 0x01];
+        assert_eq!(decode(b"LZWDecode", None, &packed, 99).unwrap(), [45, 45, 45, 45, 45, 65, 45, 45, 45, 66]);
+    }
+
+    #[test]
+    fn a_bomb_stops_at_the_limit() {
+        use std::io::Write;
+        let mut z = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+        z.write_all(&vec![0; 1 << 20]).unwrap();
+        let bomb = z.finish().unwrap();
+        assert_eq!(decode(b"FlateDecode", None, &bomb, 1 << 20).unwrap().len(), 1 << 20);
+        assert!(matches!(decode(b"FlateDecode", None, &bomb, 1 << 19), Err(PdfError::OverLimit { .. })));
+    }
+}

@@ -1,0 +1,173 @@
+//! The page tree (ISO 32000-1 §7.7.3) and where millimetres on the page as people see it lie in its own space.
+
+use super::PdfError;
+use super::file::File;
+use super::object::{Dict, Object, Ref};
+use crate::limits;
+use std::collections::HashSet;
+use std::ops::ControlFlow;
+
+/// Points of 1/72 inch in a millimetre.
+pub(super) const POINTS_PER_MM: f64 = 72.0 / 25.4;
+
+/// A page with what it inherits.
+#[derive(Debug, Clone)]
+pub struct Page {
+    pub reference: Ref,
+    pub dict: Dict,
+    media_box: Option<Object>,
+    crop_box: Option<Object>,
+    rotate: Option<Object>,
+}
+
+/// A page as displayed: after /Rotate, cut to its crop box, in true size.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sheet {
+    pub width_mm: f64,
+    pub height_mm: f64,
+    /// Clockwise quarter turns of display, 0 to 3.
+    pub turns: u8,
+    /// Visible box in the page's own space: left, bottom, right, top.
+    visible: [f64; 4],
+    /// Units of that space in a millimetre.
+    scale: f64,
+}
+
+/// The page of this number, from 0.
+pub fn page(file: &File<'_>, number: u32) -> Result<Page, PdfError> {
+    let mut found = None;
+    let seen = walk(file, |n, page| {
+        if n < number {
+            return ControlFlow::Continue(());
+        }
+        found = Some(page.clone());
+        ControlFlow::Break(())
+    })?;
+    match found {
+        Some(page) => Ok(page),
+        None if seen == 0 => Err(PdfError::NoPages),
+        None => Err(PdfError::NoSuchPage { asked: number.saturating_add(1), pages: seen }),
+    }
+}
+
+/// How many pages the tree really has; /Count is not believed.
+pub fn count(file: &File<'_>) -> Result<u32, PdfError> {
+    walk(file, |_, _| ControlFlow::Continue(()))
+}
+
+/// Visits pages in order until told to stop; gives how many were visited.
+pub fn walk(file: &File<'_>, mut visit: impl FnMut(u32, &Page) -> ControlFlow<()>) -> Result<u32, PdfError> {
+    let catalog = file.catalog()?;
+    let root = catalog.object.dict().and_then(|c| c.get(b"Pages")).and_then(Object::reference);
+    let Some(root) = root else { return Err(PdfError::NoPages) };
+    let top = Page { reference: root, dict: Dict::empty(), media_box: None, crop_box: None, rotate: None };
+    let (mut waiting, mut seen, mut visited) = (vec![top], HashSet::new(), 0u32);
+    while let Some(mut node) = waiting.pop() {
+        let broken = |what| PdfError::Broken { at: 0, what };
+        if !seen.insert(node.reference) {
+            return Err(broken("a page stands twice in the page tree"));
+        }
+        if seen.len() > limits::PDF_PAGES {
+            return Err(PdfError::OverLimit { what: "pages", limit: limits::PDF_PAGES as u64 });
+        }
+        let loaded = file.load(node.reference)?;
+        // §7.7.3.2 allows pages and branches alone; a null kid is a page that was deleted.
+        let Some(loaded) = loaded else { continue };
+        let Object::Dict(dict) = &loaded.object else {
+            return Err(broken("the page tree holds something that is not a page"));
+        };
+        node.dict = dict.clone();
+        let inherit = |key: &[u8], from: Option<Object>| -> Result<Option<Object>, PdfError> {
+            let own = file.get(dict, key)?;
+            Ok(if own.is_null() { from } else { Some(own) })
+        };
+        node.media_box = inherit(b"MediaBox", node.media_box)?;
+        node.crop_box = inherit(b"CropBox", node.crop_box)?;
+        node.rotate = inherit(b"Rotate", node.rotate)?;
+        match file.get(dict, b"Kids")? {
+            Object::Array(kids) if !dict.is(b"Type", b"Page") => {
+                for kid in kids.iter().rev() {
+                    let reference = kid.reference().ok_or(broken("a page is not an object of its own"))?;
+                    waiting.push(Page { reference, ..node.clone() });
+                }
+                if waiting.len() > limits::PDF_PAGES {
+                    return Err(PdfError::OverLimit { what: "pages", limit: limits::PDF_PAGES as u64 });
+                }
+            }
+            _ if dict.is(b"Type", b"Pages") => {}
+            _ => {
+                visited += 1;
+                if visit(visited - 1, &node).is_break() {
+                    break;
+                }
+            }
+        }
+    }
+    Ok(visited)
+}
+
+impl Page {
+    /// The page as displayed. Errors: no usable box.
+    pub fn sheet(&self, file: &File<'_>) -> Result<Sheet, PdfError> {
+        let broken = |what| PdfError::Broken { at: 0, what };
+        let rectangle = |object: &Option<Object>| -> Result<Option<[f64; 4]>, PdfError> {
+            let Some(Object::Array(items)) = object else { return Ok(None) };
+            let mut corners = [0.0; 4];
+            for (corner, item) in corners.iter_mut().zip(items.iter()) {
+                *corner = file.resolve(item)?.number().ok_or(broken("a page's box is not four numbers"))?;
+            }
+            let [a, b, c, d] = corners;
+            Ok((items.len() == 4).then(|| [a.min(c), b.min(d), a.max(c), b.max(d)]))
+        };
+        let media = rectangle(&self.media_box)?.ok_or(broken("a page has no MediaBox"))?;
+        let crop = rectangle(&self.crop_box)?.unwrap_or(media);
+        // §14.11.2.1: what lies outside the media box is not there.
+        let both = |f: fn(f64, f64) -> f64, i: usize| match (media.get(i), crop.get(i)) {
+            (Some(m), Some(c)) => f(*m, *c),
+            _ => 0.0,
+        };
+        let visible = [both(f64::max, 0), both(f64::max, 1), both(f64::min, 2), both(f64::min, 3)];
+        let unit = file.get(&self.dict, b"UserUnit")?.number().unwrap_or(1.0);
+        let [left, bottom, right, top] = visible;
+        let (width, height) = (right - left, top - bottom);
+        // 14 400 units is Acrobat's largest page (Annex C); a larger one would put the seal out of sight.
+        let usable = |x: f64| x > 0.0 && x <= 1e6;
+        if !(usable(width) && usable(height) && usable(unit)) {
+            return Err(broken("a page's size is not usable"));
+        }
+        let degrees = self.rotate.as_ref().and_then(Object::int).unwrap_or(0).rem_euclid(360);
+        let turns = u8::try_from(degrees / 90).unwrap_or_default();
+        let scale = POINTS_PER_MM / unit;
+        let (width, height) = if turns % 2 == 0 { (width, height) } else { (height, width) };
+        Ok(Sheet { width_mm: width / scale, height_mm: height / scale, turns, visible, scale })
+    }
+}
+
+impl Sheet {
+    /// A point given in millimetres from the top left of the page as displayed, in the page's own space.
+    pub fn to_page(&self, x_mm: f64, y_mm: f64) -> (f64, f64) {
+        let (x, y) = (x_mm * self.scale, y_mm * self.scale);
+        let [left, bottom, right, top] = self.visible;
+        match self.turns {
+            0 => (left + x, top - y),
+            // A quarter turn clockwise: up in the page's space runs to the right on the display, right runs down.
+            1 => (left + y, bottom + x),
+            2 => (right - x, bottom + y),
+            _ => (right - y, top - x),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn millimetres_follow_the_turned_page() {
+        let sheet = |turns| Sheet { width_mm: 0.0, height_mm: 0.0, turns, visible: [10.0, 20.0, 110.0, 220.0], scale: 1.0 };
+        assert_eq!(sheet(0).to_page(1.0, 2.0), (11.0, 218.0));
+        assert_eq!(sheet(1).to_page(1.0, 2.0), (12.0, 21.0));
+        assert_eq!(sheet(2).to_page(1.0, 2.0), (109.0, 22.0));
+        assert_eq!(sheet(3).to_page(1.0, 2.0), (108.0, 219.0));
+    }
+}

@@ -1,0 +1,364 @@
+//! The cross-reference (ISO 32000-1 §7.5.4, §7.5.8): where each object stands, section by section, newest first.
+//! A section is indexed, not copied: a table's entries are read where they lie when one is asked for.
+
+use super::PdfError;
+use super::filter;
+use super::lex::Lexer;
+use super::object::{Dict, Object};
+use crate::limits;
+use std::collections::{BTreeMap, HashSet};
+use std::ops::Range;
+
+/// What one section says of one object number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entry {
+    Free,
+    At { offset: usize, generation: u16 },
+    Packed { stream: u32, index: u32 },
+}
+
+/// How a section is written; an update keeps the form (§7.5.8.1: readers of 1.4 know tables alone).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    Table,
+    Stream,
+}
+
+/// One cross-reference section with its trailer.
+#[derive(Debug)]
+pub struct Section {
+    /// Offset of `xref`, or of the stream's object head.
+    pub offset: usize,
+    pub form: Form,
+    pub trailer: Dict,
+    /// The trailer dictionary's bytes in the file.
+    pub trailer_span: Range<usize>,
+    /// A hybrid file's hidden half, the trailer's /XRefStm (§7.5.8.4).
+    pub hidden: Option<Box<Section>>,
+    runs: BTreeMap<u32, Run>,
+}
+
+#[derive(Debug)]
+struct Run {
+    count: u32,
+    entries: Entries,
+}
+
+#[derive(Debug)]
+enum Entries {
+    /// Twenty bytes each, in the file, from this offset.
+    Regular(usize),
+    /// Of another width, read at once.
+    Listed(Vec<Entry>),
+    /// Unpacked from a stream; widths of the three fields.
+    Fields { data: std::rc::Rc<[u8]>, from: usize, widths: [usize; 3] },
+}
+
+/// Reads the chain from `start` through every /Prev: the newest section, and the older ones, newest first.
+pub(super) fn chain(bytes: &[u8], start: usize) -> Result<(Section, Vec<Section>), PdfError> {
+    let newest = Section::read(bytes, start)?;
+    let (mut older, mut seen, mut next) = (Vec::new(), HashSet::from([start]), newest.previous()?);
+    while let Some(offset) = next {
+        if !seen.insert(offset) {
+            return Err(PdfError::Broken { at: offset, what: "the cross-reference chain runs in a circle" });
+        }
+        if seen.len() > limits::PDF_SECTIONS {
+            return Err(PdfError::OverLimit { what: "cross-reference sections", limit: limits::PDF_SECTIONS as u64 });
+        }
+        let section = Section::read(bytes, offset)?;
+        next = section.previous()?;
+        older.push(section);
+    }
+    Ok((newest, older))
+}
+
+impl Section {
+    /// The entry of an object number, if this section has one. In a hybrid section what the table hides as free is
+    /// looked up in the stream (§7.5.8.4).
+    pub fn entry(&self, bytes: &[u8], number: u32) -> Result<Option<Entry>, PdfError> {
+        let own = self.own_entry(bytes, number)?;
+        match (&self.hidden, own) {
+            (Some(hidden), None | Some(Entry::Free)) => Ok(hidden.own_entry(bytes, number)?.or(own)),
+            _ => Ok(own),
+        }
+    }
+
+    fn own_entry(&self, bytes: &[u8], number: u32) -> Result<Option<Entry>, PdfError> {
+        let Some((first, run)) = self.runs.range(..=number).next_back() else { return Ok(None) };
+        let index = number - first;
+        if index >= run.count {
+            return Ok(None);
+        }
+        let bad = |at| PdfError::Broken { at, what: "a cross-reference entry is malformed" };
+        match &run.entries {
+            Entries::Regular(at) => {
+                let at = at + index as usize * 20;
+                regular_entry(bytes, at).map(Some).ok_or_else(|| bad(at))
+            }
+            Entries::Listed(entries) => Ok(entries.get(index as usize).copied()),
+            Entries::Fields { data, from, widths } => {
+                let [a, b, c] = widths;
+                let at = from + index as usize * (a + b + c);
+                let field = |skip: usize, width: usize| {
+                    let field = data.get(at + skip..at + skip + width)?;
+                    field.iter().try_fold(0u64, |n, &x| n.checked_mul(256)?.checked_add(u64::from(x)))
+                };
+                // §7.5.8.2: a missing first field means type 1.
+                let kind = if *a == 0 { Some(1) } else { field(0, *a) };
+                let (second, third) = (field(*a, *b), field(a + b, *c));
+                let entry = (|| match kind? {
+                    0 => Some(Entry::Free),
+                    1 => Some(Entry::At {
+                        offset: usize::try_from(second?).ok()?,
+                        generation: u16::try_from(third?).ok()?,
+                    }),
+                    2 => Some(Entry::Packed {
+                        stream: u32::try_from(second?).ok()?,
+                        index: u32::try_from(third?).ok()?,
+                    }),
+                    // §7.5.8.3: any other type is a reference to the null object.
+                    _ => Some(Entry::Free),
+                })();
+                entry.map(Some).ok_or_else(|| bad(self.offset))
+            }
+        }
+    }
+
+    /// Every object number this section (and its hidden half) has an entry for, ascending, without repeats.
+    pub fn numbers(&self) -> Result<Vec<u32>, PdfError> {
+        let mut numbers = Vec::new();
+        for section in std::iter::once(self).chain(self.hidden.as_deref()) {
+            for (&first, run) in &section.runs {
+                if numbers.len() + run.count as usize > limits::PDF_OBJECTS {
+                    return Err(PdfError::OverLimit { what: "objects", limit: limits::PDF_OBJECTS as u64 });
+                }
+                numbers.extend(first..first.saturating_add(run.count));
+            }
+        }
+        numbers.sort_unstable();
+        numbers.dedup();
+        Ok(numbers)
+    }
+
+    /// One more than the highest number listed.
+    pub fn end(&self) -> u32 {
+        let own = self.runs.iter().next_back().map_or(0, |(first, run)| first.saturating_add(run.count));
+        own.max(self.hidden.as_ref().map_or(0, |h| h.end()))
+    }
+
+    fn previous(&self) -> Result<Option<usize>, PdfError> {
+        match self.trailer.get(b"Prev") {
+            None | Some(Object::Null) => Ok(None),
+            Some(prev) => {
+                let offset = prev.count().ok_or(PdfError::Broken { at: self.offset, what: "/Prev is not an offset" });
+                offset.map(Some)
+            }
+        }
+    }
+
+    fn read(bytes: &[u8], offset: usize) -> Result<Self, PdfError> {
+        let mut lexer = Lexer::at(bytes, offset);
+        lexer.skip_space();
+        if lexer.keyword(b"xref") { Self::table(bytes, offset, lexer) } else { Self::stream(bytes, offset) }
+    }
+
+    fn table(bytes: &[u8], offset: usize, mut lexer: Lexer<'_>) -> Result<Self, PdfError> {
+        let mut runs = BTreeMap::new();
+        loop {
+            lexer.skip_space();
+            if lexer.keyword(b"trailer") {
+                break;
+            }
+            let head = (|| {
+                let first = lexer.unsigned().and_then(|n| u32::try_from(n).ok())?;
+                lexer.skip_space();
+                let count = lexer.unsigned().and_then(|n| u32::try_from(n).ok())?;
+                Some((first, count))
+            })();
+            let (first, count) = head.ok_or_else(|| lexer.broken("a cross-reference subsection has no head"))?;
+            lexer.skip_space();
+            if count == 0 {
+                continue;
+            }
+            let entries = table_entries(bytes, &mut lexer, count)?;
+            insert(&mut runs, first, Run { count, entries }, offset)?;
+        }
+        lexer.skip_space();
+        let start = lexer.pos;
+        let trailer = match lexer.object()? {
+            Object::Dict(dict) => dict,
+            _ => return Err(lexer.broken("the trailer is not a dictionary")),
+        };
+        let hidden = match trailer.get(b"XRefStm").map(Object::count) {
+            Some(Some(at)) => Some(Box::new(Self::stream(bytes, at)?)),
+            _ => None,
+        };
+        Ok(Self { offset, form: Form::Table, trailer, trailer_span: start..lexer.pos, hidden, runs })
+    }
+
+    fn stream(bytes: &[u8], offset: usize) -> Result<Self, PdfError> {
+        let bad = |what| PdfError::Broken { at: offset, what };
+        let mut lexer = Lexer::at(bytes, offset);
+        lexer.skip_space();
+        lexer.object_head().ok_or_else(|| bad("startxref or /Prev does not lead to a cross-reference"))?;
+        lexer.skip_space();
+        let start = lexer.pos;
+        let trailer = match lexer.object()? {
+            Object::Dict(dict) if dict.is(b"Type", b"XRef") => dict,
+            _ => return Err(bad("startxref or /Prev does not lead to a cross-reference")),
+        };
+        let trailer_span = start..lexer.pos;
+        let data = stream_start(bytes, &mut lexer).ok_or_else(|| bad("a cross-reference stream has no data"))?;
+        // §7.5.8.2: the length of this stream must be direct, since nothing can be looked up yet.
+        let length = trailer.get(b"Length").and_then(Object::count);
+        let raw = length.and_then(|n| bytes.get(data..data.checked_add(n)?));
+        let raw = raw.ok_or_else(|| bad("a cross-reference stream's length leads outside the file"))?;
+        let filters = Filters::of(&trailer, |o| Ok(o.clone()))?;
+        let data: std::rc::Rc<[u8]> = filters.undo(raw, limits::PDF_STREAM_BYTES)?.into();
+
+        let widths = trailer.get(b"W").and_then(Object::array).and_then(|w| match w {
+            [a, b, c, ..] => Some([a.count()?, b.count()?, c.count()?]),
+            _ => None,
+        });
+        let widths = widths.filter(|w| w.iter().all(|&n| n <= 8) && w.iter().sum::<usize>() > 0);
+        let widths = widths.ok_or_else(|| bad("a cross-reference stream's /W is malformed"))?;
+        let size = trailer.get(b"Size").cloned().ok_or_else(|| bad("a cross-reference stream has no /Size"))?;
+        let whole = [Object::Int(0), size];
+        let index = trailer.get(b"Index").and_then(Object::array).unwrap_or(&whole);
+        let (mut runs, mut from) = (BTreeMap::new(), 0usize);
+        for pair in index.chunks(2) {
+            let pair = match pair {
+                [first, count] => first.count().zip(count.count()),
+                _ => None,
+            };
+            let pair = pair.and_then(|(f, c)| Some((u32::try_from(f).ok()?, u32::try_from(c).ok()?)));
+            let (first, count) = pair.ok_or_else(|| bad("a cross-reference stream's /Index is malformed"))?;
+            let room = (data.len() - from.min(data.len())) / widths.iter().sum::<usize>();
+            // A run longer than its data is cut: the missing entries are absent, never invented.
+            let count = count.min(u32::try_from(room).unwrap_or(u32::MAX));
+            if count > 0 {
+                let entries = Entries::Fields { data: data.clone(), from, widths };
+                insert(&mut runs, first, Run { count, entries }, offset)?;
+                from += count as usize * widths.iter().sum::<usize>();
+            }
+        }
+        Ok(Self { offset, form: Form::Stream, trailer, trailer_span, hidden: None, runs })
+    }
+}
+
+/// Two runs that speak of the same object would let readers choose differently, so they are refused.
+fn insert(runs: &mut BTreeMap<u32, Run>, first: u32, run: Run, at: usize) -> Result<(), PdfError> {
+    let end = first.saturating_add(run.count);
+    let before = runs.range(..end).next_back().is_some_and(|(f, r)| f.saturating_add(r.count) > first);
+    if end as usize > limits::PDF_OBJECTS {
+        return Err(PdfError::OverLimit { what: "objects", limit: limits::PDF_OBJECTS as u64 });
+    }
+    if before {
+        return Err(PdfError::Broken { at, what: "a cross-reference lists an object twice" });
+    }
+    runs.insert(first, run);
+    Ok(())
+}
+
+/// `nnnnnnnnnn ggggg n` (§7.5.4).
+fn regular_entry(bytes: &[u8], at: usize) -> Option<Entry> {
+    let entry = bytes.get(at..at.checked_add(18)?)?;
+    let number = |range: Range<usize>| {
+        let digits = entry.get(range)?;
+        digits.iter().try_fold(0u64, |n, b| b.is_ascii_digit().then(|| n * 10 + u64::from(b - b'0')))
+    };
+    let spaced = entry.get(10) == Some(&b' ') && entry.get(16) == Some(&b' ');
+    let (offset, generation) = (number(0..10)?, number(11..16)?);
+    match entry.get(17) {
+        Some(b'n') if spaced => Some(Entry::At {
+            offset: usize::try_from(offset).ok()?,
+            // 65535 and above belong to free entries; a larger one here is nobody's.
+            generation: u16::try_from(generation).ok()?,
+        }),
+        Some(b'f') if spaced => Some(Entry::Free),
+        _ => None,
+    }
+}
+
+fn table_entries(bytes: &[u8], lexer: &mut Lexer<'_>, count: u32) -> Result<Entries, PdfError> {
+    let start = lexer.pos;
+    let end = start.saturating_add(count as usize * 20);
+    let second_fits = count < 2 || regular_entry(bytes, start + 20).is_some();
+    if regular_entry(bytes, start).is_some() && second_fits && regular_entry(bytes, end - 20).is_some() {
+        let mut after = Lexer::at(bytes, end.saturating_sub(2));
+        after.skip_space();
+        if after.peek().is_some_and(|b| b == b't' || b.is_ascii_digit()) && after.pos >= end.saturating_sub(2) {
+            lexer.pos = after.pos;
+            return Ok(Entries::Regular(start));
+        }
+    }
+    let mut entries = Vec::new();
+    for _ in 0..count {
+        lexer.skip_space();
+        let fields = (|| {
+            let offset = lexer.unsigned()?;
+            lexer.skip_space();
+            let generation = lexer.unsigned()?;
+            lexer.skip_space();
+            Some((offset, generation))
+        })();
+        let entry = fields.and_then(|(offset, generation)| {
+            if lexer.keyword(b"f") {
+                return Some(Entry::Free);
+            }
+            let used = lexer.keyword(b"n");
+            used.then_some(Entry::At { offset: usize::try_from(offset).ok()?, generation: u16::try_from(generation).ok()? })
+        });
+        entries.push(entry.ok_or_else(|| lexer.broken("a cross-reference entry is malformed"))?);
+    }
+    Ok(Entries::Listed(entries))
+}
+
+/// Past `stream` and its end of line (§7.3.8.1), from just behind the dictionary.
+pub(super) fn stream_start(bytes: &[u8], lexer: &mut Lexer<'_>) -> Option<usize> {
+    lexer.skip_space();
+    let rest = bytes.get(lexer.pos..)?;
+    let after = rest.strip_prefix(b"stream")?;
+    let eol = match after {
+        [b'\r', b'\n', ..] => 2,
+        [b'\n' | b'\r', ..] => 1,
+        _ => return None,
+    };
+    Some(lexer.pos + 6 + eol)
+}
+
+/// A stream's filters in the order they are undone, each with its parameters.
+pub(super) struct Filters {
+    steps: Vec<(Object, Object)>,
+}
+
+impl Filters {
+    /// `resolve` follows references; a cross-reference stream has none to follow.
+    pub fn of(dict: &Dict, resolve: impl Fn(&Object) -> Result<Object, PdfError>) -> Result<Self, PdfError> {
+        let list = |long: &[u8], short: &[u8]| -> Result<Vec<Object>, PdfError> {
+            match dict.get(long).or_else(|| dict.get(short)).map(&resolve).transpose()? {
+                None | Some(Object::Null) => Ok(Vec::new()),
+                Some(Object::Array(items)) if items.len() <= limits::PDF_FILTERS => items.iter().map(&resolve).collect(),
+                Some(Object::Array(_)) => {
+                    Err(PdfError::OverLimit { what: "filters of one stream", limit: limits::PDF_FILTERS as u64 })
+                }
+                Some(one) => Ok(vec![one]),
+            }
+        };
+        let parms = list(b"DecodeParms", b"DP")?;
+        let filters = list(b"Filter", b"F")?;
+        let steps = filters.into_iter().enumerate();
+        let steps = steps.map(|(i, f)| (f, parms.get(i).cloned().unwrap_or(Object::Null))).collect();
+        Ok(Self { steps })
+    }
+
+    /// The plain data, no step of it larger than `limit` bytes.
+    pub fn undo(&self, raw: &[u8], limit: usize) -> Result<Vec<u8>, PdfError> {
+        let mut data = std::borrow::Cow::Borrowed(raw);
+        for (name, parms) in &self.steps {
+            let name = name.name().ok_or(PdfError::Broken { at: 0, what: "a filter is not a name" })?;
+            data = filter::decode(name, parms.dict(), &data, limit)?.into();
+        }
+        Ok(data.into_owned())
+    }
+}
