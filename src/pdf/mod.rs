@@ -1,10 +1,10 @@
 //! PDF (ISO 32000-1): read as it lies, sealed by an update over the tail, judged by its revisions.
 //!
-//! Two readers live here on purpose. [`file`] is ours: it keeps byte offsets and revisions, loads an object when it
-//! is asked for, repairs nothing, and serves sealing ([`seal`]) and verification ([`signatures`], [`changes`]).
-//! [`text`] asks hayro, which knows fonts, where a word stands on a page.
+//! The reader ([`file`]) keeps byte offsets and revisions, loads an object when it is asked for and repairs nothing. On
+//! it stand sealing ([`seal`]), verification ([`signatures`], [`changes`]) and finding a word on a page ([`text`]).
 //!
-//! Absent: decryption (an encrypted file is refused), repair, and any rewriting of what was already in the file.
+//! Absent: decryption (an encrypted file is refused), repair, any rewriting of what was already in the file, and the
+//! painting of pages.
 
 use crate::message::Message;
 
@@ -16,8 +16,10 @@ pub mod object;
 pub mod page;
 pub mod seal;
 pub mod signatures;
+pub mod text;
 
 mod filter;
+mod font;
 mod lex;
 mod update;
 pub mod xref;
