@@ -114,3 +114,10 @@ pub const PDF_SIGNATURES: usize = 128;
 pub const PDF_COMPARED: usize = 200_000;
 /// Reasons kept for one signature; the first ones name the trouble.
 pub const PDF_FINDINGS: usize = 20;
+/// Operators run while looking for a word: a dense A4 page has some 10^4.
+pub const PDF_OPERATORS: usize = 5_000_000;
+/// Forms drawn inside forms while looking for a word; a reader's own limit is 28 (ISO 32000-1 Annex C, q/Q nesting).
+pub const PDF_FORM_NESTING: usize = 12;
+/// Occurrences of a word that are reported, and letters of the word.
+pub const PDF_FOUND: usize = 1000;
+pub const PDF_KEYWORD: usize = 64;

@@ -75,8 +75,10 @@ pub(super) fn compare(signed: &File<'_>, newest: &File<'_>, leave: &Leave) -> (L
 enum Step {
     /// Validation data and document time stamps: allowed at every level (ISO 32000-2 §12.8.2.2.2).
     Validation,
-    /// A further signature: at every level but 1, and where no certification stands.
+    /// A signature in a field that was there: at every level but 1, and where no certification stands.
     Signing,
+    /// A signature in a new field, which is a new annotation: under a certification from level 3 (table 254).
+    NewField,
     /// Filling in: only where the author said so, by level 2 or 3 or by locking some fields and not others.
     Filling,
 }
@@ -114,7 +116,7 @@ impl Judge<'_, '_> {
     /// A change that is understood; whether it was allowed is a matter of level.
     fn allow(&mut self, step: Step, zh: &str, en: &str) {
         match (step, self.leave.level) {
-            (Step::Signing | Step::Filling, Some(1)) => {
+            (Step::Signing | Step::NewField | Step::Filling, Some(1)) | (Step::NewField, Some(2)) => {
                 let (zh, en) = (format!("{zh}，但认证签名不允许"), format!("{en}, which the certification does not allow"));
                 self.say(LaterChanges::Forbidden, "pdf.docmdp-violated", &zh, &en);
             }
@@ -386,14 +388,14 @@ impl Judge<'_, '_> {
                 self.explain_new(value)?;
             }
         }
-        self.judge_signing(field)
+        self.judge_signing(field, Step::NewField)
     }
 
     /// A field has been signed since: the signature is new, and a picture over the page is worth a word.
-    fn judge_signing(&mut self, field: &Field) -> Result<(), PdfError> {
+    fn judge_signing(&mut self, field: &Field, step: Step) -> Result<(), PdfError> {
         let name = &field.name;
         let Object::Dict(signature) = self.newest.resolve(&field.value)? else {
-            self.allow(Step::Signing, &format!("新增了空的签名域“{name}”"), &format!("The empty signature field “{name}” was added"));
+            self.allow(step, &format!("新增了空的签名域“{name}”"), &format!("The empty signature field “{name}” was added"));
             return Ok(());
         };
         self.explain_new(&field.value)?;
@@ -405,7 +407,7 @@ impl Judge<'_, '_> {
             self.allow(Step::Validation, "添加了文档时间戳", "A document time stamp was added");
             return Ok(());
         }
-        self.allow(Step::Signing, &format!("后来又加了签名“{name}”"), &format!("The signature “{name}” was added later"));
+        self.allow(step, &format!("后来又加了签名“{name}”"), &format!("The signature “{name}” was added later"));
         let rect = self.newest.get(&field.dict, b"Rect")?;
         let sides: Vec<f64> = rect.array().into_iter().flatten().filter_map(Object::number).collect();
         if matches!(sides.as_slice(), [a, b, c, d] if a != c && b != d) {
@@ -441,7 +443,7 @@ impl Judge<'_, '_> {
             }
         }
         if new.is_signature() {
-            self.judge_signing(new)
+            self.judge_signing(new, Step::Signing)
         } else {
             self.explain_new(&new.value)?;
             self.allow(Step::Filling, &format!("填写了表单域“{name}”"), &format!("The form field “{name}” was filled in"));

@@ -71,6 +71,14 @@ impl<'a> Lexer<'a> {
         here && ends
     }
 
+    /// A bare word, such as an operator; empty where none stands here.
+    pub fn word(&mut self) -> &'a [u8] {
+        let length = self.rest().iter().take_while(|&&b| is_regular(b)).count();
+        let word = self.rest().get(..length).unwrap_or_default();
+        self.pos += length;
+        word
+    }
+
     /// An unsigned integer token; `None` leaves the position alone.
     pub fn unsigned(&mut self) -> Option<u64> {
         let digits = self.rest().iter().take_while(|b| b.is_ascii_digit()).count();

@@ -1,10 +1,10 @@
 //! PDF (ISO 32000-1): read as it lies, sealed by an update over the tail, judged by its revisions.
 //!
-//! Two readers live here on purpose. [`file`] is ours: it keeps byte offsets and revisions, loads an object when it
-//! is asked for, repairs nothing, and serves sealing ([`seal`]) and verification ([`signatures`], [`changes`]).
-//! [`text`] asks hayro, which knows fonts, where a word stands on a page.
+//! The reader ([`file`]) keeps byte offsets and revisions, loads an object when it is asked for and repairs nothing. On
+//! it stand sealing ([`seal`]), verification ([`signatures`], [`changes`]) and finding a word on a page ([`text`]).
 //!
-//! Absent: decryption (an encrypted file is refused), repair, and any rewriting of what was already in the file.
+//! Absent: decryption (an encrypted file is refused), repair, any rewriting of what was already in the file, and the
+//! painting of pages.
 
 use crate::message::Message;
 
@@ -16,8 +16,10 @@ pub mod object;
 pub mod page;
 pub mod seal;
 pub mod signatures;
+pub mod text;
 
 mod filter;
+mod font;
 mod lex;
 mod update;
 pub mod xref;
@@ -42,8 +44,9 @@ pub enum PdfError {
     OutsidePage { width_mm: u32, height_mm: u32 },
     /// A certification signature must be the first (ISO 32000-1 §12.8.2.2).
     AlreadySigned,
-    /// The author's certification allows no more signatures (DocMDP P=1).
-    ClosedByCertification,
+    /// The author certified the file (DocMDP), and a new signature field would break that: at level 1 nothing may
+    /// come, at level 2 only fields that already exist may be signed, and at level 3 verifiers disagree.
+    ClosedByCertification { level: i64 },
     /// An earlier signature locked the form fields (FieldMDP, or /Lock with P=1).
     ClosedByLock,
     /// The CMS does not fit into the hole left for it.
@@ -94,10 +97,10 @@ impl PdfError {
                 "文件已有签名，不能再作认证签名。请改用普通签章，或提交未签名的原件。",
                 "The file is already signed, so it cannot be certified. Seal it as an approval, or supply the unsigned original.",
             ),
-            Self::ClosedByCertification => Message::new(
+            Self::ClosedByCertification { level } => Message::new(
                 "pdf.closed-by-certification",
-                "文件的认证签名不允许任何后续签章（DocMDP 1）。请提交未锁定的原件。",
-                "The file's certification allows no later signature (DocMDP 1). Supply the original that is not locked.",
+                format!("文件已由作者作认证签名（DocMDP {level}），新增签章会使其失效。请提交未认证的原件。"),
+                format!("The author certified the file (DocMDP {level}); a new seal would break that. Supply the original before its certification."),
             ),
             Self::ClosedByLock => Message::new(
                 "pdf.closed-by-lock",

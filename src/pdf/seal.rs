@@ -211,7 +211,11 @@ fn may_be_signed(file: &File<'_>, fields: &[Field], certify: bool) -> Result<(),
             let parameters = file.get_dict(&reference, b"TransformParams")?;
             let parameter = |key: &[u8]| parameters.as_ref().map_or(Ok(Object::Null), |p| file.get(p, key));
             match file.get(&reference, b"TransformMethod")?.name() {
-                Some(b"DocMDP") if parameter(b"P")?.int() == Some(1) => return Err(PdfError::ClosedByCertification),
+                // Table 254: only level 3 speaks of new annotations, and a new field is one; 2 is the default.
+                Some(b"DocMDP") => {
+                    let level = parameter(b"P")?.int().unwrap_or(2);
+                    return Err(if certify { PdfError::AlreadySigned } else { PdfError::ClosedByCertification { level } });
+                }
                 // A new field is none of those that /Include names; /All and /Exclude reach it.
                 Some(b"FieldMDP") if parameter(b"Action")?.name() != Some(b"Include") => {
                     return Err(PdfError::ClosedByLock);
