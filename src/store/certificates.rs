@@ -7,6 +7,7 @@ use super::audit::audit;
 use super::row::Reading;
 use super::seals::already;
 use super::{Store, StoreError, micros};
+use crate::pki::issue::Reason;
 
 /// Which of the two authorities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -28,17 +29,6 @@ pub struct CaCertificate {
     pub made_at: OffsetDateTime,
 }
 
-/// Why a certificate was revoked (RFC 5280 §5.3.1), as far as this service says it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum RevocationReason {
-    KeyCompromise,
-    Superseded,
-    /// The seal was abolished.
-    CessationOfOperation,
-    PrivilegeWithdrawn,
-}
-
 /// A revoked certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revocation {
@@ -47,7 +37,7 @@ pub struct Revocation {
     /// Label of the issuing authority.
     pub issuer: String,
     pub at: OffsetDateTime,
-    pub reason: RevocationReason,
+    pub reason: Reason,
     /// The document that ordered it.
     pub document: String,
 }

@@ -27,7 +27,7 @@ use crate::message::Message;
 use crate::refusal::Refusal;
 
 pub use audit::{AuditEvent, OutboxEntry};
-pub use certificates::{CaCertificate, CaKind, Crl, Revocation, RevocationReason};
+pub use certificates::{CaCertificate, CaKind, Crl, Revocation};
 pub use licences::{Document, FiledLicence, LicencePending};
 pub use order::{Act, LedgerEntry, LedgerFilter, Order, OrderKind, OrderRecord, OrderState, SealUse, Unfinished};
 pub use people::{ApiToken, Scope, SignIn};

@@ -152,7 +152,8 @@ pub struct OrderRecord {
     pub document: Option<String>,
 }
 
-/// An order that a crash left behind, with what is needed to finish it.
+/// An order that is written down and not yet sealed, with what is needed to finish it: the next step takes this alone,
+/// whether it was written a moment ago or before a crash.
 #[derive(Debug)]
 pub struct Unfinished {
     pub record: OrderRecord,
@@ -203,7 +204,7 @@ macro_rules! records {
 impl Store {
     /// Writes a use of a seal down (ISSUE, step 5): decision, order and audit event in one transaction. Refuses when
     /// the seal's facts changed since leave was given, or when the same thing is already written.
-    pub async fn write_down(&self, allowed: Allowed, sealing: SealUse<'_>) -> Result<Order, StoreError> {
+    pub async fn write_down(&self, allowed: Allowed, sealing: SealUse<'_>) -> Result<Unfinished, StoreError> {
         let id = fresh_id()?;
         let now = allowed.at();
         let mut tx = self.begin().await?;
@@ -236,8 +237,8 @@ impl Store {
         .bind(&sealing.certificate.digest)
         .bind(allowed.officer().as_str())
         .bind(allowed.grant())
-        .bind(decision)
-        .bind(abolition)
+        .bind(decision.clone())
+        .bind(abolition.clone())
         .bind(sealing.licence.map(to_json).transpose()?)
         .bind(version.map(|v| v.licence()))
         .bind(version.map(|v| i64::from(v.version())))
@@ -252,7 +253,29 @@ impl Store {
         .map_err(|e| already(e, "store.order", "该决定的这份文书正在制作或已经制成，请查询后再试", "this document of this decision is being made or is already made; look it up"))?;
         audit(&mut tx, now, allowed.officer().as_str(), "order.written", &id, &serde_json::json!({ "seal": allowed.seal(), "digest": hex::encode(sealing.digest) })).await?;
         tx.commit().await?;
-        Ok(Order::written(id, sealing.certificate.key_label.clone(), sealing.to_be_signed))
+        Ok(Unfinished {
+            order: Order::written(id.clone(), sealing.certificate.key_label.clone(), sealing.to_be_signed.clone()),
+            record: OrderRecord {
+                id,
+                kind: sealing.kind,
+                state: OrderState::Written,
+                seal: Some(allowed.seal().clone()),
+                certificate: Some(sealing.certificate.digest.clone()),
+                officer: allowed.officer().to_string(),
+                decision,
+                abolition,
+                licence: sealing.licence.cloned(),
+                title: sealing.title.to_owned(),
+                digest: hex::encode(sealing.digest),
+                written_at: now,
+                ended_at: None,
+                lost_because: None,
+                document: None,
+            },
+            prepared: sealing.prepared.to_vec(),
+            hole: sealing.hole,
+            to_be_signed: sealing.to_be_signed,
+        })
     }
 
     /// Writes an act of the certificate authorities down: a certificate, a list or a request to be signed.
