@@ -50,8 +50,13 @@ pub struct Abolished {
 /// A rule refused (nothing is recorded), or a tool failed after the seals were closed: then the same order's notice can
 /// be made again with [`notice`].
 pub async fn abolish(
-    desk: &Desk, by: &Officer, second: &Officer, request: AbolitionRequest, custody: Vec<(SealNumber, CustodyEntry)>,
-    wanted: Option<NoticeRequest>, now: OffsetDateTime,
+    desk: &Desk,
+    by: &Officer,
+    second: &Officer,
+    request: AbolitionRequest,
+    custody: Vec<(SealNumber, CustodyEntry)>,
+    wanted: Option<NoticeRequest>,
+    now: OffsetDateTime,
 ) -> Result<Abolished, FlowError> {
     let order = AbolitionOrder::read(request)?;
     check_two_administrators(by, second)?;
@@ -59,7 +64,8 @@ pub async fn abolish(
     for (seal, entry) in &custody {
         desk.store.add_custody(seal, entry, &by.id, now).await?;
     }
-    let authority = Authority { store: desk.store.clone(), keyring: desk.keyring.clone(), public_url: desk.public_url.clone() };
+    let authority =
+        Authority { store: desk.store.clone(), keyring: desk.keyring.clone(), public_url: desk.public_url.clone() };
     let revoked = authority.refresh(by.id.as_str(), now).await?;
     let notice = match wanted {
         Some(wanted) => Some(notice(desk, by, second, &order.get().number, wanted, now).await?),
@@ -72,15 +78,32 @@ pub async fn abolish(
 ///
 /// # Errors
 /// There is no such order, a rule refused, or a tool failed; see [`FlowError`].
-pub async fn notice(desk: &Desk, by: &Officer, second: &Officer, number: &str, wanted: NoticeRequest, now: OffsetDateTime) -> Result<Issued, FlowError> {
+pub async fn notice(
+    desk: &Desk,
+    by: &Officer,
+    second: &Officer,
+    number: &str,
+    wanted: NoticeRequest,
+    now: OffsetDateTime,
+) -> Result<Issued, FlowError> {
     let order = desk.store.abolition(number).await?.ok_or_else(|| {
-        FlowError::Unknown(Message::new("abolish.no-order", "没有登记该文号的废止决定", "no order of this number is recorded"))
+        FlowError::Unknown(Message::new(
+            "abolish.no-order",
+            "没有登记该文号的废止决定",
+            "no order of this number is recorded",
+        ))
     })?;
     let once_key = format!("{number}/{}", wanted.template);
     if let Some(record) = desk.store.order_once(&once_key).await? {
         return match record.document {
-            Some(document) => Ok(Issued { order: record.id, identifier: None, document, title: record.title, again: true }),
-            None => Err(FlowError::Request(Message::new("issue.in-progress", "这份文书正在制作，请稍后查询", "this document is being made; look it up in a moment"))),
+            Some(document) => {
+                Ok(Issued { order: record.id, identifier: None, document, title: record.title, again: true })
+            }
+            None => Err(FlowError::Request(Message::new(
+                "issue.in-progress",
+                "这份文书正在制作，请稍后查询",
+                "this document is being made; look it up in a moment",
+            ))),
         };
     }
     let seal = filed_seal(desk, &wanted.seal).await?;
@@ -95,7 +118,8 @@ pub async fn notice(desk: &Desk, by: &Officer, second: &Officer, number: &str, w
     let parts = desk.parts(&seal, None).await?;
     let data = with_seals(desk, wanted.data, &order).await?;
     let title = desk.renderer.template(&wanted.template).map_or(String::new(), |t| t.title_zh().to_owned());
-    let (renderer, drawn, template, reason, signer_name) = (desk.renderer.clone(), parts.clone(), wanted.template, number.to_owned(), seal.seal.owner_name.clone());
+    let (renderer, drawn, template, reason, signer_name) =
+        (desk.renderer.clone(), parts.clone(), wanted.template, number.to_owned(), seal.seal.owner_name.clone());
     let prepared = blocking(move || {
         let draft = renderer.render(&template, &data, &reason, now)?;
         let place = Place { page: draft.seal_place.page.saturating_sub(1), centre_mm: draft.seal_place.centre_mm };
@@ -106,7 +130,11 @@ pub async fn notice(desk: &Desk, by: &Officer, second: &Officer, number: &str, w
 }
 
 /// Fills the table of seals from the register where the request leaves it out: the notice says what was done.
-async fn with_seals(desk: &Desk, mut data: serde_json::Value, order: &AbolitionOrder) -> Result<serde_json::Value, FlowError> {
+async fn with_seals(
+    desk: &Desk,
+    mut data: serde_json::Value,
+    order: &AbolitionOrder,
+) -> Result<serde_json::Value, FlowError> {
     let written = order.get();
     let at = written.at.format(&time::format_description::well_known::Rfc3339).unwrap_or_default();
     let mut rows = vec![];
@@ -144,12 +172,19 @@ async fn with_seals(desk: &Desk, mut data: serde_json::Value, order: &AbolitionO
 /// # Errors
 /// The line that cannot be read, with its number.
 pub fn seals_from_csv(csv: &[u8]) -> Result<Vec<AbolishedSeal>, FlowError> {
-    let bad = |line: u64, zh: &str, en: &str| FlowError::Request(Message::new("abolish.csv", format!("CSV第{line}行：{zh}"), format!("CSV line {line}: {en}")));
+    let bad = |line: u64, zh: &str, en: &str| {
+        FlowError::Request(Message::new(
+            "abolish.csv",
+            format!("CSV第{line}行：{zh}"),
+            format!("CSV line {line}: {en}"),
+        ))
+    };
     let text = csv.strip_prefix(b"\xef\xbb\xbf").unwrap_or(csv);
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).flexible(true).from_reader(text);
     let headings = reader.headers().map_err(|_| bad(1, "无法读取标题行", "the heading cannot be read"))?.clone();
     let column = |names: [&str; 2]| headings.iter().position(|h| names.contains(&h));
-    let number = column(["number", "印章编号"]).ok_or_else(|| bad(1, "缺少“印章编号”（number）列", "there is no column 'number'"))?;
+    let number = column(["number", "印章编号"])
+        .ok_or_else(|| bad(1, "缺少“印章编号”（number）列", "there is no column 'number'"))?;
     let items = column(["items", "划转事项"]);
     let mut seals = vec![];
     for record in reader.records() {
@@ -158,9 +193,14 @@ pub fn seals_from_csv(csv: &[u8]) -> Result<Vec<AbolishedSeal>, FlowError> {
         if seals.len() == CSV_SEALS {
             return Err(bad(line, "超过1000枚印章", "more than 1000 seals"));
         }
-        let named = SealNumber::parse(record.get(number).unwrap_or_default()).map_err(|e| bad(line, &e.message.zh, &e.message.en))?;
+        let named = SealNumber::parse(record.get(number).unwrap_or_default())
+            .map_err(|e| bad(line, &e.message.zh, &e.message.en))?;
         let moved = items.and_then(|i| record.get(i)).unwrap_or_default();
-        let moved = moved.split([' ', ';', '；', '、']).filter(|code| !code.is_empty()).map(ItemCode::parse).collect::<Result<_, _>>();
+        let moved = moved
+            .split([' ', ';', '；', '、'])
+            .filter(|code| !code.is_empty())
+            .map(ItemCode::parse)
+            .collect::<Result<_, _>>();
         seals.push(AbolishedSeal { number: named, items: moved.map_err(|e| bad(line, &e.message.zh, &e.message.en))? });
     }
     Ok(seals)
@@ -173,7 +213,10 @@ mod tests {
     #[test]
     fn csv_of_seals() {
         let read = |text: &str| seals_from_csv(text.as_bytes());
-        let seals = read("\u{feff}印章编号,单位,划转事项\n51322100000101,宣传部,000139901 000139902\n 51322100000102 ,教育局,\n").unwrap();
+        let seals = read(
+            "\u{feff}印章编号,单位,划转事项\n51322100000101,宣传部,000139901 000139902\n 51322100000102 ,教育局,\n",
+        )
+        .unwrap();
         assert_eq!((seals.len(), seals[0].items.len(), seals[1].items.len()), (2, 2, 0));
         let says = |text: &str| read(text).unwrap_err().message().en;
         assert!(says("unit\nx\n").contains("'number'"));

@@ -65,7 +65,13 @@ pub struct SealParts {
 
 impl Desk {
     /// Lays the tools out.
-    pub fn new(store: Store, keyring: Arc<Keyring>, renderer: Arc<Renderer>, public_url: String, done: Arc<dyn Fn(Step) + Send + Sync>) -> Self {
+    pub fn new(
+        store: Store,
+        keyring: Arc<Keyring>,
+        renderer: Arc<Renderer>,
+        public_url: String,
+        done: Arc<dyn Fn(Step) + Send + Sync>,
+    ) -> Self {
         Self { store, keyring, renderer, public_url, done, parts: Arc::default() }
     }
 
@@ -87,18 +93,23 @@ impl Desk {
             let public_key = Certificate::read(&certificate.certificate)?.public_key;
             let signer = desk.keyring.signer_for(&certificate.key_label, &public_key)?;
             let appearance = Appearance::of(&desk.impression(&form)?);
-            let chain: Vec<Vec<u8>> = std::iter::once(certificate.certificate.clone()).chain(certificate.chain.iter().cloned()).collect();
+            let chain: Vec<Vec<u8>> =
+                std::iter::once(certificate.certificate.clone()).chain(certificate.chain.iter().cloned()).collect();
             let room = cms::room(signer.algorithm(), &chain)?;
             Ok::<_, FlowError>(Arc::new(SealParts { certificate, chain, signer, appearance, room }))
         })
         .await?;
-        self.parts.lock().unwrap_or_else(PoisonError::into_inner).insert(parts.certificate.digest.clone(), parts.clone());
+        self.parts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(parts.certificate.digest.clone(), parts.clone());
         Ok(parts)
     }
 
     /// Draws or reads a seal's picture from its description in the register.
     pub fn impression(&self, form: &serde_json::Value) -> Result<Impression, FlowError> {
-        let form: ImpressionForm = serde_json::from_value(form.clone()).map_err(|e| FlowError::ImpressionForm(e.to_string()))?;
+        let form: ImpressionForm =
+            serde_json::from_value(form.clone()).map_err(|e| FlowError::ImpressionForm(e.to_string()))?;
         match form {
             ImpressionForm::Drawn { arc, purpose, number, centre, diameter_mm, rim_mm } => {
                 let rim_mm = rim_mm.unwrap_or(if purpose.is_some() { 1.0 } else { 1.2 });
@@ -107,7 +118,8 @@ impl Desk {
                     CentreForm::Blank => Centre::Blank,
                     CentreForm::Emblem { svg, width_mm, height_mm } => {
                         let emblem = read_svg(&decode(&svg)?, width_mm, height_mm)?;
-                        Centre::picture(&emblem).ok_or_else(|| FlowError::ImpressionForm("the emblem is not a vector picture".into()))?
+                        Centre::picture(&emblem)
+                            .ok_or_else(|| FlowError::ImpressionForm("the emblem is not a vector picture".into()))?
                     }
                 };
                 let legend = Legend { purpose, number, centre, diameter_mm, rim_mm, ..Legend::star(arc) };
@@ -159,7 +171,9 @@ fn decode(base64: &str) -> Result<Vec<u8>, FlowError> {
 }
 
 /// Runs what blocks (keys, Typst, hashing of large files) off the threads that serve others.
-pub async fn blocking<T: Send + 'static, E: Send + 'static>(work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, E> {
+pub async fn blocking<T: Send + 'static, E: Send + 'static>(
+    work: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<T, E> {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
         Err(failed) => std::panic::resume_unwind(failed.into_panic()),
@@ -237,7 +251,9 @@ impl FlowError {
             Self::NoCertificate(number) => Message::new(
                 "desk.no-certificate",
                 format!("印章{number}还没有证书，请先运行 yinxin seal make-cert 或安装外部证书"),
-                format!("the seal {number} has no certificate yet; run `yinxin seal make-cert` or install one from outside"),
+                format!(
+                    "the seal {number} has no certificate yet; run `yinxin seal make-cert` or install one from outside"
+                ),
             ),
             Self::Unknown(message) | Self::Request(message) => message.clone(),
             Self::SelfCheck(why) => Message::new(

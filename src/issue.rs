@@ -118,7 +118,12 @@ pub struct Issued {
 /// # Errors
 /// A rule refused, the data does not fit the template, or a tool failed; see [`FlowError`]. Before step 5 nothing is
 /// written; after it the order stays and [`resume`] finishes it.
-pub async fn issue(desk: &Desk, officer: &Officer, request: IssueRequest, now: OffsetDateTime) -> Result<Issued, FlowError> {
+pub async fn issue(
+    desk: &Desk,
+    officer: &Officer,
+    request: IssueRequest,
+    now: OffsetDateTime,
+) -> Result<Issued, FlowError> {
     let once_key = format!("{}/{}", request.decision.number, request.template);
     if let Some(issued) = made_before(desk, &once_key, &request.decision, now).await? {
         return Ok(issued);
@@ -129,7 +134,8 @@ pub async fn issue(desk: &Desk, officer: &Officer, request: IssueRequest, now: O
     let allowed = authorise(desk, decision, &seal, officer, now).await?;
     let parts = desk.parts(&seal, None).await?;
 
-    let (renderer, identifier, data, template) = (desk.renderer.clone(), pending.version.identifier.to_string(), pending.data.clone(), request.template.clone());
+    let (renderer, identifier, data, template) =
+        (desk.renderer.clone(), pending.version.identifier.to_string(), pending.data.clone(), request.template.clone());
     let reason = request.decision.number.clone();
     let (drawn, signer_name) = (parts.clone(), seal.seal.owner_name.clone());
     let prepared = blocking(move || {
@@ -138,19 +144,48 @@ pub async fn issue(desk: &Desk, officer: &Officer, request: IssueRequest, now: O
         prepare(&draft.pdf, &drawn, place, &signer_name, &reason, now, Some(Certification::FormsAndSignatures))
     })
     .await?;
-    write_down_and_finish(desk, allowed, OrderKind::Licence, &once_key, &seal, &parts, &pending.name.clone(), Some(&pending), prepared, now).await
+    write_down_and_finish(
+        desk,
+        allowed,
+        OrderKind::Licence,
+        &once_key,
+        &seal,
+        &parts,
+        &pending.name.clone(),
+        Some(&pending),
+        prepared,
+        now,
+    )
+    .await
 }
 
 /// Seals a PDF drafted elsewhere. Earlier signatures in it stay valid.
 ///
 /// # Errors
 /// As [`issue`]; and [`FlowError::Pdf`] where the file cannot be sealed.
-pub async fn seal_upload(desk: &Desk, officer: &Officer, request: UploadRequest, pdf: Vec<u8>, now: OffsetDateTime) -> Result<Issued, FlowError> {
-    if request.title.trim().is_empty() || request.title.chars().count() > 200 || request.title.chars().any(char::is_control) {
-        return Err(FlowError::Request(Message::new("issue.title", "请填写文书名称（200字以内）", "give the document's title (200 characters at most)")));
+pub async fn seal_upload(
+    desk: &Desk,
+    officer: &Officer,
+    request: UploadRequest,
+    pdf: Vec<u8>,
+    now: OffsetDateTime,
+) -> Result<Issued, FlowError> {
+    if request.title.trim().is_empty()
+        || request.title.chars().count() > 200
+        || request.title.chars().any(char::is_control)
+    {
+        return Err(FlowError::Request(Message::new(
+            "issue.title",
+            "请填写文书名称（200字以内）",
+            "give the document's title (200 characters at most)",
+        )));
     }
     if pdf.len() > limits::PDF_BYTES {
-        return Err(FlowError::Request(Message::new("issue.too-large", "文件超过大小上限，请压缩后再上传", "the file is larger than the limit; make it smaller first")));
+        return Err(FlowError::Request(Message::new(
+            "issue.too-large",
+            "文件超过大小上限，请压缩后再上传",
+            "the file is larger than the limit; make it smaller first",
+        )));
     }
     let once_key = format!("{}/upload/{}", request.decision.number, hex::encode(crate::crypto::sha256(&pdf)));
     if let Some(issued) = made_before(desk, &once_key, &request.decision, now).await? {
@@ -160,29 +195,55 @@ pub async fn seal_upload(desk: &Desk, officer: &Officer, request: UploadRequest,
     let seal = filed_seal(desk, &request.seal).await?;
     let allowed = authorise(desk, decision, &seal, officer, now).await?;
     let parts = desk.parts(&seal, None).await?;
-    let (drawn, signer_name, reason, wanted) = (parts.clone(), seal.seal.owner_name.clone(), request.decision.number.clone(), request.place.clone());
+    let (drawn, signer_name, reason, wanted) =
+        (parts.clone(), seal.seal.owner_name.clone(), request.decision.number.clone(), request.place.clone());
     let prepared = blocking(move || {
         let place = place_on(&pdf, &wanted)?;
         prepare(&pdf, &drawn, place, &signer_name, &reason, now, None)
     })
     .await?;
-    write_down_and_finish(desk, allowed, OrderKind::Upload, &once_key, &seal, &parts, &request.title, None, prepared, now).await
+    write_down_and_finish(
+        desk,
+        allowed,
+        OrderKind::Upload,
+        &once_key,
+        &seal,
+        &parts,
+        &request.title,
+        None,
+        prepared,
+        now,
+    )
+    .await
 }
 
 /// Ends a licence on a decision: cancelled, withdrawn or revoked. The new version has no document.
 ///
 /// # Errors
 /// A rule refused, or the store failed.
-pub async fn end_licence(desk: &Desk, officer: &Officer, request: EndRequest, now: OffsetDateTime) -> Result<LicenceIdentifier, FlowError> {
+pub async fn end_licence(
+    desk: &Desk,
+    officer: &Officer,
+    request: EndRequest,
+    now: OffsetDateTime,
+) -> Result<LicenceIdentifier, FlowError> {
     if !request.act.ends() {
-        return Err(FlowError::Request(Message::new("issue.not-an-end", "注销、撤销或吊销之外的办理需要制作证照", "only cancel, withdraw and revoke end a licence")));
+        return Err(FlowError::Request(Message::new(
+            "issue.not-an-end",
+            "注销、撤销或吊销之外的办理需要制作证照",
+            "only cancel, withdraw and revoke end a licence",
+        )));
     }
     let decision = read_decision(desk, request.decision).await?;
     officer.check_duty(crate::officer::Duty::Decide)?;
     let key = request.identifier.licence();
     let versions = desk.store.licence_versions(&key).await?;
     let Some(last) = versions.last() else {
-        return Err(FlowError::Unknown(Message::new("issue.no-licence", "没有这份证照，请核对证照标识", "there is no such licence; check the identifier")));
+        return Err(FlowError::Unknown(Message::new(
+            "issue.no-licence",
+            "没有这份证照，请核对证照标识",
+            "there is no such licence; check the identifier",
+        )));
     };
     let item = item_of(desk, &decision).await?;
     if officer.authority.as_str() != last.licence.version.identifier.issuer() {
@@ -190,7 +251,12 @@ pub async fn end_licence(desk: &Desk, officer: &Officer, request: EndRequest, no
     }
     let identifier = desk.store.licence(&key).await?.next(request.act, now)?;
     let pending = LicencePending {
-        version: LicenceVersion { identifier: identifier.clone(), act: request.act, at: now, ..last.licence.version.clone() },
+        version: LicenceVersion {
+            identifier: identifier.clone(),
+            act: request.act,
+            at: now,
+            ..last.licence.version.clone()
+        },
         decision: decision.get().number.clone(),
         ..last.licence.clone()
     };
@@ -229,27 +295,56 @@ pub async fn resume(desk: &Desk, now: OffsetDateTime) -> Result<Vec<Resumed>, Fl
 /// Why an order that was left behind must not be finished now.
 async fn give_up_because(desk: &Desk, record: &OrderRecord, now: OffsetDateTime) -> Result<Option<Message>, FlowError> {
     let Some(number) = &record.seal else {
-        return Ok(Some(Message::new("issue.act-interrupted", "证书操作中断，请重新执行", "the certificate operation was interrupted; run it again")));
+        return Ok(Some(Message::new(
+            "issue.act-interrupted",
+            "证书操作中断，请重新执行",
+            "the certificate operation was interrupted; run it again",
+        )));
     };
     let seal = filed_seal(desk, number).await?;
     // Leave was given while the seal was in force; what is sealed after its end would not be good.
     Ok((seal.seal.life.status_at(now) != SealStatus::InForce).then(|| {
-        Message::new("issue.seal-ended", "中断期间印章已停用或废止，未再用印", "the seal left force while the order was interrupted; it was not used")
+        Message::new(
+            "issue.seal-ended",
+            "中断期间印章已停用或废止，未再用印",
+            "the seal left force while the order was interrupted; it was not used",
+        )
     }))
 }
 
-async fn made_before(desk: &Desk, once_key: &str, decision: &DecisionRequest, now: OffsetDateTime) -> Result<Option<Issued>, FlowError> {
+async fn made_before(
+    desk: &Desk,
+    once_key: &str,
+    decision: &DecisionRequest,
+    now: OffsetDateTime,
+) -> Result<Option<Issued>, FlowError> {
     let Some(record) = desk.store.order_once(once_key).await? else { return Ok(None) };
     if desk.store.decision(&decision.number).await?.as_ref() != Some(decision) {
-        return Err(FlowError::Request(Message::new("issue.number-in-use", "该决定书文号已用于另一决定，请核对文号", "this decision number is already used for another decision; check the number")));
+        return Err(FlowError::Request(Message::new(
+            "issue.number-in-use",
+            "该决定书文号已用于另一决定，请核对文号",
+            "this decision number is already used for another decision; check the number",
+        )));
     }
     if let (OrderState::Sealed, Some(document)) = (record.state, &record.document) {
         let identifier = record.licence.as_ref().map(|l| l.version.identifier.clone());
-        return Ok(Some(Issued { order: record.id.clone(), identifier, document: document.clone(), title: record.title.clone(), again: true }));
+        return Ok(Some(Issued {
+            order: record.id.clone(),
+            identifier,
+            document: document.clone(),
+            title: record.title.clone(),
+            again: true,
+        }));
     }
     match desk.store.unfinished_order(&record.id).await? {
-        Some(unfinished) if give_up_because(desk, &unfinished.record, now).await?.is_none() => finish(desk, unfinished, now).await.map(Some),
-        _ => Err(FlowError::Request(Message::new("issue.in-progress", "这份文书正在制作，请稍后查询", "this document is being made; look it up in a moment"))),
+        Some(unfinished) if give_up_because(desk, &unfinished.record, now).await?.is_none() => {
+            finish(desk, unfinished, now).await.map(Some)
+        }
+        _ => Err(FlowError::Request(Message::new(
+            "issue.in-progress",
+            "这份文书正在制作，请稍后查询",
+            "this document is being made; look it up in a moment",
+        ))),
     }
 }
 
@@ -272,12 +367,22 @@ async fn item_of(desk: &Desk, decision: &Decision) -> Result<crate::item::Item, 
 
 pub(crate) async fn filed_seal(desk: &Desk, number: &SealNumber) -> Result<FiledSeal, FlowError> {
     desk.store.seal(number).await?.ok_or_else(|| {
-        FlowError::Unknown(Message::new("seal.unknown", format!("登记册中没有编号为{number}的印章"), format!("there is no seal {number} in this register")))
+        FlowError::Unknown(Message::new(
+            "seal.unknown",
+            format!("登记册中没有编号为{number}的印章"),
+            format!("there is no seal {number} in this register"),
+        ))
     })
 }
 
 /// Step 2. The first grant that gives leave; otherwise what the last one said.
-async fn authorise(desk: &Desk, decision: Decision, seal: &FiledSeal, officer: &Officer, now: OffsetDateTime) -> Result<Allowed, FlowError> {
+async fn authorise(
+    desk: &Desk,
+    decision: Decision,
+    seal: &FiledSeal,
+    officer: &Officer,
+    now: OffsetDateTime,
+) -> Result<Allowed, FlowError> {
     let item = item_of(desk, &decision).await?;
     let mut refusal = no_grant(officer, seal);
     for grant in grants_of(desk, officer, seal).await? {
@@ -306,10 +411,20 @@ pub(crate) fn no_grant(officer: &Officer, seal: &FiledSeal) -> Refusal {
 }
 
 /// The licence's version as it will stand, with identifier and address filled into what is printed.
-async fn pending(desk: &Desk, decision: &Decision, seal: &FiledSeal, request: &IssueRequest, now: OffsetDateTime) -> Result<LicencePending, FlowError> {
+async fn pending(
+    desk: &Desk,
+    decision: &Decision,
+    seal: &FiledSeal,
+    request: &IssueRequest,
+    now: OffsetDateTime,
+) -> Result<LicencePending, FlowError> {
     let wanted = &request.licence;
     let template = desk.renderer.template(&request.template).ok_or_else(|| {
-        FlowError::Unknown(Message::new("issue.template", format!("没有名为“{}”的模板", request.template), format!("there is no template '{}'", request.template)))
+        FlowError::Unknown(Message::new(
+            "issue.template",
+            format!("没有名为“{}”的模板", request.template),
+            format!("there is no template '{}'", request.template),
+        ))
     })?;
     let bad = |e: crate::licence::IdentifierError| FlowError::Request(e.message());
     let identifier = match (wanted.act, &wanted.previous) {
@@ -321,11 +436,17 @@ async fn pending(desk: &Desk, decision: &Decision, seal: &FiledSeal, request: &I
             };
             let first = LicenceIdentifier::first(&wanted.type_code, &seal.seal.owner, &serial).map_err(bad)?;
             if !desk.store.licence(&first.licence()).await?.versions().is_empty() {
-                return Err(FlowError::Request(Message::new("issue.serial-in-use", "该流水号已使用，请更换", "this serial number is already used; take another")));
+                return Err(FlowError::Request(Message::new(
+                    "issue.serial-in-use",
+                    "该流水号已使用，请更换",
+                    "this serial number is already used; take another",
+                )));
             }
             first
         }
-        (LicenceAct::Renew | LicenceAct::Change, Some(previous)) => desk.store.licence(&previous.licence()).await?.next(wanted.act, now)?,
+        (LicenceAct::Renew | LicenceAct::Change, Some(previous)) => {
+            desk.store.licence(&previous.licence()).await?.next(wanted.act, now)?
+        }
         _ => {
             return Err(FlowError::Request(Message::new(
                 "issue.act",
@@ -335,7 +456,11 @@ async fn pending(desk: &Desk, decision: &Decision, seal: &FiledSeal, request: &I
         }
     };
     if wanted.valid_until.is_some_and(|until| until <= wanted.valid_from) {
-        return Err(FlowError::Request(Message::new("issue.validity", "有效期止应晚于有效期起", "the validity ends before it begins")));
+        return Err(FlowError::Request(Message::new(
+            "issue.validity",
+            "有效期止应晚于有效期起",
+            "the validity ends before it begins",
+        )));
     }
     let mut data = request.data.clone();
     if let Some(fields) = data.as_object_mut() {
@@ -346,7 +471,13 @@ async fn pending(desk: &Desk, decision: &Decision, seal: &FiledSeal, request: &I
         }
     }
     Ok(LicencePending {
-        version: LicenceVersion { identifier, act: wanted.act, at: now, valid_from: wanted.valid_from, valid_until: wanted.valid_until },
+        version: LicenceVersion {
+            identifier,
+            act: wanted.act,
+            at: now,
+            valid_from: wanted.valid_from,
+            valid_until: wanted.valid_until,
+        },
         name: template.title_zh().to_owned(),
         holder_name: decision.get().holder.name.clone(),
         decision: decision.get().number.clone(),
@@ -357,8 +488,25 @@ async fn pending(desk: &Desk, decision: &Decision, seal: &FiledSeal, request: &I
 }
 
 /// Step 4.
-pub(crate) fn prepare(draft: &[u8], parts: &SealParts, place: Place, signer_name: &str, reason: &str, now: OffsetDateTime, certify: Option<Certification>) -> Result<Prepared, FlowError> {
-    let plan = SealPlan { appearance: &parts.appearance, place, signer_name, reason, location: "", at: now, certify, reserve: parts.room };
+pub(crate) fn prepare(
+    draft: &[u8],
+    parts: &SealParts,
+    place: Place,
+    signer_name: &str,
+    reason: &str,
+    now: OffsetDateTime,
+    certify: Option<Certification>,
+) -> Result<Prepared, FlowError> {
+    let plan = SealPlan {
+        appearance: &parts.appearance,
+        place,
+        signer_name,
+        reason,
+        location: "",
+        at: now,
+        certify,
+        reserve: parts.room,
+    };
     Ok(pdf_seal::prepare(draft, &plan)?)
 }
 
@@ -384,14 +532,30 @@ fn place_on(pdf: &[u8], wanted: &UploadPlace) -> Result<Place, FlowError> {
 /// Steps 5 to 9 for any kind of document.
 #[expect(clippy::too_many_arguments, reason = "the one place where everything about a document comes together")]
 pub(crate) async fn write_down_and_finish(
-    desk: &Desk, allowed: Allowed, kind: OrderKind, once_key: &str, seal: &FiledSeal, parts: &SealParts, title: &str,
-    licence: Option<&LicencePending>, prepared: Prepared, now: OffsetDateTime,
+    desk: &Desk,
+    allowed: Allowed,
+    kind: OrderKind,
+    once_key: &str,
+    seal: &FiledSeal,
+    parts: &SealParts,
+    title: &str,
+    licence: Option<&LicencePending>,
+    prepared: Prepared,
+    now: OffsetDateTime,
 ) -> Result<Issued, FlowError> {
     debug_assert!(kind != OrderKind::Notice || matches!(allowed.purpose(), Purpose::Notice { .. }));
     let to_be_signed = cms::signed_attributes(&prepared.digest(), &parts.certificate.certificate);
     let sealing = SealUse {
-        kind, once_key, revision: seal.revision, certificate: &parts.certificate, title, licence, prepared: prepared.bytes(), hole: prepared.hole(),
-        digest: prepared.digest(), to_be_signed,
+        kind,
+        once_key,
+        revision: seal.revision,
+        certificate: &parts.certificate,
+        title,
+        licence,
+        prepared: prepared.bytes(),
+        hole: prepared.hole(),
+        digest: prepared.digest(),
+        to_be_signed,
     };
     let unfinished = desk.store.write_down(allowed, sealing).await?;
     (desk.done)(Step::Written);
@@ -401,7 +565,9 @@ pub(crate) async fn write_down_and_finish(
 /// Steps 6 to 9: the same whether the order was written a moment ago or before a crash.
 async fn finish(desk: &Desk, unfinished: Unfinished, now: OffsetDateTime) -> Result<Issued, FlowError> {
     let Unfinished { record, prepared, hole, to_be_signed, order } = unfinished;
-    let number = record.seal.clone().ok_or_else(|| FlowError::Request(Message::new("issue.no-seal", "该记录不是用印记录", "this order is no use of a seal")))?;
+    let number = record.seal.clone().ok_or_else(|| {
+        FlowError::Request(Message::new("issue.no-seal", "该记录不是用印记录", "this order is no use of a seal"))
+    })?;
     let seal = filed_seal(desk, &number).await?;
     let parts = desk.parts(&seal, record.certificate.as_deref()).await?;
     let done = desk.done.clone();
@@ -421,19 +587,29 @@ async fn finish(desk: &Desk, unfinished: Unfinished, now: OffsetDateTime) -> Res
     let stored = desk.store.order(&record.id).await?.and_then(|r| r.document).ok_or_else(|| {
         FlowError::SelfCheck(Message::new("issue.not-stored", "文书未能入库", "the document was not stored"))
     })?;
-    Ok(Issued { order: record.id, identifier: record.licence.map(|l| l.version.identifier), document: stored, title: record.title, again: false })
+    Ok(Issued {
+        order: record.id,
+        identifier: record.licence.map(|l| l.version.identifier),
+        document: stored,
+        title: record.title,
+        again: false,
+    })
 }
 
 /// Step 8: reads the finished file as a stranger would and judges the signature just made.
 fn check_ourselves(sealed: &[u8], parts: &SealParts) -> Result<(), FlowError> {
     let fault = |zh: &str, en: &str| Err(FlowError::SelfCheck(Message::new("issue.self-check", zh, en)));
     let reading = signatures::read(sealed)?;
-    let Some(newest) = reading.signatures.last() else { return fault("读不到签章", "no signature is found in it") };
+    let Some(newest) = reading.signatures.last() else {
+        return fault("读不到签章", "no signature is found in it");
+    };
     if newest.coverage != Coverage::Whole {
         return fault("签章未覆盖全文", "the signature does not cover the whole document");
     }
     let signed = cms::read(&newest.cms)?;
-    let [signer] = signed.signers.as_slice() else { return fault("签名者数量不对", "there is not exactly one signer") };
+    let [signer] = signed.signers.as_slice() else {
+        return fault("签名者数量不对", "there is not exactly one signer");
+    };
     let checks = signed.check(signer, &newest.signed_parts(sealed));
     if !checks.is_intact() || checks.signing_certificate.is_err() {
         return fault("摘要或签名值不符", "digest or signature value do not fit");

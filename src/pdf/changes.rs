@@ -98,7 +98,12 @@ impl Judge<'_, '_> {
         if !self.find_changes()? {
             return Ok(());
         }
-        self.say(LaterChanges::Allowed, "pdf.changed-later", "签名之后文件有后续更新", "The file was updated after this signature");
+        self.say(
+            LaterChanges::Allowed,
+            "pdf.changed-later",
+            "签名之后文件有后续更新",
+            "The file was updated after this signature",
+        );
         self.judge_trailer()?;
         self.judge_catalog()?;
         self.judge_form()?;
@@ -117,11 +122,13 @@ impl Judge<'_, '_> {
     fn allow(&mut self, step: Step, zh: &str, en: &str) {
         match (step, self.leave.level) {
             (Step::Signing | Step::NewField | Step::Filling, Some(1)) | (Step::NewField, Some(2)) => {
-                let (zh, en) = (format!("{zh}，但认证签名不允许"), format!("{en}, which the certification does not allow"));
+                let (zh, en) =
+                    (format!("{zh}，但认证签名不允许"), format!("{en}, which the certification does not allow"));
                 self.say(LaterChanges::Forbidden, "pdf.docmdp-violated", &zh, &en);
             }
             (Step::Filling, None) if self.leave.locks.is_empty() => {
-                let (zh, en) = (format!("{zh}，而签名未曾允许填写"), format!("{en}, and no signature allowed filling in"));
+                let (zh, en) =
+                    (format!("{zh}，而签名未曾允许填写"), format!("{en}, and no signature allowed filling in"));
                 self.say(LaterChanges::Suspicious, "pdf.filled-in-later", &zh, &en);
             }
             _ => self.say(LaterChanges::Allowed, "pdf.allowed-change", zh, en),
@@ -224,7 +231,8 @@ impl Judge<'_, '_> {
         }
         // The information dictionary says when and with what the update was made; it is not shown on a page.
         let info = self.newest.get(now, b"Info")?;
-        let plain = info.dict().is_some_and(|d| d.entries().iter().all(|e| !deep(&e.value) && e.value.dict().is_none()));
+        let plain =
+            info.dict().is_some_and(|d| d.entries().iter().all(|e| !deep(&e.value) && e.value.dict().is_none()));
         if plain {
             self.explain(now.get(b"Info"), before.get(b"Info"));
         }
@@ -358,7 +366,8 @@ impl Judge<'_, '_> {
         }
         for gone in old_fields.iter().filter(|f| f.reference.is_none_or(|r| !still.contains(&r))) {
             if gone.reference.is_some() {
-                let (zh, en) = (format!("表单域“{}”被删除", gone.name), format!("The form field “{}” was removed", gone.name));
+                let (zh, en) =
+                    (format!("表单域“{}”被删除", gone.name), format!("The form field “{}” was removed", gone.name));
                 self.forbid(&zh, &en);
             } else if !new_fields.iter().any(|f| f.dict == gone.dict) {
                 self.doubt("表单中直接写入的域被修改", "A field written directly into the form was changed");
@@ -370,8 +379,7 @@ impl Judge<'_, '_> {
     fn judge_new_field(&mut self, field: &Field) -> Result<(), PdfError> {
         const KEYS: [&[u8]; 23] = [
             b"Type", b"Subtype", b"FT", b"T", b"TU", b"TM", b"V", b"F", b"Ff", b"Rect", b"P", b"AP", b"AS", b"MK",
-            b"Lock", b"SV", b"DA", b"Q", b"Border", b"BS", b"Kids", b"H",
-            b"DR",
+            b"Lock", b"SV", b"DA", b"Q", b"Border", b"BS", b"Kids", b"H", b"DR",
         ];
         let name = &field.name;
         let fresh = field.reference.is_some_and(|r| self.is_new(r.number));
@@ -395,7 +403,11 @@ impl Judge<'_, '_> {
     fn judge_signing(&mut self, field: &Field, step: Step) -> Result<(), PdfError> {
         let name = &field.name;
         let Object::Dict(signature) = self.newest.resolve(&field.value)? else {
-            self.allow(step, &format!("新增了空的签名域“{name}”"), &format!("The empty signature field “{name}” was added"));
+            self.allow(
+                step,
+                &format!("新增了空的签名域“{name}”"),
+                &format!("The empty signature field “{name}” was added"),
+            );
             return Ok(());
         };
         self.explain_new(&field.value)?;
@@ -425,7 +437,10 @@ impl Judge<'_, '_> {
         let differing = differing(&old.dict, &new.dict);
         if let Some(key) = differing.iter().find(|k| !FILLED.contains(&&***k)) {
             let key = String::from_utf8_lossy(key).into_owned();
-            self.doubt(&format!("表单域“{name}”的/{key}被修改"), &format!("/{key} of the form field “{name}” was changed"));
+            self.doubt(
+                &format!("表单域“{name}”的/{key}被修改"),
+                &format!("/{key} of the form field “{name}” was changed"),
+            );
             return Ok(());
         }
         let was_signed = old.is_signature() && !self.signed.resolve(&old.value)?.is_null();
@@ -434,7 +449,10 @@ impl Judge<'_, '_> {
             return Ok(());
         }
         if self.leave.locks.iter().any(|l| l.holds(name)) {
-            self.forbid(&format!("已锁定的表单域“{name}”被修改"), &format!("The locked form field “{name}” was changed"));
+            self.forbid(
+                &format!("已锁定的表单域“{name}”被修改"),
+                &format!("The locked form field “{name}” was changed"),
+            );
         }
         self.explained.insert(r.number);
         for key in [b"AP".as_slice(), b"MK"] {
@@ -446,7 +464,11 @@ impl Judge<'_, '_> {
             self.judge_signing(new, Step::Signing)
         } else {
             self.explain_new(&new.value)?;
-            self.allow(Step::Filling, &format!("填写了表单域“{name}”"), &format!("The form field “{name}” was filled in"));
+            self.allow(
+                Step::Filling,
+                &format!("填写了表单域“{name}”"),
+                &format!("The form field “{name}” was filled in"),
+            );
             Ok(())
         }
     }
@@ -472,9 +494,16 @@ impl Judge<'_, '_> {
                 }
                 let name = &new.name;
                 if self.leave.locks.iter().any(|l| l.holds(name)) {
-                    self.forbid(&format!("已锁定的表单域“{name}”被修改"), &format!("The locked form field “{name}” was changed"));
+                    self.forbid(
+                        &format!("已锁定的表单域“{name}”被修改"),
+                        &format!("The locked form field “{name}” was changed"),
+                    );
                 }
-                self.allow(Step::Filling, &format!("填写了表单域“{name}”"), &format!("The form field “{name}” was filled in"));
+                self.allow(
+                    Step::Filling,
+                    &format!("填写了表单域“{name}”"),
+                    &format!("The form field “{name}” was filled in"),
+                );
             }
         }
         Ok(())
@@ -516,7 +545,10 @@ impl Judge<'_, '_> {
             let strange = new_annots.iter().filter(|a| !old_annots.contains(a));
             let strange = strange.filter(|a| a.reference().is_none_or(|r| !self.explained.contains(&r.number))).count();
             if gone {
-                self.doubt(&format!("第{number}页的注释被删除"), &format!("An annotation of page {number} was removed"));
+                self.doubt(
+                    &format!("第{number}页的注释被删除"),
+                    &format!("An annotation of page {number} was removed"),
+                );
             }
             if strange > 0 {
                 self.doubt(&format!("第{number}页新增了注释"), &format!("Annotations were added to page {number}"));
@@ -544,13 +576,22 @@ impl Judge<'_, '_> {
                 if structure.is_some_and(|d| d.is(b"Type", b"XRef") || d.is(b"Type", b"ObjStm")) {
                     continue;
                 }
-                self.doubt(&format!("新增对象{number}用途不明"), &format!("The new object {number} has no known purpose"));
+                self.doubt(
+                    &format!("新增对象{number}用途不明"),
+                    &format!("The new object {number} has no known purpose"),
+                );
                 continue;
             }
             if shown.contains(&number) {
-                self.forbid(&format!("页面内容（对象{number}）被修改"), &format!("Page content (object {number}) was changed"));
+                self.forbid(
+                    &format!("页面内容（对象{number}）被修改"),
+                    &format!("Page content (object {number}) was changed"),
+                );
             } else {
-                self.doubt(&format!("对象{number}被修改或删除"), &format!("The object {number} was changed or removed"));
+                self.doubt(
+                    &format!("对象{number}被修改或删除"),
+                    &format!("The object {number} was changed or removed"),
+                );
             }
         }
         Ok(())

@@ -85,7 +85,10 @@ fn matches(letters: &[Letter], keyword: &[char], page: u32, sheet: &Sheet, found
             right_mm: f.right_mm.max(x),
             bottom_mm: f.bottom_mm.max(y),
         });
-        if [found_here.left_mm, found_here.top_mm, found_here.right_mm, found_here.bottom_mm].iter().all(|v| v.is_finite()) {
+        if [found_here.left_mm, found_here.top_mm, found_here.right_mm, found_here.bottom_mm]
+            .iter()
+            .all(|v| v.is_finite())
+        {
             found.push(found_here);
         }
         from += keyword.len();
@@ -312,7 +315,8 @@ impl Hand<'_, '_> {
             }
             let space = if length == 1 && code == 32 { state.word_space } else { 0.0 };
             let forward = if font.vertical { -state.size } else { width * state.size };
-            let forward = if font.vertical { forward - state.letter_space - space } else { forward + state.letter_space + space };
+            let forward =
+                if font.vertical { forward - state.letter_space - space } else { forward + state.letter_space + space };
             advance(state, text, forward);
         }
     }
