@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use sqlx::any::AnyRow;
-use sqlx::{Any, Transaction};
+
 use time::OffsetDateTime;
 
 use super::audit::{audit, post};
