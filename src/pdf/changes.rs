@@ -8,6 +8,7 @@ use super::file::File;
 use super::form::{self, Field};
 use super::object::{Dict, Object, Ref};
 use super::page;
+use super::reach::{deep, follow, reachable};
 use crate::limits;
 use crate::message::Message;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -59,6 +60,7 @@ pub(super) fn compare(signed: &File<'_>, newest: &File<'_>, leave: &Leave) -> (L
         newest,
         leave,
         changed: BTreeSet::new(),
+        promised: HashSet::new(),
         explained: HashSet::new(),
         worst: LaterChanges::None,
         why: Vec::new(),
@@ -88,6 +90,8 @@ struct Judge<'j, 'a> {
     newest: &'j File<'a>,
     leave: &'j Leave,
     changed: BTreeSet<u32>,
+    /// Numbers that the signed state refers to without having them: whoever defines one later changes what was signed.
+    promised: HashSet<u32>,
     explained: HashSet<u32>,
     worst: LaterChanges,
     why: Vec<Message>,
@@ -98,7 +102,12 @@ impl Judge<'_, '_> {
         if !self.find_changes()? {
             return Ok(());
         }
-        self.say(LaterChanges::Allowed, "pdf.changed-later", "签名之后文件有后续更新", "The file was updated after this signature");
+        self.say(
+            LaterChanges::Allowed,
+            "pdf.changed-later",
+            "签名之后文件有后续更新",
+            "The file was updated after this signature",
+        );
         self.judge_trailer()?;
         self.judge_catalog()?;
         self.judge_form()?;
@@ -117,11 +126,13 @@ impl Judge<'_, '_> {
     fn allow(&mut self, step: Step, zh: &str, en: &str) {
         match (step, self.leave.level) {
             (Step::Signing | Step::NewField | Step::Filling, Some(1)) | (Step::NewField, Some(2)) => {
-                let (zh, en) = (format!("{zh}，但认证签名不允许"), format!("{en}, which the certification does not allow"));
+                let (zh, en) =
+                    (format!("{zh}，但认证签名不允许"), format!("{en}, which the certification does not allow"));
                 self.say(LaterChanges::Forbidden, "pdf.docmdp-violated", &zh, &en);
             }
             (Step::Filling, None) if self.leave.locks.is_empty() => {
-                let (zh, en) = (format!("{zh}，而签名未曾允许填写"), format!("{en}, and no signature allowed filling in"));
+                let (zh, en) =
+                    (format!("{zh}，而签名未曾允许填写"), format!("{en}, and no signature allowed filling in"));
                 self.say(LaterChanges::Suspicious, "pdf.filled-in-later", &zh, &en);
             }
             _ => self.say(LaterChanges::Allowed, "pdf.allowed-change", zh, en),
@@ -133,9 +144,10 @@ impl Judge<'_, '_> {
         self.say(LaterChanges::Forbidden, "pdf.forbidden-change", zh, en);
     }
 
-    /// A change that is not understood. Under a certification, what it does not allow it forbids.
+    /// A change that is not understood. A certification below level 3 forbids what it does not name.
     fn doubt(&mut self, zh: &str, en: &str) {
-        let worst = if self.leave.level.is_some() { LaterChanges::Forbidden } else { LaterChanges::Suspicious };
+        let closed = self.leave.level.is_some_and(|level| level < 3);
+        let worst = if closed { LaterChanges::Forbidden } else { LaterChanges::Suspicious };
         self.say(worst, "pdf.unexplained-change", zh, en);
     }
 
@@ -153,6 +165,9 @@ impl Judge<'_, '_> {
             if numbers.len() > limits::PDF_COMPARED {
                 return Err(PdfError::OverLimit { what: "changed objects", limit: limits::PDF_COMPARED as u64 });
             }
+        }
+        if new > 0 {
+            self.promised = reachable(self.signed, None)?;
         }
         for number in numbers {
             let same = match (self.signed.load_number(number), self.newest.load_number(number)) {
@@ -178,15 +193,15 @@ impl Judge<'_, '_> {
     }
 
     fn is_new(&self, number: u32) -> bool {
-        matches!(self.signed.load_number(number), Ok(None))
+        matches!(self.signed.load_number(number), Ok(None)) && !self.promised.contains(&number)
     }
 
     /// The object may be this role's: it is new, or it had the role before.
     fn explain(&mut self, now: Option<&Object>, before: Option<&Object>) {
-        if let Some(r) = now.and_then(Object::reference) {
-            if self.is_new(r.number) || before.and_then(Object::reference) == Some(r) {
-                self.explained.insert(r.number);
-            }
+        if let Some(r) = now.and_then(Object::reference)
+            && (self.is_new(r.number) || before.and_then(Object::reference) == Some(r))
+        {
+            self.explained.insert(r.number);
         }
     }
 
@@ -224,7 +239,8 @@ impl Judge<'_, '_> {
         }
         // The information dictionary says when and with what the update was made; it is not shown on a page.
         let info = self.newest.get(now, b"Info")?;
-        let plain = info.dict().is_some_and(|d| d.entries().iter().all(|e| !deep(&e.value) && e.value.dict().is_none()));
+        let plain =
+            info.dict().is_some_and(|d| d.entries().iter().all(|e| !deep(&e.value) && e.value.dict().is_none()));
         if plain {
             self.explain(now.get(b"Info"), before.get(b"Info"));
         }
@@ -261,10 +277,11 @@ impl Judge<'_, '_> {
             }
         }
         // XMP metadata follows the information dictionary.
-        if let Object::Stream(metadata) = self.newest.get(new, b"Metadata")? {
-            if metadata.dict.is(b"Type", b"Metadata") && metadata.dict.is(b"Subtype", b"XML") {
-                self.explain(new.get(b"Metadata"), old.get(b"Metadata"));
-            }
+        if let Object::Stream(metadata) = self.newest.get(new, b"Metadata")?
+            && metadata.dict.is(b"Type", b"Metadata")
+            && metadata.dict.is(b"Subtype", b"XML")
+        {
+            self.explain(new.get(b"Metadata"), old.get(b"Metadata"));
         }
         self.judge_validation_data(old, new)
     }
@@ -358,7 +375,8 @@ impl Judge<'_, '_> {
         }
         for gone in old_fields.iter().filter(|f| f.reference.is_none_or(|r| !still.contains(&r))) {
             if gone.reference.is_some() {
-                let (zh, en) = (format!("表单域“{}”被删除", gone.name), format!("The form field “{}” was removed", gone.name));
+                let (zh, en) =
+                    (format!("表单域“{}”被删除", gone.name), format!("The form field “{}” was removed", gone.name));
                 self.forbid(&zh, &en);
             } else if !new_fields.iter().any(|f| f.dict == gone.dict) {
                 self.doubt("表单中直接写入的域被修改", "A field written directly into the form was changed");
@@ -370,12 +388,18 @@ impl Judge<'_, '_> {
     fn judge_new_field(&mut self, field: &Field) -> Result<(), PdfError> {
         const KEYS: [&[u8]; 23] = [
             b"Type", b"Subtype", b"FT", b"T", b"TU", b"TM", b"V", b"F", b"Ff", b"Rect", b"P", b"AP", b"AS", b"MK",
-            b"Lock", b"SV", b"DA", b"Q", b"Border", b"BS", b"Kids", b"H",
-            b"DR",
+            b"Lock", b"SV", b"DA", b"Q", b"Border", b"BS", b"Kids", b"H", b"DR",
         ];
         let name = &field.name;
         let fresh = field.reference.is_some_and(|r| self.is_new(r.number));
-        let known = field.dict.entries().iter().all(|e| KEYS.contains(&&*e.key));
+        let plain = |dict: &Dict| dict.entries().iter().all(|e| KEYS.contains(&&*e.key));
+        let mut known = plain(&field.dict);
+        for kid in self.newest.get(&field.dict, b"Kids")?.array().unwrap_or_default() {
+            let widget = self.newest.resolve(kid)?;
+            known &= widget
+                .dict()
+                .is_some_and(|d| d.entries().iter().all(|e| KEYS.contains(&&*e.key) || &*e.key == b"Parent"));
+        }
         if !(field.is_signature() && fresh && known) {
             self.doubt(&format!("新增了表单域“{name}”"), &format!("The form field “{name}” was added"));
             return Ok(());
@@ -395,7 +419,11 @@ impl Judge<'_, '_> {
     fn judge_signing(&mut self, field: &Field, step: Step) -> Result<(), PdfError> {
         let name = &field.name;
         let Object::Dict(signature) = self.newest.resolve(&field.value)? else {
-            self.allow(step, &format!("新增了空的签名域“{name}”"), &format!("The empty signature field “{name}” was added"));
+            self.allow(
+                step,
+                &format!("新增了空的签名域“{name}”"),
+                &format!("The empty signature field “{name}” was added"),
+            );
             return Ok(());
         };
         self.explain_new(&field.value)?;
@@ -425,7 +453,10 @@ impl Judge<'_, '_> {
         let differing = differing(&old.dict, &new.dict);
         if let Some(key) = differing.iter().find(|k| !FILLED.contains(&&***k)) {
             let key = String::from_utf8_lossy(key).into_owned();
-            self.doubt(&format!("表单域“{name}”的/{key}被修改"), &format!("/{key} of the form field “{name}” was changed"));
+            self.doubt(
+                &format!("表单域“{name}”的/{key}被修改"),
+                &format!("/{key} of the form field “{name}” was changed"),
+            );
             return Ok(());
         }
         let was_signed = old.is_signature() && !self.signed.resolve(&old.value)?.is_null();
@@ -434,7 +465,10 @@ impl Judge<'_, '_> {
             return Ok(());
         }
         if self.leave.locks.iter().any(|l| l.holds(name)) {
-            self.forbid(&format!("已锁定的表单域“{name}”被修改"), &format!("The locked form field “{name}” was changed"));
+            self.forbid(
+                &format!("已锁定的表单域“{name}”被修改"),
+                &format!("The locked form field “{name}” was changed"),
+            );
         }
         self.explained.insert(r.number);
         for key in [b"AP".as_slice(), b"MK"] {
@@ -446,7 +480,11 @@ impl Judge<'_, '_> {
             self.judge_signing(new, Step::Signing)
         } else {
             self.explain_new(&new.value)?;
-            self.allow(Step::Filling, &format!("填写了表单域“{name}”"), &format!("The form field “{name}” was filled in"));
+            self.allow(
+                Step::Filling,
+                &format!("填写了表单域“{name}”"),
+                &format!("The form field “{name}” was filled in"),
+            );
             Ok(())
         }
     }
@@ -472,9 +510,16 @@ impl Judge<'_, '_> {
                 }
                 let name = &new.name;
                 if self.leave.locks.iter().any(|l| l.holds(name)) {
-                    self.forbid(&format!("已锁定的表单域“{name}”被修改"), &format!("The locked form field “{name}” was changed"));
+                    self.forbid(
+                        &format!("已锁定的表单域“{name}”被修改"),
+                        &format!("The locked form field “{name}” was changed"),
+                    );
                 }
-                self.allow(Step::Filling, &format!("填写了表单域“{name}”"), &format!("The form field “{name}” was filled in"));
+                self.allow(
+                    Step::Filling,
+                    &format!("填写了表单域“{name}”"),
+                    &format!("The form field “{name}” was filled in"),
+                );
             }
         }
         Ok(())
@@ -516,7 +561,10 @@ impl Judge<'_, '_> {
             let strange = new_annots.iter().filter(|a| !old_annots.contains(a));
             let strange = strange.filter(|a| a.reference().is_none_or(|r| !self.explained.contains(&r.number))).count();
             if gone {
-                self.doubt(&format!("第{number}页的注释被删除"), &format!("An annotation of page {number} was removed"));
+                self.doubt(
+                    &format!("第{number}页的注释被删除"),
+                    &format!("An annotation of page {number} was removed"),
+                );
             }
             if strange > 0 {
                 self.doubt(&format!("第{number}页新增了注释"), &format!("Annotations were added to page {number}"));
@@ -531,8 +579,8 @@ impl Judge<'_, '_> {
         if rest.is_empty() {
             return Ok(());
         }
-        let shown = reachable(self.signed, b"Pages", false)?;
-        let used = reachable(self.newest, b"", true)?;
+        let shown = reachable(self.signed, Some(b"Pages"))?;
+        let used = reachable(self.newest, None)?;
         for number in rest {
             if self.is_new(number) {
                 // What an update between left behind and nothing leads to is shown by no viewer.
@@ -544,65 +592,26 @@ impl Judge<'_, '_> {
                 if structure.is_some_and(|d| d.is(b"Type", b"XRef") || d.is(b"Type", b"ObjStm")) {
                     continue;
                 }
-                self.doubt(&format!("新增对象{number}用途不明"), &format!("The new object {number} has no known purpose"));
+                self.doubt(
+                    &format!("新增对象{number}用途不明"),
+                    &format!("The new object {number} has no known purpose"),
+                );
                 continue;
             }
             if shown.contains(&number) {
-                self.forbid(&format!("页面内容（对象{number}）被修改"), &format!("Page content (object {number}) was changed"));
+                self.forbid(
+                    &format!("页面内容（对象{number}）被修改"),
+                    &format!("Page content (object {number}) was changed"),
+                );
             } else {
-                self.doubt(&format!("对象{number}被修改或删除"), &format!("The object {number} was changed or removed"));
+                self.doubt(
+                    &format!("对象{number}被修改或删除"),
+                    &format!("The object {number} was changed or removed"),
+                );
             }
         }
         Ok(())
     }
-}
-
-/// Objects that can be reached from a key of the catalog, or from the whole trailer where the key is empty. Without
-/// `everywhere` the ways back up and to annotations are left out: then it is what pages show.
-fn reachable(file: &File<'_>, key: &[u8], everywhere: bool) -> Result<HashSet<u32>, PdfError> {
-    let catalog = file.catalog()?;
-    let mut waiting = match key {
-        b"" => vec![Object::Dict(file.trailer().clone())],
-        key => catalog.object.dict().and_then(|c| c.get(key)).cloned().into_iter().collect(),
-    };
-    let mut found = HashSet::new();
-    while let Some(object) = waiting.pop() {
-        let dict = match object {
-            Object::Ref(r) => {
-                if found.len() >= limits::PDF_COMPARED {
-                    return Err(PdfError::OverLimit { what: "objects compared", limit: limits::PDF_COMPARED as u64 });
-                }
-                if found.insert(r.number) {
-                    waiting.extend(file.load(r)?.map(|l| l.object.clone()));
-                }
-                continue;
-            }
-            Object::Array(items) => {
-                waiting.extend(items.iter().filter(|o| deep(o)).cloned());
-                continue;
-            }
-            Object::Dict(dict) => dict,
-            Object::Stream(stream) => stream.dict,
-            _ => continue,
-        };
-        if everywhere {
-            waiting.extend(dict.entries().iter().filter(|e| deep(&e.value)).map(|e| e.value.clone()));
-        } else {
-            follow(&dict, &mut waiting);
-        }
-    }
-    Ok(found)
-}
-
-/// The values of a dictionary that lead further down.
-fn follow(dict: &Dict, waiting: &mut Vec<Object>) {
-    const ACROSS: [&[u8]; 7] = [b"Parent", b"P", b"Data", b"Dest", b"D", b"Annots", b"StructParent"];
-    let down = dict.entries().iter().filter(|e| !ACROSS.contains(&&*e.key) && deep(&e.value));
-    waiting.extend(down.map(|e| e.value.clone()));
-}
-
-fn deep(object: &Object) -> bool {
-    matches!(object, Object::Ref(_) | Object::Array(_) | Object::Dict(_) | Object::Stream(_))
 }
 
 /// Keys whose values differ as written.

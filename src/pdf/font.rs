@@ -33,7 +33,11 @@ enum Run {
 impl Font {
     pub fn load(file: &File<'_>, dict: &Dict) -> Result<Self, PdfError> {
         let mut font = Self { composite: dict.is(b"Subtype", b"Type0"), ..Self::default() };
-        if font.composite { font.load_composite(file, dict)? } else { font.load_simple(file, dict)? }
+        if font.composite {
+            font.load_composite(file, dict)?
+        } else {
+            font.load_simple(file, dict)?
+        }
         // §9.10.2: /ToUnicode comes before every other way, so it is read last and overwrites.
         if let Object::Stream(stream) = file.get(dict, b"ToUnicode")? {
             let map = file.unpacked(&stream)?;
@@ -249,10 +253,30 @@ fn utf16(units: &[u16]) -> String {
 /// A glyph name's letter (Adobe Glyph List): the forms that spell it, and the digits and marks of dates and numbers.
 fn named(name: &[u8]) -> Option<String> {
     const NAMES: [(&str, char); 24] = [
-        ("space", ' '), ("zero", '0'), ("one", '1'), ("two", '2'), ("three", '3'), ("four", '4'), ("five", '5'),
-        ("six", '6'), ("seven", '7'), ("eight", '8'), ("nine", '9'), ("period", '.'), ("comma", ','), ("colon", ':'),
-        ("hyphen", '-'), ("slash", '/'), ("parenleft", '('), ("parenright", ')'), ("bracketleft", '['),
-        ("bracketright", ']'), ("underscore", '_'), ("numbersign", '#'), ("at", '@'), ("plus", '+'),
+        ("space", ' '),
+        ("zero", '0'),
+        ("one", '1'),
+        ("two", '2'),
+        ("three", '3'),
+        ("four", '4'),
+        ("five", '5'),
+        ("six", '6'),
+        ("seven", '7'),
+        ("eight", '8'),
+        ("nine", '9'),
+        ("period", '.'),
+        ("comma", ','),
+        ("colon", ':'),
+        ("hyphen", '-'),
+        ("slash", '/'),
+        ("parenleft", '('),
+        ("parenright", ')'),
+        ("bracketleft", '['),
+        ("bracketright", ']'),
+        ("underscore", '_'),
+        ("numbersign", '#'),
+        ("at", '@'),
+        ("plus", '+'),
     ];
     let name = std::str::from_utf8(name).ok()?;
     let name = name.split('.').next().filter(|n| !n.is_empty())?;

@@ -21,6 +21,7 @@ pub mod text;
 mod filter;
 mod font;
 mod lex;
+mod reach;
 mod update;
 pub mod xref;
 
@@ -61,21 +62,34 @@ impl PdfError {
     /// What to tell the person who brought the file.
     pub fn message(&self) -> Message {
         match self {
-            Self::NotPdf => Message::new("pdf.not-a-pdf", "文件不是PDF。请提供PDF文件。", "The file is not a PDF. Supply a PDF file."),
+            Self::NotPdf => Message::new(
+                "pdf.not-a-pdf",
+                "文件不是PDF。请提供PDF文件。",
+                "The file is not a PDF. Supply a PDF file.",
+            ),
             Self::Encrypted => Message::new(
                 "pdf.encrypted",
                 "文件已加密。请先解除密码保护，再重新提交。",
                 "The file is encrypted. Remove the password protection and submit it again.",
             ),
-            Self::Broken { at, what } => Message::new(
-                "pdf.broken",
-                format!("文件结构损坏（字节{at}处：{what}）。请用原软件重新导出PDF后再提交。"),
-                format!("The file's structure is broken (at byte {at}: {what}). Export the PDF again and submit that."),
-            ),
+            Self::Broken { at, what } => {
+                // Where the place is inside something unpacked, no byte of the file can be named.
+                let (zh, en) = match at {
+                    0 => (String::new(), String::new()),
+                    at => (format!("字节{at}处，"), format!("at byte {at}, ")),
+                };
+                Message::new(
+                    "pdf.broken",
+                    format!("文件结构损坏（{zh}{what}）。请用原软件重新导出PDF后再提交。"),
+                    format!("The file's structure is broken ({en}{what}). Export the PDF again and submit that."),
+                )
+            }
             Self::OverLimit { what, limit } => Message::new(
                 "pdf.over-limit",
                 format!("文件超出处理上限（{what}，上限{limit}）。请拆分或压缩后再提交。"),
-                format!("The file is beyond what is taken ({what}, at most {limit}). Split or compress it and submit again."),
+                format!(
+                    "The file is beyond what is taken ({what}, at most {limit}). Split or compress it and submit again."
+                ),
             ),
             Self::NoPages => Message::new(
                 "pdf.no-pages",
@@ -100,7 +114,9 @@ impl PdfError {
             Self::ClosedByCertification { level } => Message::new(
                 "pdf.closed-by-certification",
                 format!("文件已由作者作认证签名（DocMDP {level}），新增签章会使其失效。请提交未认证的原件。"),
-                format!("The author certified the file (DocMDP {level}); a new seal would break that. Supply the original before its certification."),
+                format!(
+                    "The author certified the file (DocMDP {level}); a new seal would break that. Supply the original before its certification."
+                ),
             ),
             Self::ClosedByLock => Message::new(
                 "pdf.closed-by-lock",
@@ -110,7 +126,9 @@ impl PdfError {
             Self::HoleTooSmall { need, have } => Message::new(
                 "pdf.hole-too-small",
                 format!("签名数据{need}字节，超出预留的{have}字节。请联系系统管理员加大预留。"),
-                format!("The signature takes {need} bytes, {have} were reserved. Ask the administrator to reserve more."),
+                format!(
+                    "The signature takes {need} bytes, {have} were reserved. Ask the administrator to reserve more."
+                ),
             ),
             Self::NotCms => Message::new(
                 "pdf.not-cms",
@@ -120,7 +138,9 @@ impl PdfError {
             Self::NotPrepared { what } => Message::new(
                 "pdf.not-prepared",
                 format!("保存的待签文件前后不一致（{what}）。请重新发起用印。"),
-                format!("The stored document waiting for its signature contradicts itself ({what}). Start the sealing again."),
+                format!(
+                    "The stored document waiting for its signature contradicts itself ({what}). Start the sealing again."
+                ),
             ),
         }
     }

@@ -62,7 +62,8 @@ pub fn walk(file: &File<'_>, mut visit: impl FnMut(u32, &Page) -> ControlFlow<()
     let catalog = file.catalog()?;
     let root = catalog.object.dict().and_then(|c| c.get(b"Pages")).and_then(Object::reference);
     let Some(root) = root else { return Err(PdfError::NoPages) };
-    let top = Page { reference: root, dict: Dict::empty(), resources: None, media_box: None, crop_box: None, rotate: None };
+    let top =
+        Page { reference: root, dict: Dict::empty(), resources: None, media_box: None, crop_box: None, rotate: None };
     let (mut waiting, mut seen, mut visited) = (vec![top], HashSet::new(), 0u32);
     while let Some(mut node) = waiting.pop() {
         let broken = |what| PdfError::Broken { at: 0, what };
@@ -179,7 +180,8 @@ mod tests {
 
     #[test]
     fn millimetres_follow_the_turned_page() {
-        let sheet = |turns| Sheet { width_mm: 0.0, height_mm: 0.0, turns, visible: [10.0, 20.0, 110.0, 220.0], scale: 1.0 };
+        let sheet =
+            |turns| Sheet { width_mm: 0.0, height_mm: 0.0, turns, visible: [10.0, 20.0, 110.0, 220.0], scale: 1.0 };
         assert_eq!(sheet(0).to_page(1.0, 2.0), (11.0, 218.0));
         assert_eq!(sheet(1).to_page(1.0, 2.0), (12.0, 21.0));
         assert_eq!(sheet(2).to_page(1.0, 2.0), (109.0, 22.0));

@@ -7,10 +7,12 @@ use super::file::File;
 use super::form::{self, Field};
 use super::object::{Object, Ref};
 use super::page;
+use super::reach::reachable;
 use super::signatures::der_length;
 use super::update::{Piece, Update, number, text_string, with_item};
 use crate::limits;
 use ring::digest::{Context, SHA256};
+use std::collections::HashSet;
 use std::ops::Range;
 use time::OffsetDateTime;
 
@@ -70,7 +72,7 @@ pub fn prepare(draft: &[u8], plan: &SealPlan<'_>) -> Result<Prepared, PdfError> 
     let page = page::page(&file, plan.place.page)?;
     let sheet = page.sheet(&file)?;
     let fields = form::fields(&file)?;
-    may_be_signed(&file, &fields, plan.certify.is_some())?;
+    let signed = may_be_signed(&file, &fields, plan.certify.is_some())?;
 
     let (x, y) = plan.place.centre_mm;
     let (half_width, half_height) = (plan.appearance.width_mm / 2.0, plan.appearance.height_mm / 2.0);
@@ -84,7 +86,10 @@ pub fn prepare(draft: &[u8], plan: &SealPlan<'_>) -> Result<Prepared, PdfError> 
     let (bx, by) = sheet.to_page(x + half_width, y + half_height);
     let rect = [ax.min(bx), ay.min(by), ax.max(bx), ay.max(by)].map(number).join(" ");
 
-    let mut update = Update::begin(&file, plan.appearance.weight() + plan.reserve * 2 + 16 * 1024)?;
+    // Only a file that is already signed is read through, and only for the numbers its references name.
+    let taken = if signed { reachable(&file, None)? } else { HashSet::new() };
+    let room = plan.appearance.weight() + plan.reserve * 2 + 16 * 1024;
+    let mut update = Update::begin(&file, room, taken)?;
     let picture = plan.appearance.write(&mut update, sheet.turns)?;
     let (signature, widget) = (update.new_object()?, update.new_object()?);
     let (start, hole) = signature_dictionary(plan);
@@ -99,7 +104,11 @@ pub fn prepare(draft: &[u8], plan: &SealPlan<'_>) -> Result<Prepared, PdfError> 
     let widget_dict = format!(
         // F 132: Print (ISO 19005-3 §6.3.2) and Locked.
         "<</Type/Annot/Subtype/Widget/FT/Sig/T({})/V {} 0 R/F 132/Rect[{rect}]/P {} {} R/AP<</N {} 0 R>>>>",
-        name.unwrap_or_default(), signature.number, page.reference.number, page.reference.generation, picture.number,
+        name.unwrap_or_default(),
+        signature.number,
+        page.reference.number,
+        page.reference.generation,
+        picture.number,
     );
     update.write(widget, widget_dict.as_bytes());
     let reference = format!("{} 0 R", widget.number);
@@ -140,7 +149,8 @@ impl Prepared {
         let wrong = |what| PdfError::NotPrepared { what };
         let inside = hole.start.checked_add(1).zip(hole.end.checked_sub(1)).and_then(|(a, b)| bytes.get(a..b));
         let blank = inside.is_some_and(|zeros| zeros.iter().all(|&b| b == b'0'));
-        let framed = bytes.get(hole.start) == Some(&b'<') && hole.end.checked_sub(1).and_then(|e| bytes.get(e)) == Some(&b'>');
+        let framed =
+            bytes.get(hole.start) == Some(&b'<') && hole.end.checked_sub(1).and_then(|e| bytes.get(e)) == Some(&b'>');
         if !(blank && framed) {
             return Err(wrong("the hole is not blank"));
         }
@@ -149,8 +159,10 @@ impl Prepared {
         for field in form::fields(&file)? {
             let Object::Dict(signature) = file.resolve(&field.value)? else { continue };
             if field.is_signature() && signature.entry(b"Contents").is_some_and(|e| e.span == hole) {
-                let range: Option<Vec<usize>> =
-                    signature.get(b"ByteRange").and_then(Object::array).map(|a| a.iter().filter_map(Object::count).collect());
+                let range: Option<Vec<usize>> = signature
+                    .get(b"ByteRange")
+                    .and_then(Object::array)
+                    .map(|a| a.iter().filter_map(Object::count).collect());
                 belongs = range == Some(vec![0, hole.start, hole.end, bytes.len() - hole.end]);
             }
         }
@@ -191,8 +203,9 @@ impl Prepared {
     }
 }
 
-/// Refuses where an earlier signature leaves no room for another (ISO 32000-1 §12.8.2, EN 319 142-1 §5.3).
-fn may_be_signed(file: &File<'_>, fields: &[Field], certify: bool) -> Result<(), PdfError> {
+/// Refuses where an earlier signature leaves no room for another (ISO 32000-1 §12.8.2, EN 319 142-1 §5.3); otherwise
+/// says whether there is an earlier one.
+fn may_be_signed(file: &File<'_>, fields: &[Field], certify: bool) -> Result<bool, PdfError> {
     let catalog = file.catalog()?;
     let permissions = catalog.object.dict().map(|c| file.get_dict(c, b"Perms")).transpose()?.flatten();
     let mut signed = permissions.is_some_and(|p| p.get(b"DocMDP").is_some());
@@ -214,7 +227,11 @@ fn may_be_signed(file: &File<'_>, fields: &[Field], certify: bool) -> Result<(),
                 // Table 254: only level 3 speaks of new annotations, and a new field is one; 2 is the default.
                 Some(b"DocMDP") => {
                     let level = parameter(b"P")?.int().unwrap_or(2);
-                    return Err(if certify { PdfError::AlreadySigned } else { PdfError::ClosedByCertification { level } });
+                    return Err(if certify {
+                        PdfError::AlreadySigned
+                    } else {
+                        PdfError::ClosedByCertification { level }
+                    });
                 }
                 // A new field is none of those that /Include names; /All and /Exclude reach it.
                 Some(b"FieldMDP") if parameter(b"Action")?.name() != Some(b"Include") => {
@@ -224,7 +241,7 @@ fn may_be_signed(file: &File<'_>, fields: &[Field], certify: bool) -> Result<(),
             }
         }
     }
-    if certify && signed { Err(PdfError::AlreadySigned) } else { Ok(()) }
+    if certify && signed { Err(PdfError::AlreadySigned) } else { Ok(signed) }
 }
 
 const BEFORE_BYTE_RANGE: &str = "<</Type/Sig/Filter/Adobe.PPKLite/SubFilter/ETSI.CAdES.detached/ByteRange[";
@@ -242,7 +259,12 @@ fn signature_dictionary(plan: &SealPlan<'_>) -> (Vec<u8>, Range<usize>) {
     let at = plan.at.to_offset(time::UtcOffset::UTC);
     let mut rest = format!(
         "/M(D:{:04}{:02}{:02}{:02}{:02}{:02}+00'00')",
-        at.year(), u8::from(at.month()), at.day(), at.hour(), at.minute(), at.second()
+        at.year(),
+        u8::from(at.month()),
+        at.day(),
+        at.hour(),
+        at.minute(),
+        at.second()
     );
     for (key, value) in [("Name", plan.signer_name), ("Reason", plan.reason), ("Location", plan.location)] {
         if !value.is_empty() {
@@ -322,10 +344,10 @@ fn change_catalog(
             None => keys.push(("AcroForm", new_form())),
         },
         Some(Object::Dict(_)) => {
-            if let Some(form) = catalog.inner(b"AcroForm") {
-                if let Some(changed) = change_form(file, update, &form, reference)? {
-                    keys.push(("AcroForm", changed));
-                }
+            if let Some(form) = catalog.inner(b"AcroForm")
+                && let Some(changed) = change_form(file, update, &form, reference)?
+            {
+                keys.push(("AcroForm", changed));
             }
         }
         _ => keys.push(("AcroForm", new_form())),

@@ -8,6 +8,7 @@ use super::object::{Dict, DictEntry, Object, Ref};
 use super::xref::Form;
 use crate::limits;
 use ring::digest;
+use std::collections::HashSet;
 use std::ops::Range;
 
 /// The growing file.
@@ -16,11 +17,14 @@ pub(super) struct Update<'f, 'a> {
     pub out: Vec<u8>,
     written: Vec<(Ref, usize)>,
     next: u32,
+    /// Numbers not to be used although they are free.
+    taken: HashSet<u32>,
 }
 
 impl<'f, 'a> Update<'f, 'a> {
-    /// `room`: bytes to be added, about, so that the file is copied once.
-    pub fn begin(file: &'f File<'a>, room: usize) -> Result<Self, PdfError> {
+    /// `room`: bytes to be added, about, so that the file is copied once. `taken`: numbers that must stay undefined,
+    /// as a signed state refers to them: defining one would change what was signed.
+    pub fn begin(file: &'f File<'a>, room: usize, taken: HashSet<u32>) -> Result<Self, PdfError> {
         let bytes = file.bytes();
         let mut out = Vec::with_capacity(bytes.len() + room);
         out.extend_from_slice(bytes);
@@ -31,11 +35,14 @@ impl<'f, 'a> Update<'f, 'a> {
         let size = file.trailer().get(b"Size").and_then(Object::count).and_then(|n| u32::try_from(n).ok());
         let listed = file.sections().map(|s| s.end()).max().unwrap_or(0);
         let next = size.unwrap_or(0).max(listed).max(1);
-        Ok(Self { file, out, written: Vec::new(), next })
+        Ok(Self { file, out, written: Vec::new(), next, taken })
     }
 
     /// A number that the file has not used.
     pub fn new_object(&mut self) -> Result<Ref, PdfError> {
+        while self.taken.contains(&self.next) {
+            self.next += 1;
+        }
         if self.next as usize >= limits::PDF_OBJECTS {
             return Err(PdfError::OverLimit { what: "objects", limit: limits::PDF_OBJECTS as u64 });
         }
@@ -116,9 +123,8 @@ impl<'f, 'a> Update<'f, 'a> {
     /// The inside of the trailer dictionary: everything the last one said (§7.5.6), with the chain, the size and the
     /// second half of /ID (§14.4) brought up to date.
     fn trailer(&self, at: usize) -> Result<Vec<u8>, PdfError> {
-        const OWN: [&[u8]; 11] = [
-            b"Size", b"Prev", b"XRefStm", b"ID", b"Type", b"W", b"Index", b"Length", b"Filter", b"DecodeParms", b"DL",
-        ];
+        const OWN: [&[u8]; 11] =
+            [b"Size", b"Prev", b"XRefStm", b"ID", b"Type", b"W", b"Index", b"Length", b"Filter", b"DecodeParms", b"DL"];
         let newest = self.file.newest();
         let mut inside = Vec::new();
         for entry in newest.trailer.entries() {
@@ -153,7 +159,8 @@ pub(super) struct Piece<'s> {
 
 impl<'s> Piece<'s> {
     pub fn of(file: &'s File<'_>, loaded: &'s Loaded) -> Result<Self, PdfError> {
-        let broken = PdfError::Broken { at: loaded.span.start, what: "an object that must be changed is no dictionary" };
+        let broken =
+            PdfError::Broken { at: loaded.span.start, what: "an object that must be changed is no dictionary" };
         match &loaded.object {
             Object::Dict(dict) => Ok(Self { raw: file.raw(loaded), base: loaded.span.start, dict }),
             _ => Err(broken),
@@ -169,7 +176,9 @@ impl<'s> Piece<'s> {
     /// A dictionary written directly into this one.
     pub fn inner(&self, key: &[u8]) -> Option<Self> {
         match self.dict.entry(key)? {
-            DictEntry { value: Object::Dict(dict), span, .. } => Some(Self { raw: self.value(key)?, base: span.start, dict }),
+            DictEntry { value: Object::Dict(dict), span, .. } => {
+                Some(Self { raw: self.value(key)?, base: span.start, dict })
+            }
             _ => None,
         }
     }
@@ -214,7 +223,8 @@ pub(super) fn with_item(raw: &[u8], item: &str) -> Vec<u8> {
 fn name(decoded: &[u8]) -> Vec<u8> {
     let mut out = vec![b'/'];
     for &b in decoded {
-        let plain = Lexer::at(&[b'/', b, b'/'], 0).object().is_ok_and(|o| o.name() == Some(&[b])) && b.is_ascii_graphic();
+        let plain =
+            Lexer::at(&[b'/', b, b'/'], 0).object().is_ok_and(|o| o.name() == Some(&[b])) && b.is_ascii_graphic();
         if plain && b != b'#' {
             out.push(b);
         } else {
