@@ -5,11 +5,11 @@
 //!
 //! | floor | rooms | may touch |
 //! |---|---|---|
-//! | doors | [`cli`], [`http`] | arguments, sockets; they parse, call one flow, and answer |
-//! | flows | [`issue`], [`abolish`], [`ca`], [`verify`] | the tools, in the order of the story |
+//! | doors | [`cli`], [`http`], [`config`] | arguments, sockets; they parse, call one flow, and answer |
+//! | flows | [`desk`], [`issue`], [`abolish`], [`ca`], [`verify`] | the tools, in the order of the story |
 //! | tools | [`keys`], [`render`], [`store`] | the outside world, one kind each |
 //! | formats | [`pdf`], [`cms`], [`pki`], [`impression`], [`crypto`], [`limits`] | nothing: bytes ↔ meaning |
-//! | rules | [`authority`], [`item`], [`officer`], [`seal`], [`decision`], [`licence`], [`register`] | nothing: they decide |
+//! | rules | [`authority`], [`item`], [`officer`], [`seal`], [`abolition`], [`decision`], [`licence`], [`register`], [`refusal`] | nothing: they decide |
 //! | ground | [`message`] | nothing |
 //!
 //! What is deliberately absent:
@@ -23,11 +23,13 @@
 // — ground
 pub mod message;
 // — rules: decide
+pub mod abolition;
 pub mod authority;
 pub mod decision;
 pub mod item;
 pub mod licence;
 pub mod officer;
+pub mod refusal;
 pub mod register;
 pub mod seal;
 // — formats: bytes ↔ meaning
@@ -49,6 +51,8 @@ pub mod store;
 pub mod abolish;
 #[cfg(feature = "service")]
 pub mod ca;
+#[cfg(feature = "service")]
+pub mod desk;
 #[cfg(feature = "service")]
 pub mod issue;
 pub mod verify;

@@ -4,6 +4,78 @@
 /// that is refused at the door.
 pub const PDF_BYTES: usize = 200 * 1024 * 1024;
 
+/// Data of one document, bytes of JSON. The longest approval of the seeds' kind is under 20 kB; a table of a thousand
+/// seals is about 300 kB.
+pub const RENDER_DATA_BYTES: usize = 1024 * 1024;
+
+/// Pages of one rendered document: a table of a thousand seals is about 60.
+pub const RENDER_PAGES: usize = 200;
+
+/// A filed picture of a seal, bytes of the file; 60 mm at 1200 dpi, badly compressed, is about 3 MB.
+pub const PICTURE_BYTES: usize = 4 * 1024 * 1024;
+
+/// The picture's longer side in dots: 60 mm at 1200 dpi is 2835.
+pub const PICTURE_SIDE: u32 = 3000;
+
+/// Path steps of a vector seal; a traced national emblem has about 20,000.
+pub const PICTURE_SEGMENTS: usize = 100_000;
+
+/// A CMS signature, bytes. The largest in the foreign corpus is 400 kB; long-term forms carry whole CRLs, of which the
+/// largest in public use are about 10 MB.
+pub const CMS_BYTES: usize = 16 * 1024 * 1024;
+
+/// Nesting of BER elements. Real certificates and CMS stay below 16; OpenSSL stops constructed strings at 30.
+pub const BER_DEPTH: usize = 32;
+
+/// Elements directly inside one BER element that we take apart ourselves: certificates, signers and attributes of a CMS.
+/// The fullest CMS met is a list of 150 root certificates.
+pub const BER_CHILDREN: usize = 1024;
+
+/// A certificate, bytes. Real ones are 1-4 kB; the largest of public trust stores are below 16 kB, post-quantum ones
+/// below 50 kB.
+pub const CERTIFICATE_BYTES: usize = 128 * 1024;
+
+/// A CRL, bytes; see `CMS_BYTES` for the 10 MB.
+pub const CRL_BYTES: usize = 16 * 1024 * 1024;
+
+/// Certificates in one path, from signer to anchor. Public hierarchies use 3 or 4; PKITS goes to 7, browsers stop at 8 to 10.
+pub const PATH_CERTIFICATES: usize = 8;
+
+/// Candidate paths judged for one signer before giving up. A cross-signed hierarchy gives a handful; webpki's budget of
+/// 200,000 operations is against the same attack (CVE-2023 style path explosions), ours is smaller because each costs more.
+pub const PATH_ATTEMPTS: usize = 32;
+
+/// Steps of the path search, so that many look-alike issuers cannot hold it up: each attempt may look at each step once.
+pub const PATH_STEPS: usize = 2048;
+// — keys
+
+/// A key's label, bytes. It is a file name (255 in ext4) with room for prefix and suffix, and must fit a database
+/// column and one line of a log.
+pub const KEY_LABEL_BYTES: usize = 64;
+
+/// A key file, bytes. PKCS#8 of an RSA-3072 key is 1.8 kB, in base64 with the header 2.9 kB.
+pub const KEY_FILE_BYTES: u64 = 16 * 1024;
+
+/// Keys in one home. A province has some hundred counties with one approval seal each; beyond that it is a mistake.
+pub const KEYS: usize = 4096;
+
+/// A file with a passphrase or PIN, or a private key to be imported, bytes.
+pub const SECRET_FILE_BYTES: u64 = 4 * 1024;
+
+/// argon2id settings believed when read from a key file: at least OWASP's least (19 MiB, 2 passes), at most four
+/// times what we write (RFC 9106 §4, second recommendation), so that a hostile file cannot eat the machine.
+pub const ARGON2_MEMORY_KIB: std::ops::RangeInclusive<u32> = 19 * 1024..=256 * 1024;
+/// See [`ARGON2_MEMORY_KIB`].
+pub const ARGON2_PASSES: std::ops::RangeInclusive<u32> = 2..=12;
+/// See [`ARGON2_MEMORY_KIB`].
+pub const ARGON2_LANES: std::ops::RangeInclusive<u32> = 1..=16;
+
+/// Sessions that sign at once in a token. Network HSMs allow some hundred in all, for all clients together.
+pub const TOKEN_SESSIONS: usize = 64;
+
+/// Signatures that wait for a session; more callers wait at the door. At 1,000 signatures a second it is a quarter
+/// of a second's work.
+pub const TOKEN_QUEUE: usize = 256;
 // — pdf
 /// Indirect objects of one PDF. ISO 32000-1 Annex C gives 8 388 607 as the most a reader need take; the largest
 /// scanned file of `PDF_BYTES` has well under a million.

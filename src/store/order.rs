@@ -1,4 +1,21 @@
-//! The leave to sign once. Made here alone, and only after what it signs is durable.
+//! Orders: everything a key is asked to sign is written down here first, and ends as sealed or as lost.
+//!
+//! ISSUE, steps 5 and 9. A crash between the two leaves a row in state `written`; resume makes its [`Order`] anew
+//! over the same bytes, so a second signature can only repeat the first.
+
+use std::ops::Range;
+
+use sqlx::any::AnyRow;
+
+use time::OffsetDateTime;
+
+use super::audit::{audit, post};
+use super::licences::{LicencePending, add_decision, add_document, add_version};
+use super::row::{Reading, to_json};
+use super::seals::already;
+use super::{SealCertificate, Store, StoreError, exactly_one, fresh_id, micros};
+use crate::decision::{Allowed, Purpose};
+use crate::seal::SealNumber;
 
 /// A one-use leave for one key to sign one message, already written down in the store.
 ///
@@ -37,4 +54,478 @@ impl Order {
     pub fn to_be_signed(&self) -> &[u8] {
         &self.to_be_signed
     }
+}
+
+/// What a key was asked to sign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OrderKind {
+    /// A licence or approval document rendered here.
+    Licence,
+    /// A document drafted elsewhere.
+    Upload,
+    /// A notice under an order of government.
+    Notice,
+    Certificate,
+    Crl,
+    /// A certificate request (PKCS#10).
+    Request,
+}
+
+impl OrderKind {
+    /// As stored and as written in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            OrderKind::Licence => "licence",
+            OrderKind::Upload => "upload",
+            OrderKind::Notice => "notice",
+            OrderKind::Certificate => "certificate",
+            OrderKind::Crl => "crl",
+            OrderKind::Request => "request",
+        }
+    }
+}
+
+/// How an order stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OrderState {
+    Written,
+    Sealed,
+    Lost,
+}
+
+/// A use of a seal, ready to be written down.
+#[derive(Debug)]
+pub struct SealUse<'a> {
+    pub kind: OrderKind,
+    /// What may happen only once, unless it was lost: a second order with the same key is a conflict.
+    pub once_key: &'a str,
+    /// The seal's revision at which the rules gave leave.
+    pub revision: i64,
+    pub certificate: &'a SealCertificate,
+    /// What the ledger calls it.
+    pub title: &'a str,
+    pub licence: Option<&'a LicencePending>,
+    /// The document with its hole.
+    pub prepared: &'a [u8],
+    pub hole: Range<usize>,
+    /// SHA-256 of the document's signed bytes.
+    pub digest: [u8; 32],
+    /// The signed attributes.
+    pub to_be_signed: Vec<u8>,
+}
+
+/// Something of the certificate authorities to be signed.
+#[derive(Debug)]
+pub struct Act<'a> {
+    pub kind: OrderKind,
+    pub key_label: &'a str,
+    pub title: &'a str,
+    pub to_be_signed: Vec<u8>,
+    pub who: &'a str,
+    pub now: OffsetDateTime,
+}
+
+/// An order as filed.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct OrderRecord {
+    pub id: String,
+    pub kind: OrderKind,
+    pub state: OrderState,
+    pub seal: Option<SealNumber>,
+    /// SHA-256 of the seal certificate, hexadecimal.
+    pub certificate: Option<String>,
+    pub officer: String,
+    pub decision: Option<String>,
+    pub abolition: Option<String>,
+    pub licence: Option<LicencePending>,
+    pub title: String,
+    /// SHA-256 of the document's signed bytes, hexadecimal.
+    pub digest: String,
+    #[serde(with = "time::serde::rfc3339")]
+    pub written_at: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub ended_at: Option<OffsetDateTime>,
+    pub lost_because: Option<String>,
+    /// SHA-256 of the sealed document, hexadecimal.
+    pub document: Option<String>,
+}
+
+/// An order that is written down and not yet sealed, with what is needed to finish it: the next step takes this alone,
+/// whether it was written a moment ago or before a crash.
+#[derive(Debug)]
+pub struct Unfinished {
+    pub record: OrderRecord,
+    pub prepared: Vec<u8>,
+    pub hole: Range<usize>,
+    pub to_be_signed: Vec<u8>,
+    pub order: Order,
+}
+
+/// A line of the seal-use ledger (台账).
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct LedgerEntry {
+    pub order: String,
+    pub seal: SealNumber,
+    pub legend: String,
+    pub officer: String,
+    pub officer_name: String,
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+    pub kind: OrderKind,
+    pub state: OrderState,
+    pub title: String,
+    /// Why: the decision's or the abolition order's number.
+    pub reason: String,
+    pub digest: String,
+}
+
+/// Which lines of the ledger.
+#[derive(Debug, Clone, Default)]
+pub struct LedgerFilter {
+    pub seal: String,
+    pub officer: String,
+    pub from: Option<OffsetDateTime>,
+    pub until: Option<OffsetDateTime>,
+    pub limit: u32,
+    pub offset: u32,
+}
+
+macro_rules! records {
+    ($where:literal) => {
+        concat!(
+            "SELECT id, kind, state, seal, certificate, officer, decision, abolition, licence_version, title, digest, written_at, ended_at, lost_because, document FROM seal_order ",
+            $where
+        )
+    };
+}
+
+impl Store {
+    /// Writes a use of a seal down (ISSUE, step 5): decision, order and audit event in one transaction. Refuses when
+    /// the seal's facts changed since leave was given, or when the same thing is already written.
+    pub async fn write_down(&self, allowed: Allowed, sealing: SealUse<'_>) -> Result<Unfinished, StoreError> {
+        let id = fresh_id()?;
+        let now = allowed.at();
+        let mut tx = self.begin().await?;
+        // Equal revision: neither the seal's life nor a grant moved. The write also locks the row until commit.
+        let done = sqlx::query("UPDATE seal SET revision = revision WHERE number = $1 AND revision = $2")
+            .bind(allowed.seal().as_str())
+            .bind(sealing.revision)
+            .execute(&mut *tx)
+            .await?;
+        exactly_one(done, || {
+            StoreError::conflict(
+                "store.stale",
+                "印章或授权刚刚发生变化，请重新提交",
+                "the seal or a grant changed just now; submit again",
+            )
+        })?;
+        let (decision, abolition) = match allowed.purpose() {
+            Purpose::Decision(decision) => {
+                add_decision(&mut tx, decision, now).await?;
+                (Some(decision.get().number.clone()), None)
+            }
+            Purpose::Notice { order } => (None, Some(order.clone())),
+        };
+        let version = sealing.licence.map(|l| &l.version.identifier);
+        sqlx::query(
+            "INSERT INTO seal_order (id, kind, state, once_key, key_label, to_be_signed, seal, certificate, officer, grant_id, decision, abolition, \
+             licence_version, licence, version, title, prepared, hole_start, hole_end, digest, written_at) \
+             VALUES ($1, $2, 'written', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)",
+        )
+        .bind(&id)
+        .bind(sealing.kind.as_str())
+        .bind(sealing.once_key)
+        .bind(&sealing.certificate.key_label)
+        .bind(sealing.to_be_signed.as_slice())
+        .bind(allowed.seal().as_str())
+        .bind(&sealing.certificate.digest)
+        .bind(allowed.officer().as_str())
+        .bind(allowed.grant())
+        .bind(decision.clone())
+        .bind(abolition.clone())
+        .bind(sealing.licence.map(to_json).transpose()?)
+        .bind(version.map(|v| v.licence()))
+        .bind(version.map(|v| i64::from(v.version())))
+        .bind(sealing.title)
+        .bind(sealing.prepared)
+        .bind(i64::try_from(sealing.hole.start).unwrap_or(i64::MAX))
+        .bind(i64::try_from(sealing.hole.end).unwrap_or(i64::MAX))
+        .bind(hex::encode(sealing.digest))
+        .bind(micros(now))
+        .execute(&mut *tx)
+        .await
+        .map_err(|e| already(e, "store.order", "该决定的这份文书正在制作或已经制成，请查询后再试", "this document of this decision is being made or is already made; look it up"))?;
+        audit(
+            &mut tx,
+            now,
+            allowed.officer().as_str(),
+            "order.written",
+            &id,
+            &serde_json::json!({ "seal": allowed.seal(), "digest": hex::encode(sealing.digest) }),
+        )
+        .await?;
+        tx.commit().await?;
+        Ok(Unfinished {
+            order: Order::written(id.clone(), sealing.certificate.key_label.clone(), sealing.to_be_signed.clone()),
+            record: OrderRecord {
+                id,
+                kind: sealing.kind,
+                state: OrderState::Written,
+                seal: Some(allowed.seal().clone()),
+                certificate: Some(sealing.certificate.digest.clone()),
+                officer: allowed.officer().to_string(),
+                decision,
+                abolition,
+                licence: sealing.licence.cloned(),
+                title: sealing.title.to_owned(),
+                digest: hex::encode(sealing.digest),
+                written_at: now,
+                ended_at: None,
+                lost_because: None,
+                document: None,
+            },
+            prepared: sealing.prepared.to_vec(),
+            hole: sealing.hole,
+            to_be_signed: sealing.to_be_signed,
+        })
+    }
+
+    /// Writes an act of the certificate authorities down: a certificate, a list or a request to be signed.
+    pub async fn write_down_act(&self, act: Act<'_>) -> Result<Order, StoreError> {
+        let id = fresh_id()?;
+        let digest = hex::encode(crate::crypto::sha256(&act.to_be_signed));
+        let mut tx = self.begin().await?;
+        sqlx::query(
+            "INSERT INTO seal_order (id, kind, state, key_label, to_be_signed, officer, title, prepared, hole_start, hole_end, digest, written_at) \
+             VALUES ($1, $2, 'written', $3, $4, $5, $6, $7, 0, 0, $8, $9)",
+        )
+        .bind(&id)
+        .bind(act.kind.as_str())
+        .bind(act.key_label)
+        .bind(act.to_be_signed.as_slice())
+        .bind(act.who)
+        .bind(act.title)
+        .bind([0u8; 0].as_slice())
+        .bind(&digest)
+        .bind(micros(act.now))
+        .execute(&mut *tx)
+        .await?;
+        audit(
+            &mut tx,
+            act.now,
+            act.who,
+            "order.written",
+            &id,
+            &serde_json::json!({ "kind": act.kind, "title": act.title, "digest": digest }),
+        )
+        .await?;
+        tx.commit().await?;
+        Ok(Order::written(id, act.key_label.to_owned(), act.to_be_signed))
+    }
+
+    /// Ends an order with its sealed document (ISSUE, step 9): document, licence version, outbox and audit in one
+    /// transaction. `false` when somebody else ended it meanwhile; then nothing is written.
+    pub async fn finish(
+        &self,
+        record: &OrderRecord,
+        sealed: &[u8],
+        media_type: &str,
+        now: OffsetDateTime,
+    ) -> Result<bool, StoreError> {
+        let sha256 = hex::encode(crate::crypto::sha256(sealed));
+        let mut tx = self.begin().await?;
+        let done = sqlx::query("UPDATE seal_order SET state = 'sealed', ended_at = $1, document = $2, prepared = $3 WHERE id = $4 AND state = 'written'")
+            .bind(micros(now))
+            .bind(&sha256)
+            .bind([0u8; 0].as_slice())
+            .bind(&record.id)
+            .execute(&mut *tx)
+            .await?;
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        add_document(&mut tx, &sha256, media_type, sealed, now).await?;
+        if let Some(pending) = &record.licence {
+            add_version(&mut tx, pending, Some(&sha256), now).await?;
+        }
+        let payload = serde_json::json!({
+            "order": record.id, "kind": record.kind, "decision": record.decision, "document": sha256,
+            "licence": record.licence.as_ref().map(|l| l.version.identifier.to_string()),
+        });
+        post(&mut tx, now, "document.sealed", &record.id, &payload).await?;
+        audit(&mut tx, now, &record.officer, "order.sealed", &record.id, &payload).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// Ends an order that will not be sealed, and says why. `false` when it had ended already.
+    pub async fn lose(&self, id: &str, because: &str, now: OffsetDateTime) -> Result<bool, StoreError> {
+        self.end(id, OrderState::Lost, Some(because), now).await
+    }
+
+    /// Ends an act whose signature is in place.
+    pub async fn finish_act(&self, id: &str, now: OffsetDateTime) -> Result<bool, StoreError> {
+        self.end(id, OrderState::Sealed, None, now).await
+    }
+
+    async fn end(
+        &self,
+        id: &str,
+        state: OrderState,
+        because: Option<&str>,
+        now: OffsetDateTime,
+    ) -> Result<bool, StoreError> {
+        let word = if state == OrderState::Lost { "lost" } else { "sealed" };
+        let mut tx = self.begin().await?;
+        let done = sqlx::query(
+            "UPDATE seal_order SET state = $1, ended_at = $2, lost_because = $3 WHERE id = $4 AND state = 'written'",
+        )
+        .bind(word)
+        .bind(micros(now))
+        .bind(because.map(str::to_owned))
+        .bind(id)
+        .execute(&mut *tx)
+        .await?;
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        audit(&mut tx, now, "service", &format!("order.{word}"), id, &serde_json::json!({ "because": because }))
+            .await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// Orders that were written down and have not ended, oldest first, each with its leave made anew.
+    pub async fn unfinished(&self) -> Result<Vec<Unfinished>, StoreError> {
+        let ids = sqlx::query("SELECT id FROM seal_order WHERE state = 'written' ORDER BY written_at, id")
+            .fetch_all(&self.read)
+            .await?;
+        let mut unfinished = vec![];
+        for row in &ids {
+            let id: String = Reading("seal_order", row).get("id")?;
+            unfinished.extend(self.unfinished_order(&id).await?);
+        }
+        Ok(unfinished)
+    }
+
+    /// One order that was written down and has not ended.
+    pub async fn unfinished_order(&self, id: &str) -> Result<Option<Unfinished>, StoreError> {
+        let Some(record) = self.order(id).await?.filter(|r| r.state == OrderState::Written) else { return Ok(None) };
+        let row =
+            sqlx::query("SELECT key_label, to_be_signed, prepared, hole_start, hole_end FROM seal_order WHERE id = $1")
+                .bind(id)
+                .fetch_one(&self.write)
+                .await?;
+        let row = Reading("seal_order", &row);
+        let place = |column| {
+            row.get::<i64>(column).and_then(|n| usize::try_from(n).map_err(|e| row.bad(column, e.to_string())))
+        };
+        let to_be_signed: Vec<u8> = row.get("to_be_signed")?;
+        Ok(Some(Unfinished {
+            order: Order::written(record.id.clone(), row.get("key_label")?, to_be_signed.clone()),
+            prepared: row.get("prepared")?,
+            hole: place("hole_start")?..place("hole_end")?,
+            to_be_signed,
+            record,
+        }))
+    }
+
+    /// An order by its identifier.
+    pub async fn order(&self, id: &str) -> Result<Option<OrderRecord>, StoreError> {
+        sqlx::query(records!("WHERE id = $1"))
+            .bind(id)
+            .fetch_optional(&self.write)
+            .await?
+            .as_ref()
+            .map(read_record)
+            .transpose()
+    }
+
+    /// The order that did, or is doing, what may happen only once.
+    pub async fn order_once(&self, once_key: &str) -> Result<Option<OrderRecord>, StoreError> {
+        sqlx::query(records!("WHERE once_key = $1 AND state <> 'lost'"))
+            .bind(once_key)
+            .fetch_optional(&self.write)
+            .await?
+            .as_ref()
+            .map(read_record)
+            .transpose()
+    }
+
+    /// Orders for a document with this digest of its signed bytes (hexadecimal), oldest first: our own proof of when
+    /// it was sealed.
+    pub async fn orders_of_digest(&self, digest: &str) -> Result<Vec<OrderRecord>, StoreError> {
+        sqlx::query(records!("WHERE digest = $1 ORDER BY written_at, id"))
+            .bind(digest)
+            .fetch_all(&self.read)
+            .await?
+            .iter()
+            .map(read_record)
+            .collect()
+    }
+
+    /// The seal-use ledger, newest first.
+    pub async fn ledger(&self, filter: &LedgerFilter) -> Result<Vec<LedgerEntry>, StoreError> {
+        sqlx::query(
+            "SELECT u.id AS id, u.seal AS seal, s.legend AS legend, u.officer AS officer, o.name AS officer_name, u.written_at AS written_at, u.kind AS kind, \
+             u.state AS state, u.title AS title, COALESCE(u.decision, u.abolition, '') AS reason, u.digest AS digest \
+             FROM seal_order u JOIN seal s ON s.number = u.seal JOIN officer o ON o.id = u.officer \
+             WHERE ($1 = '' OR u.seal = $1) AND ($2 = '' OR u.officer = $2) AND u.written_at >= $3 AND u.written_at < $4 \
+             ORDER BY u.written_at DESC, u.id LIMIT $5 OFFSET $6",
+        )
+        .bind(&filter.seal)
+        .bind(&filter.officer)
+        .bind(filter.from.map_or(i64::MIN, micros))
+        .bind(filter.until.map_or(i64::MAX, micros))
+        .bind(i64::from(filter.limit))
+        .bind(i64::from(filter.offset))
+        .fetch_all(&self.read)
+        .await?
+        .iter()
+        .map(|row| {
+            let row = Reading("seal_order", row);
+            Ok(LedgerEntry {
+                order: row.get("id")?,
+                seal: row.parse("seal", SealNumber::parse)?,
+                legend: row.get("legend")?,
+                officer: row.get("officer")?,
+                officer_name: row.get("officer_name")?,
+                at: row.time("written_at")?,
+                kind: row.word("kind")?,
+                state: row.word("state")?,
+                title: row.get("title")?,
+                reason: row.get("reason")?,
+                digest: row.get("digest")?,
+            })
+        })
+        .collect()
+    }
+}
+
+fn read_record(row: &AnyRow) -> Result<OrderRecord, StoreError> {
+    let row = Reading("seal_order", row);
+    let seal: Option<String> = row.get("seal")?;
+    let licence: Option<String> = row.get("licence_version")?;
+    Ok(OrderRecord {
+        id: row.get("id")?,
+        kind: row.word("kind")?,
+        state: row.word("state")?,
+        seal: seal.map(|s| SealNumber::parse(&s)).transpose().map_err(|e| row.bad("seal", e.to_string()))?,
+        certificate: row.get("certificate")?,
+        officer: row.get("officer")?,
+        decision: row.get("decision")?,
+        abolition: row.get("abolition")?,
+        licence: licence
+            .map(|text| serde_json::from_str(&text))
+            .transpose()
+            .map_err(|e| row.bad("licence_version", e.to_string()))?,
+        title: row.get("title")?,
+        digest: row.get("digest")?,
+        written_at: row.time("written_at")?,
+        ended_at: row.time_or_none("ended_at")?,
+        lost_because: row.get("lost_because")?,
+        document: row.get("document")?,
+    })
 }

@@ -1,0 +1,108 @@
+//! CMS signatures (RFC 5652): the envelope that carries a signature value, its signer's certificate and what was signed.
+//!
+//! Writing has two halves with the key between them: [`signed_attributes`] gives the bytes that the key signs,
+//! [`assemble`] puts those very bytes, the value and the certificates together. Reading ([`read`]) keeps every byte that
+//! a signature covers as it was found, and [`SignedData::check`] judges one signer; a bad signature is a finding.
+//!
+//! Not here: time stamps and countersignatures (unsigned attributes are handed over raw), attribute certificates
+//! (counted, not read), and whether a certificate is trusted ([`crate::pki::path`]).
+
+mod check;
+mod read;
+
+pub use check::{Checks, Fault};
+pub use read::{Attribute, CertificateReference, CmsError, SignedData, Signer, SignerName, read};
+
+use const_oid::db::{rfc5911, rfc5912};
+use der::Encode;
+
+use crate::crypto::{self, KeyAlgorithm};
+use crate::pki::certificate::Certificate;
+use crate::pki::tlv;
+
+/// The attributes that the seal's key signs, as DER SET OF (identifier octet 0x31): content type id-data, the digest, and
+/// the reference to the signer's certificate.
+///
+/// No signing-time: PAdES puts the claimed time into the signature dictionary and forbids it here (EN 319 142-1 §5.3,
+/// §6.3 table 1). The certificate reference is an ESSCertIDv2 with the default SHA-256 (RFC 5035 §4), without
+/// issuerSerial, which is only a hint (EN 319 122-1 §5.2.2).
+pub fn signed_attributes(content_digest: &[u8; 32], signer_certificate_der: &[u8]) -> Vec<u8> {
+    let certificate_hash = tlv::wrap(tlv::OCTET_STRING, &[&crypto::sha256(signer_certificate_der)]);
+    let reference = tlv::wrap(tlv::SEQUENCE, &[&certificate_hash]);
+    let references = tlv::wrap(tlv::SEQUENCE, &[&reference]);
+    let attribute =
+        |oid, value: &[u8]| tlv::wrap(tlv::SEQUENCE, &[&tlv::object_identifier(oid), &tlv::wrap(tlv::SET, &[value])]);
+    tlv::set_of(
+        tlv::SET,
+        vec![
+            attribute(rfc5911::ID_CONTENT_TYPE, &tlv::object_identifier(rfc5911::ID_DATA)),
+            attribute(rfc5911::ID_MESSAGE_DIGEST, &tlv::wrap(tlv::OCTET_STRING, &[content_digest])),
+            attribute(rfc5911::ID_AA_SIGNING_CERTIFICATE_V_2, &tlv::wrap(tlv::SEQUENCE, &[&references])),
+        ],
+    )
+}
+
+/// A detached SignedData in a ContentInfo, DER (ISO 32000-1 §12.8.3.3.1 asks for DER), from the attribute bytes as signed.
+///
+/// `certificates` has the signer's first, then its issuers in any order; the set is written in DER's order.
+///
+/// # Errors
+/// [`CmsError`] where the attributes are not one DER SET, or no first certificate can be read. Whether the value is right
+/// is not asked here: the finished document is judged as a whole before it leaves.
+pub fn assemble(
+    signed_attributes: &[u8],
+    signature: &[u8],
+    algorithm: KeyAlgorithm,
+    certificates: &[Vec<u8>],
+) -> Result<Vec<u8>, CmsError> {
+    let attributes = tlv::Element::read_all(signed_attributes).and_then(|set| set.expect(tlv::SET));
+    let attributes = attributes.map_err(|_| CmsError::Malformed("signed attributes"))?;
+    let signer = certificates.first().ok_or(CmsError::Malformed("signer certificate"))?;
+    let signer = Certificate::read(signer).map_err(|_| CmsError::Malformed("signer certificate"))?;
+
+    // RFC 5754 §2: SHA-2 identifiers are written without parameters.
+    let digest_algorithm = tlv::wrap(tlv::SEQUENCE, &[&tlv::object_identifier(rfc5912::ID_SHA_256)]);
+    let signature_algorithm =
+        algorithm.signature_algorithm().to_der().map_err(|_| CmsError::Malformed("signature algorithm"))?;
+    let version_1 = tlv::unsigned_integer(&[1]);
+    let signer_info = tlv::wrap(
+        tlv::SEQUENCE,
+        &[
+            &version_1,
+            &tlv::wrap(tlv::SEQUENCE, &[signer.issuer.as_der(), &tlv::wrap(tlv::INTEGER, &[&signer.serial])]),
+            &digest_algorithm,
+            // RFC 5652 §5.4: stored as [0] IMPLICIT, signed as SET OF.
+            &tlv::wrap(tlv::context(0), &[attributes.content]),
+            &signature_algorithm,
+            &tlv::wrap(tlv::OCTET_STRING, &[signature]),
+        ],
+    );
+    let signed_data = tlv::wrap(
+        tlv::SEQUENCE,
+        &[
+            &version_1,
+            &tlv::wrap(tlv::SET, &[&digest_algorithm]),
+            &tlv::wrap(tlv::SEQUENCE, &[&tlv::object_identifier(rfc5911::ID_DATA)]),
+            &tlv::set_of(tlv::context(0), certificates.to_vec()),
+            &tlv::wrap(tlv::SET, &[&signer_info]),
+        ],
+    );
+    Ok(tlv::wrap(
+        tlv::SEQUENCE,
+        &[&tlv::object_identifier(rfc5911::ID_SIGNED_DATA), &tlv::wrap(tlv::context(0), &[&signed_data])],
+    ))
+}
+
+/// The most bytes that [`assemble`] can give for this kind of key and these certificates, so that a PDF can leave a hole
+/// of the right size before anything is signed.
+///
+/// # Errors
+/// As [`assemble`].
+pub fn room(algorithm: KeyAlgorithm, certificates: &[Vec<u8>]) -> Result<usize, CmsError> {
+    let signer = certificates.first().ok_or(CmsError::Malformed("signer certificate"))?;
+    let attributes = signed_attributes(&[0; 32], signer);
+    Ok(assemble(&attributes, &vec![0; algorithm.longest_signature()], algorithm, certificates)?.len())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,307 @@
+//! Takes a CMS apart without changing a byte.
+
+use const_oid::ObjectIdentifier;
+use const_oid::db::rfc5911;
+use der::Decode;
+use spki::AlgorithmIdentifierOwned;
+use time::OffsetDateTime;
+
+use crate::limits;
+use crate::message::Message;
+use crate::pki::name::Name;
+use crate::pki::tlv::{self, Element};
+
+/// A SignedData (RFC 5652 §5.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedData {
+    /// eContentType; id-data in a PDF signature.
+    pub content_type: ObjectIdentifier,
+    /// The content, where it travels inside; None in a detached signature.
+    pub content: Option<Vec<u8>>,
+    /// X.509 certificates as found and in the order found; not necessarily readable.
+    pub certificates: Vec<Vec<u8>>,
+    /// Attribute certificates and other kinds, passed over.
+    pub other_certificates: usize,
+    /// CRLs as found.
+    pub crls: Vec<Vec<u8>>,
+    /// The signers; anything but exactly one is a finding in a PDF (ISO 32000-2 §12.8.3.3.1).
+    pub signers: Vec<Signer>,
+    /// Bytes after the structure that are not the zero padding of a PDF hole: room for something unsigned.
+    pub trailing: usize,
+}
+
+/// A SignerInfo (RFC 5652 §5.3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signer {
+    pub name: SignerName,
+    pub digest_algorithm: ObjectIdentifier,
+    /// The whole `[0]` element as found; None where the content was signed without attributes.
+    pub signed_attributes_raw: Option<Vec<u8>>,
+    pub signed_attributes: Vec<Attribute>,
+    pub signature_algorithm: AlgorithmIdentifierOwned,
+    pub signature: Vec<u8>,
+    /// Time stamps, countersignatures and the like; not covered by the signature.
+    pub unsigned_attributes: Vec<Attribute>,
+}
+
+/// How a SignerInfo names its certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SignerName {
+    /// `serial` as the content octets of the INTEGER.
+    IssuerAndSerial {
+        issuer: Name,
+        serial: Vec<u8>,
+    },
+    KeyIdentifier(Vec<u8>),
+}
+
+/// An attribute with its values as found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attribute {
+    pub oid: ObjectIdentifier,
+    /// Whole elements.
+    pub values: Vec<Vec<u8>>,
+}
+
+/// One ESSCertID or ESSCertIDv2 (RFC 5035 §3, §4).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateReference {
+    pub digest_algorithm: ObjectIdentifier,
+    pub digest: Vec<u8>,
+}
+
+/// Why bytes cannot be taken as a CMS signature, or one cannot be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CmsError {
+    #[error("{}", self.message())]
+    TooLarge,
+    /// A ContentInfo, but of some other type than SignedData.
+    #[error("{}", self.message())]
+    NotSignedData,
+    /// The named part cannot be read.
+    #[error("{}", self.message())]
+    Malformed(&'static str),
+}
+
+impl CmsError {
+    /// What to say about it.
+    pub fn message(&self) -> Message {
+        match self {
+            Self::TooLarge => Message::new(
+                "cms.too-large",
+                format!("签名数据超过 {} 字节，不予读取。", limits::CMS_BYTES),
+                format!("The signature is larger than {} bytes and is not read.", limits::CMS_BYTES),
+            ),
+            Self::NotSignedData => Message::new(
+                "cms.not-signed-data",
+                "这是 CMS 数据，但不是签名（SignedData）。请提供签名文件。",
+                "This is CMS, but not a signature (SignedData). Supply the signature.",
+            ),
+            Self::Malformed(part) => Message::new(
+                "cms.malformed",
+                format!("CMS 签名已损坏，无法读取：{part}。请向发文机关索取原件。"),
+                format!("The CMS signature is damaged and cannot be read: {part}. Ask the issuer for the original."),
+            ),
+        }
+    }
+}
+
+/// Reads a ContentInfo with a SignedData, BER or DER, which may be followed by zero octets (PDF holes are filled so).
+///
+/// # Errors
+/// [`CmsError`]; nothing inside an otherwise readable signature is an error, it is left to the checks.
+pub fn read(bytes: &[u8]) -> Result<SignedData, CmsError> {
+    if bytes.len() > limits::CMS_BYTES {
+        return Err(CmsError::TooLarge);
+    }
+    let (content_info, rest) = Element::read(bytes).map_err(|_| CmsError::Malformed("ContentInfo"))?;
+    let parts = children(&content_info, tlv::SEQUENCE, "ContentInfo")?;
+    let [content_type, content] = parts.as_slice() else { return Err(CmsError::Malformed("ContentInfo")) };
+    if oid(content_type, "content type")? != rfc5911::ID_SIGNED_DATA {
+        return Err(CmsError::NotSignedData);
+    }
+    let inside = children(content, tlv::context(0), "content")?;
+    let [signed_data] = inside.as_slice() else { return Err(CmsError::Malformed("content")) };
+    let trailing = if rest.iter().all(|&byte| byte == 0) { 0 } else { rest.len() };
+    read_signed_data(signed_data, trailing)
+}
+
+fn read_signed_data(element: &Element<'_>, trailing: usize) -> Result<SignedData, CmsError> {
+    let parts = children(element, tlv::SEQUENCE, "SignedData")?;
+    let [_version, _digest_algorithms, encapsulated, optional @ .., signers] = parts.as_slice() else {
+        return Err(CmsError::Malformed("SignedData"));
+    };
+    let encapsulated = children(encapsulated, tlv::SEQUENCE, "EncapsulatedContentInfo")?;
+    let (content_type, content) = match encapsulated.as_slice() {
+        [content_type] => (content_type, None),
+        [content_type, content] => {
+            let inside = children(content, tlv::context(0), "eContent")?;
+            let [content] = inside.as_slice() else { return Err(CmsError::Malformed("eContent")) };
+            // An OCTET STRING by RFC 5652; PKCS#7 allowed any type, whose content octets then count (RFC 5652 §5.2.1).
+            let octets = match content.tag {
+                tlv::OCTET_STRING | 0x24 => content.octets().map_err(|_| CmsError::Malformed("eContent"))?,
+                _ => content.content.into(),
+            };
+            (content_type, Some(octets.into_owned()))
+        }
+        _ => return Err(CmsError::Malformed("EncapsulatedContentInfo")),
+    };
+    let mut read = SignedData {
+        content_type: oid(content_type, "eContentType")?,
+        content,
+        certificates: Vec::new(),
+        other_certificates: 0,
+        crls: Vec::new(),
+        signers: Vec::new(),
+        trailing,
+    };
+    for field in optional {
+        match field.tag {
+            0xA0 => {
+                for certificate in field.children().map_err(|_| CmsError::Malformed("certificates"))? {
+                    match certificate.tag {
+                        tlv::SEQUENCE => read.certificates.push(certificate.whole.to_vec()),
+                        _ => read.other_certificates += 1,
+                    }
+                }
+            }
+            0xA1 => {
+                let crls = field.children().map_err(|_| CmsError::Malformed("crls"))?;
+                read.crls.extend(crls.iter().filter(|crl| crl.tag == tlv::SEQUENCE).map(|crl| crl.whole.to_vec()));
+            }
+            _ => return Err(CmsError::Malformed("SignedData")),
+        }
+    }
+    for signer in children(signers, tlv::SET, "signerInfos")? {
+        read.signers.push(read_signer(&signer)?);
+    }
+    Ok(read)
+}
+
+fn read_signer(element: &Element<'_>) -> Result<Signer, CmsError> {
+    const BAD: CmsError = CmsError::Malformed("SignerInfo");
+    let parts = children(element, tlv::SEQUENCE, "SignerInfo")?;
+    let [_version, name, digest_algorithm, rest @ ..] = parts.as_slice() else { return Err(BAD) };
+    let (signed, rest) = match rest {
+        [first, rest @ ..] if first.tag == tlv::context(0) => (Some(first), rest),
+        rest => (None, rest),
+    };
+    let (signature_algorithm, signature, unsigned) = match rest {
+        [algorithm, signature] => (algorithm, signature, None),
+        [algorithm, signature, unsigned] if unsigned.tag == tlv::context(1) => (algorithm, signature, Some(unsigned)),
+        _ => return Err(BAD),
+    };
+    let name = match name.tag {
+        tlv::SEQUENCE => {
+            let parts = children(name, tlv::SEQUENCE, "sid")?;
+            let [issuer, serial] = parts.as_slice() else { return Err(CmsError::Malformed("sid")) };
+            let serial = serial.expect(tlv::INTEGER).map_err(|_| CmsError::Malformed("sid"))?.content.to_vec();
+            SignerName::IssuerAndSerial { issuer: Name::from_der(issuer.whole), serial }
+        }
+        0x80 => SignerName::KeyIdentifier(name.content.to_vec()),
+        _ => return Err(CmsError::Malformed("sid")),
+    };
+    let digest_parts = children(digest_algorithm, tlv::SEQUENCE, "digestAlgorithm")?;
+    let digest_oid = digest_parts.first().ok_or(CmsError::Malformed("digestAlgorithm"))?;
+    if signature.tag & !0x20 != tlv::OCTET_STRING {
+        return Err(CmsError::Malformed("signature"));
+    }
+    Ok(Signer {
+        name,
+        digest_algorithm: oid(digest_oid, "digestAlgorithm")?,
+        signed_attributes_raw: signed.map(|set| set.whole.to_vec()),
+        signed_attributes: signed.map(attributes).transpose()?.unwrap_or_default(),
+        signature_algorithm: AlgorithmIdentifierOwned::from_der(signature_algorithm.whole)
+            .map_err(|_| CmsError::Malformed("signatureAlgorithm"))?,
+        signature: signature.octets().map_err(|_| CmsError::Malformed("signature"))?.into_owned(),
+        unsigned_attributes: unsigned.map(attributes).transpose()?.unwrap_or_default(),
+    })
+}
+
+fn attributes(set: &Element<'_>) -> Result<Vec<Attribute>, CmsError> {
+    const BAD: CmsError = CmsError::Malformed("attributes");
+    let mut read = Vec::new();
+    for attribute in set.children().map_err(|_| BAD)? {
+        let parts = children(&attribute, tlv::SEQUENCE, "attributes")?;
+        let [kind, values] = parts.as_slice() else { return Err(BAD) };
+        let values = children(values, tlv::SET, "attributes")?;
+        let values = values.iter().map(|value| value.whole.to_vec()).collect();
+        read.push(Attribute { oid: oid(kind, "attributes")?, values });
+    }
+    Ok(read)
+}
+
+fn children<'a>(element: &Element<'a>, tag: u8, part: &'static str) -> Result<Vec<Element<'a>>, CmsError> {
+    element.expect(tag).and_then(|element| element.children()).map_err(|_| CmsError::Malformed(part))
+}
+
+fn oid(element: &Element<'_>, part: &'static str) -> Result<ObjectIdentifier, CmsError> {
+    ObjectIdentifier::from_der(element.whole).map_err(|_| CmsError::Malformed(part))
+}
+
+impl Signer {
+    /// The only value of a signed attribute that must be there once, with one value (RFC 5652 §11); None where it is
+    /// missing, doubled, or has another number of values.
+    pub fn signed_attribute(&self, oid: ObjectIdentifier) -> Option<&[u8]> {
+        let mut found = self.signed_attributes.iter().filter(|attribute| attribute.oid == oid);
+        match (found.next(), found.next()) {
+            (Some(Attribute { values, .. }), None) => match values.as_slice() {
+                [value] => Some(value),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// The messageDigest attribute.
+    pub fn message_digest(&self) -> Option<Vec<u8>> {
+        let value = Element::read_all(self.signed_attribute(rfc5911::ID_MESSAGE_DIGEST)?).ok()?;
+        Some(value.expect(tlv::OCTET_STRING).ok()?.content.to_vec())
+    }
+
+    /// The contentType attribute.
+    pub fn content_type(&self) -> Option<ObjectIdentifier> {
+        ObjectIdentifier::from_der(self.signed_attribute(rfc5911::ID_CONTENT_TYPE)?).ok()
+    }
+
+    /// The time that the signer claims in the signed attributes, if any. It proves nothing.
+    pub fn claimed_time(&self) -> Option<OffsetDateTime> {
+        let time = x509_cert::time::Time::from_der(self.signed_attribute(rfc5911::ID_SIGNING_TIME)?).ok()?;
+        OffsetDateTime::from_unix_timestamp(i64::try_from(time.to_unix_duration().as_secs()).ok()?).ok()
+    }
+
+    /// The first references of signingCertificateV2 and signingCertificate: both, where both are there. Each names the
+    /// signer's own certificate (RFC 5035 §5.4); the ones after it name its issuers and are not needed.
+    ///
+    /// # Errors
+    /// [`CmsError::Malformed`] where such an attribute is there and cannot be read.
+    pub fn signing_certificates(&self) -> Result<Vec<CertificateReference>, CmsError> {
+        const BAD: CmsError = CmsError::Malformed("signing certificate reference");
+        let mut references = Vec::new();
+        for (attribute_oid, default_digest) in [
+            (rfc5911::ID_AA_SIGNING_CERTIFICATE_V_2, const_oid::db::rfc5912::ID_SHA_256),
+            (rfc5911::ID_AA_SIGNING_CERTIFICATE, const_oid::db::rfc5912::ID_SHA_1),
+        ] {
+            if !self.signed_attributes.iter().any(|attribute| attribute.oid == attribute_oid) {
+                continue;
+            }
+            let value = self.signed_attribute(attribute_oid).ok_or(BAD)?;
+            let value = Element::read_all(value).map_err(|_| BAD)?;
+            let certs = *children(&value, tlv::SEQUENCE, "signing certificate reference")?.first().ok_or(BAD)?;
+            let first = *children(&certs, tlv::SEQUENCE, "signing certificate reference")?.first().ok_or(BAD)?;
+            let fields = children(&first, tlv::SEQUENCE, "signing certificate reference")?;
+            let (digest_algorithm, digest) = match fields.as_slice() {
+                [algorithm, digest, ..] if algorithm.tag == tlv::SEQUENCE => {
+                    let algorithm =
+                        *children(algorithm, tlv::SEQUENCE, "signing certificate reference")?.first().ok_or(BAD)?;
+                    (oid(&algorithm, "signing certificate reference")?, digest)
+                }
+                [digest, ..] => (default_digest, digest),
+                [] => return Err(BAD),
+            };
+            let digest = digest.expect(tlv::OCTET_STRING).map_err(|_| BAD)?.content.to_vec();
+            references.push(CertificateReference { digest_algorithm, digest });
+        }
+        Ok(references)
+    }
+}

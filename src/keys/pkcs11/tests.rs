@@ -1,0 +1,280 @@
+//! Against a real SoftHSM.
+//!
+//! SoftHSM reads SOFTHSM2_CONF when it is first loaded, and a process cannot safely change its own environment. So each
+//! test makes tokens in a temporary directory and runs itself again, alone, in a child process with the variable set.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::*;
+use crate::crypto;
+use crate::keys::{Home, HomeSettings, KeySettings, Keyring, Mode};
+
+const PIN: &str = "246813579";
+const MODULES: [&str; 2] = ["/usr/lib/softhsm/libsofthsm2.so", "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so"];
+const FOLDER: &str = "YINXIN_TEST_TOKEN_FOLDER";
+
+/// In the child: the folder with tokens and PIN file. In the parent: runs the child, and gives nothing.
+fn with_tokens(test: &str, labels: &[&str]) -> Option<Bench> {
+    if let Some(folder) = std::env::var_os(FOLDER) {
+        return Some(Bench { folder: folder.into() });
+    }
+    if module().is_none() || Command::new("softhsm2-util").arg("--version").output().is_err() {
+        eprintln!("SKIPPED: SoftHSM is not installed (Debian: softhsm2)");
+        return None;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("tokens")).unwrap();
+    let conf = folder.path().join("softhsm2.conf");
+    fs::write(&conf, format!("directories.tokendir = {}\nlog.level = ERROR\n", folder.path().join("tokens").display()))
+        .unwrap();
+    write_pin(&folder.path().join("pin"), PIN);
+    for label in labels {
+        let made = Command::new("softhsm2-util")
+            .args(["--init-token", "--free", "--label", label, "--pin", PIN, "--so-pin", "87654321"])
+            .env("SOFTHSM2_CONF", &conf)
+            .stdout(Stdio::null())
+            .status();
+        assert!(made.unwrap().success());
+    }
+    let name = format!("keys::pkcs11::tests::{test}");
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args([&name, "--exact", "--nocapture", "--test-threads=1"])
+        .env("SOFTHSM2_CONF", &conf)
+        .env(FOLDER, folder.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&child.stdout);
+    assert!(
+        child.status.success() && said.contains("1 passed"),
+        "{name} in its child:\n{said}\n{}",
+        String::from_utf8_lossy(&child.stderr)
+    );
+    None
+}
+
+fn module() -> Option<&'static str> {
+    MODULES.into_iter().find(|path| Path::new(path).exists())
+}
+
+fn write_pin(path: &Path, pin: &str) {
+    fs::write(path, pin).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+struct Bench {
+    folder: PathBuf,
+}
+
+impl Bench {
+    fn settings(&self, token: &str) -> TokenSettings {
+        TokenSettings {
+            module: module().unwrap().into(),
+            token: token.into(),
+            serial: None,
+            pin_file: self.folder.join("pin"),
+            sessions: 4,
+        }
+    }
+
+    fn ring(&self, token: &str) -> Keyring {
+        open(self.settings(token)).unwrap()
+    }
+
+    fn home(&self, token: &str) -> TokenHome {
+        TokenHome::open(&self.settings(token)).unwrap()
+    }
+}
+
+fn open(token: TokenSettings) -> Result<Keyring, KeyError> {
+    Keyring::open(&KeySettings { mode: Mode::Production, home: HomeSettings::Pkcs11(token) })
+}
+
+fn id<T: std::fmt::Debug>(outcome: Result<T, impl Into<KeyError>>) -> &'static str {
+    outcome.unwrap_err().into().message().id
+}
+
+fn holds(signer: &dyn Signer, message: &[u8], signature: &Signature) -> bool {
+    let algorithm = signer.algorithm().signature_algorithm();
+    crypto::verify(signer.public_key(), &algorithm, message, signature.value()).is_ok()
+}
+
+#[test]
+fn keys_made_in_the_token_sign_and_stay_there() {
+    let Some(bench) = with_tokens("keys_made_in_the_token_sign_and_stay_there", &["bureau"]) else { return };
+    let ring = bench.ring("bureau");
+    assert_eq!(ring.home(), Home::Pkcs11);
+    assert!(ring.warnings().is_empty());
+    for (label, algorithm) in [("ec", KeyAlgorithm::EcdsaP256), ("rsa", KeyAlgorithm::Rsa3072)] {
+        let public_key = ring.generate(label, algorithm).unwrap();
+        assert_eq!(id(ring.generate(label, algorithm)), "keys.already-there");
+        // A second keyring, as after a restart: nothing may rest on what the first remembers.
+        let signer = bench.ring("bureau").signer_for(label, &public_key).unwrap();
+        assert_eq!((signer.label(), signer.algorithm()), (label, algorithm));
+        let signature = signer.sign(Order::for_test(label, b"message")).unwrap();
+        assert!(holds(&*signer, b"message", &signature));
+        assert!(!holds(&*signer, b"massage", &signature));
+        let refused = signer.sign(Order::for_test("other", b"message"));
+        assert_eq!(id(refused), "keys.order-for-other-key");
+    }
+    assert_eq!(ring.labels().unwrap(), ["ec", "rsa"]);
+    for check in ring.check().unwrap() {
+        assert!(!check.outcome.unwrap().copyable, "{}", check.label);
+    }
+    assert_eq!(id(ring.signer("nobody")), "keys.unknown");
+    assert_eq!(id(ring.signer("")), "keys.unknown");
+    assert_eq!(id(ring.import_pkcs8("outside", b"")), "keys.import-into-token");
+
+    // What another program says of the keys.
+    let Ok(list) = Command::new("pkcs11-tool")
+        .args(["--module", module().unwrap(), "--token-label", "bureau", "--login", "--pin", PIN, "--list-objects"])
+        .args(["--type", "privkey"])
+        .output()
+    else {
+        eprintln!("SKIPPED in part: no pkcs11-tool (Debian: opensc)");
+        return;
+    };
+    let list = String::from_utf8_lossy(&list.stdout).into_owned();
+    let access = "sensitive, always sensitive, never extractable, local";
+    assert_eq!(list.matches(access).count(), 2, "{list}");
+}
+
+#[test]
+fn token_that_cannot_be_entered_says_why() {
+    let Some(bench) = with_tokens("token_that_cannot_be_entered_says_why", &["bureau", "twin", "twin"]) else { return };
+    let with = |change: &dyn Fn(&mut TokenSettings)| {
+        let mut settings = bench.settings("bureau");
+        change(&mut settings);
+        open(settings)
+    };
+    assert_eq!(id(with(&|s| s.module = "/nonexistent/module.so".into())), "keys.module");
+    assert_eq!(id(with(&|s| s.module = bench.folder.join("pin"))), "keys.module");
+    assert_eq!(id(with(&|s| s.sessions = 0)), "keys.sessions");
+    assert_eq!(id(with(&|s| s.sessions = limits::TOKEN_SESSIONS + 1)), "keys.sessions");
+    assert_eq!(id(with(&|s| s.pin_file = bench.folder.join("none"))), "keys.secret-unreadable");
+    assert_eq!(id(with(&|s| s.serial = Some("0".into()))), "keys.token-missing");
+    let missing = with(&|s| s.token = "Bureau".into()).unwrap_err();
+    assert_eq!(missing.message().id, "keys.token-missing");
+    assert!(missing.to_string().contains("bureau ("), "what is there is named: {missing}");
+
+    let Err(KeyError::Token(TokenFault::Ambiguous { serials, .. })) = with(&|s| s.token = "twin".into()) else {
+        panic!("two tokens of one label must not be chosen between");
+    };
+    assert_eq!(serials.len(), 2);
+    for serial in serials {
+        let ring = with(&|s| (s.token, s.serial) = ("twin".into(), Some(serial.clone()))).unwrap();
+        assert!(ring.labels().unwrap().is_empty());
+    }
+
+    write_pin(&bench.folder.join("pin"), "000000000");
+    assert_eq!(id(with(&|_| {})), "keys.pin-wrong");
+    write_pin(&bench.folder.join("pin"), &format!("{PIN}\n"));
+    assert!(with(&|_| {}).is_ok());
+}
+
+#[test]
+fn ambiguous_halved_and_false_keys_are_refused() {
+    let Some(bench) = with_tokens("ambiguous_halved_and_false_keys_are_refused", &["bureau"]) else { return };
+    let home = bench.home("bureau");
+    let session = home.token.session(Access::Write).unwrap();
+    let make = |label: &str, extractable: bool| {
+        let (mechanism, mut public, mut private) = templates(label, KeyAlgorithm::EcdsaP256).unwrap();
+        public.push(Attribute::Token(true));
+        for attribute in &mut private {
+            if let Attribute::Extractable(value) = attribute {
+                *value = extractable;
+            }
+        }
+        session.generate_key_pair(&mechanism, &public, &private).unwrap()
+    };
+    make("good", false);
+    make("twice", false);
+    make("twice", false);
+    let (public, _) = make("half", false);
+    session.destroy_object(public).unwrap();
+    // The public half of one key under the name of another.
+    let (public, _) = make("false", false);
+    session.destroy_object(public).unwrap();
+    let (public, private) = make("stranger", false);
+    session.update_attributes(public, &[Attribute::Label("false".into())]).unwrap();
+    session.destroy_object(private).unwrap();
+    make("loose", true);
+
+    assert_eq!(id(home.signer("twice")), "keys.ambiguous");
+    assert_eq!(id(home.generate("twice", KeyAlgorithm::EcdsaP256)), "keys.already-there");
+    assert_eq!(id(home.signer("half")), "keys.public-half-missing");
+    assert_eq!(id(home.signer("false")), "keys.unproven");
+    let found: Vec<_> = bench
+        .ring("bureau")
+        .check()
+        .unwrap()
+        .into_iter()
+        .map(|check| (check.label, check.outcome.map(|facts| facts.copyable).map_err(|fault| fault.message().id)))
+        .collect();
+    let expected = [
+        ("false", Err("keys.unproven")),
+        ("good", Ok(false)),
+        ("half", Err("keys.public-half-missing")),
+        ("loose", Ok(true)),
+        ("twice", Err("keys.ambiguous")),
+    ];
+    assert_eq!(found, expected.map(|(label, outcome)| (label.to_owned(), outcome)));
+}
+
+#[test]
+fn eight_callers_share_four_sessions() {
+    let Some(bench) = with_tokens("eight_callers_share_four_sessions", &["bureau"]) else { return };
+    let ring = bench.ring("bureau");
+    ring.generate("ec", KeyAlgorithm::EcdsaP256).unwrap();
+    ring.generate("rsa", KeyAlgorithm::Rsa3072).unwrap();
+    let signers = [ring.signer("ec").unwrap(), ring.signer("rsa").unwrap()];
+    // The keys go on working when the keyring they came from is gone.
+    drop(ring);
+    std::thread::scope(|scope| {
+        for caller in 0..8 {
+            let signer = &signers[caller % 2];
+            scope.spawn(move || {
+                for round in 0..20 {
+                    let message = format!("{caller} {round}");
+                    let signature = signer.sign(Order::for_test(signer.label(), message.as_bytes())).unwrap();
+                    assert!(holds(&**signer, message.as_bytes(), &signature));
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn token_that_forgot_us_is_entered_again_but_a_refused_pin_is_not_tried_twice() {
+    let Some(bench) =
+        with_tokens("token_that_forgot_us_is_entered_again_but_a_refused_pin_is_not_tried_twice", &["bureau"])
+    else {
+        return;
+    };
+    let home = bench.home("bureau");
+    home.generate("ec", KeyAlgorithm::EcdsaP256).unwrap();
+    let signer = home.signer("ec").unwrap();
+    let sign = || signer.sign(Order::for_test("ec", b"message"));
+    sign().unwrap();
+
+    // C_Logout by anybody in the process takes the private keys from every session and makes their handles void.
+    home.token.session(Access::Read).unwrap().logout().unwrap();
+    for _ in 0..8 {
+        sign().unwrap();
+    }
+
+    let new_pin = "975318642";
+    let change = |home: &TokenHome, from: &str, to: &str| {
+        let session = home.token.session(Access::Write).unwrap();
+        session.set_pin(&from.into(), &to.into()).unwrap();
+        session.logout().unwrap();
+    };
+    change(&home, PIN, new_pin);
+    assert_eq!(id(sign()), "keys.pin-wrong");
+    write_pin(&bench.folder.join("pin"), new_pin);
+    change(&bench.home("bureau"), new_pin, PIN);
+    // Our PIN is right again; had it been tried, it would have been taken.
+    assert_eq!(id(sign()), "keys.pin-wrong");
+}

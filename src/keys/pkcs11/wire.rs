@@ -1,0 +1,122 @@
+//! Between PKCS#11's forms and ours: public keys, what a key is given to sign, and what it gives back.
+
+use cryptoki::mechanism::Mechanism;
+use cryptoki::object::{Attribute, KeyType};
+use der::asn1::{OctetStringRef, UintRef};
+use der::{Decode, Encode, Sequence};
+
+use crate::crypto::{KeyAlgorithm, sha256};
+use crate::keys::public_key;
+
+/// CKA_EC_PARAMS of P-256: the DER object identifier 1.2.840.10045.3.1.7.
+pub(super) const P256_PARAMS: &[u8] = &[0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
+
+/// The DER SubjectPublicKeyInfo of a public key object, from the attributes it gave. The fault is a noun phrase.
+pub(super) fn public_key(attributes: &[Attribute]) -> Result<Vec<u8>, &'static str> {
+    let (mut key_type, mut params, mut point, mut modulus, mut exponent) = (None, None, None, None, None);
+    for attribute in attributes {
+        match attribute {
+            Attribute::KeyType(value) => key_type = Some(*value),
+            Attribute::EcParams(value) => params = Some(value.as_slice()),
+            Attribute::EcPoint(value) => point = Some(value.as_slice()),
+            Attribute::Modulus(value) => modulus = Some(value.as_slice()),
+            Attribute::PublicExponent(value) => exponent = Some(value.as_slice()),
+            _ => {}
+        }
+    }
+    let spki = match (key_type, params, point, modulus, exponent) {
+        (Some(KeyType::EC), Some(P256_PARAMS), Some(point), _, _) => public_key::p256(bare_point(point)?),
+        (Some(KeyType::EC), _, _, _, _) => return Err("an elliptic curve other than P-256"),
+        (Some(KeyType::RSA), _, _, Some(modulus), Some(exponent)) => {
+            public_key::pkcs1(modulus, exponent).and_then(|key| public_key::rsa(&key))
+        }
+        _ => return Err("a key type that is neither EC nor RSA"),
+    };
+    spki.map_err(|_| "a public key object that makes no sense")
+}
+
+/// CKA_EC_POINT is the point in a DER OCTET STRING (PKCS #11 v2.40 §2.3.3); older tokens give the point itself.
+fn bare_point(attribute: &[u8]) -> Result<&[u8], &'static str> {
+    let point = match (attribute.len(), attribute.first()) {
+        (65, Some(4)) => attribute,
+        _ => <&OctetStringRef>::from_der(attribute).map_err(|_| "a public point that cannot be read")?.as_bytes(),
+    };
+    match (point.len(), point.first()) {
+        (65, Some(4)) => Ok(point),
+        _ => Err("a public point that is not an uncompressed one of P-256"),
+    }
+}
+
+/// The mechanism, built for each call because it cannot be copied.
+pub(super) fn mechanism(algorithm: KeyAlgorithm) -> Mechanism<'static> {
+    match algorithm {
+        KeyAlgorithm::EcdsaP256 => Mechanism::Ecdsa,
+        KeyAlgorithm::Rsa3072 => Mechanism::RsaPkcs,
+    }
+}
+
+/// What the mechanism signs. The message is digested here: it may be long, tokens are slow, and not every token
+/// digests by itself.
+pub(super) fn input(algorithm: KeyAlgorithm, message: &[u8]) -> Vec<u8> {
+    /// DigestInfo of SHA-256 up to the digest (RFC 8017 §9.2, note 1); CKM_RSA_PKCS only pads.
+    const DIGEST_INFO: [u8; 19] = [
+        0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04,
+        0x20,
+    ];
+    let digest = sha256(message);
+    match algorithm {
+        KeyAlgorithm::EcdsaP256 => digest.to_vec(),
+        KeyAlgorithm::Rsa3072 => [DIGEST_INFO.as_slice(), &digest].concat(),
+    }
+}
+
+/// The signature value in the form of certificates and CMS. CKM_ECDSA gives r and s side by side, 32 bytes each
+/// (PKCS #11 v2.40 §2.3.1); wanted is DER (RFC 3279 §2.2.3).
+pub(super) fn value(algorithm: KeyAlgorithm, raw: Vec<u8>) -> Option<Vec<u8>> {
+    #[derive(Sequence)]
+    struct EcdsaSigValue<'a> {
+        r: UintRef<'a>,
+        s: UintRef<'a>,
+    }
+    match algorithm {
+        KeyAlgorithm::Rsa3072 => Some(raw),
+        KeyAlgorithm::EcdsaP256 => {
+            let (r, s) = raw.split_at_checked(32).filter(|(_, s)| s.len() == 32)?;
+            EcdsaSigValue { r: UintRef::new(r).ok()?, s: UintRef::new(s).ok()? }.to_der().ok()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn raw_ecdsa_becomes_der_with_the_shortest_integers() {
+        // r begins with a set bit and needs a leading zero; s begins with zeros that DER does not keep.
+        let mut raw = vec![0x80; 32];
+        raw.extend([[0; 31].as_slice(), &[7]].concat());
+        let der = value(KeyAlgorithm::EcdsaP256, raw).unwrap();
+        let expected = [[0x30, 0x26, 0x02, 0x21, 0x00].as_slice(), &[0x80; 32], &[0x02, 0x01, 0x07]].concat();
+        assert_eq!(der, expected);
+    }
+
+    #[test]
+    fn raw_ecdsa_of_another_length_is_refused() {
+        for length in [0, 32, 63, 65, 96] {
+            assert_eq!(value(KeyAlgorithm::EcdsaP256, vec![1; length]), None, "{length}");
+        }
+    }
+
+    #[test]
+    fn point_is_taken_wrapped_or_bare_and_nothing_else() {
+        let bare = [[4].as_slice(), &[9; 64]].concat();
+        let wrapped = [[4, 65].as_slice(), &bare].concat();
+        assert_eq!(bare_point(&bare), Ok(bare.as_slice()));
+        assert_eq!(bare_point(&wrapped), Ok(bare.as_slice()));
+        let compressed = [[4, 33, 2].as_slice(), &[9; 32]].concat();
+        for bad in [&[][..], &[4], &compressed, &wrapped[..66], &[9; 65]] {
+            assert!(bare_point(bad).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! The keys' settings, as written.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+/// How earnest the whole installation is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Trials and demonstrations: soft keys are taken, with a warning.
+    #[default]
+    Trial,
+    /// Real seals.
+    Production,
+}
+
+/// Everything a [`Keyring`](super::Keyring) is opened from.
+#[derive(Debug, Clone)]
+pub struct KeySettings {
+    /// From the top of the settings file.
+    pub mode: Mode,
+    /// From its `[keys]` table.
+    pub home: HomeSettings,
+}
+
+/// The `[keys]` table.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(tag = "home", rename_all = "lowercase", deny_unknown_fields)]
+pub enum HomeSettings {
+    /// `home = "soft"`: encrypted files.
+    Soft {
+        /// Directory of the `*.key` files; made (0700) with the first key.
+        directory: PathBuf,
+        /// File with the passphrase, readable by its owner alone.
+        passphrase_file: PathBuf,
+        /// Must be written out before production takes soft keys.
+        #[serde(default)]
+        soft_keys_in_production: Option<SoftKeysInProduction>,
+    },
+    /// `home = "pkcs11"`: a token.
+    Pkcs11(TokenSettings),
+}
+
+/// The sentence that accepts soft keys in production; there is only one way to say it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum SoftKeysInProduction {
+    #[serde(rename = "i-accept-that-keys-can-be-copied")]
+    AcceptThatKeysCanBeCopied,
+}
+
+/// Which token, and how to enter it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenSettings {
+    /// The vendor's PKCS#11 library, e.g. `/usr/lib/softhsm/libsofthsm2.so`.
+    pub module: PathBuf,
+    /// CKA token label (PKCS#11 `CK_TOKEN_INFO.label`, without padding).
+    pub token: String,
+    /// `CK_TOKEN_INFO.serialNumber`; needed where several tokens carry the label.
+    #[serde(default)]
+    pub serial: Option<String>,
+    /// File with the user PIN, readable by its owner alone.
+    pub pin_file: PathBuf,
+    /// Sessions that sign at the same time, 1 to [`limits::TOKEN_SESSIONS`](crate::limits::TOKEN_SESSIONS).
+    #[serde(default = "four")]
+    pub sessions: usize,
+}
+
+fn four() -> usize {
+    4
+}

@@ -1,0 +1,180 @@
+//! A small hierarchy for tests: real keys, a root, an issuing authority and a seal.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+use ring::rand::SystemRandom;
+use ring::signature::{self, EcdsaKeyPair, RsaKeyPair};
+use time::OffsetDateTime;
+use time::macros::datetime;
+
+use super::certificate::{Certificate, from_pem_or_der};
+use super::issue::{self, Period, Serial, Unsigned};
+use super::name::{Attribute, Name};
+use crate::crypto::KeyAlgorithm;
+
+pub(crate) const MADE: OffsetDateTime = datetime!(2026-01-01 00:00 UTC);
+pub(crate) const CRL_URL: &str = "http://crl.example/issuing.crl";
+
+pub(crate) struct Key {
+    inner: Inner,
+    pub(crate) algorithm: KeyAlgorithm,
+    pub(crate) public_key: Vec<u8>,
+}
+
+enum Inner {
+    Ecdsa(EcdsaKeyPair),
+    Rsa(RsaKeyPair),
+}
+
+impl Key {
+    pub(crate) fn p256() -> Self {
+        let pair = rcgen::KeyPair::generate().unwrap();
+        Self::p256_from(&pair.serialize_der())
+    }
+
+    fn p256_from(pkcs8: &[u8]) -> Self {
+        use rcgen::PublicKeyData;
+
+        let public_key = rcgen::KeyPair::try_from(pkcs8).unwrap().subject_public_key_info();
+        let scheme = &signature::ECDSA_P256_SHA256_ASN1_SIGNING;
+        let pair = EcdsaKeyPair::from_pkcs8(scheme, pkcs8, &SystemRandom::new()).unwrap();
+        Self { inner: Inner::Ecdsa(pair), algorithm: KeyAlgorithm::EcdsaP256, public_key }
+    }
+
+    /// ring makes no RSA keys, openssl does; one per test run.
+    pub(crate) fn rsa3072() -> Self {
+        use rcgen::PublicKeyData;
+
+        static PKCS8: OnceLock<Vec<u8>> = OnceLock::new();
+        let pkcs8 = PKCS8.get_or_init(|| {
+            let arguments = "genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:3072";
+            let pem = openssl(&arguments.split(' ').collect::<Vec<_>>()).stdout;
+            from_pem_or_der("PRIVATE KEY", &pem).remove(0)
+        });
+        let public_key = rcgen::KeyPair::try_from(pkcs8.as_slice()).unwrap().subject_public_key_info();
+        let inner = Inner::Rsa(RsaKeyPair::from_pkcs8(pkcs8).unwrap());
+        Self { inner, algorithm: KeyAlgorithm::Rsa3072, public_key }
+    }
+
+    pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
+        let random = SystemRandom::new();
+        match &self.inner {
+            Inner::Ecdsa(pair) => pair.sign(&random, message).unwrap().as_ref().to_vec(),
+            Inner::Rsa(pair) => {
+                let mut value = vec![0; pair.public().modulus_len()];
+                pair.sign(&signature::RSA_PKCS1_SHA256, &random, message, &mut value).unwrap();
+                value
+            }
+        }
+    }
+
+    pub(crate) fn finish(&self, unsigned: Unsigned) -> Vec<u8> {
+        let value = self.sign(unsigned.to_be_signed());
+        unsigned.signed(&value).unwrap()
+    }
+
+    pub(crate) fn certificate(&self, unsigned: Unsigned) -> Certificate {
+        Certificate::read(&self.finish(unsigned)).unwrap()
+    }
+}
+
+/// Root → issuing authority → seal, all on keys of one kind.
+pub(crate) struct Hierarchy {
+    pub(crate) root: Certificate,
+    pub(crate) issuing_key: Key,
+    pub(crate) issuing: Certificate,
+    pub(crate) root_key: Key,
+    pub(crate) seal_key: Key,
+    pub(crate) seal: Certificate,
+}
+
+pub(crate) fn name(common: &str) -> Name {
+    Name::of(&[(Attribute::Country, "CN"), (Attribute::CommonName, common)]).unwrap()
+}
+
+pub(crate) fn years(years: i64) -> Period {
+    Period { not_before: MADE, not_after: MADE + time::Duration::days(365 * years) }
+}
+
+pub(crate) fn serial(number: u8) -> Serial {
+    Serial::from_random([number; 16])
+}
+
+impl Hierarchy {
+    pub(crate) fn of(key: fn() -> Key) -> Self {
+        let (root_key, issuing_key, seal_key) = (key(), key(), key());
+        let root =
+            root_key.certificate(issue::root(&name("试验根"), &root_key.public_key, serial(1), years(20)).unwrap());
+        let issuing = root_key.certificate(
+            issue::issuing_authority(
+                &root,
+                &name("试验签发"),
+                &issuing_key.public_key,
+                serial(2),
+                years(10),
+                Some("http://crl.example/root.crl"),
+            )
+            .unwrap(),
+        );
+        let subject = Name::of_seal("11513221MB1234567X", "汶川县行政审批局", "51322100000001").unwrap();
+        let seal = issuing_key.certificate(
+            issue::seal(&issuing, &subject, &seal_key.public_key, serial(3), years(3), Some(CRL_URL)).unwrap(),
+        );
+        Self { root, issuing_key, issuing, root_key, seal_key, seal }
+    }
+}
+
+/// The outside judge of everything made here.
+pub(crate) fn openssl(arguments: &[&str]) -> Output {
+    Command::new("openssl").args(arguments).output().expect("openssl is installed (apt install openssl)")
+}
+
+#[track_caller]
+pub(crate) fn openssl_accepts(arguments: &[&str]) -> String {
+    let output = openssl(arguments);
+    let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(output.status.success(), "openssl {arguments:?}: {text}");
+    text
+}
+
+#[track_caller]
+pub(crate) fn openssl_refuses(arguments: &[&str]) -> String {
+    let output = openssl(arguments);
+    let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(!output.status.success(), "openssl {arguments:?} should have failed: {text}");
+    text
+}
+
+/// Writes bytes into a folder and gives the path as text.
+pub(crate) fn put(folder: &Path, name: &str, bytes: &[u8]) -> String {
+    let path = folder.join(name);
+    std::fs::write(&path, bytes).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+/// A place in the foreign corpus; None, said aloud, where it is not on this machine.
+pub(crate) fn corpus(below: &str) -> Option<PathBuf> {
+    let root = std::env::var_os("YINXIN_CORPUS").map_or(PathBuf::from("../shared/corpus"), PathBuf::from);
+    let path = root.join(below);
+    if !path.exists() {
+        eprintln!("SKIPPED: {} is not here", path.display());
+        return None;
+    }
+    Some(path)
+}
+
+/// Files of these kinds in the corpus' index, with their bytes.
+pub(crate) fn corpus_files(kinds: &[&str]) -> Vec<(String, Vec<u8>)> {
+    let Some(index) = corpus("INDEX.tsv") else { return Vec::new() };
+    let folder = index.parent().unwrap().to_owned();
+    let rows = std::fs::read_to_string(&index).unwrap();
+    rows.lines()
+        .filter_map(|row| {
+            let mut columns = row.split('\t');
+            let (file, kind) = (columns.next()?, columns.next()?);
+            kinds.contains(&kind).then(|| (file.to_owned(), std::fs::read(folder.join(file)).unwrap()))
+        })
+        .collect()
+}

@@ -1,0 +1,182 @@
+//! The service's own certificate authorities, what they revoked, and their CRLs.
+
+use sqlx::any::AnyRow;
+use time::OffsetDateTime;
+
+use super::audit::audit;
+use super::row::Reading;
+use super::seals::already;
+use super::{Store, StoreError, micros};
+use crate::pki::issue::Reason;
+
+/// Which of the two authorities.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CaKind {
+    Root,
+    Issuing,
+}
+
+/// An authority's certificate; its label is also its key's.
+#[derive(Debug, Clone)]
+pub struct CaCertificate {
+    pub label: String,
+    pub kind: CaKind,
+    /// Serial number, hexadecimal.
+    pub serial: String,
+    /// DER.
+    pub certificate: Vec<u8>,
+    pub made_at: OffsetDateTime,
+}
+
+/// A revoked certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revocation {
+    /// Serial number, hexadecimal.
+    pub serial: String,
+    /// Label of the issuing authority.
+    pub issuer: String,
+    pub at: OffsetDateTime,
+    pub reason: Reason,
+    /// The document that ordered it.
+    pub document: String,
+}
+
+/// A published list.
+#[derive(Debug, Clone)]
+pub struct Crl {
+    pub issuer: String,
+    pub number: i64,
+    /// DER.
+    pub crl: Vec<u8>,
+    pub this_update: OffsetDateTime,
+    pub next_update: OffsetDateTime,
+}
+
+impl Store {
+    /// Files an authority's certificate; there is one per label.
+    pub async fn add_ca_certificate(&self, ca: &CaCertificate, who: &str) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        sqlx::query(
+            "INSERT INTO ca_certificate (label, kind, serial, certificate, made_at) VALUES ($1, $2, $3, $4, $5)",
+        )
+        .bind(&ca.label)
+        .bind(match ca.kind {
+            CaKind::Root => "root",
+            CaKind::Issuing => "issuing",
+        })
+        .bind(&ca.serial)
+        .bind(ca.certificate.as_slice())
+        .bind(micros(ca.made_at))
+        .execute(&mut *tx)
+        .await
+        .map_err(|e| already(e, "store.ca", "该证书机构已建立", "this certificate authority already exists"))?;
+        audit(&mut tx, ca.made_at, who, "ca.made", &ca.label, &serde_json::json!({ "serial": ca.serial })).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// The service's authorities.
+    pub async fn ca_certificates(&self) -> Result<Vec<CaCertificate>, StoreError> {
+        sqlx::query("SELECT label, kind, serial, certificate, made_at FROM ca_certificate ORDER BY made_at, label")
+            .fetch_all(&self.read)
+            .await?
+            .iter()
+            .map(read_ca)
+            .collect()
+    }
+
+    /// Revokes a certificate; a second time changes nothing and says so.
+    pub async fn revoke(&self, revocation: &Revocation, who: &str, now: OffsetDateTime) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        let reason = serde_json::to_value(revocation.reason)
+            .ok()
+            .and_then(|v| v.as_str().map(str::to_owned))
+            .unwrap_or_default();
+        sqlx::query("INSERT INTO revocation (serial, issuer, at, reason, document, recorded_at) VALUES ($1, $2, $3, $4, $5, $6)")
+            .bind(&revocation.serial)
+            .bind(&revocation.issuer)
+            .bind(micros(revocation.at))
+            .bind(reason)
+            .bind(&revocation.document)
+            .bind(micros(now))
+            .execute(&mut *tx)
+            .await
+            .map_err(|e| already(e, "store.revocation", "该证书已被吊销", "this certificate is already revoked"))?;
+        audit(
+            &mut tx,
+            now,
+            who,
+            "certificate.revoked",
+            &revocation.serial,
+            &serde_json::json!({ "document": revocation.document }),
+        )
+        .await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Everything an authority revoked.
+    pub async fn revocations(&self, issuer: &str) -> Result<Vec<Revocation>, StoreError> {
+        sqlx::query("SELECT serial, issuer, at, reason, document FROM revocation WHERE issuer = $1 ORDER BY at, serial")
+            .bind(issuer)
+            .fetch_all(&self.read)
+            .await?
+            .iter()
+            .map(|row| {
+                let row = Reading("revocation", row);
+                Ok(Revocation {
+                    serial: row.get("serial")?,
+                    issuer: row.get("issuer")?,
+                    at: row.time("at")?,
+                    reason: row.word("reason")?,
+                    document: row.get("document")?,
+                })
+            })
+            .collect()
+    }
+
+    /// Publishes a list; its number must be new for this issuer.
+    pub async fn add_crl(&self, crl: &Crl) -> Result<(), StoreError> {
+        sqlx::query("INSERT INTO crl (issuer, number, crl, this_update, next_update) VALUES ($1, $2, $3, $4, $5)")
+            .bind(&crl.issuer)
+            .bind(crl.number)
+            .bind(crl.crl.as_slice())
+            .bind(micros(crl.this_update))
+            .bind(micros(crl.next_update))
+            .execute(&self.write)
+            .await
+            .map_err(|e| {
+                already(
+                    e,
+                    "store.crl",
+                    "该编号的吊销列表已发布，请重试",
+                    "a list with this number is already published; try again",
+                )
+            })?;
+        Ok(())
+    }
+
+    /// The newest list of an authority.
+    pub async fn crl(&self, issuer: &str) -> Result<Option<Crl>, StoreError> {
+        sqlx::query("SELECT issuer, number, crl, this_update, next_update FROM crl WHERE issuer = $1 ORDER BY number DESC LIMIT 1")
+            .bind(issuer)
+            .fetch_optional(&self.read)
+            .await?
+            .as_ref()
+            .map(|row| {
+                let row = Reading("crl", row);
+                Ok(Crl { issuer: row.get("issuer")?, number: row.get("number")?, crl: row.get("crl")?, this_update: row.time("this_update")?, next_update: row.time("next_update")? })
+            })
+            .transpose()
+    }
+}
+
+fn read_ca(row: &AnyRow) -> Result<CaCertificate, StoreError> {
+    let row = Reading("ca_certificate", row);
+    Ok(CaCertificate {
+        label: row.get("label")?,
+        kind: row.word("kind")?,
+        serial: row.get("serial")?,
+        certificate: row.get("certificate")?,
+        made_at: row.time("made_at")?,
+    })
+}
