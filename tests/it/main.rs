@@ -4,3 +4,5 @@
 mod db;
 mod demo_data;
 mod house;
+mod pdf_corpus;
+mod pdf_seal;

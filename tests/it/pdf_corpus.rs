@@ -1,8 +1,6 @@
 //! Foreign and hostile PDFs: nothing panics, nothing hangs, and where pyHanko gave a verdict ours is no milder unless
 //! the list below says why.
 
-#![expect(clippy::unwrap_used, reason = "a test stops where its own material is not as it should be")]
-
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use time::macros::datetime;

@@ -1,8 +1,6 @@
 //! Sealing: drafts of every shape a writer may leave behind, what is refused, and what other verifiers say of the
 //! result. The drafts are written here, so that each says what it is about.
 
-#![expect(clippy::unwrap_used, reason = "a test stops where its own material is not as it should be")]
-
 use std::fmt::Write as _;
 use std::process::Command;
 use time::macros::datetime;
