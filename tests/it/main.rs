@@ -6,3 +6,5 @@ mod db;
 mod demo_data;
 mod house;
 mod issue;
+mod pdf_corpus;
+mod pdf_seal;
