@@ -18,7 +18,9 @@ use crate::crypto::Digest;
 use crate::message::Message;
 use crate::pdf::changes::LaterChanges;
 use crate::pdf::signatures::{Coverage, Signature};
+use crate::pki::certificate::Certificate;
 use crate::pki::path::{PathVerdict, judge_path};
+use crate::pki::revocation::RevocationList;
 use crate::pki::tlv::{self, Element};
 
 /// Judges one file.
@@ -139,13 +141,10 @@ fn decide(checks: &[Check], genuine: Option<Genuine>) -> Verdict {
 fn find_path(
     evidence: &Evidence,
     signed: &SignedData,
-    certificate: Option<&crate::pki::certificate::Certificate>,
+    certificate: Option<&Certificate>,
     facts: &Facts,
     at: OffsetDateTime,
 ) -> PathVerdict {
-    use crate::pki::certificate::Certificate;
-    use crate::pki::revocation::RevocationList;
-
     let Some(certificate) = certificate else { return PathVerdict::NoAnchor };
     let mut candidates: Vec<Certificate> = evidence.trust.intermediates.clone();
     if let Facts::Filed { chain, .. } = facts {
@@ -159,8 +158,11 @@ fn find_path(
 
 /// A signature whose envelope cannot be read (EN 319 102-1 §5.2.2).
 fn unreadable(signature: &Signature, error: &CmsError) -> SignatureReport {
-    let check = Check::new("format", "EN 319 102-1 §5.2.2; RFC 5652 §5.1", Outcome::Failed, error.message());
-    let checks = vec![check.because(SubIndication::FormatFailure), proof::coverage(signature).0];
+    let check = proof::unknown_kind(signature).unwrap_or_else(|| {
+        let check = Check::new("format", "EN 319 102-1 §5.2.2; RFC 5652 §5.1", Outcome::Failed, error.message());
+        check.because(SubIndication::FormatFailure)
+    });
+    let checks = vec![check, proof::coverage(signature).0];
     SignatureReport {
         name: signature.field.clone(),
         kind: SignatureKind::Seal,

@@ -85,14 +85,8 @@ fn open<P>(id: &'static str, clause: &'static str, sub: Sub, message: Message) -
 pub(super) fn format(signature: &Signature, signed: &SignedData, checks: &Checks) -> Found<WellFormed> {
     const ID: &str = "format";
     const CLAUSE: &str = "EN 319 102-1 §5.2.2; ISO 32000-2 §12.8.3.3";
-    // Both say a detached CMS over the ByteRange; the first is PAdES.
-    if !matches!(signature.sub_filter.as_str(), "ETSI.CAdES.detached" | "adbe.pkcs7.detached") {
-        let kind: String = signature.sub_filter.chars().take(40).collect();
-        return open(ID, CLAUSE, Sub::Generic, Message::new(
-            "verify.sub-filter",
-            format!("签名类型“{kind}”不在本版本判断范围内。"),
-            format!("Signatures of the kind '{kind}' are not judged by this version."),
-        ));
+    if let Some(check) = unknown_kind(signature) {
+        return (check, None);
     }
     if signed.signers.len() != 1 {
         return failed(ID, CLAUSE, Sub::FormatFailure, Message::new(
@@ -122,6 +116,21 @@ pub(super) fn format(signature: &Signature, signed: &SignedData, checks: &Checks
         return open(ID, CLAUSE, Sub::Generic, finding.clone());
     }
     passed(ID, CLAUSE, "签名格式可以识别", "the signature's form is known and sound", WellFormed(()))
+}
+
+/// A finding where the signature is of a kind (/SubFilter) that we do not judge. Both that we do say a detached CMS over
+/// the ByteRange; the first is PAdES.
+pub(super) fn unknown_kind(signature: &Signature) -> Option<Check> {
+    if matches!(signature.sub_filter.as_str(), "ETSI.CAdES.detached" | "adbe.pkcs7.detached") {
+        return None;
+    }
+    let kind: String = signature.sub_filter.chars().take(40).collect();
+    let message = Message::new(
+        "verify.sub-filter",
+        format!("签名类型“{kind}”不在本版本判断范围内。"),
+        format!("Signatures of the kind '{kind}' are not judged by this version."),
+    );
+    Some(Check::new("format", "ISO 32000-2 table 255 (SubFilter)", Outcome::Indeterminate, message).because(Sub::Generic))
 }
 
 /// What the signature speaks for.
