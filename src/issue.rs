@@ -5,6 +5,7 @@
 //! After step 5 there is one function, [`finish`]; a crash re-enters it with the same bytes.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -17,12 +18,17 @@ use crate::licence::{LicenceAct, LicenceIdentifier, LicenceVersion};
 use crate::limits;
 use crate::message::Message;
 use crate::officer::{Grant, Officer, OfficerId};
+use crate::pdf::changes::LaterChanges;
 use crate::pdf::seal::{self as pdf_seal, Certification, Place, Prepared, SealPlan};
-use crate::pdf::signatures::{self, Coverage};
+use crate::pdf::signatures::Coverage;
 use crate::pdf::text;
+use crate::pki::certificate::Certificate;
 use crate::refusal::{Refusal, Rule};
 use crate::seal::{SealNumber, SealStatus};
 use crate::store::{FiledSeal, LicencePending, OrderKind, OrderRecord, OrderState, SealUse, Unfinished};
+use crate::verify::judge::evidence::Opened;
+use crate::verify::report::Verdict;
+use crate::verify::{Evidence, Trust, judge};
 
 /// A licence or approval document to be made from a template.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -576,7 +582,7 @@ async fn finish(desk: &Desk, unfinished: Unfinished, now: OffsetDateTime) -> Res
         done(Step::Signed);
         let cms = cms::assemble(&to_be_signed, signature.value(), signature.algorithm(), &parts.chain)?;
         let sealed = Prepared::from_parts(prepared, hole)?.close(&cms)?;
-        check_ourselves(&sealed, &parts)?;
+        check_ourselves(&sealed, &parts, now)?;
         done(Step::Checked);
         Ok::<_, FlowError>(sealed)
     })
@@ -596,26 +602,26 @@ async fn finish(desk: &Desk, unfinished: Unfinished, now: OffsetDateTime) -> Res
     })
 }
 
-/// Step 8: reads the finished file as a stranger would and judges the signature just made.
-fn check_ourselves(sealed: &[u8], parts: &SealParts) -> Result<(), FlowError> {
+/// Step 8: the judge reads the finished file as a stranger would, with nothing but the seal's own root to trust. What is
+/// released is intact, covered whole, unchanged, and speaks for the seal's certificate.
+fn check_ourselves(sealed: &[u8], parts: &SealParts, now: OffsetDateTime) -> Result<(), FlowError> {
     let fault = |zh: &str, en: &str| Err(FlowError::SelfCheck(Message::new("issue.self-check", zh, en)));
-    let reading = signatures::read(sealed)?;
-    let Some(newest) = reading.signatures.last() else {
+    let anchors = parts.chain.last().map(|root| Certificate::read(root)).transpose()?.into_iter().collect();
+    let trust = Trust { anchors, ..Trust::default() };
+    let evidence = Evidence::open("self-check", sealed.to_vec(), Arc::new(trust), now);
+    let report = judge(&evidence);
+    let (Some(newest), Opened::Pdf { envelopes, .. }) = (report.signatures.last(), &evidence.opened) else {
         return fault("读不到签章", "no signature is found in it");
     };
-    if newest.coverage != Coverage::Whole {
+    let ours = envelopes.last().and_then(|e| e.certificate.as_ref());
+    if ours.is_none_or(|c| c.der() != parts.certificate.certificate) {
+        return fault("签名证书不是该印章的证书", "the signer's certificate is not the seal's");
+    }
+    if newest.coverage != Coverage::Whole || newest.later_changes != LaterChanges::None {
         return fault("签章未覆盖全文", "the signature does not cover the whole document");
     }
-    let signed = cms::read(&newest.cms)?;
-    let [signer] = signed.signers.as_slice() else {
-        return fault("签名者数量不对", "there is not exactly one signer");
-    };
-    let checks = signed.check(signer, &newest.signed_parts(sealed));
-    if !checks.is_intact() || checks.signing_certificate.is_err() {
-        return fault("摘要或签名值不符", "digest or signature value do not fit");
-    }
-    if checks.certificate.is_none_or(|c| c.der() != parts.certificate.certificate) {
-        return fault("签名证书不是该印章的证书", "the signer's certificate is not the seal's");
+    if !newest.intact || matches!(newest.verdict, Verdict::Failed(_)) {
+        return fault("摘要、签名值或证书不符", "digest, signature value or certificate do not fit");
     }
     Ok(())
 }

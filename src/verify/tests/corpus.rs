@@ -12,8 +12,7 @@ use crate::verify::{Evidence, Report, Trust, judge};
 const SLOW: Duration = Duration::from_secs(2);
 
 /// Where `intact` differs from both peers' word: the end of the file's name, and why. An entry that no longer differs fails.
-const DIFFERS: &[(&str, &str)] = &[
-];
+const DIFFERS: &[(&str, &str)] = &[];
 
 /// A row of the corpus' index.
 struct Row {
@@ -59,7 +58,10 @@ fn probe() {
         e.1 += 1;
         e.0 += usize::from(report.verdict.is_genuine());
         if report.verdict.is_genuine() != (row.kind == "valid") && !report.signatures.is_empty() {
-            println!("{} {} {:?} {}\n  {}\n  {}", row.kind, row.file, report.verdict, report.summary.en, row.pdfsig, row.pyhanko);
+            println!(
+                "{} {} {:?} {}\n  {}\n  {}",
+                row.kind, row.file, report.verdict, report.summary.en, row.pdfsig, row.pyhanko
+            );
         }
     }
     println!("{genuine:#?} {slow:?} {SLOW:?} {DIFFERS:?} {:?}", SignatureKind::Seal);
