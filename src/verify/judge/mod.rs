@@ -10,8 +10,8 @@ use time::OffsetDateTime;
 use self::evidence::{Envelope, Evidence, Facts, Opened};
 use self::proof::Genuine;
 use super::report::{
-    Check, Document, Format, Outcome, Report, SealFacts, SignatureKind, SignatureReport, SubIndication, Verdict, answers,
-    summary,
+    Check, Document, Format, Outcome, Report, SealFacts, SignatureKind, SignatureReport, SubIndication, Verdict,
+    answers, summary,
 };
 use crate::cms::{CmsError, SignedData};
 use crate::crypto::Digest;
@@ -85,7 +85,9 @@ fn seal(evidence: &Evidence, signature: &Signature, envelope: &Envelope, facts: 
         Ok(signed) => signed,
         Err(error) => return unreadable(signature, error),
     };
-    let Some(signer) = signed.signers.first() else { return unreadable(signature, &CmsError::Malformed("signerInfos")) };
+    let Some(signer) = signed.signers.first() else {
+        return unreadable(signature, &CmsError::Malformed("signerInfos"));
+    };
     let crypto = signed.check(signer, &signature.signed_parts(&evidence.bytes));
     let claimed = signature.claimed_time.or_else(|| signer.claimed_time());
     let record = facts.record();
@@ -106,7 +108,15 @@ fn seal(evidence: &Evidence, signature: &Signature, envelope: &Envelope, facts: 
     checks.extend(standing);
     let genuine = (|| {
         Some(Genuine::of(
-            well_formed?, covered?, digest_right?, value_right?, identified?, trusted?, may_sign?, not_revoked?, unchanged?,
+            well_formed?,
+            covered?,
+            digest_right?,
+            value_right?,
+            identified?,
+            trusted?,
+            may_sign?,
+            not_revoked?,
+            unchanged?,
             allowed?,
         ))
     })();

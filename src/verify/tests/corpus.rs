@@ -33,9 +33,6 @@ const PASSES: &[(&str, &[&str])] = &[
             "DSS-2821.pdf",
             "Signature-P-FR_CS-5.pdf",
             "pades-revoc-removed-from-dss-dict.pdf",
-            "pades-lt-extended-abde.pdf",
-            "pades-lt-extended-dss.pdf",
-            "pades-ltv-from-epes.pdf",
             "cmp_prolongDocumentSignaturesTest1.pdf",
             "cmp_prolongDocumentSignaturesTest1_FIPS.pdf",
             "cmp_prolongDocumentSignaturesTest3_FIPS.pdf",
@@ -44,7 +41,6 @@ const PASSES: &[(&str, &[&str])] = &[
     (
         "an update freed numbers that were free or that nothing leads to any more, or left such objects",
         &[
-            "john-doe-lta.pdf",
             "freeReferencesDocument.pdf",
             "cmp_defaultSignerPropertiesTest.pdf",
             "shortValidityCertsWithOcsp.pdf",
@@ -58,16 +54,40 @@ const PASSES: &[(&str, &[&str])] = &[
 
 /// Where `intact` differs from the peers' word, by the end of the file's name, with the reason.
 const DIFFERS: &[(&str, &[&str])] = &[
-    ("encrypted files are refused unread", &["edition_protected_signing_allowed_with_field_signed.pdf", "/encrypted.pdf"]),
+    (
+        "encrypted files are refused unread",
+        &[
+            "edition_protected_signing_allowed_with_field_signed.pdf",
+            "/encrypted.pdf",
+            "Demo1_encrypted_.pdf",
+            "minimal-signed-restricted.pdf",
+        ],
+    ),
     (
         "attributes not in DER: openssl and pdfsig hash them as they stand, pyHanko sorts them; we take both and never pass it",
         &["Signature-P-DE_CRY-2 (HASH_FAILURE).pdf"],
     ),
     ("the range reaches beyond the file, so there is nothing that was signed", &["pdf-eof.pdf"]),
-    ("a broken file that the peers repair is refused unread", &["isa_B.pdf", "siwa_C.pdf", "siwa_D.pdf"]),
     (
-        "an algorithm that is not computed here: P-521, DSA, SHA-3, SHAKE, and whatever ed448 needs",
+        "a broken file that the peers repair is refused unread",
         &[
+            "malformed-pades.pdf",
+            "test-semnat.pdf",
+            "isa_A.pdf",
+            "isa_B.pdf",
+            "isa_I.pdf",
+            "siwa_B.pdf",
+            "siwa_C.pdf",
+            "siwa_D.pdf",
+            "siwa_E.pdf",
+            "rfc6455 (3).pdf",
+        ],
+    ),
+    ("a field whose signature dictionary is broken counts as no signature", &["brokenSignatureFieldDictionary.pdf"]),
+    (
+        "an algorithm that is not computed here: P-521, DSA, SHA-3, SHAKE, Ed448, P-384 with SHA-512",
+        &[
+            "valid-pades-esteid2018.pdf",
             "test_dsp.pdf",
             "sample-pss-sha3_256.pdf",
             "signatureWithInvalidOcspTest.pdf",
@@ -172,7 +192,9 @@ fn no_attack_passes_and_intact_is_what_the_peers_say() {
         let peers = peers_say(row);
         if agrees(&report, &peers) {
             agreed += usize::from(peers.iter().any(Option::is_some));
-        } else if excused(DIFFERS, &row.file, &mut differs).is_none() {
+        } else if let Some(reason) = excused(DIFFERS, &row.file, &mut differs) {
+            println!("{}: {reason}\n  {}", row.file, report.summary.en);
+        } else {
             let ours: Vec<bool> = report.signatures.iter().map(|signature| signature.intact).collect();
             faults.push(format!("{} ({}): intact {ours:?}, peers {peers:?}", row.file, row.kind));
         }
