@@ -8,3 +8,4 @@ mod house;
 mod issue;
 mod pdf_corpus;
 mod pdf_seal;
+mod verify;
