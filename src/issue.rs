@@ -437,8 +437,7 @@ async fn pending(
         (LicenceAct::Issue, None) => {
             let serial = match &wanted.serial {
                 Some(serial) => serial.clone(),
-                // Random: nobody counts our cases or guesses the next licence, and replicas never meet.
-                None => keys::draw()?.iter().map(|b| char::from_digit(u32::from(b % 10), 10).unwrap_or('0')).collect(),
+                None => random_serial()?,
             };
             let first = LicenceIdentifier::first(&wanted.type_code, &seal.seal.owner, &serial).map_err(bad)?;
             if !desk.store.licence(&first.licence()).await?.versions().is_empty() {
@@ -491,6 +490,11 @@ async fn pending(
         template_version: format!("{} sha256:{}", template.version().version, template.version().sha256),
         data,
     })
+}
+
+/// Sixteen digits. Random: nobody counts our cases or guesses the next licence, and replicas never meet.
+pub(crate) fn random_serial() -> Result<String, FlowError> {
+    Ok(keys::draw()?.iter().map(|b| char::from_digit(u32::from(b % 10), 10).unwrap_or('0')).collect())
 }
 
 /// Step 4.
