@@ -1,1 +1,226 @@
-//! abolish
+//! ABOLISH: an order of government closes seals, moves them into custody and says so in a sealed notice.
+//!
+//! 1 read the order · 2 two administrators · 3 close all seals in one transaction · 4 custody · 5 certificates onto the
+//! revocation list · 6 the notice, sealed by the same steps as any document. A reversal is a second order, never an edit.
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use crate::abolition::{AbolishedSeal, AbolitionOrder, AbolitionRequest, CustodyEntry};
+use crate::ca::Authority;
+use crate::decision::Allowed;
+use crate::desk::{Desk, FlowError, blocking};
+use crate::issue::{Issued, filed_seal, grants_of, no_grant, prepare, write_down_and_finish};
+use crate::item::ItemCode;
+use crate::message::Message;
+use crate::officer::{Officer, check_two_administrators};
+use crate::pdf::seal::{Certification, Place};
+use crate::seal::SealNumber;
+use crate::store::OrderKind;
+
+/// Most lines taken from a CSV of seals; as many as one order may name.
+const CSV_SEALS: usize = 1000;
+
+/// The notice (印章废止公告) to be made and sealed with an order.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NoticeRequest {
+    /// The government's or the bureau's seal.
+    pub seal: SealNumber,
+    pub template: String,
+    /// What is printed; `identifier`, and where they are missing `seals`, are filled in by the service.
+    pub data: serde_json::Value,
+}
+
+/// What an abolition did.
+#[derive(Debug, Clone, Serialize)]
+pub struct Abolished {
+    /// The order's number.
+    pub order: String,
+    pub seals: usize,
+    /// Certificates put on the revocation list now; none where the order counts later.
+    pub revoked: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notice: Option<Issued>,
+}
+
+/// Carries out an order: all seals or none.
+///
+/// # Errors
+/// A rule refused (nothing is recorded), or a tool failed after the seals were closed: then the same order's notice can
+/// be made again with [`notice`].
+pub async fn abolish(
+    desk: &Desk,
+    by: &Officer,
+    second: &Officer,
+    request: AbolitionRequest,
+    custody: Vec<(SealNumber, CustodyEntry)>,
+    wanted: Option<NoticeRequest>,
+    now: OffsetDateTime,
+) -> Result<Abolished, FlowError> {
+    let order = AbolitionOrder::read(request)?;
+    check_two_administrators(by, second)?;
+    desk.store.record_abolition(&order, &by.id, &second.id, now).await?;
+    for (seal, entry) in &custody {
+        desk.store.add_custody(seal, entry, &by.id, now).await?;
+    }
+    let authority =
+        Authority { store: desk.store.clone(), keyring: desk.keyring.clone(), public_url: desk.public_url.clone() };
+    let revoked = authority.refresh(by.id.as_str(), now).await?;
+    let notice = match wanted {
+        Some(wanted) => Some(notice(desk, by, second, &order.get().number, wanted, now).await?),
+        None => None,
+    };
+    Ok(Abolished { order: order.get().number.clone(), seals: order.get().seals.len(), revoked, notice })
+}
+
+/// Renders and seals the notice of a recorded order. The same order and template again give the same notice.
+///
+/// # Errors
+/// There is no such order, a rule refused, or a tool failed; see [`FlowError`].
+pub async fn notice(
+    desk: &Desk,
+    by: &Officer,
+    second: &Officer,
+    number: &str,
+    wanted: NoticeRequest,
+    now: OffsetDateTime,
+) -> Result<Issued, FlowError> {
+    let order = desk.store.abolition(number).await?.ok_or_else(|| {
+        FlowError::Unknown(Message::new(
+            "abolish.no-order",
+            "没有登记该文号的废止决定",
+            "no order of this number is recorded",
+        ))
+    })?;
+    let once_key = format!("{number}/{}", wanted.template);
+    if let Some(record) = desk.store.order_once(&once_key).await? {
+        return match record.document {
+            Some(document) => {
+                Ok(Issued { order: record.id, identifier: None, document, title: record.title, again: true })
+            }
+            None => Err(FlowError::Request(Message::new(
+                "issue.in-progress",
+                "这份文书正在制作，请稍后查询",
+                "this document is being made; look it up in a moment",
+            ))),
+        };
+    }
+    let seal = filed_seal(desk, &wanted.seal).await?;
+    let mut leave = Err(no_grant(by, &seal));
+    for grant in grants_of(desk, by, &seal).await? {
+        leave = Allowed::on_notice(number.to_owned(), &seal.seal, by, second, &grant, now);
+        if leave.is_ok() {
+            break;
+        }
+    }
+    let allowed = leave?;
+    let parts = desk.parts(&seal, None).await?;
+    let data = with_seals(desk, wanted.data, &order).await?;
+    let title = desk.renderer.template(&wanted.template).map_or(String::new(), |t| t.title_zh().to_owned());
+    let (renderer, drawn, template, reason, signer_name) =
+        (desk.renderer.clone(), parts.clone(), wanted.template, number.to_owned(), seal.seal.owner_name.clone());
+    let prepared = blocking(move || {
+        let draft = renderer.render(&template, &data, &reason, now)?;
+        let place = Place { page: draft.seal_place.page.saturating_sub(1), centre_mm: draft.seal_place.centre_mm };
+        prepare(&draft.pdf, &drawn, place, &signer_name, &reason, now, Some(Certification::FormsAndSignatures))
+    })
+    .await?;
+    write_down_and_finish(desk, allowed, OrderKind::Notice, &once_key, &seal, &parts, &title, None, prepared, now).await
+}
+
+/// Fills the table of seals from the register where the request leaves it out: the notice says what was done.
+async fn with_seals(
+    desk: &Desk,
+    mut data: serde_json::Value,
+    order: &AbolitionOrder,
+) -> Result<serde_json::Value, FlowError> {
+    let written = order.get();
+    let at = written.at.format(&time::format_description::well_known::Rfc3339).unwrap_or_default();
+    let mut rows = vec![];
+    for named in &written.seals {
+        let seal = filed_seal(desk, &named.number).await?.seal;
+        let container = desk.store.custody(&named.number).await?.last().map(|entry| entry.container.clone());
+        rows.push(serde_json::json!({ "number": seal.number, "legend": seal.legend, "unit": seal.owner_name, "abolished_at": at, "container": container.unwrap_or_else(|| "—".into()) }));
+    }
+    let successor = match &written.successor {
+        Some(number) => {
+            let seal = filed_seal(desk, number).await?.seal;
+            Some(serde_json::json!({ "number": seal.number, "legend": seal.legend, "unit": seal.owner_name }))
+        }
+        None => None,
+    };
+    if let Some(fields) = data.as_object_mut() {
+        for (field, value) in [
+            ("decision_number", Some(written.number.clone().into())),
+            ("government", Some(written.government.clone().into())),
+            ("abolished_at", Some(at.into())),
+            ("reason", Some(written.reason.clone().into())),
+            ("seals", Some(rows.into())),
+            ("successor", successor),
+        ] {
+            if let (false, Some(value)) = (fields.contains_key(field), value) {
+                fields.insert(field.into(), value);
+            }
+        }
+    }
+    Ok(data)
+}
+
+/// Reads a CSV of seals: a column `number`, and `items` with codes parted by spaces or `;`. A heading line is needed.
+///
+/// # Errors
+/// The line that cannot be read, with its number.
+pub fn seals_from_csv(csv: &[u8]) -> Result<Vec<AbolishedSeal>, FlowError> {
+    let bad = |line: u64, zh: &str, en: &str| {
+        FlowError::Request(Message::new(
+            "abolish.csv",
+            format!("CSV第{line}行：{zh}"),
+            format!("CSV line {line}: {en}"),
+        ))
+    };
+    let text = csv.strip_prefix(b"\xef\xbb\xbf").unwrap_or(csv);
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).flexible(true).from_reader(text);
+    let headings = reader.headers().map_err(|_| bad(1, "无法读取标题行", "the heading cannot be read"))?.clone();
+    let column = |names: [&str; 2]| headings.iter().position(|h| names.contains(&h));
+    let number = column(["number", "印章编号"])
+        .ok_or_else(|| bad(1, "缺少“印章编号”（number）列", "there is no column 'number'"))?;
+    let items = column(["items", "划转事项"]);
+    let mut seals = vec![];
+    for record in reader.records() {
+        let line = 2 + seals.len() as u64;
+        let record = record.map_err(|_| bad(line, "无法读取", "it cannot be read"))?;
+        if seals.len() == CSV_SEALS {
+            return Err(bad(line, "超过1000枚印章", "more than 1000 seals"));
+        }
+        let named = SealNumber::parse(record.get(number).unwrap_or_default())
+            .map_err(|e| bad(line, &e.message.zh, &e.message.en))?;
+        let moved = items.and_then(|i| record.get(i)).unwrap_or_default();
+        let moved = moved
+            .split([' ', ';', '；', '、'])
+            .filter(|code| !code.is_empty())
+            .map(ItemCode::parse)
+            .collect::<Result<_, _>>();
+        seals.push(AbolishedSeal { number: named, items: moved.map_err(|e| bad(line, &e.message.zh, &e.message.en))? });
+    }
+    Ok(seals)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn csv_of_seals() {
+        let read = |text: &str| seals_from_csv(text.as_bytes());
+        let seals = read(
+            "\u{feff}印章编号,单位,划转事项\n51322100000101,宣传部,000139901 000139902\n 51322100000102 ,教育局,\n",
+        )
+        .unwrap();
+        assert_eq!((seals.len(), seals[0].items.len(), seals[1].items.len()), (2, 2, 0));
+        let says = |text: &str| read(text).unwrap_err().message().en;
+        assert!(says("unit\nx\n").contains("'number'"));
+        assert!(says("number\n123\n").contains("line 2"));
+        assert!(says(&format!("number\n{}", "51322100000102\n".repeat(1001))).contains("1000"));
+    }
+}

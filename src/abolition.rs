@@ -70,7 +70,11 @@ impl AbolitionOrder {
         let refuse = |id, zh: &str, en: &str| Err(Refusal::new(Rule::SealLife, id, zh, en));
         for text in [&request.number, &request.government, &request.reason] {
             if text.trim().is_empty() || text.chars().count() > 500 || text.chars().any(char::is_control) {
-                return refuse("abolition.incomplete", "废止决定应写明文号、机关和理由（500字以内）", "an order names its number, the government and the reason (500 characters at most)");
+                return refuse(
+                    "abolition.incomplete",
+                    "废止决定应写明文号、机关和理由（500字以内）",
+                    "an order names its number, the government and the reason (500 characters at most)",
+                );
             }
         }
         if request.seals.is_empty() || request.seals.len() > SEALS {
@@ -81,7 +85,11 @@ impl AbolitionOrder {
             return refuse("abolition.twice", "同一枚印章在废止决定中出现两次", "the same seal is named twice");
         }
         if request.successor.as_ref().is_some_and(|s| numbers.contains(s)) {
-            return refuse("abolition.successor", "接替的印章不能同时被废止", "the successor cannot be among the abolished seals");
+            return refuse(
+                "abolition.successor",
+                "接替的印章不能同时被废止",
+                "the successor cannot be among the abolished seals",
+            );
         }
         Ok(Self(request))
     }
@@ -154,21 +162,45 @@ impl CustodyEntry {
     /// Rule 4: two different people, after the abolition, and every step from a possible state.
     pub fn check(&self, seal: &Seal, earlier: &[CustodyEntry]) -> Result<(), Refusal> {
         let refuse = |id, zh: &str, en: &str| Err(Refusal::new(Rule::Custody, id, zh, en));
-        if self.handed_over_by.trim().is_empty() || self.received_by.trim().is_empty() || self.handed_over_by.trim() == self.received_by.trim() {
-            return refuse("custody.two-people", "封存、启封、销毁须有两人在场：请填写不同的移交人和接收人", "custody takes two people: name a different person on each side");
+        if self.handed_over_by.trim().is_empty()
+            || self.received_by.trim().is_empty()
+            || self.handed_over_by.trim() == self.received_by.trim()
+        {
+            return refuse(
+                "custody.two-people",
+                "封存、启封、销毁须有两人在场：请填写不同的移交人和接收人",
+                "custody takes two people: name a different person on each side",
+            );
         }
         if self.container.trim().is_empty() || self.place.trim().is_empty() {
-            return refuse("custody.place", "请填写存放地点和封存袋（箱）编号", "give the place and the container's number");
+            return refuse(
+                "custody.place",
+                "请填写存放地点和封存袋（箱）编号",
+                "give the place and the container's number",
+            );
         }
-        if self.photographs.iter().any(|p| p.len() != 64 || !p.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))) {
-            return refuse("custody.photograph", "照片摘要应为64位小写十六进制SHA-256值", "a photograph's digest is a SHA-256 value of 64 lower-case hexadecimal digits");
+        if self.photographs.iter().any(|p| p.len() != 64 || !p.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
+        {
+            return refuse(
+                "custody.photograph",
+                "照片摘要应为64位小写十六进制SHA-256值",
+                "a photograph's digest is a SHA-256 value of 64 lower-case hexadecimal digits",
+            );
         }
         if seal.life.status_at(self.at) != SealStatus::Abolished {
-            return refuse("custody.not-abolished", "该印章此时尚未废止，不能封存；请先办理废止", "the seal is not abolished at that time, so it cannot be sealed away; abolish it first");
+            return refuse(
+                "custody.not-abolished",
+                "该印章此时尚未废止，不能封存；请先办理废止",
+                "the seal is not abolished at that time, so it cannot be sealed away; abolish it first",
+            );
         }
         let last = earlier.last();
         if last.is_some_and(|last| self.at < last.at) {
-            return refuse("custody.before-last", "封存记录的时间早于上一条记录", "this entry is earlier than the one before it");
+            return refuse(
+                "custody.before-last",
+                "封存记录的时间早于上一条记录",
+                "this entry is earlier than the one before it",
+            );
         }
         match (last.map(|l| l.kind), self.kind) {
             (None | Some(CustodyKind::Opened), CustodyKind::SealedAway)
@@ -178,7 +210,11 @@ impl CustodyEntry {
             {
                 Ok(())
             }
-            _ => refuse("custody.impossible-step", "封存状态不允许此操作（封存→启封→封存，或销毁；销毁后不再变动）", "custody goes sealed away → opened → sealed away, or destroyed, and nothing after that"),
+            _ => refuse(
+                "custody.impossible-step",
+                "封存状态不允许此操作（封存→启封→封存，或销毁；销毁后不再变动）",
+                "custody goes sealed away → opened → sealed away, or destroyed, and nothing after that",
+            ),
         }
     }
 }
@@ -194,7 +230,9 @@ mod tests {
     }
 
     fn event(kind: SealEventKind, t: i64) -> SealEvent {
-        SealEvent { kind, at: at(t), document: "〔1〕号".into(), reason: "划转".into(), successor: None, items: vec![] }
+        SealEvent {
+            kind, at: at(t), document: "〔1〕号".into(), reason: "划转".into(), successor: None, items: vec![]
+        }
     }
 
     fn seal(life: Life) -> Seal {
@@ -210,7 +248,12 @@ mod tests {
 
     #[test]
     fn an_order_is_complete() {
-        let seals = |numbers: &[&str]| numbers.iter().map(|n| AbolishedSeal { number: SealNumber::parse(n).unwrap(), items: vec![] }).collect::<Vec<_>>();
+        let seals = |numbers: &[&str]| {
+            numbers
+                .iter()
+                .map(|n| AbolishedSeal { number: SealNumber::parse(n).unwrap(), items: vec![] })
+                .collect::<Vec<_>>()
+        };
         let good = AbolitionRequest {
             act: AbolitionAct::Abolish,
             number: "汶府办函〔2020〕63号".into(),
@@ -225,17 +268,27 @@ mod tests {
         let id = |request| AbolitionOrder::read(request).unwrap_err().message.id;
         assert_eq!(id(AbolitionRequest { number: " ".into(), ..good.clone() }), "abolition.incomplete");
         assert_eq!(id(AbolitionRequest { seals: vec![], ..good.clone() }), "abolition.seals");
-        assert_eq!(id(AbolitionRequest { seals: seals(&["51322100000001", "51322100000001"]), ..good.clone() }), "abolition.twice");
+        assert_eq!(
+            id(AbolitionRequest { seals: seals(&["51322100000001", "51322100000001"]), ..good.clone() }),
+            "abolition.twice"
+        );
         assert_eq!(id(AbolitionRequest { seals: seals(&["51322100000099"]), ..good }), "abolition.successor");
     }
 
     #[test]
     fn custody_takes_two_people_and_an_abolished_seal() {
         let sealed_away = CustodyEntry {
-            kind: CustodyKind::SealedAway, at: at(20), handed_over_by: "甲".into(), received_by: "乙".into(),
-            place: "县档案馆".into(), container: "F-001".into(), photographs: vec![], note: String::new(),
+            kind: CustodyKind::SealedAway,
+            at: at(20),
+            handed_over_by: "甲".into(),
+            received_by: "乙".into(),
+            place: "县档案馆".into(),
+            container: "F-001".into(),
+            photographs: vec![],
+            note: String::new(),
         };
-        let abolished = seal(Life::replay([event(SealEventKind::Activated, 0), event(SealEventKind::Abolished, 10)]).unwrap());
+        let abolished =
+            seal(Life::replay([event(SealEventKind::Activated, 0), event(SealEventKind::Abolished, 10)]).unwrap());
         let living = seal(Life::replay([event(SealEventKind::Activated, 0)]).unwrap());
         assert!(sealed_away.check(&abolished, &[]).is_ok());
         assert_eq!(sealed_away.check(&living, &[]).unwrap_err().message.id, "custody.not-abolished");

@@ -1,1 +1,356 @@
-//! ca
+//! The service's own certificate authorities: a root, an issuing authority, seal certificates, revocation lists; or a
+//! seal's certificate from an authority outside. Every signature here is an order too, written down first.
+
+use time::{Duration, OffsetDateTime};
+
+use crate::crypto::KeyAlgorithm;
+use crate::desk::{FlowError, blocking};
+use crate::keys::{self, Keyring};
+use crate::message::Message;
+use crate::officer::OfficerId;
+use crate::pki::certificate::Certificate;
+use crate::pki::install::check_installable;
+use crate::pki::issue::{self, Period, Reason, Revoked, Serial, Unsigned};
+use crate::pki::name::{Attribute, Name};
+use crate::pki::revocation::RevocationList;
+use crate::seal::{Seal, SealStatus};
+use crate::store::{Act, CaCertificate, CaKind, Crl, OrderKind, Revocation, SealCertificate, SealFilter, Store};
+use std::sync::Arc;
+
+/// Label of the root's key and certificate.
+pub const ROOT: &str = "root";
+/// Label of the issuing authority's key and certificate.
+pub const ISSUING: &str = "issuing";
+
+/// Lives: root, issuing authority, seal. A seal's is short because rekeying is ordinary, not because keys wear out.
+const ROOT_YEARS: i64 = 20;
+const ISSUING_YEARS: i64 = 10;
+const SEAL_YEARS: i64 = 3;
+/// How long a list may be relied on; a new one is made each day and on every revocation.
+const LIST_DAYS: i64 = 7;
+
+/// The tools of this flow.
+#[derive(Debug, Clone)]
+pub struct Authority {
+    pub store: Store,
+    pub keyring: Arc<Keyring>,
+    /// Where the public listener answers; lists are named under it.
+    pub public_url: String,
+}
+
+impl Authority {
+    /// Makes the root and the issuing authority. Refused where either is already there.
+    pub async fn init(
+        &self,
+        organisation: &str,
+        algorithm: KeyAlgorithm,
+        who: &str,
+        now: OffsetDateTime,
+    ) -> Result<Vec<CaCertificate>, FlowError> {
+        if !self.store.ca_certificates().await?.is_empty() {
+            return Err(FlowError::Request(Message::new(
+                "ca.exists",
+                "证书机构已经建立，不会重建",
+                "the certificate authorities already exist and are not made again",
+            )));
+        }
+        let name = |common: &str| {
+            Name::of(&[
+                (Attribute::Country, "CN"),
+                (Attribute::Organization, organisation),
+                (Attribute::CommonName, common),
+            ])
+            .map_err(bad_name)
+        };
+        let root_key = self.key(ROOT, algorithm).await?;
+        let unsigned = issue::root(
+            &name("yinxin Root CA")?,
+            &root_key,
+            Serial::from_random(keys::draw()?),
+            years(now, ROOT_YEARS),
+        )?;
+        let root = self.ordered(OrderKind::Certificate, ROOT, "root certificate", unsigned, who, now).await?;
+        let root = self.file(ROOT, CaKind::Root, root, who, now).await?;
+        let issuing_key = self.key(ISSUING, algorithm).await?;
+        let root_certificate = Certificate::read(&root.certificate)?;
+        let unsigned = issue::issuing_authority(
+            &root_certificate,
+            &name("yinxin Seal CA")?,
+            &issuing_key,
+            Serial::from_random(keys::draw()?),
+            years(now, ISSUING_YEARS),
+            Some(&self.list_url(ROOT)),
+        )?;
+        let issuing = self.ordered(OrderKind::Certificate, ROOT, "issuing certificate", unsigned, who, now).await?;
+        let issuing = self.file(ISSUING, CaKind::Issuing, issuing, who, now).await?;
+        for label in [ROOT, ISSUING] {
+            self.publish_list(label, who, now).await?;
+        }
+        Ok(vec![root, issuing])
+    }
+
+    /// Makes a key and a certificate for a seal under our issuing authority, and installs it.
+    pub async fn certify_seal(
+        &self,
+        seal: &Seal,
+        algorithm: KeyAlgorithm,
+        by: &OfficerId,
+        now: OffsetDateTime,
+    ) -> Result<SealCertificate, FlowError> {
+        let (issuing, root) = (self.filed(ISSUING).await?, self.filed(ROOT).await?);
+        let label = self.next_label(seal).await?;
+        let public_key = self.key(&label, algorithm).await?;
+        let issuer = Certificate::read(&issuing.certificate)?;
+        let unsigned = issue::seal(
+            &issuer,
+            &subject(seal)?,
+            &public_key,
+            Serial::from_random(keys::draw()?),
+            years(now, SEAL_YEARS),
+            Some(&self.list_url(ISSUING)),
+        )?;
+        let certificate = self
+            .ordered(
+                OrderKind::Certificate,
+                ISSUING,
+                &format!("seal certificate {}", seal.number),
+                unsigned,
+                by.as_str(),
+                now,
+            )
+            .await?;
+        self.install(seal, &label, certificate, vec![issuing.certificate, root.certificate], by, now).await
+    }
+
+    /// A request (PKCS#10) for a certificate of an outside authority on a new key. Gives the key's label and the DER.
+    pub async fn request(
+        &self,
+        seal: &Seal,
+        algorithm: KeyAlgorithm,
+        by: &OfficerId,
+        now: OffsetDateTime,
+    ) -> Result<(String, Vec<u8>), FlowError> {
+        let label = self.next_label(seal).await?;
+        let public_key = self.key(&label, algorithm).await?;
+        let unsigned = issue::request(&subject(seal)?, &public_key)?;
+        let request = self
+            .ordered(
+                OrderKind::Request,
+                &label,
+                &format!("certificate request {}", seal.number),
+                unsigned,
+                by.as_str(),
+                now,
+            )
+            .await?;
+        Ok((label, request))
+    }
+
+    /// Installs what an outside authority sent for the key `label`: the chain must lead to an anchor and be on this key.
+    pub async fn install_outside(
+        &self,
+        seal: &Seal,
+        label: &str,
+        certificates: &[Certificate],
+        anchors: &[Certificate],
+        by: &OfficerId,
+        now: OffsetDateTime,
+    ) -> Result<SealCertificate, FlowError> {
+        let (keyring, owned) = (self.keyring.clone(), label.to_owned());
+        let public_key = blocking(move || keyring.signer(&owned).map(|s| s.public_key().to_vec())).await?;
+        let chain = check_installable(certificates, &public_key, anchors, &[], now)
+            .map_err(|fault| FlowError::Request(fault.message()))?;
+        let mut chain = chain.into_iter().map(|c| c.der().to_vec());
+        let Some(certificate) = chain.next() else {
+            return Err(FlowError::Request(Message::new("ca.empty", "没有收到证书", "no certificate was given")));
+        };
+        self.install(seal, label, certificate, chain.collect(), by, now).await
+    }
+
+    /// Revokes the certificates of every seal that is abolished at `now`, from the instant of the order, and publishes a
+    /// new list where something changed or the present one is older than a day. Gives the number revoked.
+    pub async fn refresh(&self, who: &str, now: OffsetDateTime) -> Result<usize, FlowError> {
+        let authorities = self.store.ca_certificates().await?;
+        if authorities.is_empty() {
+            return Ok(0);
+        }
+        let known: Vec<String> = self.store.revocations(ISSUING).await?.into_iter().map(|r| r.serial).collect();
+        let issuer = Certificate::read(&self.filed(ISSUING).await?.certificate)?;
+        let mut revoked = 0;
+        let mut offset = 0;
+        loop {
+            let seals = self.store.seals(&SealFilter { limit: 500, offset, ..SealFilter::default() }).await?;
+            for filed in &seals {
+                if filed.seal.life.status_at(now) != SealStatus::Abolished {
+                    continue;
+                }
+                let Some(event) = filed.seal.life.last_event_at(now) else { continue };
+                for certificate in self.store.certificates(&filed.seal.number).await? {
+                    let ours = Certificate::read(&certificate.certificate)?.is_signed_by(&issuer.public_key).is_ok();
+                    if ours && !known.contains(&certificate.serial) {
+                        let revocation = Revocation {
+                            serial: certificate.serial,
+                            issuer: ISSUING.into(),
+                            at: event.at,
+                            reason: Reason::CessationOfOperation,
+                            document: event.document.clone(),
+                        };
+                        self.store.revoke(&revocation, who, now).await?;
+                        revoked += 1;
+                    }
+                }
+            }
+            if seals.len() < 500 {
+                break;
+            }
+            offset += 500;
+        }
+        for authority in &authorities {
+            let stale =
+                self.store.crl(&authority.label).await?.is_none_or(|crl| crl.this_update + Duration::DAY <= now);
+            if stale || (revoked > 0 && authority.label == ISSUING) {
+                self.publish_list(&authority.label, who, now).await?;
+            }
+        }
+        Ok(revoked)
+    }
+
+    /// Makes and publishes an authority's next revocation list.
+    pub async fn publish_list(&self, label: &str, who: &str, now: OffsetDateTime) -> Result<Crl, FlowError> {
+        let issuer = Certificate::read(&self.filed(label).await?.certificate)?;
+        let number = self.store.crl(label).await?.map_or(1, |crl| crl.number + 1);
+        let revoked = self.store.revocations(label).await?;
+        let revoked: Vec<Revoked> = revoked
+            .into_iter()
+            .filter_map(|r| {
+                Some(Revoked { serial: hex::decode(&r.serial).ok()?, at: r.at, reason: r.reason, invalid_since: None })
+            })
+            .collect();
+        let next_update = now + Duration::days(LIST_DAYS);
+        let unsigned =
+            issue::revocation_list(&issuer, u64::try_from(number).unwrap_or(u64::MAX), now, next_update, &revoked)?;
+        let crl = self
+            .ordered(OrderKind::Crl, label, &format!("revocation list {label} {number}"), unsigned, who, now)
+            .await?;
+        let crl = Crl { issuer: label.into(), number, crl, this_update: now, next_update };
+        self.store.add_crl(&crl).await?;
+        Ok(crl)
+    }
+
+    /// Our authorities' certificates and newest lists, as verification takes them.
+    pub async fn evidence(store: &Store) -> Result<(Vec<Certificate>, Vec<RevocationList>), FlowError> {
+        let mut anchors = vec![];
+        let mut lists = vec![];
+        for ca in store.ca_certificates().await? {
+            if ca.kind == CaKind::Root {
+                anchors.push(Certificate::read(&ca.certificate)?);
+            }
+            lists.extend(store.crl(&ca.label).await?.and_then(|crl| RevocationList::read(&crl.crl).ok()));
+        }
+        Ok((anchors, lists))
+    }
+
+    /// Writes the act down, has it signed, and marks it done: the same order of things as for a document.
+    async fn ordered(
+        &self,
+        kind: OrderKind,
+        key_label: &str,
+        title: &str,
+        unsigned: Unsigned,
+        who: &str,
+        now: OffsetDateTime,
+    ) -> Result<Vec<u8>, FlowError> {
+        let order = self
+            .store
+            .write_down_act(Act { kind, key_label, title, to_be_signed: unsigned.to_be_signed().to_vec(), who, now })
+            .await?;
+        let id = order.id().to_owned();
+        let (keyring, label) = (self.keyring.clone(), key_label.to_owned());
+        let signature = blocking(move || keyring.signer(&label)?.sign(order)).await?;
+        let signed = unsigned.signed(signature.value())?;
+        self.store.finish_act(&id, now).await?;
+        Ok(signed)
+    }
+
+    async fn install(
+        &self,
+        seal: &Seal,
+        label: &str,
+        certificate: Vec<u8>,
+        chain: Vec<Vec<u8>>,
+        by: &OfficerId,
+        now: OffsetDateTime,
+    ) -> Result<SealCertificate, FlowError> {
+        let serial = hex::encode(Certificate::read(&certificate)?.serial);
+        let installed = SealCertificate {
+            digest: hex::encode(crate::crypto::sha256(&certificate)),
+            seal: seal.number.clone(),
+            serial,
+            certificate,
+            chain,
+            key_label: label.to_owned(),
+            installed_at: now,
+        };
+        self.store.install_certificate(&installed, by, now).await?;
+        Ok(installed)
+    }
+
+    async fn file(
+        &self,
+        label: &str,
+        kind: CaKind,
+        certificate: Vec<u8>,
+        who: &str,
+        now: OffsetDateTime,
+    ) -> Result<CaCertificate, FlowError> {
+        let serial = hex::encode(Certificate::read(&certificate)?.serial);
+        let ca = CaCertificate { label: label.into(), kind, serial, certificate, made_at: now };
+        self.store.add_ca_certificate(&ca, who).await?;
+        Ok(ca)
+    }
+
+    async fn filed(&self, label: &str) -> Result<CaCertificate, FlowError> {
+        self.store.ca_certificates().await?.into_iter().find(|ca| ca.label == label).ok_or_else(|| {
+            FlowError::Request(Message::new(
+                "ca.missing",
+                "证书机构尚未建立，请先运行 yinxin ca init",
+                "there is no certificate authority yet; run `yinxin ca init` first",
+            ))
+        })
+    }
+
+    async fn key(&self, label: &str, algorithm: KeyAlgorithm) -> Result<Vec<u8>, FlowError> {
+        let (keyring, label) = (self.keyring.clone(), label.to_owned());
+        // A key that a crash left without a certificate is taken up again rather than doubled.
+        Ok(blocking(move || match keyring.labels()?.contains(&label) {
+            true => keyring.signer(&label).map(|s| s.public_key().to_vec()),
+            false => keyring.generate(&label, algorithm),
+        })
+        .await?)
+    }
+
+    async fn next_label(&self, seal: &Seal) -> Result<String, FlowError> {
+        Ok(format!("seal-{}-{}", seal.number, self.store.certificates(&seal.number).await?.len() + 1))
+    }
+
+    fn list_url(&self, label: &str) -> String {
+        format!("{}/crl/{label}.crl", self.public_url)
+    }
+}
+
+fn subject(seal: &Seal) -> Result<Name, FlowError> {
+    Name::of_seal(seal.owner.as_str(), &seal.owner_name, seal.number.as_str()).map_err(bad_name)
+}
+
+fn bad_name(fault: crate::pki::name::NameFault) -> FlowError {
+    FlowError::Request(Message::new(
+        "ca.name",
+        format!("证书名称不合规：{fault}"),
+        format!("the name does not fit a certificate: {fault}"),
+    ))
+}
+
+/// From a little earlier, so that a verifier whose clock is behind does not refuse what was just made.
+fn years(now: OffsetDateTime, years: i64) -> Period {
+    Period { not_before: now - Duration::minutes(5), not_after: now + Duration::days(years * 365) }
+}

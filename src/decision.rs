@@ -55,9 +55,17 @@ pub struct Decision(DecisionRequest);
 
 impl Decision {
     /// Reads a decision (ISSUE, step 1). `officer` looks a hand up among the bureau's people.
-    pub fn read<'a>(request: DecisionRequest, officer: impl Fn(&OfficerId) -> Option<&'a Officer>) -> Result<Self, Refusal> {
+    pub fn read<'a>(
+        request: DecisionRequest,
+        officer: impl Fn(&OfficerId) -> Option<&'a Officer>,
+    ) -> Result<Self, Refusal> {
         let Holder { name, code, code_type } = &request.holder;
-        for (field, text) in [("办件编号 case", &request.case), ("决定书文号 number", &request.number), ("持证主体 holder.name", name), ("持证主体代码 holder.code", code)] {
+        for (field, text) in [
+            ("办件编号 case", &request.case),
+            ("决定书文号 number", &request.number),
+            ("持证主体 holder.name", name),
+            ("持证主体代码 holder.code", code),
+        ] {
             if text.trim().is_empty() || text.chars().count() > TEXT || text.chars().any(char::is_control) {
                 return Err(incomplete(field));
             }
@@ -74,7 +82,12 @@ impl Decision {
             ));
         }
         let hands = &request.hands;
-        for (id, duty) in [(&hands.intake, Duty::Intake), (&hands.review, Duty::Review), (&hands.decide, Duty::Decide), (&hands.produce, Duty::Produce)] {
+        for (id, duty) in [
+            (&hands.intake, Duty::Intake),
+            (&hands.review, Duty::Review),
+            (&hands.decide, Duty::Decide),
+            (&hands.produce, Duty::Produce),
+        ] {
             let Some(person) = officer(id) else {
                 return Err(Refusal::new(
                     Rule::Hands,
@@ -107,7 +120,9 @@ fn incomplete(field: &str) -> Refusal {
         Rule::NoItemNoLicence,
         "decision.incomplete",
         format!("决定不完整：{field} 缺失、过长（{TEXT}字以内）或含控制字符"),
-        format!("the decision is not complete: {field} is missing, longer than {TEXT} characters or has control characters"),
+        format!(
+            "the decision is not complete: {field} is missing, longer than {TEXT} characters or has control characters"
+        ),
     )
 }
 
@@ -132,7 +147,14 @@ pub struct Allowed {
 
 impl Allowed {
     /// Leave to seal what was decided: rules 1, 2, 5 and 6, each against `now` and the case's own dates.
-    pub fn on_decision(decision: Decision, item: &Item, seal: &Seal, officer: &Officer, grant: &Grant, now: OffsetDateTime) -> Result<Self, Refusal> {
+    pub fn on_decision(
+        decision: Decision,
+        item: &Item,
+        seal: &Seal,
+        officer: &Officer,
+        grant: &Grant,
+        now: OffsetDateTime,
+    ) -> Result<Self, Refusal> {
         let request = decision.get();
         if item.code != request.item {
             return Err(crate::item::not_on_the_list(request.item.as_str()));
@@ -159,12 +181,26 @@ impl Allowed {
     }
 
     /// Leave to seal a notice under an order: two administrators, and a grant that is not limited to items.
-    pub fn on_notice(order: String, seal: &Seal, officer: &Officer, second: &Officer, grant: &Grant, now: OffsetDateTime) -> Result<Self, Refusal> {
+    pub fn on_notice(
+        order: String,
+        seal: &Seal,
+        officer: &Officer,
+        second: &Officer,
+        grant: &Grant,
+        now: OffsetDateTime,
+    ) -> Result<Self, Refusal> {
         officer::check_two_administrators(officer, second)?;
         Self::under_grant(Purpose::Notice { order }, None, seal, officer, grant, now)
     }
 
-    fn under_grant(purpose: Purpose, item: Option<&ItemCode>, seal: &Seal, officer: &Officer, grant: &Grant, now: OffsetDateTime) -> Result<Self, Refusal> {
+    fn under_grant(
+        purpose: Purpose,
+        item: Option<&ItemCode>,
+        seal: &Seal,
+        officer: &Officer,
+        grant: &Grant,
+        now: OffsetDateTime,
+    ) -> Result<Self, Refusal> {
         seal.check_in_force(now)?;
         if officer.authority != seal.owner {
             return Err(Refusal::new(

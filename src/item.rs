@@ -15,8 +15,8 @@ pub struct ItemCode(String);
 impl ItemCode {
     /// Reads a code; anything else is not on any list (rule 6).
     pub fn parse(text: &str) -> Result<Self, Refusal> {
-        let good = (1..=64).contains(&text.len())
-            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.');
+        let good =
+            (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.');
         if good { Ok(Self(text.to_owned())) } else { Err(not_on_the_list(text)) }
     }
 
@@ -96,21 +96,31 @@ impl Item {
         if competent == authority {
             return Ok(());
         }
-        let held_before = self.department == *authority || self.transfers.iter().any(|t| t.to == *authority && t.at <= accepted);
+        let held_before =
+            self.department == *authority || self.transfers.iter().any(|t| t.to == *authority && t.at <= accepted);
         let moved_later = self.transfers.iter().find(|t| t.to == *authority && t.at > accepted);
         Err(if let Some(transfer) = moved_later {
             Refusal::new(
                 Rule::Competence,
                 "item.accepted-before-transfer",
-                format!("事项“{}”受理于划转（{}，{}）之前，应由原审批部门（{competent}）以本部门名义、用本部门印章办结", self.name, transfer.document, transfer.batch),
-                format!("'{}' was accepted before its transfer by {} ({}); the department {competent} finishes it in its own name, under its own seal", self.name, transfer.document, transfer.batch),
+                format!(
+                    "事项“{}”受理于划转（{}，{}）之前，应由原审批部门（{competent}）以本部门名义、用本部门印章办结",
+                    self.name, transfer.document, transfer.batch
+                ),
+                format!(
+                    "'{}' was accepted before its transfer by {} ({}); the department {competent} finishes it in its own name, under its own seal",
+                    self.name, transfer.document, transfer.batch
+                ),
             )
         } else if held_before {
             Refusal::new(
                 Rule::Competence,
                 "item.accepted-after-transfer",
                 format!("事项“{}”已划转，受理之时由{competent}行使；原部门划转后不得再受理", self.name),
-                format!("'{}' had been transferred when it was accepted: {competent} decides it; the former department accepts nothing after the transfer", self.name),
+                format!(
+                    "'{}' had been transferred when it was accepted: {competent} decides it; the former department accepts nothing after the transfer",
+                    self.name
+                ),
             )
         } else {
             Refusal::new(
@@ -140,7 +150,12 @@ mod tests {
             name: "事项".into(),
             department: department.clone(),
             example: true,
-            transfers: vec![Transfer { to: bureau.clone(), batch: "第一批".into(), document: "〔1〕号".into(), at: at(transfer) }],
+            transfers: vec![Transfer {
+                to: bureau.clone(),
+                batch: "第一批".into(),
+                document: "〔1〕号".into(),
+                at: at(transfer),
+            }],
         };
         (item, department, bureau)
     }

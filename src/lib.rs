@@ -6,7 +6,7 @@
 //! | floor | rooms | may touch |
 //! |---|---|---|
 //! | doors | [`cli`], [`http`], [`config`] | arguments, sockets; they parse, call one flow, and answer |
-//! | flows | [`issue`], [`abolish`], [`ca`], [`verify`] | the tools, in the order of the story |
+//! | flows | [`desk`], [`issue`], [`abolish`], [`ca`], [`verify`] | the tools, in the order of the story |
 //! | tools | [`keys`], [`render`], [`store`] | the outside world, one kind each |
 //! | formats | [`pdf`], [`cms`], [`pki`], [`impression`], [`crypto`], [`limits`] | nothing: bytes ↔ meaning |
 //! | rules | [`authority`], [`item`], [`officer`], [`seal`], [`abolition`], [`decision`], [`licence`], [`register`], [`refusal`] | nothing: they decide |
@@ -51,6 +51,8 @@ pub mod store;
 pub mod abolish;
 #[cfg(feature = "service")]
 pub mod ca;
+#[cfg(feature = "service")]
+pub mod desk;
 #[cfg(feature = "service")]
 pub mod issue;
 pub mod verify;

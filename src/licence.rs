@@ -42,7 +42,9 @@ impl IdentifierError {
             IdentifierError::Check { expected, found } => Message::new(
                 "licence.identifier-check",
                 format!("证照标识校验位应为“{expected}”，实为“{found}”，请核对是否录入有误"),
-                format!("the identifier's check character should be '{expected}', not '{found}'; look for a typing error"),
+                format!(
+                    "the identifier's check character should be '{expected}', not '{found}'; look for a typing error"
+                ),
             ),
         }
     }
@@ -256,7 +258,11 @@ impl Licence {
             return Err(refuse(
                 "licence.impossible-step",
                 format!("不能{}：{}", act.zh(), if self.0.is_empty() { "没有这份证照" } else { "该证照已经核发" }),
-                format!("cannot {}: {}", act.as_str(), if self.0.is_empty() { "there is no such licence" } else { "it has already been issued" }),
+                format!(
+                    "cannot {}: {}",
+                    act.as_str(),
+                    if self.0.is_empty() { "there is no such licence" } else { "it has already been issued" }
+                ),
             ));
         };
         if last.act.ends() {
@@ -274,7 +280,11 @@ impl Licence {
             ));
         }
         last.identifier.next_version().ok_or_else(|| {
-            refuse("licence.versions", "版本号已用尽（999），请核发新证".into(), "999 versions are used up; issue a new licence".into())
+            refuse(
+                "licence.versions",
+                "版本号已用尽（999），请核发新证".into(),
+                "999 versions are used up; issue a new licence".into(),
+            )
         })
     }
 
@@ -321,7 +331,12 @@ mod tests {
             LicenceIdentifier::parse("1.2.156.3005.2.11100000000013338W032.11220000013544541J.2430599.001.G"),
             Err(IdentifierError::Check { expected: 'F', found: 'G' })
         );
-        for bad in ["", "1.2.156.3005.2.", "1.2.156.3005.2.a.b.c.d.e", "1.2.156.3005.2.11100000000013338W032.11220000013544541J.2430599.1.F"] {
+        for bad in [
+            "",
+            "1.2.156.3005.2.",
+            "1.2.156.3005.2.a.b.c.d.e",
+            "1.2.156.3005.2.11100000000013338W032.11220000013544541J.2430599.1.F",
+        ] {
             assert_eq!(LicenceIdentifier::parse(bad), Err(IdentifierError::Shape));
         }
     }

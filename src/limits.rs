@@ -4,6 +4,22 @@
 /// that is refused at the door.
 pub const PDF_BYTES: usize = 200 * 1024 * 1024;
 
+/// Data of one document, bytes of JSON. The longest approval of the seeds' kind is under 20 kB; a table of a thousand
+/// seals is about 300 kB.
+pub const RENDER_DATA_BYTES: usize = 1024 * 1024;
+
+/// Pages of one rendered document: a table of a thousand seals is about 60.
+pub const RENDER_PAGES: usize = 200;
+
+/// A filed picture of a seal, bytes of the file; 60 mm at 1200 dpi, badly compressed, is about 3 MB.
+pub const PICTURE_BYTES: usize = 4 * 1024 * 1024;
+
+/// The picture's longer side in dots: 60 mm at 1200 dpi is 2835.
+pub const PICTURE_SIDE: u32 = 3000;
+
+/// Path steps of a vector seal; a traced national emblem has about 20,000.
+pub const PICTURE_SEGMENTS: usize = 100_000;
+
 /// A CMS signature, bytes. The largest in the foreign corpus is 400 kB; long-term forms carry whole CRLs, of which the
 /// largest in public use are about 10 MB.
 pub const CMS_BYTES: usize = 16 * 1024 * 1024;
@@ -98,6 +114,13 @@ pub const PDF_SIGNATURES: usize = 128;
 pub const PDF_COMPARED: usize = 200_000;
 /// Reasons kept for one signature; the first ones name the trouble.
 pub const PDF_FINDINGS: usize = 20;
+/// Operators run while looking for a word: a dense A4 page has some 10^4.
+pub const PDF_OPERATORS: usize = 5_000_000;
+/// Forms drawn inside forms while looking for a word; a reader's own limit is 28 (ISO 32000-1 Annex C, q/Q nesting).
+pub const PDF_FORM_NESTING: usize = 12;
+/// Occurrences of a word that are reported, and letters of the word.
+pub const PDF_FOUND: usize = 1000;
+pub const PDF_KEYWORD: usize = 64;
 // — http
 /// A form or a JSON request, bytes: the fullest order names 1000 seals with 20 items each, 60 bytes an item in a form.
 pub const HTTP_FORM_BYTES: usize = 2 * 1024 * 1024;

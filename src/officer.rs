@@ -178,9 +178,20 @@ pub struct Grant {
 
 impl Grant {
     /// Rule 5: this officer, this seal, this item (none for a notice, which needs a grant for all), now.
-    pub fn check(&self, officer: &Officer, seal: &SealNumber, item: Option<&ItemCode>, now: OffsetDateTime) -> Result<(), Refusal> {
+    pub fn check(
+        &self,
+        officer: &Officer,
+        seal: &SealNumber,
+        item: Option<&ItemCode>,
+        now: OffsetDateTime,
+    ) -> Result<(), Refusal> {
         let refuse = |id, zh: &str, en: &str| {
-            Err(Refusal::new(Rule::Hands, id, format!("授权书{}{zh}", self.document), format!("the grant {} {en}", self.document)))
+            Err(Refusal::new(
+                Rule::Hands,
+                id,
+                format!("授权书{}{zh}", self.document),
+                format!("the grant {} {en}", self.document),
+            ))
         };
         if officer.left || officer.employment != Employment::Regular {
             return Err(Refusal::new(
@@ -199,7 +210,11 @@ impl Grant {
             return refuse("grant.item", "未包含该事项", "does not name this item");
         }
         if matches!(self.items, GrantedItems::Only(_)) && item.is_none() {
-            return refuse("grant.item", "只限列明的事项，不能用于公告", "is limited to named items and does not cover notices");
+            return refuse(
+                "grant.item",
+                "只限列明的事项，不能用于公告",
+                "is limited to named items and does not cover notices",
+            );
         }
         if self.revoked_at.is_some_and(|at| at <= now) {
             return refuse("grant.revoked", "已被收回", "has been taken back");
@@ -277,7 +292,10 @@ mod tests {
         assert!(contracted.check_duty(Duty::Decide).is_err());
         let grant = grant(0, 100, None);
         let item = ItemCode::parse("A-1").unwrap();
-        assert_eq!(grant.check(&contracted, &grant.seal, Some(&item), at(1)).unwrap_err().message.id, "grant.not-regular");
+        assert_eq!(
+            grant.check(&contracted, &grant.seal, Some(&item), at(1)).unwrap_err().message.id,
+            "grant.not-regular"
+        );
         let other = ItemCode::parse("A-2").unwrap();
         let regular = officer(Employment::Regular);
         assert_eq!(grant.check(&regular, &grant.seal, Some(&other), at(1)).unwrap_err().message.id, "grant.item");

@@ -35,7 +35,7 @@ impl Rule {
 }
 
 /// A rule said no. Never an error of the machine: asking again with the same facts gives the same answer.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, thiserror::Error)]
 #[error("rule {}: {message}", rule.number())]
 pub struct Refusal {
     pub rule: Rule,

@@ -67,7 +67,11 @@ pub fn answer(question: Question<'_>) -> Answer {
         Some(refusal) => (Verdict::NotGood, refusal.message.clone()),
         None if !enough => (
             Verdict::NotEnough,
-            Message::new("register.not-enough", "请同时提供事项编码和受理时间，才能判断由谁办理", "give both the item and the date of acceptance; without them it cannot be said who was competent"),
+            Message::new(
+                "register.not-enough",
+                "请同时提供事项编码和受理时间，才能判断由谁办理",
+                "give both the item and the date of acceptance; without them it cannot be said who was competent",
+            ),
         ),
         None => (
             Verdict::Good,
@@ -77,7 +81,11 @@ pub fn answer(question: Question<'_>) -> Answer {
                     "用印时该印章有效；其后废止不影响此前已用印文书的效力",
                     "the seal was in force then; its later abolition does not touch what it sealed before",
                 ),
-                _ => Message::new("register.good", "用印时该印章有效，且用于其有权办理的事项", "the seal was in force then, and within its powers"),
+                _ => Message::new(
+                    "register.good",
+                    "用印时该印章有效，且用于其有权办理的事项",
+                    "the seal was in force then, and within its powers",
+                ),
             },
         ),
     };
@@ -100,10 +108,21 @@ mod tests {
     }
 
     fn seal(owner: &str, events: &[(SealEventKind, i64)]) -> Seal {
-        let events = events.iter().map(|&(kind, t)| SealEvent { kind, at: at(t), document: "〔2020〕63号".into(), reason: String::new(), successor: None, items: vec![] });
+        let events = events.iter().map(|&(kind, t)| SealEvent {
+            kind,
+            at: at(t),
+            document: "〔2020〕63号".into(),
+            reason: String::new(),
+            successor: None,
+            items: vec![],
+        });
         Seal {
-            number: SealNumber::parse("51322100000001").unwrap(), owner: Uscc::parse(owner).unwrap(), owner_name: String::new(), legend: "章".into(),
-            kind: SealKind::Approval, life: Life::replay(events).unwrap(),
+            number: SealNumber::parse("51322100000001").unwrap(),
+            owner: Uscc::parse(owner).unwrap(),
+            owner_name: String::new(),
+            legend: "章".into(),
+            kind: SealKind::Approval,
+            life: Life::replay(events).unwrap(),
         }
     }
 
@@ -111,8 +130,16 @@ mod tests {
     #[test]
     fn corner_cases() {
         let item = Item {
-            code: ItemCode::parse("A-1").unwrap(), name: "事项".into(), department: Uscc::parse(DEPARTMENT).unwrap(), example: true,
-            transfers: vec![Transfer { to: Uscc::parse(BUREAU).unwrap(), batch: "第一批".into(), document: "〔2020〕63号".into(), at: at(TRANSFER) }],
+            code: ItemCode::parse("A-1").unwrap(),
+            name: "事项".into(),
+            department: Uscc::parse(DEPARTMENT).unwrap(),
+            example: true,
+            transfers: vec![Transfer {
+                to: Uscc::parse(BUREAU).unwrap(),
+                batch: "第一批".into(),
+                document: "〔2020〕63号".into(),
+                at: at(TRANSFER),
+            }],
         };
         let old = seal(DEPARTMENT, &[(SealEventKind::Activated, 0), (SealEventKind::Abolished, ABOLITION)]);
         let new = seal(BUREAU, &[(SealEventKind::Activated, TRANSFER)]);
@@ -120,7 +147,13 @@ mod tests {
             ("run-off: accepted before the transfer, sealed in the trial period by the old seal", &old, 99, 150, None),
             ("the last instant of run-off", &old, 99, ABOLITION - 1, None),
             ("run-off ends with the abolition", &old, 99, ABOLITION, Some("seal.abolished")),
-            ("the old seal on what was accepted after the transfer", &old, 100, 150, Some("item.accepted-after-transfer")),
+            (
+                "the old seal on what was accepted after the transfer",
+                &old,
+                100,
+                150,
+                Some("item.accepted-after-transfer"),
+            ),
             ("the new seal on what was accepted after the transfer", &new, 100, 150, None),
             ("the new seal on what the department had accepted", &new, 99, 150, Some("item.accepted-before-transfer")),
             ("before activation", &new, 99, 99, Some("seal.not-yet-activated")),
@@ -129,7 +162,13 @@ mod tests {
             assert_eq!(answer.refusals.first().map(|r| r.message.id), expected, "{name}");
             assert_eq!(answer.verdict == Verdict::Good, expected.is_none(), "{name}");
         }
-        assert_eq!(answer(Question { seal: &old, at: at(10), item: Some(&item), accepted: None }).verdict, Verdict::NotEnough);
-        assert_eq!(answer(Question { seal: &old, at: at(10), item: None, accepted: None }).sentence.id, "register.good-before-abolition");
+        assert_eq!(
+            answer(Question { seal: &old, at: at(10), item: Some(&item), accepted: None }).verdict,
+            Verdict::NotEnough
+        );
+        assert_eq!(
+            answer(Question { seal: &old, at: at(10), item: None, accepted: None }).sentence.id,
+            "register.good-before-abolition"
+        );
     }
 }

@@ -269,9 +269,15 @@ impl Seal {
         let by = self.life.last_event_at(at).map_or(String::new(), |e| e.document.clone());
         let (id, zh, en) = match status {
             SealStatus::InForce => return Ok(()),
-            SealStatus::NotYetActivated => ("seal.not-yet-activated", "该时尚未启用".to_owned(), "was not yet activated then".to_owned()),
-            SealStatus::Suspended => ("seal.suspended", format!("该时已停用（{by}）"), format!("was suspended then ({by})")),
-            SealStatus::Abolished => ("seal.abolished", format!("该时已废止（{by}）"), format!("had been abolished by then ({by})")),
+            SealStatus::NotYetActivated => {
+                ("seal.not-yet-activated", "该时尚未启用".to_owned(), "was not yet activated then".to_owned())
+            }
+            SealStatus::Suspended => {
+                ("seal.suspended", format!("该时已停用（{by}）"), format!("was suspended then ({by})"))
+            }
+            SealStatus::Abolished => {
+                ("seal.abolished", format!("该时已废止（{by}）"), format!("had been abolished by then ({by})"))
+            }
         };
         Err(Refusal::new(
             Rule::SealLife,
@@ -292,7 +298,9 @@ mod tests {
     }
 
     fn event(kind: SealEventKind, t: i64) -> SealEvent {
-        SealEvent { kind, at: at(t), document: "〔1〕号".into(), reason: "划转".into(), successor: None, items: vec![] }
+        SealEvent {
+            kind, at: at(t), document: "〔1〕号".into(), reason: "划转".into(), successor: None, items: vec![]
+        }
     }
 
     fn seal(life: Life) -> Seal {
@@ -343,7 +351,10 @@ mod tests {
         let mut life = Life::replay([event(SealEventKind::Activated, 0), event(SealEventKind::Abolished, 10)]).unwrap();
         assert_eq!(life.add(event(SealEventKind::Abolished, 20)).unwrap_err().message.id, "seal.impossible-step");
         life.add(event(SealEventKind::Reinstated, 20)).unwrap();
-        assert_eq!([9, 10, 19, 20].map(|t| life.status_at(at(t))), [SealStatus::InForce, SealStatus::Abolished, SealStatus::Abolished, SealStatus::InForce]);
+        assert_eq!(
+            [9, 10, 19, 20].map(|t| life.status_at(at(t))),
+            [SealStatus::InForce, SealStatus::Abolished, SealStatus::Abolished, SealStatus::InForce]
+        );
         assert_eq!(life.events().len(), 3);
     }
 }

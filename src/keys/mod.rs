@@ -322,5 +322,15 @@ fn random<const N: usize>() -> Result<[u8; N], KeyError> {
     Ok(bytes)
 }
 
+/// 128 random bits from the operating system, for certificate serial numbers and the like.
+///
+/// # Errors
+/// [`KeyError::NoRandomness`] where the system gives none.
+pub fn draw() -> Result<[u8; 16], KeyError> {
+    let mut bits = [0; 16];
+    ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut bits).map_err(|_| KeyError::NoRandomness)?;
+    Ok(bits)
+}
+
 #[cfg(test)]
 mod tests;

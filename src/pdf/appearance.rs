@@ -97,7 +97,9 @@ fn outlines(shapes: &[Shape], height_mm: f64) -> String {
             match *segment {
                 Segment::Move(x, y) => out.push_str(&format!("{} m\n", point((x, y)))),
                 Segment::Line(x, y) => out.push_str(&format!("{} l\n", point((x, y)))),
-                Segment::Cubic { c1, c2, to } => out.push_str(&format!("{} {} {} c\n", point(c1), point(c2), point(to))),
+                Segment::Cubic { c1, c2, to } => {
+                    out.push_str(&format!("{} {} {} c\n", point(c1), point(c2), point(to)))
+                }
                 Segment::Close => out.push_str("h\n"),
             }
         }

@@ -75,8 +75,10 @@ pub(super) fn compare(signed: &File<'_>, newest: &File<'_>, leave: &Leave) -> (L
 enum Step {
     /// Validation data and document time stamps: allowed at every level (ISO 32000-2 §12.8.2.2.2).
     Validation,
-    /// A further signature: at every level but 1, and where no certification stands.
+    /// A signature in a field that was there: at every level but 1, and where no certification stands.
     Signing,
+    /// A signature in a new field, which is a new annotation: under a certification from level 3 (table 254).
+    NewField,
     /// Filling in: only where the author said so, by level 2 or 3 or by locking some fields and not others.
     Filling,
 }
@@ -96,7 +98,12 @@ impl Judge<'_, '_> {
         if !self.find_changes()? {
             return Ok(());
         }
-        self.say(LaterChanges::Allowed, "pdf.changed-later", "签名之后文件有后续更新", "The file was updated after this signature");
+        self.say(
+            LaterChanges::Allowed,
+            "pdf.changed-later",
+            "签名之后文件有后续更新",
+            "The file was updated after this signature",
+        );
         self.judge_trailer()?;
         self.judge_catalog()?;
         self.judge_form()?;
@@ -114,12 +121,14 @@ impl Judge<'_, '_> {
     /// A change that is understood; whether it was allowed is a matter of level.
     fn allow(&mut self, step: Step, zh: &str, en: &str) {
         match (step, self.leave.level) {
-            (Step::Signing | Step::Filling, Some(1)) => {
-                let (zh, en) = (format!("{zh}，但认证签名不允许"), format!("{en}, which the certification does not allow"));
+            (Step::Signing | Step::NewField | Step::Filling, Some(1)) | (Step::NewField, Some(2)) => {
+                let (zh, en) =
+                    (format!("{zh}，但认证签名不允许"), format!("{en}, which the certification does not allow"));
                 self.say(LaterChanges::Forbidden, "pdf.docmdp-violated", &zh, &en);
             }
             (Step::Filling, None) if self.leave.locks.is_empty() => {
-                let (zh, en) = (format!("{zh}，而签名未曾允许填写"), format!("{en}, and no signature allowed filling in"));
+                let (zh, en) =
+                    (format!("{zh}，而签名未曾允许填写"), format!("{en}, and no signature allowed filling in"));
                 self.say(LaterChanges::Suspicious, "pdf.filled-in-later", &zh, &en);
             }
             _ => self.say(LaterChanges::Allowed, "pdf.allowed-change", zh, en),
@@ -222,7 +231,8 @@ impl Judge<'_, '_> {
         }
         // The information dictionary says when and with what the update was made; it is not shown on a page.
         let info = self.newest.get(now, b"Info")?;
-        let plain = info.dict().is_some_and(|d| d.entries().iter().all(|e| !deep(&e.value) && e.value.dict().is_none()));
+        let plain =
+            info.dict().is_some_and(|d| d.entries().iter().all(|e| !deep(&e.value) && e.value.dict().is_none()));
         if plain {
             self.explain(now.get(b"Info"), before.get(b"Info"));
         }
@@ -356,7 +366,8 @@ impl Judge<'_, '_> {
         }
         for gone in old_fields.iter().filter(|f| f.reference.is_none_or(|r| !still.contains(&r))) {
             if gone.reference.is_some() {
-                let (zh, en) = (format!("表单域“{}”被删除", gone.name), format!("The form field “{}” was removed", gone.name));
+                let (zh, en) =
+                    (format!("表单域“{}”被删除", gone.name), format!("The form field “{}” was removed", gone.name));
                 self.forbid(&zh, &en);
             } else if !new_fields.iter().any(|f| f.dict == gone.dict) {
                 self.doubt("表单中直接写入的域被修改", "A field written directly into the form was changed");
@@ -368,8 +379,7 @@ impl Judge<'_, '_> {
     fn judge_new_field(&mut self, field: &Field) -> Result<(), PdfError> {
         const KEYS: [&[u8]; 23] = [
             b"Type", b"Subtype", b"FT", b"T", b"TU", b"TM", b"V", b"F", b"Ff", b"Rect", b"P", b"AP", b"AS", b"MK",
-            b"Lock", b"SV", b"DA", b"Q", b"Border", b"BS", b"Kids", b"H",
-            b"DR",
+            b"Lock", b"SV", b"DA", b"Q", b"Border", b"BS", b"Kids", b"H", b"DR",
         ];
         let name = &field.name;
         let fresh = field.reference.is_some_and(|r| self.is_new(r.number));
@@ -386,14 +396,18 @@ impl Judge<'_, '_> {
                 self.explain_new(value)?;
             }
         }
-        self.judge_signing(field)
+        self.judge_signing(field, Step::NewField)
     }
 
     /// A field has been signed since: the signature is new, and a picture over the page is worth a word.
-    fn judge_signing(&mut self, field: &Field) -> Result<(), PdfError> {
+    fn judge_signing(&mut self, field: &Field, step: Step) -> Result<(), PdfError> {
         let name = &field.name;
         let Object::Dict(signature) = self.newest.resolve(&field.value)? else {
-            self.allow(Step::Signing, &format!("新增了空的签名域“{name}”"), &format!("The empty signature field “{name}” was added"));
+            self.allow(
+                step,
+                &format!("新增了空的签名域“{name}”"),
+                &format!("The empty signature field “{name}” was added"),
+            );
             return Ok(());
         };
         self.explain_new(&field.value)?;
@@ -405,7 +419,7 @@ impl Judge<'_, '_> {
             self.allow(Step::Validation, "添加了文档时间戳", "A document time stamp was added");
             return Ok(());
         }
-        self.allow(Step::Signing, &format!("后来又加了签名“{name}”"), &format!("The signature “{name}” was added later"));
+        self.allow(step, &format!("后来又加了签名“{name}”"), &format!("The signature “{name}” was added later"));
         let rect = self.newest.get(&field.dict, b"Rect")?;
         let sides: Vec<f64> = rect.array().into_iter().flatten().filter_map(Object::number).collect();
         if matches!(sides.as_slice(), [a, b, c, d] if a != c && b != d) {
@@ -423,7 +437,10 @@ impl Judge<'_, '_> {
         let differing = differing(&old.dict, &new.dict);
         if let Some(key) = differing.iter().find(|k| !FILLED.contains(&&***k)) {
             let key = String::from_utf8_lossy(key).into_owned();
-            self.doubt(&format!("表单域“{name}”的/{key}被修改"), &format!("/{key} of the form field “{name}” was changed"));
+            self.doubt(
+                &format!("表单域“{name}”的/{key}被修改"),
+                &format!("/{key} of the form field “{name}” was changed"),
+            );
             return Ok(());
         }
         let was_signed = old.is_signature() && !self.signed.resolve(&old.value)?.is_null();
@@ -432,7 +449,10 @@ impl Judge<'_, '_> {
             return Ok(());
         }
         if self.leave.locks.iter().any(|l| l.holds(name)) {
-            self.forbid(&format!("已锁定的表单域“{name}”被修改"), &format!("The locked form field “{name}” was changed"));
+            self.forbid(
+                &format!("已锁定的表单域“{name}”被修改"),
+                &format!("The locked form field “{name}” was changed"),
+            );
         }
         self.explained.insert(r.number);
         for key in [b"AP".as_slice(), b"MK"] {
@@ -441,10 +461,14 @@ impl Judge<'_, '_> {
             }
         }
         if new.is_signature() {
-            self.judge_signing(new)
+            self.judge_signing(new, Step::Signing)
         } else {
             self.explain_new(&new.value)?;
-            self.allow(Step::Filling, &format!("填写了表单域“{name}”"), &format!("The form field “{name}” was filled in"));
+            self.allow(
+                Step::Filling,
+                &format!("填写了表单域“{name}”"),
+                &format!("The form field “{name}” was filled in"),
+            );
             Ok(())
         }
     }
@@ -470,9 +494,16 @@ impl Judge<'_, '_> {
                 }
                 let name = &new.name;
                 if self.leave.locks.iter().any(|l| l.holds(name)) {
-                    self.forbid(&format!("已锁定的表单域“{name}”被修改"), &format!("The locked form field “{name}” was changed"));
+                    self.forbid(
+                        &format!("已锁定的表单域“{name}”被修改"),
+                        &format!("The locked form field “{name}” was changed"),
+                    );
                 }
-                self.allow(Step::Filling, &format!("填写了表单域“{name}”"), &format!("The form field “{name}” was filled in"));
+                self.allow(
+                    Step::Filling,
+                    &format!("填写了表单域“{name}”"),
+                    &format!("The form field “{name}” was filled in"),
+                );
             }
         }
         Ok(())
@@ -514,7 +545,10 @@ impl Judge<'_, '_> {
             let strange = new_annots.iter().filter(|a| !old_annots.contains(a));
             let strange = strange.filter(|a| a.reference().is_none_or(|r| !self.explained.contains(&r.number))).count();
             if gone {
-                self.doubt(&format!("第{number}页的注释被删除"), &format!("An annotation of page {number} was removed"));
+                self.doubt(
+                    &format!("第{number}页的注释被删除"),
+                    &format!("An annotation of page {number} was removed"),
+                );
             }
             if strange > 0 {
                 self.doubt(&format!("第{number}页新增了注释"), &format!("Annotations were added to page {number}"));
@@ -542,13 +576,22 @@ impl Judge<'_, '_> {
                 if structure.is_some_and(|d| d.is(b"Type", b"XRef") || d.is(b"Type", b"ObjStm")) {
                     continue;
                 }
-                self.doubt(&format!("新增对象{number}用途不明"), &format!("The new object {number} has no known purpose"));
+                self.doubt(
+                    &format!("新增对象{number}用途不明"),
+                    &format!("The new object {number} has no known purpose"),
+                );
                 continue;
             }
             if shown.contains(&number) {
-                self.forbid(&format!("页面内容（对象{number}）被修改"), &format!("Page content (object {number}) was changed"));
+                self.forbid(
+                    &format!("页面内容（对象{number}）被修改"),
+                    &format!("Page content (object {number}) was changed"),
+                );
             } else {
-                self.doubt(&format!("对象{number}被修改或删除"), &format!("The object {number} was changed or removed"));
+                self.doubt(
+                    &format!("对象{number}被修改或删除"),
+                    &format!("The object {number} was changed or removed"),
+                );
             }
         }
         Ok(())

@@ -65,7 +65,8 @@ impl<'a> File<'a> {
                 None => PdfError::NotPdf,
             });
         }
-        let (_, start) = startxref(bytes).ok_or(PdfError::Broken { at: bytes.len(), what: "the end has no startxref" })?;
+        let (_, start) =
+            startxref(bytes).ok_or(PdfError::Broken { at: bytes.len(), what: "the end has no startxref" })?;
         let (newest, older) = xref::chain(bytes, start)?;
         let purse = Cell::new(limits::PDF_WORK_BASE + limits::PDF_WORK_PER_BYTE * bytes.len() as u64);
         let file = Self { bytes, newest, older, loaded: RefCell::default(), packs: RefCell::default(), purse };
@@ -251,7 +252,8 @@ impl<'a> File<'a> {
                 lexer.unsigned()
             };
             let pair = next().zip(next());
-            let pair = pair.and_then(|(n, o)| Some((u32::try_from(n).ok()?, usize::try_from(o).ok()?.checked_add(first)?)));
+            let pair =
+                pair.and_then(|(n, o)| Some((u32::try_from(n).ok()?, usize::try_from(o).ok()?.checked_add(first)?)));
             index.push(pair.ok_or_else(|| bad("an object stream's index is malformed"))?);
         }
         let pack = Rc::new(Pack { data, index });

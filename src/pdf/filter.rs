@@ -102,7 +102,15 @@ fn lzw(data: &[u8], early: bool, out: &mut Bounded) -> Result<(), PdfError> {
         previous = Some((start, out.bytes.len() - start));
         // The decoder's table lags one entry behind the encoder's.
         let next = 258 + table.len() + 1 + usize::from(early);
-        width = if next > 2048 { 12 } else if next > 1024 { 11 } else if next > 512 { 10 } else { 9 };
+        width = if next > 2048 {
+            12
+        } else if next > 1024 {
+            11
+        } else if next > 512 {
+            10
+        } else {
+            9
+        };
     }
     Ok(())
 }
@@ -158,7 +166,8 @@ fn run_length(data: &[u8], out: &mut Bounded) -> Result<(), PdfError> {
         match *head {
             128 => break,
             n @ 0..=127 => {
-                let (run, after) = tail.split_at_checked(usize::from(n) + 1).ok_or_else(|| broken("a run ends early"))?;
+                let (run, after) =
+                    tail.split_at_checked(usize::from(n) + 1).ok_or_else(|| broken("a run ends early"))?;
                 out.extend(run)?;
                 rest = after;
             }

@@ -71,6 +71,14 @@ impl<'a> Lexer<'a> {
         here && ends
     }
 
+    /// A bare word, such as an operator; empty where none stands here.
+    pub fn word(&mut self) -> &'a [u8] {
+        let length = self.rest().iter().take_while(|&&b| is_regular(b)).count();
+        let word = self.rest().get(..length).unwrap_or_default();
+        self.pos += length;
+        word
+    }
+
     /// An unsigned integer token; `None` leaves the position alone.
     pub fn unsigned(&mut self) -> Option<u64> {
         let digits = self.rest().iter().take_while(|b| b.is_ascii_digit()).count();
@@ -139,7 +147,8 @@ impl<'a> Lexer<'a> {
         let mut i = 0;
         while let Some(&b) = raw.get(i) {
             // §7.3.5: `#` and two digits stand for a byte; a stray `#` is kept, as PDF 1.1 wrote it.
-            let pair = (b == b'#').then(|| Some((hex_value(*raw.get(i + 1)?)?, hex_value(*raw.get(i + 2)?)?))).flatten();
+            let pair =
+                (b == b'#').then(|| Some((hex_value(*raw.get(i + 1)?)?, hex_value(*raw.get(i + 2)?)?))).flatten();
             match pair {
                 Some((hi, lo)) => {
                     name.push(hi << 4 | lo);
@@ -280,7 +289,10 @@ impl<'a> Lexer<'a> {
         self.pos = start;
         let length = self.rest().iter().take_while(|&&b| is_regular(b)).count();
         let token = self.rest().get(..length).and_then(|t| std::str::from_utf8(t).ok()).unwrap_or_default();
-        let plain = token.bytes().enumerate().all(|(i, b)| b.is_ascii_digit() || b == b'.' || (i == 0 && (b == b'-' || b == b'+')));
+        let plain = token
+            .bytes()
+            .enumerate()
+            .all(|(i, b)| b.is_ascii_digit() || b == b'.' || (i == 0 && (b == b'-' || b == b'+')));
         let value = match token.parse::<i64>() {
             _ if !plain => None,
             Ok(n) => Some(Object::Int(n)),
@@ -314,7 +326,8 @@ mod tests {
 
     #[test]
     fn reads_every_kind_of_object() {
-        let dict = read("<</A#42 12 0 R/N -.5/S(a\\(b\\051(c)\\\r\n\\101)/H<48 6>/L[1 2 0 R null true]%x\n/E<<>>>>").unwrap();
+        let dict =
+            read("<</A#42 12 0 R/N -.5/S(a\\(b\\051(c)\\\r\n\\101)/H<48 6>/L[1 2 0 R null true]%x\n/E<<>>>>").unwrap();
         let dict = dict.dict().unwrap();
         assert_eq!(dict.get(b"AB"), Some(&Object::Ref(Ref { number: 12, generation: 0 })));
         assert_eq!(dict.get(b"N"), Some(&Object::Real(-0.5)));

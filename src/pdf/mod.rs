@@ -1,10 +1,10 @@
 //! PDF (ISO 32000-1): read as it lies, sealed by an update over the tail, judged by its revisions.
 //!
-//! Two readers live here on purpose. [`file`] is ours: it keeps byte offsets and revisions, loads an object when it
-//! is asked for, repairs nothing, and serves sealing ([`seal`]) and verification ([`signatures`], [`changes`]).
-//! [`text`] asks hayro, which knows fonts, where a word stands on a page.
+//! The reader ([`file`]) keeps byte offsets and revisions, loads an object when it is asked for and repairs nothing. On
+//! it stand sealing ([`seal`]), verification ([`signatures`], [`changes`]) and finding a word on a page ([`text`]).
 //!
-//! Absent: decryption (an encrypted file is refused), repair, and any rewriting of what was already in the file.
+//! Absent: decryption (an encrypted file is refused), repair, any rewriting of what was already in the file, and the
+//! painting of pages.
 
 use crate::message::Message;
 
@@ -16,8 +16,10 @@ pub mod object;
 pub mod page;
 pub mod seal;
 pub mod signatures;
+pub mod text;
 
 mod filter;
+mod font;
 mod lex;
 mod update;
 pub mod xref;
@@ -42,8 +44,9 @@ pub enum PdfError {
     OutsidePage { width_mm: u32, height_mm: u32 },
     /// A certification signature must be the first (ISO 32000-1 §12.8.2.2).
     AlreadySigned,
-    /// The author's certification allows no more signatures (DocMDP P=1).
-    ClosedByCertification,
+    /// The author certified the file (DocMDP), and a new signature field would break that: at level 1 nothing may
+    /// come, at level 2 only fields that already exist may be signed, and at level 3 verifiers disagree.
+    ClosedByCertification { level: i64 },
     /// An earlier signature locked the form fields (FieldMDP, or /Lock with P=1).
     ClosedByLock,
     /// The CMS does not fit into the hole left for it.
@@ -58,7 +61,11 @@ impl PdfError {
     /// What to tell the person who brought the file.
     pub fn message(&self) -> Message {
         match self {
-            Self::NotPdf => Message::new("pdf.not-a-pdf", "文件不是PDF。请提供PDF文件。", "The file is not a PDF. Supply a PDF file."),
+            Self::NotPdf => Message::new(
+                "pdf.not-a-pdf",
+                "文件不是PDF。请提供PDF文件。",
+                "The file is not a PDF. Supply a PDF file.",
+            ),
             Self::Encrypted => Message::new(
                 "pdf.encrypted",
                 "文件已加密。请先解除密码保护，再重新提交。",
@@ -72,7 +79,9 @@ impl PdfError {
             Self::OverLimit { what, limit } => Message::new(
                 "pdf.over-limit",
                 format!("文件超出处理上限（{what}，上限{limit}）。请拆分或压缩后再提交。"),
-                format!("The file is beyond what is taken ({what}, at most {limit}). Split or compress it and submit again."),
+                format!(
+                    "The file is beyond what is taken ({what}, at most {limit}). Split or compress it and submit again."
+                ),
             ),
             Self::NoPages => Message::new(
                 "pdf.no-pages",
@@ -94,10 +103,12 @@ impl PdfError {
                 "文件已有签名，不能再作认证签名。请改用普通签章，或提交未签名的原件。",
                 "The file is already signed, so it cannot be certified. Seal it as an approval, or supply the unsigned original.",
             ),
-            Self::ClosedByCertification => Message::new(
+            Self::ClosedByCertification { level } => Message::new(
                 "pdf.closed-by-certification",
-                "文件的认证签名不允许任何后续签章（DocMDP 1）。请提交未锁定的原件。",
-                "The file's certification allows no later signature (DocMDP 1). Supply the original that is not locked.",
+                format!("文件已由作者作认证签名（DocMDP {level}），新增签章会使其失效。请提交未认证的原件。"),
+                format!(
+                    "The author certified the file (DocMDP {level}); a new seal would break that. Supply the original before its certification."
+                ),
             ),
             Self::ClosedByLock => Message::new(
                 "pdf.closed-by-lock",
@@ -107,7 +118,9 @@ impl PdfError {
             Self::HoleTooSmall { need, have } => Message::new(
                 "pdf.hole-too-small",
                 format!("签名数据{need}字节，超出预留的{have}字节。请联系系统管理员加大预留。"),
-                format!("The signature takes {need} bytes, {have} were reserved. Ask the administrator to reserve more."),
+                format!(
+                    "The signature takes {need} bytes, {have} were reserved. Ask the administrator to reserve more."
+                ),
             ),
             Self::NotCms => Message::new(
                 "pdf.not-cms",
@@ -117,7 +130,9 @@ impl PdfError {
             Self::NotPrepared { what } => Message::new(
                 "pdf.not-prepared",
                 format!("保存的待签文件前后不一致（{what}）。请重新发起用印。"),
-                format!("The stored document waiting for its signature contradicts itself ({what}). Start the sealing again."),
+                format!(
+                    "The stored document waiting for its signature contradicts itself ({what}). Start the sealing again."
+                ),
             ),
         }
     }

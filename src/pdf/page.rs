@@ -15,6 +15,8 @@ pub(super) const POINTS_PER_MM: f64 = 72.0 / 25.4;
 pub struct Page {
     pub reference: Ref,
     pub dict: Dict,
+    /// /Resources, possibly inherited.
+    pub(super) resources: Option<Object>,
     media_box: Option<Object>,
     crop_box: Option<Object>,
     rotate: Option<Object>,
@@ -60,7 +62,8 @@ pub fn walk(file: &File<'_>, mut visit: impl FnMut(u32, &Page) -> ControlFlow<()
     let catalog = file.catalog()?;
     let root = catalog.object.dict().and_then(|c| c.get(b"Pages")).and_then(Object::reference);
     let Some(root) = root else { return Err(PdfError::NoPages) };
-    let top = Page { reference: root, dict: Dict::empty(), media_box: None, crop_box: None, rotate: None };
+    let top =
+        Page { reference: root, dict: Dict::empty(), resources: None, media_box: None, crop_box: None, rotate: None };
     let (mut waiting, mut seen, mut visited) = (vec![top], HashSet::new(), 0u32);
     while let Some(mut node) = waiting.pop() {
         let broken = |what| PdfError::Broken { at: 0, what };
@@ -81,6 +84,7 @@ pub fn walk(file: &File<'_>, mut visit: impl FnMut(u32, &Page) -> ControlFlow<()
             let own = file.get(dict, key)?;
             Ok(if own.is_null() { from } else { Some(own) })
         };
+        node.resources = inherit(b"Resources", node.resources)?;
         node.media_box = inherit(b"MediaBox", node.media_box)?;
         node.crop_box = inherit(b"CropBox", node.crop_box)?;
         node.rotate = inherit(b"Rotate", node.rotate)?;
@@ -156,6 +160,18 @@ impl Sheet {
             _ => (right - y, top - x),
         }
     }
+
+    /// The way back: a point of the page's own space in millimetres from the top left of the display.
+    pub fn to_display(&self, x: f64, y: f64) -> (f64, f64) {
+        let [left, bottom, right, top] = self.visible;
+        let (x, y) = match self.turns {
+            0 => (x - left, top - y),
+            1 => (y - bottom, x - left),
+            2 => (right - x, y - bottom),
+            _ => (top - y, right - x),
+        };
+        (x / self.scale, y / self.scale)
+    }
 }
 
 #[cfg(test)]
@@ -164,10 +180,15 @@ mod tests {
 
     #[test]
     fn millimetres_follow_the_turned_page() {
-        let sheet = |turns| Sheet { width_mm: 0.0, height_mm: 0.0, turns, visible: [10.0, 20.0, 110.0, 220.0], scale: 1.0 };
+        let sheet =
+            |turns| Sheet { width_mm: 0.0, height_mm: 0.0, turns, visible: [10.0, 20.0, 110.0, 220.0], scale: 1.0 };
         assert_eq!(sheet(0).to_page(1.0, 2.0), (11.0, 218.0));
         assert_eq!(sheet(1).to_page(1.0, 2.0), (12.0, 21.0));
         assert_eq!(sheet(2).to_page(1.0, 2.0), (109.0, 22.0));
         assert_eq!(sheet(3).to_page(1.0, 2.0), (108.0, 219.0));
+        for turns in 0..4 {
+            let (x, y) = sheet(turns).to_page(3.0, 4.0);
+            assert_eq!(sheet(turns).to_display(x, y), (3.0, 4.0));
+        }
     }
 }

@@ -99,7 +99,11 @@ pub fn prepare(draft: &[u8], plan: &SealPlan<'_>) -> Result<Prepared, PdfError> 
     let widget_dict = format!(
         // F 132: Print (ISO 19005-3 §6.3.2) and Locked.
         "<</Type/Annot/Subtype/Widget/FT/Sig/T({})/V {} 0 R/F 132/Rect[{rect}]/P {} {} R/AP<</N {} 0 R>>>>",
-        name.unwrap_or_default(), signature.number, page.reference.number, page.reference.generation, picture.number,
+        name.unwrap_or_default(),
+        signature.number,
+        page.reference.number,
+        page.reference.generation,
+        picture.number,
     );
     update.write(widget, widget_dict.as_bytes());
     let reference = format!("{} 0 R", widget.number);
@@ -140,7 +144,8 @@ impl Prepared {
         let wrong = |what| PdfError::NotPrepared { what };
         let inside = hole.start.checked_add(1).zip(hole.end.checked_sub(1)).and_then(|(a, b)| bytes.get(a..b));
         let blank = inside.is_some_and(|zeros| zeros.iter().all(|&b| b == b'0'));
-        let framed = bytes.get(hole.start) == Some(&b'<') && hole.end.checked_sub(1).and_then(|e| bytes.get(e)) == Some(&b'>');
+        let framed =
+            bytes.get(hole.start) == Some(&b'<') && hole.end.checked_sub(1).and_then(|e| bytes.get(e)) == Some(&b'>');
         if !(blank && framed) {
             return Err(wrong("the hole is not blank"));
         }
@@ -149,8 +154,10 @@ impl Prepared {
         for field in form::fields(&file)? {
             let Object::Dict(signature) = file.resolve(&field.value)? else { continue };
             if field.is_signature() && signature.entry(b"Contents").is_some_and(|e| e.span == hole) {
-                let range: Option<Vec<usize>> =
-                    signature.get(b"ByteRange").and_then(Object::array).map(|a| a.iter().filter_map(Object::count).collect());
+                let range: Option<Vec<usize>> = signature
+                    .get(b"ByteRange")
+                    .and_then(Object::array)
+                    .map(|a| a.iter().filter_map(Object::count).collect());
                 belongs = range == Some(vec![0, hole.start, hole.end, bytes.len() - hole.end]);
             }
         }
@@ -211,7 +218,15 @@ fn may_be_signed(file: &File<'_>, fields: &[Field], certify: bool) -> Result<(),
             let parameters = file.get_dict(&reference, b"TransformParams")?;
             let parameter = |key: &[u8]| parameters.as_ref().map_or(Ok(Object::Null), |p| file.get(p, key));
             match file.get(&reference, b"TransformMethod")?.name() {
-                Some(b"DocMDP") if parameter(b"P")?.int() == Some(1) => return Err(PdfError::ClosedByCertification),
+                // Table 254: only level 3 speaks of new annotations, and a new field is one; 2 is the default.
+                Some(b"DocMDP") => {
+                    let level = parameter(b"P")?.int().unwrap_or(2);
+                    return Err(if certify {
+                        PdfError::AlreadySigned
+                    } else {
+                        PdfError::ClosedByCertification { level }
+                    });
+                }
                 // A new field is none of those that /Include names; /All and /Exclude reach it.
                 Some(b"FieldMDP") if parameter(b"Action")?.name() != Some(b"Include") => {
                     return Err(PdfError::ClosedByLock);
@@ -238,7 +253,12 @@ fn signature_dictionary(plan: &SealPlan<'_>) -> (Vec<u8>, Range<usize>) {
     let at = plan.at.to_offset(time::UtcOffset::UTC);
     let mut rest = format!(
         "/M(D:{:04}{:02}{:02}{:02}{:02}{:02}+00'00')",
-        at.year(), u8::from(at.month()), at.day(), at.hour(), at.minute(), at.second()
+        at.year(),
+        u8::from(at.month()),
+        at.day(),
+        at.hour(),
+        at.minute(),
+        at.second()
     );
     for (key, value) in [("Name", plan.signer_name), ("Reason", plan.reason), ("Location", plan.location)] {
         if !value.is_empty() {

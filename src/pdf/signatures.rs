@@ -164,8 +164,10 @@ fn one(file: &File<'_>, field: &Field, dict: &Dict) -> Result<(Signature, Leave)
     let bytes = file.bytes();
     let mut findings = Vec::new();
     let mut finding = |id, zh: &str, en: &str| findings.push(Message::new(id, zh, en));
-    let string = |key: &[u8]| -> Result<Option<Vec<u8>>, PdfError> { Ok(file.get(dict, key)?.string().map(<[u8]>::to_vec)) };
-    let sub_filter = file.get(dict, b"SubFilter")?.name().map(|n| String::from_utf8_lossy(n).into_owned()).unwrap_or_default();
+    let string =
+        |key: &[u8]| -> Result<Option<Vec<u8>>, PdfError> { Ok(file.get(dict, key)?.string().map(<[u8]>::to_vec)) };
+    let sub_filter =
+        file.get(dict, b"SubFilter")?.name().map(|n| String::from_utf8_lossy(n).into_owned()).unwrap_or_default();
 
     let numbers: Option<Vec<usize>> = match file.get(dict, b"ByteRange")? {
         Object::Array(items) if items.len() <= 64 => items.iter().map(|o| file.resolve(o).ok()?.count()).collect(),
@@ -185,7 +187,8 @@ fn one(file: &File<'_>, field: &Field, dict: &Dict) -> Result<(Signature, Leave)
         _ => field.reference.map(|r| file.load(r)).transpose()?.flatten().is_some_and(|l| !l.is_packed()),
     };
     let hole = dict.entry(b"Contents").filter(|_| in_file).map(|e| e.span.clone());
-    let inside = hole.as_ref().and_then(|h| bytes.get(h.clone())).and_then(|h| h.strip_prefix(b"<")?.strip_suffix(b">"));
+    let inside =
+        hole.as_ref().and_then(|h| bytes.get(h.clone())).and_then(|h| h.strip_prefix(b"<")?.strip_suffix(b">"));
     let only_hex = inside.is_some_and(|h| h.iter().all(u8::is_ascii_hexdigit));
     if dict.doubled().is_some() {
         finding("pdf.key-twice", "签名字典中有重复的键", "A key is written twice in the signature dictionary");
@@ -201,7 +204,8 @@ fn one(file: &File<'_>, field: &Field, dict: &Dict) -> Result<(Signature, Leave)
         _ => Coverage::None,
     };
     if coverage == Coverage::None {
-        let (zh, en) = ("签名范围不是“全文减去签名值”", "The signed range is not the whole text less the signature value");
+        let (zh, en) =
+            ("签名范围不是“全文减去签名值”", "The signed range is not the whole text less the signature value");
         finding("pdf.byte-range", zh, en);
     }
     let signed_length = match (coverage, numbers.as_slice()) {
@@ -296,7 +300,10 @@ fn judge_changes(file: &File<'_>, found: &mut [(Signature, Leave)]) {
         let bytes = file.bytes();
         match signature.signed_length {
             None => {
-                let (zh, en) = ("签名范围不完整，无法判断后续修改", "The signed range is not sound, so later changes cannot be told");
+                let (zh, en) = (
+                    "签名范围不完整，无法判断后续修改",
+                    "The signed range is not sound, so later changes cannot be told",
+                );
                 say(LaterChanges::Suspicious, "pdf.byte-range", zh, en);
             }
             Some(end) if bytes.get(end..).is_some_and(|rest| rest.iter().all(|&b| is_space(b))) => {}
@@ -312,7 +319,8 @@ fn judge_changes(file: &File<'_>, found: &mut [(Signature, Leave)]) {
                     }
                 }
                 Err(_) => {
-                    let (zh, en) = ("签名时的文件状态无法单独打开", "The file as it was signed cannot be opened by itself");
+                    let (zh, en) =
+                        ("签名时的文件状态无法单独打开", "The file as it was signed cannot be opened by itself");
                     say(LaterChanges::Suspicious, "pdf.revision-unreadable", zh, en);
                 }
             },

@@ -116,9 +116,8 @@ impl<'f, 'a> Update<'f, 'a> {
     /// The inside of the trailer dictionary: everything the last one said (§7.5.6), with the chain, the size and the
     /// second half of /ID (§14.4) brought up to date.
     fn trailer(&self, at: usize) -> Result<Vec<u8>, PdfError> {
-        const OWN: [&[u8]; 11] = [
-            b"Size", b"Prev", b"XRefStm", b"ID", b"Type", b"W", b"Index", b"Length", b"Filter", b"DecodeParms", b"DL",
-        ];
+        const OWN: [&[u8]; 11] =
+            [b"Size", b"Prev", b"XRefStm", b"ID", b"Type", b"W", b"Index", b"Length", b"Filter", b"DecodeParms", b"DL"];
         let newest = self.file.newest();
         let mut inside = Vec::new();
         for entry in newest.trailer.entries() {
@@ -153,7 +152,8 @@ pub(super) struct Piece<'s> {
 
 impl<'s> Piece<'s> {
     pub fn of(file: &'s File<'_>, loaded: &'s Loaded) -> Result<Self, PdfError> {
-        let broken = PdfError::Broken { at: loaded.span.start, what: "an object that must be changed is no dictionary" };
+        let broken =
+            PdfError::Broken { at: loaded.span.start, what: "an object that must be changed is no dictionary" };
         match &loaded.object {
             Object::Dict(dict) => Ok(Self { raw: file.raw(loaded), base: loaded.span.start, dict }),
             _ => Err(broken),
@@ -169,7 +169,9 @@ impl<'s> Piece<'s> {
     /// A dictionary written directly into this one.
     pub fn inner(&self, key: &[u8]) -> Option<Self> {
         match self.dict.entry(key)? {
-            DictEntry { value: Object::Dict(dict), span, .. } => Some(Self { raw: self.value(key)?, base: span.start, dict }),
+            DictEntry { value: Object::Dict(dict), span, .. } => {
+                Some(Self { raw: self.value(key)?, base: span.start, dict })
+            }
             _ => None,
         }
     }
@@ -214,7 +216,8 @@ pub(super) fn with_item(raw: &[u8], item: &str) -> Vec<u8> {
 fn name(decoded: &[u8]) -> Vec<u8> {
     let mut out = vec![b'/'];
     for &b in decoded {
-        let plain = Lexer::at(&[b'/', b, b'/'], 0).object().is_ok_and(|o| o.name() == Some(&[b])) && b.is_ascii_graphic();
+        let plain =
+            Lexer::at(&[b'/', b, b'/'], 0).object().is_ok_and(|o| o.name() == Some(&[b])) && b.is_ascii_graphic();
         if plain && b != b'#' {
             out.push(b);
         } else {

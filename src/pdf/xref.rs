@@ -112,10 +112,9 @@ impl Section {
                         offset: usize::try_from(second?).ok()?,
                         generation: u16::try_from(third?).ok()?,
                     }),
-                    2 => Some(Entry::Packed {
-                        stream: u32::try_from(second?).ok()?,
-                        index: u32::try_from(third?).ok()?,
-                    }),
+                    2 => {
+                        Some(Entry::Packed { stream: u32::try_from(second?).ok()?, index: u32::try_from(third?).ok()? })
+                    }
                     // §7.5.8.3: any other type is a reference to the null object.
                     _ => Some(Entry::Free),
                 })();
@@ -307,7 +306,10 @@ fn table_entries(bytes: &[u8], lexer: &mut Lexer<'_>, count: u32) -> Result<Entr
                 return Some(Entry::Free);
             }
             let used = lexer.keyword(b"n");
-            used.then_some(Entry::At { offset: usize::try_from(offset).ok()?, generation: u16::try_from(generation).ok()? })
+            used.then_some(Entry::At {
+                offset: usize::try_from(offset).ok()?,
+                generation: u16::try_from(generation).ok()?,
+            })
         });
         entries.push(entry.ok_or_else(|| lexer.broken("a cross-reference entry is malformed"))?);
     }
@@ -338,7 +340,9 @@ impl Filters {
         let list = |long: &[u8], short: &[u8]| -> Result<Vec<Object>, PdfError> {
             match dict.get(long).or_else(|| dict.get(short)).map(&resolve).transpose()? {
                 None | Some(Object::Null) => Ok(Vec::new()),
-                Some(Object::Array(items)) if items.len() <= limits::PDF_FILTERS => items.iter().map(&resolve).collect(),
+                Some(Object::Array(items)) if items.len() <= limits::PDF_FILTERS => {
+                    items.iter().map(&resolve).collect()
+                }
                 Some(Object::Array(_)) => {
                     Err(PdfError::OverLimit { what: "filters of one stream", limit: limits::PDF_FILTERS as u64 })
                 }

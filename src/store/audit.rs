@@ -29,7 +29,14 @@ pub struct OutboxEntry {
     pub payload: serde_json::Value,
 }
 
-pub(super) async fn audit(tx: &mut Transaction<'static, Any>, at: OffsetDateTime, who: &str, what: &str, subject: &str, detail: &serde_json::Value) -> Result<(), StoreError> {
+pub(super) async fn audit(
+    tx: &mut Transaction<'static, Any>,
+    at: OffsetDateTime,
+    who: &str,
+    what: &str,
+    subject: &str,
+    detail: &serde_json::Value,
+) -> Result<(), StoreError> {
     sqlx::query("INSERT INTO audit_event (id, at, who, what, subject, detail) VALUES ($1, $2, $3, $4, $5, $6)")
         .bind(fresh_id()?)
         .bind(micros(at))
@@ -42,7 +49,13 @@ pub(super) async fn audit(tx: &mut Transaction<'static, Any>, at: OffsetDateTime
     Ok(())
 }
 
-pub(super) async fn post(tx: &mut Transaction<'static, Any>, at: OffsetDateTime, kind: &str, subject: &str, payload: &serde_json::Value) -> Result<(), StoreError> {
+pub(super) async fn post(
+    tx: &mut Transaction<'static, Any>,
+    at: OffsetDateTime,
+    kind: &str,
+    subject: &str,
+    payload: &serde_json::Value,
+) -> Result<(), StoreError> {
     sqlx::query("INSERT INTO outbox (id, kind, subject, payload, written_at) VALUES ($1, $2, $3, $4, $5)")
         .bind(fresh_id()?)
         .bind(kind)
@@ -56,7 +69,14 @@ pub(super) async fn post(tx: &mut Transaction<'static, Any>, at: OffsetDateTime,
 
 impl Store {
     /// An audit event that belongs to no other write (a sign-in, a refused request).
-    pub async fn audit(&self, at: OffsetDateTime, who: &str, what: &str, subject: &str, detail: &serde_json::Value) -> Result<(), StoreError> {
+    pub async fn audit(
+        &self,
+        at: OffsetDateTime,
+        who: &str,
+        what: &str,
+        subject: &str,
+        detail: &serde_json::Value,
+    ) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
         audit(&mut tx, at, who, what, subject, detail).await?;
         Ok(tx.commit().await?)
@@ -71,21 +91,34 @@ impl Store {
         rows.iter()
             .map(|row| {
                 let row = Reading("audit_event", row);
-                Ok(AuditEvent { at: row.time("at")?, who: row.get("who")?, what: row.get("what")?, subject: row.get("subject")?, detail: row.json("detail")? })
+                Ok(AuditEvent {
+                    at: row.time("at")?,
+                    who: row.get("who")?,
+                    what: row.get("what")?,
+                    subject: row.get("subject")?,
+                    detail: row.json("detail")?,
+                })
             })
             .collect()
     }
 
     /// What still has to be delivered, oldest first, at most `limit`.
     pub async fn outbox(&self, limit: u16) -> Result<Vec<OutboxEntry>, StoreError> {
-        let rows = sqlx::query("SELECT id, kind, subject, payload FROM outbox WHERE delivered_at IS NULL ORDER BY written_at, id LIMIT $1")
-            .bind(i64::from(limit))
-            .fetch_all(&self.read)
-            .await?;
+        let rows = sqlx::query(
+            "SELECT id, kind, subject, payload FROM outbox WHERE delivered_at IS NULL ORDER BY written_at, id LIMIT $1",
+        )
+        .bind(i64::from(limit))
+        .fetch_all(&self.read)
+        .await?;
         rows.iter()
             .map(|row| {
                 let row = Reading("outbox", row);
-                Ok(OutboxEntry { id: row.get("id")?, kind: row.get("kind")?, subject: row.get("subject")?, payload: row.json("payload")? })
+                Ok(OutboxEntry {
+                    id: row.get("id")?,
+                    kind: row.get("kind")?,
+                    subject: row.get("subject")?,
+                    payload: row.json("payload")?,
+                })
             })
             .collect()
     }

@@ -7,6 +7,7 @@ use super::audit::audit;
 use super::row::Reading;
 use super::seals::already;
 use super::{Store, StoreError, micros};
+use crate::pki::issue::Reason;
 
 /// Which of the two authorities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -28,17 +29,6 @@ pub struct CaCertificate {
     pub made_at: OffsetDateTime,
 }
 
-/// Why a certificate was revoked (RFC 5280 §5.3.1), as far as this service says it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum RevocationReason {
-    KeyCompromise,
-    Superseded,
-    /// The seal was abolished.
-    CessationOfOperation,
-    PrivilegeWithdrawn,
-}
-
 /// A revoked certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revocation {
@@ -47,7 +37,7 @@ pub struct Revocation {
     /// Label of the issuing authority.
     pub issuer: String,
     pub at: OffsetDateTime,
-    pub reason: RevocationReason,
+    pub reason: Reason,
     /// The document that ordered it.
     pub document: String,
 }
@@ -67,31 +57,41 @@ impl Store {
     /// Files an authority's certificate; there is one per label.
     pub async fn add_ca_certificate(&self, ca: &CaCertificate, who: &str) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
-        sqlx::query("INSERT INTO ca_certificate (label, kind, serial, certificate, made_at) VALUES ($1, $2, $3, $4, $5)")
-            .bind(&ca.label)
-            .bind(match ca.kind {
-                CaKind::Root => "root",
-                CaKind::Issuing => "issuing",
-            })
-            .bind(&ca.serial)
-            .bind(ca.certificate.as_slice())
-            .bind(micros(ca.made_at))
-            .execute(&mut *tx)
-            .await
-            .map_err(|e| already(e, "store.ca", "该证书机构已建立", "this certificate authority already exists"))?;
+        sqlx::query(
+            "INSERT INTO ca_certificate (label, kind, serial, certificate, made_at) VALUES ($1, $2, $3, $4, $5)",
+        )
+        .bind(&ca.label)
+        .bind(match ca.kind {
+            CaKind::Root => "root",
+            CaKind::Issuing => "issuing",
+        })
+        .bind(&ca.serial)
+        .bind(ca.certificate.as_slice())
+        .bind(micros(ca.made_at))
+        .execute(&mut *tx)
+        .await
+        .map_err(|e| already(e, "store.ca", "该证书机构已建立", "this certificate authority already exists"))?;
         audit(&mut tx, ca.made_at, who, "ca.made", &ca.label, &serde_json::json!({ "serial": ca.serial })).await?;
         Ok(tx.commit().await?)
     }
 
     /// The service's authorities.
     pub async fn ca_certificates(&self) -> Result<Vec<CaCertificate>, StoreError> {
-        sqlx::query("SELECT label, kind, serial, certificate, made_at FROM ca_certificate ORDER BY made_at, label").fetch_all(&self.read).await?.iter().map(read_ca).collect()
+        sqlx::query("SELECT label, kind, serial, certificate, made_at FROM ca_certificate ORDER BY made_at, label")
+            .fetch_all(&self.read)
+            .await?
+            .iter()
+            .map(read_ca)
+            .collect()
     }
 
     /// Revokes a certificate; a second time changes nothing and says so.
     pub async fn revoke(&self, revocation: &Revocation, who: &str, now: OffsetDateTime) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
-        let reason = serde_json::to_value(revocation.reason).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default();
+        let reason = serde_json::to_value(revocation.reason)
+            .ok()
+            .and_then(|v| v.as_str().map(str::to_owned))
+            .unwrap_or_default();
         sqlx::query("INSERT INTO revocation (serial, issuer, at, reason, document, recorded_at) VALUES ($1, $2, $3, $4, $5, $6)")
             .bind(&revocation.serial)
             .bind(&revocation.issuer)
@@ -102,7 +102,15 @@ impl Store {
             .execute(&mut *tx)
             .await
             .map_err(|e| already(e, "store.revocation", "该证书已被吊销", "this certificate is already revoked"))?;
-        audit(&mut tx, now, who, "certificate.revoked", &revocation.serial, &serde_json::json!({ "document": revocation.document })).await?;
+        audit(
+            &mut tx,
+            now,
+            who,
+            "certificate.revoked",
+            &revocation.serial,
+            &serde_json::json!({ "document": revocation.document }),
+        )
+        .await?;
         Ok(tx.commit().await?)
     }
 
@@ -115,7 +123,13 @@ impl Store {
             .iter()
             .map(|row| {
                 let row = Reading("revocation", row);
-                Ok(Revocation { serial: row.get("serial")?, issuer: row.get("issuer")?, at: row.time("at")?, reason: row.word("reason")?, document: row.get("document")? })
+                Ok(Revocation {
+                    serial: row.get("serial")?,
+                    issuer: row.get("issuer")?,
+                    at: row.time("at")?,
+                    reason: row.word("reason")?,
+                    document: row.get("document")?,
+                })
             })
             .collect()
     }
@@ -130,7 +144,14 @@ impl Store {
             .bind(micros(crl.next_update))
             .execute(&self.write)
             .await
-            .map_err(|e| already(e, "store.crl", "该编号的吊销列表已发布，请重试", "a list with this number is already published; try again"))?;
+            .map_err(|e| {
+                already(
+                    e,
+                    "store.crl",
+                    "该编号的吊销列表已发布，请重试",
+                    "a list with this number is already published; try again",
+                )
+            })?;
         Ok(())
     }
 
@@ -151,5 +172,11 @@ impl Store {
 
 fn read_ca(row: &AnyRow) -> Result<CaCertificate, StoreError> {
     let row = Reading("ca_certificate", row);
-    Ok(CaCertificate { label: row.get("label")?, kind: row.word("kind")?, serial: row.get("serial")?, certificate: row.get("certificate")?, made_at: row.time("made_at")? })
+    Ok(CaCertificate {
+        label: row.get("label")?,
+        kind: row.word("kind")?,
+        serial: row.get("serial")?,
+        certificate: row.get("certificate")?,
+        made_at: row.time("made_at")?,
+    })
 }

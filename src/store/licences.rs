@@ -57,45 +57,80 @@ impl Store {
     }
 
     /// Records a version that has no document: cancelled, withdrawn, revoked.
-    pub async fn end_licence(&self, pending: &LicencePending, decision: &Decision, by: &OfficerId, now: OffsetDateTime) -> Result<(), StoreError> {
+    pub async fn end_licence(
+        &self,
+        pending: &LicencePending,
+        decision: &Decision,
+        by: &OfficerId,
+        now: OffsetDateTime,
+    ) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
         add_decision(&mut tx, decision, now).await?;
         add_version(&mut tx, pending, None, now).await?;
         let identifier = pending.version.identifier.to_string();
         let what = format!("licence.{}", pending.version.act.as_str());
-        audit(&mut tx, now, by.as_str(), &what, &identifier, &serde_json::json!({ "decision": pending.decision })).await?;
-        post(&mut tx, now, "licence.ended", &identifier, &serde_json::json!({ "act": pending.version.act, "decision": pending.decision })).await?;
+        audit(&mut tx, now, by.as_str(), &what, &identifier, &serde_json::json!({ "decision": pending.decision }))
+            .await?;
+        post(
+            &mut tx,
+            now,
+            "licence.ended",
+            &identifier,
+            &serde_json::json!({ "act": pending.version.act, "decision": pending.decision }),
+        )
+        .await?;
         Ok(tx.commit().await?)
     }
 
     /// A decision by its number.
     pub async fn decision(&self, number: &str) -> Result<Option<DecisionRequest>, StoreError> {
-        let row = sqlx::query("SELECT decision FROM decision WHERE number = $1").bind(number).fetch_optional(&self.read).await?;
+        let row = sqlx::query("SELECT decision FROM decision WHERE number = $1")
+            .bind(number)
+            .fetch_optional(&self.read)
+            .await?;
         row.as_ref().map(|row| Reading("decision", row).json("decision")).transpose()
     }
 
     /// A sealed document by its SHA-256 (hexadecimal).
     pub async fn document(&self, sha256: &str) -> Result<Option<Document>, StoreError> {
-        let row = sqlx::query("SELECT sha256, media_type, bytes FROM document WHERE sha256 = $1").bind(sha256).fetch_optional(&self.read).await?;
+        let row = sqlx::query("SELECT sha256, media_type, bytes FROM document WHERE sha256 = $1")
+            .bind(sha256)
+            .fetch_optional(&self.read)
+            .await?;
         row.as_ref()
             .map(|row| {
                 let row = Reading("document", row);
-                Ok(Document { sha256: row.get("sha256")?, media_type: row.get("media_type")?, bytes: row.get("bytes")? })
+                Ok(Document {
+                    sha256: row.get("sha256")?,
+                    media_type: row.get("media_type")?,
+                    bytes: row.get("bytes")?,
+                })
             })
             .transpose()
     }
 }
 
 /// Files the decision, or finds the same one there; another under the same number is a conflict.
-pub(super) async fn add_decision(tx: &mut Transaction<'static, Any>, decision: &Decision, now: OffsetDateTime) -> Result<(), StoreError> {
+pub(super) async fn add_decision(
+    tx: &mut Transaction<'static, Any>,
+    decision: &Decision,
+    now: OffsetDateTime,
+) -> Result<(), StoreError> {
     let request = decision.get();
-    let row = sqlx::query("SELECT decision FROM decision WHERE number = $1").bind(&request.number).fetch_optional(&mut **tx).await?;
+    let row = sqlx::query("SELECT decision FROM decision WHERE number = $1")
+        .bind(&request.number)
+        .fetch_optional(&mut **tx)
+        .await?;
     if let Some(row) = row {
         let filed: DecisionRequest = Reading("decision", &row).json("decision")?;
         return if filed == *request {
             Ok(())
         } else {
-            Err(StoreError::conflict("store.decision", "该决定书文号已用于另一决定，请核对文号", "this decision number is already filed with other facts; check the number"))
+            Err(StoreError::conflict(
+                "store.decision",
+                "该决定书文号已用于另一决定，请核对文号",
+                "this decision number is already filed with other facts; check the number",
+            ))
         };
     }
     sqlx::query("INSERT INTO decision (number, case_number, item, decision, accepted_at, decided_at, recorded_at) VALUES ($1, $2, $3, $4, $5, $6, $7)")
@@ -112,7 +147,12 @@ pub(super) async fn add_decision(tx: &mut Transaction<'static, Any>, decision: &
     Ok(())
 }
 
-pub(super) async fn add_version(tx: &mut Transaction<'static, Any>, pending: &LicencePending, document: Option<&str>, now: OffsetDateTime) -> Result<(), StoreError> {
+pub(super) async fn add_version(
+    tx: &mut Transaction<'static, Any>,
+    pending: &LicencePending,
+    document: Option<&str>,
+    now: OffsetDateTime,
+) -> Result<(), StoreError> {
     let version = &pending.version;
     sqlx::query(
         "INSERT INTO licence_version (identifier, licence, version, act, at, valid_from, valid_until, name, holder_name, decision, template, template_version, data, document, recorded_at) \
@@ -139,7 +179,13 @@ pub(super) async fn add_version(tx: &mut Transaction<'static, Any>, pending: &Li
     Ok(())
 }
 
-pub(super) async fn add_document(tx: &mut Transaction<'static, Any>, sha256: &str, media_type: &str, bytes: &[u8], now: OffsetDateTime) -> Result<(), StoreError> {
+pub(super) async fn add_document(
+    tx: &mut Transaction<'static, Any>,
+    sha256: &str,
+    media_type: &str,
+    bytes: &[u8],
+    now: OffsetDateTime,
+) -> Result<(), StoreError> {
     sqlx::query("INSERT INTO document (sha256, media_type, bytes, stored_at) VALUES ($1, $2, $3, $4)")
         .bind(sha256)
         .bind(media_type)

@@ -27,7 +27,7 @@ use crate::message::Message;
 use crate::refusal::Refusal;
 
 pub use audit::{AuditEvent, OutboxEntry};
-pub use certificates::{CaCertificate, CaKind, Crl, Revocation, RevocationReason};
+pub use certificates::{CaCertificate, CaKind, Crl, Revocation};
 pub use licences::{Document, FiledLicence, LicencePending};
 pub use order::{Act, LedgerEntry, LedgerFilter, Order, OrderKind, OrderRecord, OrderState, SealUse, Unfinished};
 pub use people::{ApiToken, Scope, SignIn};
@@ -95,7 +95,9 @@ impl StoreError {
             StoreError::Migrations { unknown, .. } => Message::new(
                 "store.migrations-unknown",
                 format!("数据库结构比本程序新（{unknown:?}），请使用与之相配的版本"),
-                format!("the database has migrations that this program does not know ({unknown:?}); use the version that made them"),
+                format!(
+                    "the database has migrations that this program does not know ({unknown:?}); use the version that made them"
+                ),
             ),
             StoreError::Row { table, column, .. } => Message::new(
                 "store.row",
@@ -141,7 +143,11 @@ impl Store {
             Ok(Self { write: sqlite_pool(&url, 1).await?, read: sqlite_pool(&url, 4).await?, kind: Kind::Sqlite })
         } else if settings.url.starts_with("postgres://") || settings.url.starts_with("postgresql://") {
             let url = with_password(&settings.url, settings.password.as_ref());
-            let pool = AnyPoolOptions::new().max_connections(16).acquire_timeout(Duration::from_secs(10)).connect(&url).await?;
+            let pool = AnyPoolOptions::new()
+                .max_connections(16)
+                .acquire_timeout(Duration::from_secs(10))
+                .connect(&url)
+                .await?;
             Ok(Self { write: pool.clone(), read: pool, kind: Kind::Postgres })
         } else {
             Err(StoreError::Url)
@@ -235,7 +241,8 @@ fn micros(at: OffsetDateTime) -> i64 {
 #[expect(clippy::disallowed_methods, reason = "the one place where the store draws randomness")]
 fn fresh_id() -> Result<String, StoreError> {
     let mut bytes = [0u8; 16];
-    getrandom::fill(&mut bytes).map_err(|e| StoreError::Database(sqlx::Error::Io(std::io::Error::other(e.to_string()))))?;
+    getrandom::fill(&mut bytes)
+        .map_err(|e| StoreError::Database(sqlx::Error::Io(std::io::Error::other(e.to_string()))))?;
     Ok(hex::encode(bytes))
 }
 

@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use sqlx::any::AnyRow;
-use sqlx::{Any, Transaction};
+
 use time::OffsetDateTime;
 
 use super::audit::{audit, post};
@@ -152,7 +152,8 @@ pub struct OrderRecord {
     pub document: Option<String>,
 }
 
-/// An order that a crash left behind, with what is needed to finish it.
+/// An order that is written down and not yet sealed, with what is needed to finish it: the next step takes this alone,
+/// whether it was written a moment ago or before a crash.
 #[derive(Debug)]
 pub struct Unfinished {
     pub record: OrderRecord,
@@ -203,7 +204,7 @@ macro_rules! records {
 impl Store {
     /// Writes a use of a seal down (ISSUE, step 5): decision, order and audit event in one transaction. Refuses when
     /// the seal's facts changed since leave was given, or when the same thing is already written.
-    pub async fn write_down(&self, allowed: Allowed, sealing: SealUse<'_>) -> Result<Order, StoreError> {
+    pub async fn write_down(&self, allowed: Allowed, sealing: SealUse<'_>) -> Result<Unfinished, StoreError> {
         let id = fresh_id()?;
         let now = allowed.at();
         let mut tx = self.begin().await?;
@@ -213,7 +214,13 @@ impl Store {
             .bind(sealing.revision)
             .execute(&mut *tx)
             .await?;
-        exactly_one(done, || StoreError::conflict("store.stale", "印章或授权刚刚发生变化，请重新提交", "the seal or a grant changed just now; submit again"))?;
+        exactly_one(done, || {
+            StoreError::conflict(
+                "store.stale",
+                "印章或授权刚刚发生变化，请重新提交",
+                "the seal or a grant changed just now; submit again",
+            )
+        })?;
         let (decision, abolition) = match allowed.purpose() {
             Purpose::Decision(decision) => {
                 add_decision(&mut tx, decision, now).await?;
@@ -236,8 +243,8 @@ impl Store {
         .bind(&sealing.certificate.digest)
         .bind(allowed.officer().as_str())
         .bind(allowed.grant())
-        .bind(decision)
-        .bind(abolition)
+        .bind(decision.clone())
+        .bind(abolition.clone())
         .bind(sealing.licence.map(to_json).transpose()?)
         .bind(version.map(|v| v.licence()))
         .bind(version.map(|v| i64::from(v.version())))
@@ -250,9 +257,39 @@ impl Store {
         .execute(&mut *tx)
         .await
         .map_err(|e| already(e, "store.order", "该决定的这份文书正在制作或已经制成，请查询后再试", "this document of this decision is being made or is already made; look it up"))?;
-        audit(&mut tx, now, allowed.officer().as_str(), "order.written", &id, &serde_json::json!({ "seal": allowed.seal(), "digest": hex::encode(sealing.digest) })).await?;
+        audit(
+            &mut tx,
+            now,
+            allowed.officer().as_str(),
+            "order.written",
+            &id,
+            &serde_json::json!({ "seal": allowed.seal(), "digest": hex::encode(sealing.digest) }),
+        )
+        .await?;
         tx.commit().await?;
-        Ok(Order::written(id, sealing.certificate.key_label.clone(), sealing.to_be_signed))
+        Ok(Unfinished {
+            order: Order::written(id.clone(), sealing.certificate.key_label.clone(), sealing.to_be_signed.clone()),
+            record: OrderRecord {
+                id,
+                kind: sealing.kind,
+                state: OrderState::Written,
+                seal: Some(allowed.seal().clone()),
+                certificate: Some(sealing.certificate.digest.clone()),
+                officer: allowed.officer().to_string(),
+                decision,
+                abolition,
+                licence: sealing.licence.cloned(),
+                title: sealing.title.to_owned(),
+                digest: hex::encode(sealing.digest),
+                written_at: now,
+                ended_at: None,
+                lost_because: None,
+                document: None,
+            },
+            prepared: sealing.prepared.to_vec(),
+            hole: sealing.hole,
+            to_be_signed: sealing.to_be_signed,
+        })
     }
 
     /// Writes an act of the certificate authorities down: a certificate, a list or a request to be signed.
@@ -275,14 +312,28 @@ impl Store {
         .bind(micros(act.now))
         .execute(&mut *tx)
         .await?;
-        audit(&mut tx, act.now, act.who, "order.written", &id, &serde_json::json!({ "kind": act.kind, "title": act.title, "digest": digest })).await?;
+        audit(
+            &mut tx,
+            act.now,
+            act.who,
+            "order.written",
+            &id,
+            &serde_json::json!({ "kind": act.kind, "title": act.title, "digest": digest }),
+        )
+        .await?;
         tx.commit().await?;
         Ok(Order::written(id, act.key_label.to_owned(), act.to_be_signed))
     }
 
     /// Ends an order with its sealed document (ISSUE, step 9): document, licence version, outbox and audit in one
     /// transaction. `false` when somebody else ended it meanwhile; then nothing is written.
-    pub async fn finish(&self, record: &OrderRecord, sealed: &[u8], media_type: &str, now: OffsetDateTime) -> Result<bool, StoreError> {
+    pub async fn finish(
+        &self,
+        record: &OrderRecord,
+        sealed: &[u8],
+        media_type: &str,
+        now: OffsetDateTime,
+    ) -> Result<bool, StoreError> {
         let sha256 = hex::encode(crate::crypto::sha256(sealed));
         let mut tx = self.begin().await?;
         let done = sqlx::query("UPDATE seal_order SET state = 'sealed', ended_at = $1, document = $2, prepared = $3 WHERE id = $4 AND state = 'written'")
@@ -319,27 +370,38 @@ impl Store {
         self.end(id, OrderState::Sealed, None, now).await
     }
 
-    async fn end(&self, id: &str, state: OrderState, because: Option<&str>, now: OffsetDateTime) -> Result<bool, StoreError> {
+    async fn end(
+        &self,
+        id: &str,
+        state: OrderState,
+        because: Option<&str>,
+        now: OffsetDateTime,
+    ) -> Result<bool, StoreError> {
         let word = if state == OrderState::Lost { "lost" } else { "sealed" };
         let mut tx = self.begin().await?;
-        let done = sqlx::query("UPDATE seal_order SET state = $1, ended_at = $2, lost_because = $3 WHERE id = $4 AND state = 'written'")
-            .bind(word)
-            .bind(micros(now))
-            .bind(because.map(str::to_owned))
-            .bind(id)
-            .execute(&mut *tx)
-            .await?;
+        let done = sqlx::query(
+            "UPDATE seal_order SET state = $1, ended_at = $2, lost_because = $3 WHERE id = $4 AND state = 'written'",
+        )
+        .bind(word)
+        .bind(micros(now))
+        .bind(because.map(str::to_owned))
+        .bind(id)
+        .execute(&mut *tx)
+        .await?;
         if done.rows_affected() == 0 {
             return Ok(false);
         }
-        audit(&mut tx, now, "service", &format!("order.{word}"), id, &serde_json::json!({ "because": because })).await?;
+        audit(&mut tx, now, "service", &format!("order.{word}"), id, &serde_json::json!({ "because": because }))
+            .await?;
         tx.commit().await?;
         Ok(true)
     }
 
     /// Orders that were written down and have not ended, oldest first, each with its leave made anew.
     pub async fn unfinished(&self) -> Result<Vec<Unfinished>, StoreError> {
-        let ids = sqlx::query("SELECT id FROM seal_order WHERE state = 'written' ORDER BY written_at, id").fetch_all(&self.read).await?;
+        let ids = sqlx::query("SELECT id FROM seal_order WHERE state = 'written' ORDER BY written_at, id")
+            .fetch_all(&self.read)
+            .await?;
         let mut unfinished = vec![];
         for row in &ids {
             let id: String = Reading("seal_order", row).get("id")?;
@@ -351,9 +413,15 @@ impl Store {
     /// One order that was written down and has not ended.
     pub async fn unfinished_order(&self, id: &str) -> Result<Option<Unfinished>, StoreError> {
         let Some(record) = self.order(id).await?.filter(|r| r.state == OrderState::Written) else { return Ok(None) };
-        let row = sqlx::query("SELECT key_label, to_be_signed, prepared, hole_start, hole_end FROM seal_order WHERE id = $1").bind(id).fetch_one(&self.write).await?;
+        let row =
+            sqlx::query("SELECT key_label, to_be_signed, prepared, hole_start, hole_end FROM seal_order WHERE id = $1")
+                .bind(id)
+                .fetch_one(&self.write)
+                .await?;
         let row = Reading("seal_order", &row);
-        let place = |column| row.get::<i64>(column).and_then(|n| usize::try_from(n).map_err(|e| row.bad(column, e.to_string())));
+        let place = |column| {
+            row.get::<i64>(column).and_then(|n| usize::try_from(n).map_err(|e| row.bad(column, e.to_string())))
+        };
         let to_be_signed: Vec<u8> = row.get("to_be_signed")?;
         Ok(Some(Unfinished {
             order: Order::written(record.id.clone(), row.get("key_label")?, to_be_signed.clone()),
@@ -366,18 +434,36 @@ impl Store {
 
     /// An order by its identifier.
     pub async fn order(&self, id: &str) -> Result<Option<OrderRecord>, StoreError> {
-        sqlx::query(records!("WHERE id = $1")).bind(id).fetch_optional(&self.write).await?.as_ref().map(read_record).transpose()
+        sqlx::query(records!("WHERE id = $1"))
+            .bind(id)
+            .fetch_optional(&self.write)
+            .await?
+            .as_ref()
+            .map(read_record)
+            .transpose()
     }
 
     /// The order that did, or is doing, what may happen only once.
     pub async fn order_once(&self, once_key: &str) -> Result<Option<OrderRecord>, StoreError> {
-        sqlx::query(records!("WHERE once_key = $1 AND state <> 'lost'")).bind(once_key).fetch_optional(&self.write).await?.as_ref().map(read_record).transpose()
+        sqlx::query(records!("WHERE once_key = $1 AND state <> 'lost'"))
+            .bind(once_key)
+            .fetch_optional(&self.write)
+            .await?
+            .as_ref()
+            .map(read_record)
+            .transpose()
     }
 
     /// Orders for a document with this digest of its signed bytes (hexadecimal), oldest first: our own proof of when
     /// it was sealed.
     pub async fn orders_of_digest(&self, digest: &str) -> Result<Vec<OrderRecord>, StoreError> {
-        sqlx::query(records!("WHERE digest = $1 ORDER BY written_at, id")).bind(digest).fetch_all(&self.read).await?.iter().map(read_record).collect()
+        sqlx::query(records!("WHERE digest = $1 ORDER BY written_at, id"))
+            .bind(digest)
+            .fetch_all(&self.read)
+            .await?
+            .iter()
+            .map(read_record)
+            .collect()
     }
 
     /// The seal-use ledger, newest first.
@@ -431,7 +517,10 @@ fn read_record(row: &AnyRow) -> Result<OrderRecord, StoreError> {
         officer: row.get("officer")?,
         decision: row.get("decision")?,
         abolition: row.get("abolition")?,
-        licence: licence.map(|text| serde_json::from_str(&text)).transpose().map_err(|e| row.bad("licence_version", e.to_string()))?,
+        licence: licence
+            .map(|text| serde_json::from_str(&text))
+            .transpose()
+            .map_err(|e| row.bad("licence_version", e.to_string()))?,
         title: row.get("title")?,
         digest: row.get("digest")?,
         written_at: row.time("written_at")?,

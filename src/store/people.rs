@@ -88,27 +88,49 @@ impl Store {
         row.as_ref()
             .map(|row| {
                 let row = Reading("officer", row);
-                Ok(SignIn { officer: read_officer(&row)?, password: row.get("password")?, failures: row.get("failures")?, locked_until: row.time("locked_until")? })
+                Ok(SignIn {
+                    officer: read_officer(&row)?,
+                    password: row.get("password")?,
+                    failures: row.get("failures")?,
+                    locked_until: row.time("locked_until")?,
+                })
             })
             .transpose()
     }
 
     /// Sets a new password hash (PHC form).
     pub async fn set_password(&self, id: &OfficerId, password: &str) -> Result<(), StoreError> {
-        let done = sqlx::query("UPDATE officer SET password = $1, failures = 0, locked_until = 0 WHERE id = $2").bind(password).bind(id.as_str()).execute(&self.write).await?;
+        let done = sqlx::query("UPDATE officer SET password = $1, failures = 0, locked_until = 0 WHERE id = $2")
+            .bind(password)
+            .bind(id.as_str())
+            .execute(&self.write)
+            .await?;
         exactly_one(done, || StoreError::conflict("store.no-officer", "没有此人员", "there is no such officer"))
     }
 
     /// Counts a failed attempt, and locks the account until `locked_until` (the past for not at all).
     pub async fn sign_in_failed(&self, id: &OfficerId, locked_until: OffsetDateTime) -> Result<(), StoreError> {
-        sqlx::query("UPDATE officer SET failures = failures + 1, locked_until = $1 WHERE id = $2").bind(micros(locked_until)).bind(id.as_str()).execute(&self.write).await?;
+        sqlx::query("UPDATE officer SET failures = failures + 1, locked_until = $1 WHERE id = $2")
+            .bind(micros(locked_until))
+            .bind(id.as_str())
+            .execute(&self.write)
+            .await?;
         Ok(())
     }
 
     /// Opens a session. `id` is the SHA-256 of the cookie's value.
-    pub async fn open_session(&self, id: &str, officer: &OfficerId, now: OffsetDateTime, expires_at: OffsetDateTime) -> Result<(), StoreError> {
+    pub async fn open_session(
+        &self,
+        id: &str,
+        officer: &OfficerId,
+        now: OffsetDateTime,
+        expires_at: OffsetDateTime,
+    ) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
-        sqlx::query("UPDATE officer SET failures = 0, locked_until = 0 WHERE id = $1").bind(officer.as_str()).execute(&mut *tx).await?;
+        sqlx::query("UPDATE officer SET failures = 0, locked_until = 0 WHERE id = $1")
+            .bind(officer.as_str())
+            .execute(&mut *tx)
+            .await?;
         sqlx::query("DELETE FROM session WHERE expires_at < $1").bind(micros(now)).execute(&mut *tx).await?;
         sqlx::query("INSERT INTO session (id, officer, created_at, expires_at) VALUES ($1, $2, $3, $4)")
             .bind(id)
@@ -152,15 +174,33 @@ impl Store {
             .bind(micros(token.expires_at))
             .execute(&mut *tx)
             .await?;
-        audit(&mut tx, now, token.officer.as_str(), "token.made", &token.label, &serde_json::json!({ "scopes": token.scopes })).await?;
+        audit(
+            &mut tx,
+            now,
+            token.officer.as_str(),
+            "token.made",
+            &token.label,
+            &serde_json::json!({ "scopes": token.scopes }),
+        )
+        .await?;
         Ok(tx.commit().await?)
     }
 
     /// Takes a token back at once.
     pub async fn revoke_token(&self, id: &str, by: &OfficerId, now: OffsetDateTime) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
-        let done = sqlx::query("UPDATE api_token SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL").bind(micros(now)).bind(id).execute(&mut *tx).await?;
-        exactly_one(done, || StoreError::conflict("store.no-token", "没有此令牌，或已被收回", "there is no such token, or it was already taken back"))?;
+        let done = sqlx::query("UPDATE api_token SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL")
+            .bind(micros(now))
+            .bind(id)
+            .execute(&mut *tx)
+            .await?;
+        exactly_one(done, || {
+            StoreError::conflict(
+                "store.no-token",
+                "没有此令牌，或已被收回",
+                "there is no such token, or it was already taken back",
+            )
+        })?;
         audit(&mut tx, now, by.as_str(), "token.revoked", id, &serde_json::json!({})).await?;
         Ok(tx.commit().await?)
     }
@@ -199,18 +239,40 @@ impl Store {
             .execute(&mut *tx)
             .await
             .map_err(|e| already(e, "store.grant", "该授权编号已登记", "this grant is already filed"))?;
-        audit(&mut tx, now, by.as_str(), "grant.given", grant.seal.as_str(), &serde_json::json!({ "grant": grant.id, "officer": grant.officer, "document": grant.document })).await?;
+        audit(
+            &mut tx,
+            now,
+            by.as_str(),
+            "grant.given",
+            grant.seal.as_str(),
+            &serde_json::json!({ "grant": grant.id, "officer": grant.officer, "document": grant.document }),
+        )
+        .await?;
         Ok(tx.commit().await?)
     }
 
     /// Takes a grant back at once.
     pub async fn revoke_grant(&self, id: &str, by: &OfficerId, now: OffsetDateTime) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
-        let none = || StoreError::conflict("store.no-grant", "没有此授权，或已被收回", "there is no such grant, or it was already taken back");
-        let row = sqlx::query("SELECT seal FROM seal_grant WHERE id = $1 AND revoked_at IS NULL").bind(id).fetch_optional(&mut *tx).await?.ok_or_else(none)?;
+        let none = || {
+            StoreError::conflict(
+                "store.no-grant",
+                "没有此授权，或已被收回",
+                "there is no such grant, or it was already taken back",
+            )
+        };
+        let row = sqlx::query("SELECT seal FROM seal_grant WHERE id = $1 AND revoked_at IS NULL")
+            .bind(id)
+            .fetch_optional(&mut *tx)
+            .await?
+            .ok_or_else(none)?;
         let seal = Reading("seal_grant", &row).parse("seal", SealNumber::parse)?;
         touch(&mut tx, &seal).await?;
-        let done = sqlx::query("UPDATE seal_grant SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL").bind(micros(now)).bind(id).execute(&mut *tx).await?;
+        let done = sqlx::query("UPDATE seal_grant SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL")
+            .bind(micros(now))
+            .bind(id)
+            .execute(&mut *tx)
+            .await?;
         exactly_one(done, none)?;
         audit(&mut tx, now, by.as_str(), "grant.revoked", seal.as_str(), &serde_json::json!({ "grant": id })).await?;
         Ok(tx.commit().await?)

@@ -20,7 +20,11 @@ impl<'r> Reading<'r> {
     }
 
     /// Text that one of our types reads.
-    pub fn parse<T, E: std::fmt::Display>(&self, column: &'static str, read: impl FnOnce(&str) -> Result<T, E>) -> Result<T, StoreError> {
+    pub fn parse<T, E: std::fmt::Display>(
+        &self,
+        column: &'static str,
+        read: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Result<T, StoreError> {
         let text: String = self.get(column)?;
         read(&text).map_err(|e| self.bad(column, e.to_string()))
     }

@@ -53,13 +53,22 @@ pub struct SealFilter {
 }
 
 const SEAL: &str = "SELECT number, owner, owner_name, legend, kind, impression, revision FROM seal WHERE number = $1";
-const EVENTS: &str = "SELECT seal, kind, at, document, reason, successor, items FROM seal_event WHERE seal = $1 ORDER BY position";
+const EVENTS: &str =
+    "SELECT seal, kind, at, document, reason, successor, items FROM seal_event WHERE seal = $1 ORDER BY position";
 
 impl Store {
     /// Files an authority; the same one again changes nothing, another under the same code is a conflict.
     pub async fn add_authority(&self, authority: &Authority) -> Result<(), StoreError> {
         if let Some(filed) = self.authority(&authority.uscc).await? {
-            return if filed == *authority { Ok(()) } else { Err(StoreError::conflict("store.authority", "该统一社会信用代码已登记为另一单位", "this code is already filed for another authority")) };
+            return if filed == *authority {
+                Ok(())
+            } else {
+                Err(StoreError::conflict(
+                    "store.authority",
+                    "该统一社会信用代码已登记为另一单位",
+                    "this code is already filed for another authority",
+                ))
+            };
         }
         sqlx::query("INSERT INTO authority (uscc, name, kind) VALUES ($1, $2, $3)")
             .bind(authority.uscc.as_str())
@@ -72,13 +81,21 @@ impl Store {
 
     /// One authority.
     pub async fn authority(&self, uscc: &Uscc) -> Result<Option<Authority>, StoreError> {
-        let row = sqlx::query("SELECT uscc, name, kind FROM authority WHERE uscc = $1").bind(uscc.as_str()).fetch_optional(&self.read).await?;
+        let row = sqlx::query("SELECT uscc, name, kind FROM authority WHERE uscc = $1")
+            .bind(uscc.as_str())
+            .fetch_optional(&self.read)
+            .await?;
         row.as_ref().map(read_authority).transpose()
     }
 
     /// All authorities, by name.
     pub async fn authorities(&self) -> Result<Vec<Authority>, StoreError> {
-        sqlx::query("SELECT uscc, name, kind FROM authority ORDER BY name").fetch_all(&self.read).await?.iter().map(read_authority).collect()
+        sqlx::query("SELECT uscc, name, kind FROM authority ORDER BY name")
+            .fetch_all(&self.read)
+            .await?
+            .iter()
+            .map(read_authority)
+            .collect()
     }
 
     /// Puts an item on the list, with its transfers.
@@ -112,7 +129,10 @@ impl Store {
     /// The public list, by code.
     pub async fn items(&self) -> Result<Vec<Item>, StoreError> {
         let mut transfers: BTreeMap<String, Vec<Transfer>> = BTreeMap::new();
-        for row in &sqlx::query("SELECT item, to_authority, batch, document, at FROM item_transfer ORDER BY item, at").fetch_all(&self.read).await? {
+        for row in &sqlx::query("SELECT item, to_authority, batch, document, at FROM item_transfer ORDER BY item, at")
+            .fetch_all(&self.read)
+            .await?
+        {
             let row = Reading("item_transfer", row);
             transfers.entry(row.get("item")?).or_default().push(Transfer {
                 to: row.parse("to_authority", Uscc::parse)?,
@@ -140,7 +160,14 @@ impl Store {
     }
 
     /// Files a seal with the events it already has.
-    pub async fn add_seal(&self, seal: &Seal, impression: &serde_json::Value, by: &OfficerId, confirmed_by: &OfficerId, now: OffsetDateTime) -> Result<(), StoreError> {
+    pub async fn add_seal(
+        &self,
+        seal: &Seal,
+        impression: &serde_json::Value,
+        by: &OfficerId,
+        confirmed_by: &OfficerId,
+        now: OffsetDateTime,
+    ) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
         sqlx::query("INSERT INTO seal (number, owner, owner_name, legend, kind, impression, revision) VALUES ($1, $2, $3, $4, $5, $6, 0)")
             .bind(seal.number.as_str())
@@ -152,7 +179,15 @@ impl Store {
             .execute(&mut *tx)
             .await
             .map_err(|e| already(e, "store.seal", "该印章编号已登记", "this seal number is already filed"))?;
-        audit(&mut tx, now, by.as_str(), "seal.filed", seal.number.as_str(), &serde_json::json!({ "legend": seal.legend, "confirmed_by": confirmed_by })).await?;
+        audit(
+            &mut tx,
+            now,
+            by.as_str(),
+            "seal.filed",
+            seal.number.as_str(),
+            &serde_json::json!({ "legend": seal.legend, "confirmed_by": confirmed_by }),
+        )
+        .await?;
         for event in seal.life.events() {
             append_event(&mut tx, &seal.number, event, by, confirmed_by, now).await?;
         }
@@ -161,7 +196,9 @@ impl Store {
 
     /// One seal with its life.
     pub async fn seal(&self, number: &SealNumber) -> Result<Option<FiledSeal>, StoreError> {
-        let Some(row) = sqlx::query(SEAL).bind(number.as_str()).fetch_optional(&self.read).await? else { return Ok(None) };
+        let Some(row) = sqlx::query(SEAL).bind(number.as_str()).fetch_optional(&self.read).await? else {
+            return Ok(None);
+        };
         let events = sqlx::query(EVENTS).bind(number.as_str()).fetch_all(&self.read).await?;
         read_seal(&row, &events).map(Some)
     }
@@ -189,14 +226,26 @@ impl Store {
     }
 
     /// Adds a step to a seal's life, if it is possible from where the seal stands now.
-    pub async fn add_seal_event(&self, number: &SealNumber, event: &SealEvent, by: &OfficerId, confirmed_by: &OfficerId, now: OffsetDateTime) -> Result<(), StoreError> {
+    pub async fn add_seal_event(
+        &self,
+        number: &SealNumber,
+        event: &SealEvent,
+        by: &OfficerId,
+        confirmed_by: &OfficerId,
+        now: OffsetDateTime,
+    ) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
         append_event(&mut tx, number, event, by, confirmed_by, now).await?;
         Ok(tx.commit().await?)
     }
 
     /// Binds a certificate to a seal; the newest one counts for sealing, all stay for verification.
-    pub async fn install_certificate(&self, certificate: &SealCertificate, by: &OfficerId, now: OffsetDateTime) -> Result<(), StoreError> {
+    pub async fn install_certificate(
+        &self,
+        certificate: &SealCertificate,
+        by: &OfficerId,
+        now: OffsetDateTime,
+    ) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
         sqlx::query("INSERT INTO seal_certificate (digest, seal, serial, certificate, chain, key_label, installed_at) VALUES ($1, $2, $3, $4, $5, $6, $7)")
             .bind(&certificate.digest)
@@ -209,7 +258,15 @@ impl Store {
             .execute(&mut *tx)
             .await
             .map_err(|e| already(e, "store.certificate", "该证书已安装", "this certificate is already installed"))?;
-        audit(&mut tx, now, by.as_str(), "seal.certificate-installed", certificate.seal.as_str(), &serde_json::json!({ "serial": certificate.serial, "sha256": certificate.digest })).await?;
+        audit(
+            &mut tx,
+            now,
+            by.as_str(),
+            "seal.certificate-installed",
+            certificate.seal.as_str(),
+            &serde_json::json!({ "serial": certificate.serial, "sha256": certificate.digest }),
+        )
+        .await?;
         Ok(tx.commit().await?)
     }
 
@@ -236,7 +293,13 @@ impl Store {
     }
 
     /// Closes (or reopens) every seal of an order in one transaction: all or none.
-    pub async fn record_abolition(&self, order: &AbolitionOrder, by: &OfficerId, confirmed_by: &OfficerId, now: OffsetDateTime) -> Result<(), StoreError> {
+    pub async fn record_abolition(
+        &self,
+        order: &AbolitionOrder,
+        by: &OfficerId,
+        confirmed_by: &OfficerId,
+        now: OffsetDateTime,
+    ) -> Result<(), StoreError> {
         let written = order.get();
         let mut tx = self.begin().await?;
         sqlx::query("INSERT INTO abolition (number, abolition, at, recorded_at, recorded_by, confirmed_by) VALUES ($1, $2, $3, $4, $5, $6)")
@@ -257,22 +320,37 @@ impl Store {
 
     /// An order of abolition by its number.
     pub async fn abolition(&self, number: &str) -> Result<Option<AbolitionOrder>, StoreError> {
-        let row = sqlx::query("SELECT abolition FROM abolition WHERE number = $1").bind(number).fetch_optional(&self.read).await?;
+        let row = sqlx::query("SELECT abolition FROM abolition WHERE number = $1")
+            .bind(number)
+            .fetch_optional(&self.read)
+            .await?;
         row.as_ref().map(read_abolition).transpose()
     }
 
     /// All orders of abolition, newest first.
     pub async fn abolitions(&self) -> Result<Vec<AbolitionOrder>, StoreError> {
-        sqlx::query("SELECT abolition FROM abolition ORDER BY at DESC, number").fetch_all(&self.read).await?.iter().map(read_abolition).collect()
+        sqlx::query("SELECT abolition FROM abolition ORDER BY at DESC, number")
+            .fetch_all(&self.read)
+            .await?
+            .iter()
+            .map(read_abolition)
+            .collect()
     }
 
     /// Adds a custody entry after asking rule 4 inside the transaction.
-    pub async fn add_custody(&self, number: &SealNumber, entry: &CustodyEntry, by: &OfficerId, now: OffsetDateTime) -> Result<(), StoreError> {
+    pub async fn add_custody(
+        &self,
+        number: &SealNumber,
+        entry: &CustodyEntry,
+        by: &OfficerId,
+        now: OffsetDateTime,
+    ) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
         touch(&mut tx, number).await?;
         let seal = seal_in(&mut tx, number).await?;
         let rows = sqlx::query(CUSTODY).bind(number.as_str()).fetch_all(&mut *tx).await?;
-        let earlier: Vec<CustodyEntry> = rows.iter().map(|row| Reading("custody_entry", row).json("entry")).collect::<Result<_, _>>()?;
+        let earlier: Vec<CustodyEntry> =
+            rows.iter().map(|row| Reading("custody_entry", row).json("entry")).collect::<Result<_, _>>()?;
         entry.check(&seal, &earlier)?;
         sqlx::query("INSERT INTO custody_entry (seal, position, at, entry, recorded_at, recorded_by) VALUES ($1, $2, $3, $4, $5, $6)")
             .bind(number.as_str())
@@ -283,19 +361,37 @@ impl Store {
             .bind(by.as_str())
             .execute(&mut *tx)
             .await?;
-        audit(&mut tx, now, by.as_str(), "seal.custody", number.as_str(), &serde_json::json!({ "kind": entry.kind, "container": entry.container })).await?;
+        audit(
+            &mut tx,
+            now,
+            by.as_str(),
+            "seal.custody",
+            number.as_str(),
+            &serde_json::json!({ "kind": entry.kind, "container": entry.container }),
+        )
+        .await?;
         Ok(tx.commit().await?)
     }
 
     /// A seal's custody, oldest first.
     pub async fn custody(&self, number: &SealNumber) -> Result<Vec<CustodyEntry>, StoreError> {
-        sqlx::query(CUSTODY).bind(number.as_str()).fetch_all(&self.read).await?.iter().map(|row| Reading("custody_entry", row).json("entry")).collect()
+        sqlx::query(CUSTODY)
+            .bind(number.as_str())
+            .fetch_all(&self.read)
+            .await?
+            .iter()
+            .map(|row| Reading("custody_entry", row).json("entry"))
+            .collect()
     }
 }
 
 const CUSTODY: &str = "SELECT entry FROM custody_entry WHERE seal = $1 ORDER BY position";
 
-async fn add_transfer(tx: &mut Transaction<'static, Any>, item: &ItemCode, transfer: &Transfer) -> Result<(), StoreError> {
+async fn add_transfer(
+    tx: &mut Transaction<'static, Any>,
+    item: &ItemCode,
+    transfer: &Transfer,
+) -> Result<(), StoreError> {
     sqlx::query("INSERT INTO item_transfer (item, to_authority, batch, document, at) VALUES ($1, $2, $3, $4, $5)")
         .bind(item.as_str())
         .bind(transfer.to.as_str())
@@ -309,22 +405,38 @@ async fn add_transfer(tx: &mut Transaction<'static, Any>, item: &ItemCode, trans
 
 /// Locks the seal's row against orders in flight and makes their facts stale.
 pub(super) async fn touch(tx: &mut Transaction<'static, Any>, number: &SealNumber) -> Result<(), StoreError> {
-    let done = sqlx::query("UPDATE seal SET revision = revision + 1 WHERE number = $1").bind(number.as_str()).execute(&mut **tx).await?;
+    let done = sqlx::query("UPDATE seal SET revision = revision + 1 WHERE number = $1")
+        .bind(number.as_str())
+        .execute(&mut **tx)
+        .await?;
     exactly_one(done, || StoreError::Refused(unknown_seal(number)))
 }
 
 /// There is no such seal in this register.
 pub(super) fn unknown_seal(number: &SealNumber) -> Refusal {
-    Refusal::new(Rule::SealLife, "seal.unknown", format!("登记册中没有编号为{number}的印章"), format!("there is no seal {number} in this register"))
+    Refusal::new(
+        Rule::SealLife,
+        "seal.unknown",
+        format!("登记册中没有编号为{number}的印章"),
+        format!("there is no seal {number} in this register"),
+    )
 }
 
 pub(super) async fn seal_in(tx: &mut Transaction<'static, Any>, number: &SealNumber) -> Result<Seal, StoreError> {
-    let row = sqlx::query(SEAL).bind(number.as_str()).fetch_optional(&mut **tx).await?.ok_or_else(|| unknown_seal(number))?;
+    let row =
+        sqlx::query(SEAL).bind(number.as_str()).fetch_optional(&mut **tx).await?.ok_or_else(|| unknown_seal(number))?;
     let events = sqlx::query(EVENTS).bind(number.as_str()).fetch_all(&mut **tx).await?;
     Ok(read_seal(&row, &events)?.seal)
 }
 
-async fn append_event(tx: &mut Transaction<'static, Any>, number: &SealNumber, event: &SealEvent, by: &OfficerId, confirmed_by: &OfficerId, now: OffsetDateTime) -> Result<(), StoreError> {
+async fn append_event(
+    tx: &mut Transaction<'static, Any>,
+    number: &SealNumber,
+    event: &SealEvent,
+    by: &OfficerId,
+    confirmed_by: &OfficerId,
+    now: OffsetDateTime,
+) -> Result<(), StoreError> {
     touch(tx, number).await?;
     let mut life = seal_in(tx, number).await?.life;
     let position = i64::try_from(life.events().len()).unwrap_or(i64::MAX);
@@ -347,7 +459,15 @@ async fn append_event(tx: &mut Transaction<'static, Any>, number: &SealNumber, e
     .execute(&mut **tx)
     .await?;
     let what = format!("seal.{}", event.kind.as_str());
-    audit(tx, now, by.as_str(), &what, number.as_str(), &serde_json::json!({ "at": micros(event.at), "document": event.document, "confirmed_by": confirmed_by })).await
+    audit(
+        tx,
+        now,
+        by.as_str(),
+        &what,
+        number.as_str(),
+        &serde_json::json!({ "at": micros(event.at), "document": event.document, "confirmed_by": confirmed_by }),
+    )
+    .await
 }
 
 fn read_authority(row: &AnyRow) -> Result<Authority, StoreError> {
@@ -365,7 +485,10 @@ fn read_seal(row: &AnyRow, events: &[AnyRow]) -> Result<FiledSeal, StoreError> {
             at: row.time("at")?,
             document: row.get("document")?,
             reason: row.get("reason")?,
-            successor: successor.map(|s| SealNumber::parse(&s)).transpose().map_err(|e| row.bad("successor", e.to_string()))?,
+            successor: successor
+                .map(|s| SealNumber::parse(&s))
+                .transpose()
+                .map_err(|e| row.bad("successor", e.to_string()))?,
             items: row.json("items")?,
         })
     });
@@ -377,7 +500,11 @@ fn read_seal(row: &AnyRow, events: &[AnyRow]) -> Result<FiledSeal, StoreError> {
             owner_name: row.get("owner_name")?,
             legend: row.get("legend")?,
             kind: row.word("kind")?,
-            life: Life::replay(events).map_err(|e| StoreError::Row { table: "seal_event", column: "kind", why: e.to_string() })?,
+            life: Life::replay(events).map_err(|e| StoreError::Row {
+                table: "seal_event",
+                column: "kind",
+                why: e.to_string(),
+            })?,
         },
         impression: row.json("impression")?,
         revision: row.get("revision")?,

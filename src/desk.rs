@@ -1,0 +1,266 @@
+//! The desk: the tools laid out for the flows, each seal's parts made once, and what can go wrong at it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde::Deserialize;
+
+use crate::cms::{self, CmsError};
+use crate::impression::{Centre, Impression, ImpressionError, Legend};
+use crate::keys::{KeyError, Keyring, Signer};
+use crate::message::Message;
+use crate::pdf::PdfError;
+use crate::pdf::appearance::Appearance;
+use crate::pki::certificate::{Certificate, CertificateFault};
+use crate::pki::issue::IssueFault;
+use crate::refusal::Refusal;
+use crate::render::{PictureError, RenderError, Renderer, read_png, read_svg};
+use crate::store::{FiledSeal, SealCertificate, Store, StoreError};
+
+/// A step of ISSUE that has just been done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// 5. The order is durable.
+    Written,
+    /// 6. The key has signed.
+    Signed,
+    /// 8. The document is closed and has passed our own check.
+    Checked,
+    /// 9. It is stored.
+    Stored,
+}
+
+/// Everything a flow works with. Cheap to clone.
+#[derive(Clone)]
+pub struct Desk {
+    pub store: Store,
+    pub keyring: Arc<Keyring>,
+    pub renderer: Arc<Renderer>,
+    /// How the public reaches the public listener, without a slash at the end.
+    pub public_url: String,
+    /// Called after each step: the log listens here, and tests stop the process here.
+    pub done: Arc<dyn Fn(Step) + Send + Sync>,
+    parts: Arc<Mutex<HashMap<String, Arc<SealParts>>>>,
+}
+
+impl std::fmt::Debug for Desk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Desk").field("public_url", &self.public_url).finish_non_exhaustive()
+    }
+}
+
+/// What sealing with one certificate needs and no document changes.
+#[derive(Debug)]
+pub struct SealParts {
+    pub certificate: SealCertificate,
+    /// The seal's certificate and its issuers, DER, as the CMS carries them.
+    pub chain: Vec<Vec<u8>>,
+    pub signer: Arc<dyn Signer>,
+    pub appearance: Appearance,
+    /// Bytes that the CMS will need at most.
+    pub room: usize,
+}
+
+impl Desk {
+    /// Lays the tools out.
+    pub fn new(
+        store: Store,
+        keyring: Arc<Keyring>,
+        renderer: Arc<Renderer>,
+        public_url: String,
+        done: Arc<dyn Fn(Step) + Send + Sync>,
+    ) -> Self {
+        Self { store, keyring, renderer, public_url, done, parts: Arc::default() }
+    }
+
+    /// The parts of a seal under its newest certificate, or under the one with this digest.
+    ///
+    /// # Errors
+    /// The seal has no certificate, the key is not there or is not the certificate's, or its picture cannot be drawn.
+    pub async fn parts(&self, seal: &FiledSeal, digest: Option<&str>) -> Result<Arc<SealParts>, FlowError> {
+        let certificate = match digest {
+            Some(digest) => self.store.certificate(digest).await?,
+            None => self.store.certificates(&seal.seal.number).await?.pop(),
+        };
+        let certificate = certificate.ok_or_else(|| FlowError::NoCertificate(seal.seal.number.to_string()))?;
+        if let Some(parts) = self.parts.lock().unwrap_or_else(PoisonError::into_inner).get(&certificate.digest) {
+            return Ok(parts.clone());
+        }
+        let (desk, form) = (self.clone(), seal.impression.clone());
+        let parts = blocking(move || {
+            let public_key = Certificate::read(&certificate.certificate)?.public_key;
+            let signer = desk.keyring.signer_for(&certificate.key_label, &public_key)?;
+            let appearance = Appearance::of(&desk.impression(&form)?);
+            let chain: Vec<Vec<u8>> =
+                std::iter::once(certificate.certificate.clone()).chain(certificate.chain.iter().cloned()).collect();
+            let room = cms::room(signer.algorithm(), &chain)?;
+            Ok::<_, FlowError>(Arc::new(SealParts { certificate, chain, signer, appearance, room }))
+        })
+        .await?;
+        self.parts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(parts.certificate.digest.clone(), parts.clone());
+        Ok(parts)
+    }
+
+    /// Draws or reads a seal's picture from its description in the register.
+    pub fn impression(&self, form: &serde_json::Value) -> Result<Impression, FlowError> {
+        let form: ImpressionForm =
+            serde_json::from_value(form.clone()).map_err(|e| FlowError::ImpressionForm(e.to_string()))?;
+        match form {
+            ImpressionForm::Drawn { arc, purpose, number, centre, diameter_mm, rim_mm } => {
+                let rim_mm = rim_mm.unwrap_or(if purpose.is_some() { 1.0 } else { 1.2 });
+                let centre = match centre {
+                    CentreForm::Star => Centre::Star,
+                    CentreForm::Blank => Centre::Blank,
+                    CentreForm::Emblem { svg, width_mm, height_mm } => {
+                        let emblem = read_svg(&decode(&svg)?, width_mm, height_mm)?;
+                        Centre::picture(&emblem)
+                            .ok_or_else(|| FlowError::ImpressionForm("the emblem is not a vector picture".into()))?
+                    }
+                };
+                let legend = Legend { purpose, number, centre, diameter_mm, rim_mm, ..Legend::star(arc) };
+                Ok(Impression::draw(&legend, self.renderer.serif_face())?)
+            }
+            ImpressionForm::Png { png, width_mm, height_mm } => Ok(read_png(&decode(&png)?, width_mm, height_mm)?),
+            ImpressionForm::Svg { svg, width_mm, height_mm } => Ok(read_svg(&decode(&svg)?, width_mm, height_mm)?),
+        }
+    }
+}
+
+/// A seal's picture as described in the register. Pictures are base64.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum ImpressionForm {
+    Drawn {
+        arc: String,
+        #[serde(default)]
+        purpose: Option<String>,
+        #[serde(default)]
+        number: Option<String>,
+        centre: CentreForm,
+        diameter_mm: f64,
+        #[serde(default)]
+        rim_mm: Option<f64>,
+    },
+    Png {
+        png: String,
+        width_mm: f64,
+        height_mm: f64,
+    },
+    Svg {
+        svg: String,
+        width_mm: f64,
+        height_mm: f64,
+    },
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum CentreForm {
+    Star,
+    Blank,
+    Emblem { svg: String, width_mm: f64, height_mm: f64 },
+}
+
+fn decode(base64: &str) -> Result<Vec<u8>, FlowError> {
+    BASE64_STANDARD.decode(base64).map_err(|e| FlowError::ImpressionForm(e.to_string()))
+}
+
+/// Runs what blocks (keys, Typst, hashing of large files) off the threads that serve others.
+pub async fn blocking<T: Send + 'static, E: Send + 'static>(
+    work: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<T, E> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(failed) => std::panic::resume_unwind(failed.into_panic()),
+    }
+}
+
+/// Why a flow stopped. Nothing is half done: either nothing was written, or the order is there to be resumed.
+#[derive(Debug, thiserror::Error)]
+pub enum FlowError {
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    #[error(transparent)]
+    Store(StoreError),
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    #[error(transparent)]
+    Render(#[from] RenderError),
+    #[error(transparent)]
+    Pdf(#[from] PdfError),
+    #[error(transparent)]
+    Cms(#[from] CmsError),
+    #[error(transparent)]
+    Certificate(#[from] CertificateFault),
+    #[error(transparent)]
+    Issue(#[from] IssueFault),
+    #[error(transparent)]
+    Impression(#[from] ImpressionError),
+    #[error(transparent)]
+    Picture(#[from] PictureError),
+    #[error("{}", self.message())]
+    ImpressionForm(String),
+    /// The seal with this number has no certificate.
+    #[error("{}", self.message())]
+    NoCertificate(String),
+    /// What was named is not there.
+    #[error("{0}")]
+    Unknown(Message),
+    /// The request itself cannot be carried out as written.
+    #[error("{0}")]
+    Request(Message),
+    /// Our own check of our own product failed; it was not released.
+    #[error("{}", self.message())]
+    SelfCheck(Message),
+}
+
+impl From<StoreError> for FlowError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            // A rule is a rule, wherever it was asked.
+            StoreError::Refused(refusal) => Self::Refused(refusal),
+            other => Self::Store(other),
+        }
+    }
+}
+
+impl FlowError {
+    /// For people.
+    pub fn message(&self) -> Message {
+        match self {
+            Self::Refused(e) => e.message.clone(),
+            Self::Store(e) => e.message(),
+            Self::Key(e) => e.message(),
+            Self::Render(e) => e.message(),
+            Self::Pdf(e) => e.message(),
+            Self::Cms(e) => e.message(),
+            Self::Certificate(e) => e.message(),
+            Self::Issue(e) => e.message(),
+            Self::Impression(e) => e.message(),
+            Self::Picture(e) => e.message(),
+            Self::ImpressionForm(detail) => Message::new(
+                "desk.impression",
+                format!("印模说明无法识别：{detail}"),
+                format!("the seal's picture is not described in a way we know: {detail}"),
+            ),
+            Self::NoCertificate(number) => Message::new(
+                "desk.no-certificate",
+                format!("印章{number}还没有证书，请先运行 yinxin seal make-cert 或安装外部证书"),
+                format!(
+                    "the seal {number} has no certificate yet; run `yinxin seal make-cert` or install one from outside"
+                ),
+            ),
+            Self::Unknown(message) | Self::Request(message) => message.clone(),
+            Self::SelfCheck(why) => Message::new(
+                "desk.self-check",
+                format!("制成的文书未通过自检，未予放行：{}", why.zh),
+                format!("the document did not pass our own check and was not released: {}", why.en),
+            ),
+        }
+    }
+}
