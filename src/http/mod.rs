@@ -8,14 +8,19 @@
 //! | `register`, `verification` | the public API |
 //! | `pages` | the public pages |
 //! | `staff`, `issuing`, `administration`, `ledger` | the staff API |
-//! | `desk` | the staff pages |
+//! | `office` | the staff pages |
 //! | `sign_in` | sessions, tokens, passwords |
 //! | `guard`, `problem` | what stands around every route |
 //!
 //! Not here: TLS and the outer rate limit, which are the reverse proxy's.
 
+mod administration;
 mod answers;
+mod asked;
 mod guard;
+mod issuing;
+mod ledger;
+mod office;
 mod pages;
 mod problem;
 mod register;
@@ -25,12 +30,11 @@ mod staff;
 use std::future::Future;
 use std::sync::Arc;
 
-use axum::Router;
+use axum::{Json, Router};
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json, response::Redirect};
 use time::OffsetDateTime;
 use tokio::net::TcpListener;
 use tower_http::csrf::CsrfLayer;
@@ -85,7 +89,6 @@ pub fn public_router(state: PublicState) -> Router {
         .route("/register", get(pages::register))
         .route("/register/abolitions", get(pages::abolitions))
         .route("/register/{number}", get(pages::seal))
-        .route("/register/{number}/impression.svg", get(pages::impression))
         .route("/items", get(pages::items))
         .route("/licences/{identifier}", get(pages::licence))
         .merge(api)
@@ -104,6 +107,50 @@ fn public_api() -> OpenApiRouter<PublicState> {
         .routes(routes!(register::licence))
         .routes(routes!(register::crl))
         .routes(routes!(register::ca))
+}
+
+/// The staff listener's routes.
+pub fn staff_router(state: StaffState) -> Router {
+    let (api, mut openapi) = staff_api().split_for_parts();
+    let (uploads, with_uploads) = staff_uploads().split_for_parts();
+    openapi.merge(with_uploads);
+    let small = Router::new()
+        .route("/", get(office::home))
+        .route("/sign-in", get(office::sign_in_form).post(office::sign_in))
+        .route("/sign-out", post(office::sign_out))
+        .route("/issue", get(office::issue_form).post(office::issue))
+        .route("/orders/{id}", get(office::order))
+        .route("/documents/{sha256}", get(office::document))
+        .route("/abolish", get(office::abolish_form).post(office::abolish))
+        .route("/grants", get(office::grants).post(office::grant))
+        .route("/grants/{id}/revoke", post(office::revoke))
+        .route("/ledger", get(office::ledger))
+        // Cross-site requests end here. Programs send neither Origin nor Sec-Fetch-Site, and no cookie counts for them.
+        .layer(CsrfLayer::new())
+        .merge(api)
+        .merge(common(openapi));
+    let how = Around { no_store: true, https: state.https };
+    let ready = Router::new().route("/readyz", get(ready)).with_state(state.desk.store.clone());
+    let routes = guard::small(small).merge(guard::large(uploads)).with_state(state);
+    guard::around(routes.merge(ready), how)
+}
+
+fn staff_api() -> OpenApiRouter<StaffState> {
+    OpenApiRouter::with_openapi(StaffApi::openapi())
+        .routes(routes!(issuing::licences))
+        .routes(routes!(issuing::end))
+        .routes(routes!(issuing::document))
+        .routes(routes!(administration::abolitions))
+        .routes(routes!(administration::custody))
+        .routes(routes!(administration::events))
+        .routes(routes!(administration::grants))
+        .routes(routes!(administration::revoke_grant))
+        .routes(routes!(ledger::ledger))
+}
+
+/// What takes a document, apart because its limits are others.
+fn staff_uploads() -> OpenApiRouter<StaffState> {
+    OpenApiRouter::new().routes(routes!(issuing::uploads))
 }
 
 /// What both listeners have: their own description, health and files.

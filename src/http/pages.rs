@@ -2,7 +2,6 @@
 
 use askama::Template;
 use axum::extract::{Path, Query, State};
-use axum::http::header;
 use axum::response::{Html, IntoResponse, Response};
 
 use super::PublicState;
@@ -74,7 +73,6 @@ struct SealPage {
     items: Vec<ItemAnswer>,
     query: StatusQuery,
     answer: Option<Result<StatusAnswer, Message>>,
-    drawn: bool,
 }
 
 impl SealPage {
@@ -133,12 +131,7 @@ pub(super) async fn seal(
         items: state.store.items().await?.iter().map(ItemAnswer::of).collect(),
         query,
         answer,
-        drawn: false,
     })
-}
-
-pub(super) async fn impression(State(_state): State<PublicState>, Path(_number): Path<String>) -> Result<Response, Problem> {
-    Ok(([(header::CONTENT_TYPE, "image/svg+xml")], "").into_response())
 }
 
 #[derive(Template)]

@@ -10,9 +10,11 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 
 use crate::authority::UsccError;
+use crate::desk::FlowError;
 use crate::licence::IdentifierError;
 use crate::message::Message;
 use crate::refusal::Refusal;
+use crate::render::RenderError;
 use crate::store::StoreError;
 
 /// An answer that is not the one asked for.
@@ -72,6 +74,11 @@ impl Problem {
         )
     }
 
+    /// What a library underneath said by a status alone.
+    pub fn from_status(status: StatusCode) -> Self {
+        plain(status)
+    }
+
     /// The sentence to be shown beside a form.
     pub fn message(&self) -> &Message {
         &self.message
@@ -108,6 +115,38 @@ impl From<StoreError> for Problem {
                 Self::of(StatusCode::SERVICE_UNAVAILABLE, other.message())
             }
         }
+    }
+}
+
+impl From<FlowError> for Problem {
+    fn from(error: FlowError) -> Self {
+        let status = match error {
+            FlowError::Refused(refusal) => return refusal.into(),
+            FlowError::Store(error) => return error.into(),
+            FlowError::Unknown(_) | FlowError::Render(RenderError::Unknown { .. }) => StatusCode::NOT_FOUND,
+            FlowError::Request(ref message) => match message.id {
+                "issue.number-in-use" | "issue.in-progress" => StatusCode::CONFLICT,
+                _ => StatusCode::BAD_REQUEST,
+            },
+            FlowError::Pdf(_) => StatusCode::BAD_REQUEST,
+            FlowError::Render(RenderError::Data { .. } | RenderError::Character { .. } | RenderError::TooLarge { .. }) => {
+                StatusCode::BAD_REQUEST
+            }
+            FlowError::Key(_)
+            | FlowError::Render(_)
+            | FlowError::Cms(_)
+            | FlowError::Certificate(_)
+            | FlowError::Issue(_)
+            | FlowError::Impression(_)
+            | FlowError::Picture(_)
+            | FlowError::ImpressionForm(_)
+            | FlowError::NoCertificate(_)
+            | FlowError::SelfCheck(_) => {
+                tracing::error!(error = ?error, "a flow stopped");
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+        };
+        Self::of(status, error.message())
     }
 }
 
@@ -173,7 +212,7 @@ pub(super) fn finish(response: Response, request_id: &str, page: bool) -> Respon
     let problem = match response.extensions().get::<Problem>() {
         Some(problem) => problem.clone(),
         // A handler's own page with its form and the faults beside the fields.
-        None if page && has_body_of(&response, "text/html") => return response,
+        None if has_body_of(&response, "text/html") => return response,
         // `/readyz` and the like answer plain JSON of their own.
         None if has_body_of(&response, "application/json") => return response,
         None => plain(status),

@@ -7,7 +7,7 @@ use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
 
 use super::Clock;
-use crate::issue::Desk;
+use crate::desk::Desk;
 
 /// What the staff listener works with.
 #[derive(Clone)]
