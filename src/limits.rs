@@ -110,8 +110,8 @@ pub const PDF_FIELD_NAME: usize = 16 * 1024;
 pub const PDF_CMS_BYTES: usize = 1024 * 1024;
 /// Signatures of one PDF: every hand of a joint approval, and a time stamp a year for a century.
 pub const PDF_SIGNATURES: usize = 128;
-/// Objects compared between a signed state and the newest one.
-pub const PDF_COMPARED: usize = 200_000;
+/// Objects compared between a signed state and the newest one; a 2000-page scanned file has some 10^4.
+pub const PDF_COMPARED: usize = 500_000;
 /// Reasons kept for one signature; the first ones name the trouble.
 pub const PDF_FINDINGS: usize = 20;
 /// Operators run while looking for a word: a dense A4 page has some 10^4.
@@ -121,6 +121,8 @@ pub const PDF_FORM_NESTING: usize = 12;
 /// Occurrences of a word that are reported, and letters of the word.
 pub const PDF_FOUND: usize = 1000;
 pub const PDF_KEYWORD: usize = 64;
+/// Letters of one page; a broadsheet newspaper page has some 10^5.
+pub const PDF_LETTERS: usize = 1_000_000;
 // — http
 /// A form or a JSON request, bytes: the fullest order names 1000 seals with 20 items each, 60 bytes an item in a form.
 pub const HTTP_FORM_BYTES: usize = 2 * 1024 * 1024;

@@ -1,1 +1,22 @@
-//! verify
+//! VERIFY: gather once, then judge (EN 319 102-1). [`gather`] may touch the store and nothing else; [`judge`] is a pure
+//! function of what was gathered, and [`report`] says it to programs and to citizens.
+//!
+//! The rules of the house:
+//! - A bad document is a finding; only trouble of our own store is an error.
+//! - What is not understood is INDETERMINATE, never passed.
+//! - A claimed signing time proves nothing, but it may speak against the one who claims it. The proof of time is our own
+//!   record of the order, until time stamps come.
+//!
+//! Not here yet: time stamps and validation data inside the document (listed, not believed), OFD, and fetching.
+
+#[cfg(feature = "service")]
+pub mod gather;
+pub mod judge;
+pub mod report;
+
+#[cfg(test)]
+mod tests;
+
+pub use judge::evidence::{Evidence, Facts, LicenceFacts, Record, RecordState, Register, Trust};
+pub use judge::judge;
+pub use report::{Report, exit_code};

@@ -1,0 +1,128 @@
+//! Asks the store what a verdict needs to know: the seal, the ledger's line, the item, the licence.
+
+use std::sync::Arc;
+
+use time::OffsetDateTime;
+
+use super::judge::evidence::{Envelope, Evidence, Facts, LicenceFacts, Opened, Record, RecordState, Trust};
+use crate::pki::certificate::Certificate;
+use crate::pki::revocation::RevocationList;
+use crate::seal::SealNumber;
+use crate::store::{CaKind, OrderRecord, OrderState, Store, StoreError};
+
+/// Opens the file and gathers what the register knows. Without a store it works offline, on `trust` alone.
+///
+/// # Errors
+/// Trouble of the store; a bad document is evidence, not an error.
+pub async fn gather(
+    store: Option<&Store>,
+    trust: Arc<Trust>,
+    file: &str,
+    bytes: Vec<u8>,
+    at: OffsetDateTime,
+) -> Result<Evidence, StoreError> {
+    let name = file.to_owned();
+    // Reading a file of 200 MB takes seconds, in which nobody else should wait.
+    let open = move || Evidence::open(&name, bytes, trust, at);
+    let mut evidence = match tokio::task::spawn_blocking(open).await {
+        Ok(evidence) => evidence,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    };
+    if let (Some(store), Opened::Pdf { envelopes, .. }) = (store, &evidence.opened) {
+        let mut facts = Vec::with_capacity(envelopes.len());
+        for envelope in envelopes {
+            facts.push(ask(store, envelope).await?);
+        }
+        evidence.facts = facts;
+    }
+    Ok(evidence)
+}
+
+/// What this house itself trusts: its own root, and the newest list of each of its authorities.
+///
+/// # Errors
+/// Trouble of the store.
+pub async fn house_trust(store: &Store) -> Result<Trust, StoreError> {
+    let mut trust = Trust::default();
+    for ca in store.ca_certificates().await? {
+        if let Ok(certificate) = Certificate::read(&ca.certificate) {
+            match ca.kind {
+                CaKind::Root => trust.anchors.push(certificate),
+                CaKind::Issuing => trust.intermediates.push(certificate),
+            }
+        }
+        if let Some(list) = store.crl(&ca.label).await? {
+            trust.lists.extend(RevocationList::read(&list.crl));
+        }
+    }
+    Ok(trust)
+}
+
+async fn ask(store: &Store, envelope: &Envelope) -> Result<Facts, StoreError> {
+    let Some(certificate) = &envelope.certificate else { return Ok(Facts::Unknown) };
+    let digest = hex::encode(certificate.fingerprint());
+    if let Some(filed) = store.certificate(&digest).await? {
+        let Some(seal) = store.seal(&filed.seal).await? else { return Ok(Facts::Unknown) };
+        let chain = filed.chain.iter().filter_map(|der| Certificate::read(der).ok()).collect();
+        let record = record(store, &filed.seal, &digest, &envelope.digest).await?;
+        return Ok(Facts::Filed { seal: seal.seal, chain, record: record.map(Box::new) });
+    }
+    let Some(number) = envelope.seal_number() else { return Ok(Facts::Unknown) };
+    Ok(match store.seal(&number).await? {
+        Some(seal) => Facts::OtherCertificate { seal: seal.seal },
+        None => Facts::Unknown,
+    })
+}
+
+/// The order to seal these bytes with this certificate. A finished one says most, a lost one least.
+async fn record(
+    store: &Store,
+    seal: &SealNumber,
+    certificate: &str,
+    digest: &[u8; 32],
+) -> Result<Option<Record>, StoreError> {
+    let orders = store.orders_of_digest(&hex::encode(digest)).await?;
+    let ours = orders.into_iter().filter(|order| {
+        order.seal.as_ref() == Some(seal) && order.certificate.as_deref() == Some(certificate)
+    });
+    let worth = |order: &OrderRecord| match order.state {
+        OrderState::Sealed => 2,
+        OrderState::Written => 1,
+        OrderState::Lost => 0,
+    };
+    let Some(order) = ours.max_by_key(worth) else { return Ok(None) };
+    let state = match (order.state, order.ended_at) {
+        (OrderState::Sealed, Some(by)) => RecordState::Sealed { by },
+        (OrderState::Sealed | OrderState::Written, _) => RecordState::Written,
+        (OrderState::Lost, _) => RecordState::Lost,
+    };
+    let case = match &order.decision {
+        None => None,
+        Some(number) => match store.decision(number).await? {
+            None => None,
+            Some(decision) => Some((store.item(&decision.item).await?, decision.accepted_at)),
+        },
+    };
+    let licence = match order.licence {
+        None => None,
+        Some(pending) => {
+            let versions = store.licence_versions(&pending.version.identifier.licence()).await?;
+            Some(LicenceFacts {
+                version: pending.version,
+                name: pending.name,
+                holder: pending.holder_name,
+                versions: versions.into_iter().map(|filed| filed.licence.version).collect(),
+            })
+        }
+    };
+    Ok(Some(Record {
+        order: order.id,
+        title: order.title,
+        state,
+        written_at: order.written_at,
+        document: order.document,
+        basis: order.decision.or(order.abolition),
+        case,
+        licence,
+    }))
+}

@@ -1,0 +1,278 @@
+//! Everything a verdict rests on, gathered before judging: the bytes, the trust, and what the register knows.
+
+use std::sync::Arc;
+
+use time::OffsetDateTime;
+
+use crate::cms::{self, CmsError, SignedData};
+use crate::crypto;
+use crate::item::Item;
+use crate::licence::LicenceVersion;
+use crate::limits;
+use crate::pdf::PdfError;
+use crate::pdf::signatures::{self, Reading, Signature};
+use crate::pki::certificate::{Certificate, from_pem_or_der};
+use crate::pki::revocation::RevocationList;
+use crate::seal::{Life, Seal, SealEvent, SealNumber};
+
+/// Whom the caller trusts, and what is known of revocation.
+#[derive(Debug, Clone, Default)]
+pub struct Trust {
+    pub anchors: Vec<Certificate>,
+    /// May help to find a path; trusted for nothing.
+    pub intermediates: Vec<Certificate>,
+    pub lists: Vec<RevocationList>,
+}
+
+impl Trust {
+    /// From the contents of files, each PEM (any number of certificates and lists, mixed) or one DER. Self-issued
+    /// authorities become anchors; other certificates only help to find a path. What is neither is passed over, and
+    /// counted in the answer so that the caller can say so.
+    pub fn read<'b>(files: impl IntoIterator<Item = &'b [u8]>) -> (Self, usize) {
+        let (mut trust, mut unread) = (Self::default(), 0);
+        for file in files {
+            let before = trust.len();
+            for der in from_pem_or_der("CERTIFICATE", file) {
+                match Certificate::read(&der) {
+                    Ok(certificate) if certificate.is_self_issued() => trust.anchors.push(certificate),
+                    Ok(certificate) => trust.intermediates.push(certificate),
+                    Err(_) => {}
+                }
+            }
+            let lists = from_pem_or_der("X509 CRL", file);
+            trust.lists.extend(lists.iter().filter_map(|der| RevocationList::read(der).ok()));
+            unread += usize::from(trust.len() == before);
+        }
+        (trust, unread)
+    }
+
+    /// This and another's together.
+    pub fn and(mut self, other: Self) -> Self {
+        self.anchors.extend(other.anchors);
+        self.intermediates.extend(other.intermediates);
+        self.lists.extend(other.lists);
+        self
+    }
+
+    fn len(&self) -> usize {
+        self.anchors.len() + self.intermediates.len() + self.lists.len()
+    }
+}
+
+/// One file to be judged, with all that may be used for it.
+#[derive(Debug, Clone)]
+pub struct Evidence {
+    /// As the caller calls it.
+    pub file: String,
+    pub bytes: Vec<u8>,
+    /// The moment at which it is judged: now, or the one asked about.
+    pub at: OffsetDateTime,
+    pub trust: Arc<Trust>,
+    /// What was found inside.
+    pub opened: Opened,
+    /// One for each signature of `opened`, in the same order.
+    pub facts: Vec<Facts>,
+}
+
+/// What is inside, by its first bytes and its container, never by its name.
+#[derive(Debug, Clone)]
+pub enum Opened {
+    Pdf { reading: Reading, envelopes: Vec<Envelope> },
+    UnreadablePdf(PdfError),
+    Ofd,
+    Cms(Box<SignedData>),
+    Unknown,
+}
+
+/// A PDF signature's envelope, and what the register is asked about it.
+#[derive(Debug, Clone)]
+pub struct Envelope {
+    pub cms: Result<SignedData, CmsError>,
+    /// By its own account.
+    pub certificate: Option<Certificate>,
+    /// SHA-256 of the signed bytes.
+    pub digest: [u8; 32],
+}
+
+/// What our register knows about one signature.
+#[derive(Debug, Clone)]
+pub enum Facts {
+    /// It was not asked.
+    NotAsked,
+    /// It was asked and knows neither the certificate nor the seal.
+    Unknown,
+    /// It has a seal of the number in the certificate, but this certificate is not filed for it.
+    OtherCertificate { seal: Seal },
+    /// An exported register: it has the seal of the number in the certificate, and no ledger to look in.
+    Exported { seal: Seal },
+    /// The certificate is filed for the seal; `record` is none where the ledger has no such use of it.
+    Filed { seal: Seal, chain: Vec<Certificate>, record: Option<Box<Record>> },
+}
+
+impl Facts {
+    /// The seal, where one is known.
+    pub fn seal(&self) -> Option<&Seal> {
+        match self {
+            Self::NotAsked | Self::Unknown => None,
+            Self::OtherCertificate { seal } | Self::Exported { seal } | Self::Filed { seal, .. } => Some(seal),
+        }
+    }
+
+    /// The ledger's line about this very use.
+    pub fn record(&self) -> Option<&Record> {
+        match self {
+            Self::Filed { record, .. } => record.as_deref(),
+            _ => None,
+        }
+    }
+}
+
+/// Our own order to seal exactly these bytes with exactly this certificate.
+#[derive(Debug, Clone)]
+pub struct Record {
+    pub order: String,
+    pub title: String,
+    pub state: RecordState,
+    pub written_at: OffsetDateTime,
+    /// SHA-256 of the document as it was issued, hexadecimal.
+    pub document: Option<String>,
+    /// The decision's or the abolition order's number.
+    pub basis: Option<String>,
+    /// The item and the date of acceptance, where the order rests on a decision.
+    pub case: Option<(Option<Item>, OffsetDateTime)>,
+    pub licence: Option<LicenceFacts>,
+}
+
+/// How an order ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecordState {
+    /// Written down and not finished: also the state in which a new document is checked before it leaves the house.
+    Written,
+    /// The sealed document existed by then.
+    Sealed { by: OffsetDateTime },
+    Lost,
+}
+
+impl Record {
+    /// By when the signature existed.
+    pub fn proven_time(&self) -> Option<OffsetDateTime> {
+        match self.state {
+            RecordState::Sealed { by } => Some(by),
+            RecordState::Written | RecordState::Lost => None,
+        }
+    }
+}
+
+/// The licence that a document is.
+#[derive(Debug, Clone)]
+pub struct LicenceFacts {
+    /// This document's version.
+    pub version: LicenceVersion,
+    pub name: String,
+    pub holder: String,
+    /// All versions in the register, oldest first.
+    pub versions: Vec<LicenceVersion>,
+}
+
+impl Evidence {
+    /// Opens a file within the limits; the register has not been asked.
+    pub fn open(file: &str, bytes: Vec<u8>, trust: Arc<Trust>, at: OffsetDateTime) -> Self {
+        let opened = Opened::of(&bytes);
+        let facts = match &opened {
+            Opened::Pdf { envelopes, .. } => vec![Facts::NotAsked; envelopes.len()],
+            _ => Vec::new(),
+        };
+        Self { file: file.to_owned(), bytes, at, trust, opened, facts }
+    }
+
+    /// Asks an exported register, by the seal numbers in the certificates. A certificate's number is believed because the
+    /// path to a trusted root is judged as well.
+    pub fn ask_export(&mut self, register: &Register) {
+        let Opened::Pdf { envelopes, .. } = &self.opened else { return };
+        for (envelope, facts) in envelopes.iter().zip(&mut self.facts) {
+            let seal = envelope.seal_number().and_then(|number| register.seals.iter().find(|seal| seal.number == number));
+            *facts = match seal {
+                Some(seal) => Facts::Exported { seal: seal.clone() },
+                None => Facts::Unknown,
+            };
+        }
+    }
+}
+
+impl Opened {
+    fn of(bytes: &[u8]) -> Self {
+        if bytes.starts_with(b"PK\x03\x04") {
+            // GB/T 33190 §7.1: a ZIP whose entry point is OFD.xml, also named in the central directory at the end.
+            let tail = bytes.get(bytes.len().saturating_sub(64 * 1024)..).unwrap_or_default();
+            return if tail.windows(7).any(|w| w == b"OFD.xml") { Self::Ofd } else { Self::Unknown };
+        }
+        if bytes.first() == Some(&0x30) || bytes.starts_with(b"-----BEGIN ") {
+            let inside = ["CMS", "PKCS7"].iter().flat_map(|label| from_pem_or_der(label, bytes)).next();
+            return match inside.map(|der| cms::read(&der)) {
+                Some(Ok(signed)) => Self::Cms(Box::new(signed)),
+                _ => Self::Unknown,
+            };
+        }
+        if bytes.len() > limits::PDF_BYTES {
+            return Self::UnreadablePdf(PdfError::OverLimit { what: "file bytes", limit: limits::PDF_BYTES as u64 });
+        }
+        match signatures::read(bytes) {
+            Ok(reading) => {
+                let envelopes = reading.signatures.iter().map(|signature| Envelope::of(signature, bytes)).collect();
+                Self::Pdf { reading, envelopes }
+            }
+            Err(PdfError::NotPdf) => Self::Unknown,
+            Err(error) => Self::UnreadablePdf(error),
+        }
+    }
+}
+
+impl Envelope {
+    fn of(signature: &Signature, bytes: &[u8]) -> Self {
+        let cms = cms::read(&signature.cms);
+        let certificate = cms.as_ref().ok().and_then(|signed| signed.certificate_of(signed.signers.first()?));
+        let parts = signature.signed_parts(bytes);
+        let digest = crypto::Digest::Sha256.over(&parts).try_into().unwrap_or_default();
+        Self { cms, certificate, digest }
+    }
+
+    /// The seal's number as the certificate has it.
+    pub fn seal_number(&self) -> Option<SealNumber> {
+        SealNumber::parse(&self.certificate.as_ref()?.subject.common_name()?).ok()
+    }
+}
+
+/// An exported register: the seals with their lives. It speaks for the day on which it was made.
+#[derive(Debug, Clone, Default)]
+pub struct Register {
+    pub seals: Vec<Seal>,
+}
+
+impl Register {
+    /// Reads `{"seals": [...]}`, each as [`Seal`] is written; other keys are passed over.
+    ///
+    /// # Errors
+    /// What is wrong with it, in English.
+    pub fn read(json: &[u8]) -> Result<Self, String> {
+        #[derive(serde::Deserialize)]
+        struct Export {
+            seals: Vec<ExportedSeal>,
+        }
+        #[derive(serde::Deserialize)]
+        struct ExportedSeal {
+            number: SealNumber,
+            owner: crate::authority::Uscc,
+            owner_name: String,
+            legend: String,
+            kind: crate::seal::SealKind,
+            life: Vec<SealEvent>,
+        }
+        let export: Export = serde_json::from_slice(json).map_err(|error| error.to_string())?;
+        let seals = export.seals.into_iter().map(|seal| {
+            let ExportedSeal { number, owner, owner_name, legend, kind, life } = seal;
+            let life = Life::replay(life).map_err(|refusal| format!("{number}: {}", refusal.message.en))?;
+            Ok(Seal { number, owner, owner_name, legend, kind, life })
+        });
+        Ok(Self { seals: seals.collect::<Result<_, String>>()? })
+    }
+}

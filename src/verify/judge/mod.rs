@@ -1,0 +1,266 @@
+//! Steps 4 to 8 of verification: a pure function of the evidence, so that a complaint can be judged again.
+
+pub mod evidence;
+pub mod proof;
+pub mod standing;
+
+use const_oid::ObjectIdentifier;
+use time::OffsetDateTime;
+
+use self::evidence::{Envelope, Evidence, Facts, Opened};
+use self::proof::Genuine;
+use super::report::{
+    Check, Document, Format, Outcome, Report, SealFacts, SignatureKind, SignatureReport, SubIndication, Verdict, answers,
+    summary,
+};
+use crate::cms::{CmsError, SignedData};
+use crate::crypto::Digest;
+use crate::message::Message;
+use crate::pdf::changes::LaterChanges;
+use crate::pdf::signatures::{Coverage, Signature};
+use crate::pki::certificate::Certificate;
+use crate::pki::path::{PathVerdict, judge_path};
+use crate::pki::revocation::RevocationList;
+use crate::pki::tlv::{self, Element};
+
+/// Judges one file.
+///
+/// A document is worth what its worst signature is worth; time stamps are listed and count for nothing yet.
+pub fn judge(evidence: &Evidence) -> Report {
+    let mut findings = Vec::new();
+    let mut signatures = Vec::new();
+    let (format, unsigned) = match &evidence.opened {
+        Opened::Pdf { reading, envelopes } => {
+            findings.extend(reading.findings.iter().cloned());
+            let known = evidence.facts.iter().chain(std::iter::repeat(&Facts::NotAsked));
+            for ((signature, envelope), facts) in reading.signatures.iter().zip(envelopes).zip(known) {
+                signatures.push(match signature.is_time_stamp {
+                    true => time_stamp(evidence, signature, envelope),
+                    false => seal(evidence, signature, envelope, facts),
+                });
+            }
+            (Format::Pdf, SubIndication::SignedDataNotFound)
+        }
+        Opened::UnreadablePdf(error) => {
+            findings.push(error.message());
+            (Format::Pdf, SubIndication::SignedDataNotFound)
+        }
+        Opened::Ofd => (Format::Ofd, SubIndication::Generic),
+        Opened::Cms(signed) => {
+            signatures.extend(signed.signers.first().map(|_| bare(signed)));
+            (Format::Cms, SubIndication::SignedDataNotFound)
+        }
+        Opened::Unknown => (Format::Unknown, SubIndication::SignedDataNotFound),
+    };
+    let seals = || signatures.iter().filter(|s: &&SignatureReport| s.kind == SignatureKind::Seal);
+    // Of equally bad ones the first made counts.
+    let worst = seals().map(|s| s.verdict).reduce(|worst, next| if next.rank() > worst.rank() { next } else { worst });
+    let verdict = worst.unwrap_or(Verdict::Indeterminate(unsigned));
+    let document = document(evidence);
+    let mut summary = summary(format, &verdict, &signatures, document.as_ref());
+    if let Opened::UnreadablePdf(error) = &evidence.opened {
+        let why = error.message();
+        summary = Message::new(
+            "verify.unreadable",
+            format!("无法确认真伪：{}", why.zh),
+            format!("Cannot be confirmed: {}", why.en),
+        );
+    }
+    Report {
+        file: evidence.file.clone(),
+        format,
+        verdict,
+        judged_at: evidence.at,
+        answers: answers(format, &verdict, &signatures, document.as_ref()),
+        summary,
+        document,
+        findings,
+        signatures,
+    }
+}
+
+/// One seal, check by check.
+fn seal(evidence: &Evidence, signature: &Signature, envelope: &Envelope, facts: &Facts) -> SignatureReport {
+    let signed = match &envelope.cms {
+        Ok(signed) => signed,
+        Err(error) => return unreadable(signature, error),
+    };
+    let Some(signer) = signed.signers.first() else { return unreadable(signature, &CmsError::Malformed("signerInfos")) };
+    let crypto = signed.check(signer, &signature.signed_parts(&evidence.bytes));
+    let claimed = signature.claimed_time.or_else(|| signer.claimed_time());
+    let record = facts.record();
+    let proven = record.and_then(|record| record.proven_time());
+
+    let (format, well_formed) = proof::format(signature, signed, &crypto);
+    let (coverage, covered) = proof::coverage(signature);
+    let (digest, digest_right) = proof::digest(&crypto);
+    let (value, value_right) = proof::value(&crypto);
+    let (reference, identified) = proof::signing_certificate(&crypto);
+    let verdict = find_path(evidence, signed, crypto.certificate.as_ref(), facts, proven.unwrap_or(evidence.at));
+    let ((path, trusted), (revocation, not_revoked)) = proof::path(&verdict, record, claimed);
+    let (usage, may_sign) = proof::usage(crypto.certificate.as_ref());
+    let (later_changes, unchanged) = proof::later_changes(signature);
+    let (standing, allowed) = standing::judge(facts, claimed, evidence.at);
+
+    let mut checks = vec![format, coverage, digest, value, reference, path, usage, revocation, later_changes];
+    checks.extend(standing);
+    let genuine = (|| {
+        Some(Genuine::of(
+            well_formed?, covered?, digest_right?, value_right?, identified?, trusted?, may_sign?, not_revoked?, unchanged?,
+            allowed?,
+        ))
+    })();
+    SignatureReport {
+        name: signature.field.clone(),
+        kind: SignatureKind::Seal,
+        verdict: decide(&checks, genuine),
+        intact: crypto.is_intact(),
+        coverage: signature.coverage,
+        later_changes: signature.later_changes,
+        signed_at: claimed,
+        proven_time: proven,
+        signer: crypto.certificate.as_ref().map(|certificate| certificate.subject.to_string()),
+        trusted: matches!(verdict, PathVerdict::Trusted { .. }),
+        seal: facts.seal().map(|seal| SealFacts::of(seal, evidence.at, proven)),
+        checks,
+    }
+}
+
+/// The gravest outcome with its first reason. No check against it is not enough: every proof must be there.
+fn decide(checks: &[Check], genuine: Option<Genuine>) -> Verdict {
+    let first = |outcome| checks.iter().find(|check| check.outcome == outcome);
+    let sub = |check: &Check| check.sub_indication().unwrap_or(SubIndication::Generic);
+    match (first(Outcome::Failed), first(Outcome::Indeterminate), genuine) {
+        (Some(check), ..) => Verdict::Failed(sub(check)),
+        (None, Some(check), _) => Verdict::Indeterminate(sub(check)),
+        (None, None, Some(genuine)) => Verdict::Genuine(genuine),
+        (None, None, None) => Verdict::Indeterminate(SubIndication::Generic),
+    }
+}
+
+fn find_path(
+    evidence: &Evidence,
+    signed: &SignedData,
+    certificate: Option<&Certificate>,
+    facts: &Facts,
+    at: OffsetDateTime,
+) -> PathVerdict {
+    let Some(certificate) = certificate else { return PathVerdict::NoAnchor };
+    let mut candidates: Vec<Certificate> = evidence.trust.intermediates.clone();
+    if let Facts::Filed { chain, .. } = facts {
+        candidates.extend(chain.iter().cloned());
+    }
+    candidates.extend(signed.certificates.iter().filter_map(|der| Certificate::read(der).ok()));
+    let mut lists = evidence.trust.lists.clone();
+    lists.extend(signed.crls.iter().filter_map(|der| RevocationList::read(der).ok()));
+    judge_path(certificate, &candidates, &evidence.trust.anchors, &lists, at)
+}
+
+/// A signature whose envelope cannot be read (EN 319 102-1 §5.2.2).
+fn unreadable(signature: &Signature, error: &CmsError) -> SignatureReport {
+    let check = proof::unknown_kind(signature).unwrap_or_else(|| {
+        let check = Check::new("format", "EN 319 102-1 §5.2.2; RFC 5652 §5.1", Outcome::Failed, error.message());
+        check.because(SubIndication::FormatFailure)
+    });
+    let checks = vec![check, proof::coverage(signature).0];
+    SignatureReport {
+        name: signature.field.clone(),
+        kind: SignatureKind::Seal,
+        verdict: decide(&checks, None),
+        intact: false,
+        coverage: signature.coverage,
+        later_changes: signature.later_changes,
+        signed_at: signature.claimed_time,
+        proven_time: None,
+        signer: None,
+        trusted: false,
+        seal: None,
+        checks,
+    }
+}
+
+/// A document time stamp: its digest and value are compared, its authority is not judged.
+fn time_stamp(evidence: &Evidence, signature: &Signature, envelope: &Envelope) -> SignatureReport {
+    let signed = envelope.cms.as_ref().ok();
+    let intact = signed.is_some_and(|signed| stamps(signed, &signature.signed_parts(&evidence.bytes)));
+    let message = Message::new(
+        "verify.time-stamp-not-judged",
+        "这是时间戳，本版本尚不判断其效力，也不据以证明时间",
+        "a time stamp, which this version does not judge and takes as proof of nothing",
+    );
+    let check = Check::new("format", "EN 319 142-1 §5.4.3; RFC 3161", Outcome::Indeterminate, message);
+    SignatureReport {
+        name: signature.field.clone(),
+        kind: SignatureKind::TimeStamp,
+        verdict: Verdict::Indeterminate(SubIndication::Generic),
+        intact,
+        coverage: signature.coverage,
+        later_changes: signature.later_changes,
+        signed_at: signature.claimed_time,
+        proven_time: None,
+        signer: envelope.certificate.as_ref().map(|certificate| certificate.subject.to_string()),
+        trusted: false,
+        seal: None,
+        checks: vec![check.because(SubIndication::Generic)],
+    }
+}
+
+/// The token's messageImprint (RFC 3161 §2.4.2) is the digest of the content, and its CMS is right.
+fn stamps(signed: &SignedData, content: &[&[u8]]) -> bool {
+    let imprint = || -> Option<bool> {
+        let information = Element::read_all(signed.content.as_deref()?).ok()?.children().ok()?;
+        let parts = information.get(2)?.children().ok()?;
+        let [algorithm, digest] = parts.as_slice() else { return None };
+        let algorithm = algorithm.children().ok()?;
+        let oid = <ObjectIdentifier as der::Decode>::from_der(algorithm.first()?.whole).ok()?;
+        Some(Digest::of_oid(oid)?.over(content) == digest.expect(tlv::OCTET_STRING).ok()?.content)
+    };
+    let right = |token: &[u8]| match signed.signers.as_slice() {
+        [signer] => signed.check(signer, &[token]).is_intact(),
+        _ => false,
+    };
+    imprint() == Some(true) && signed.content.as_deref().is_some_and(right)
+}
+
+/// A CMS by itself: intact or not, and no more is said.
+fn bare(signed: &SignedData) -> SignatureReport {
+    let crypto = match (signed.signers.as_slice(), signed.content.as_deref()) {
+        ([signer], Some(content)) => Some(signed.check(signer, &[content])),
+        _ => None,
+    };
+    let message = Message::new(
+        "verify.cms-not-yet",
+        "这是单独的签名数据，本版本尚不判断；请提交完整的签章文件。",
+        "This is a bare signature, which this version does not judge; submit the whole sealed document.",
+    );
+    let sub = if signed.content.is_some() { SubIndication::Generic } else { SubIndication::SignedDataNotFound };
+    let check = Check::new("format", "RFC 5652 §5", Outcome::Indeterminate, message).because(sub);
+    let mut checks = vec![check];
+    checks.extend(crypto.iter().flat_map(|crypto| [proof::digest(crypto).0, proof::value(crypto).0]));
+    SignatureReport {
+        name: String::new(),
+        kind: SignatureKind::Seal,
+        verdict: decide(&checks, None),
+        intact: crypto.as_ref().is_some_and(|crypto| crypto.is_intact()),
+        coverage: Coverage::None,
+        later_changes: LaterChanges::None,
+        signed_at: signed.signers.first().and_then(|signer| signer.claimed_time()),
+        proven_time: None,
+        signer: crypto.and_then(|crypto| crypto.certificate).map(|certificate| certificate.subject.to_string()),
+        trusted: false,
+        seal: None,
+        checks,
+    }
+}
+
+/// The document as the newest use in the ledger has it.
+fn document(evidence: &Evidence) -> Option<Document> {
+    let record = evidence.facts.iter().rev().find_map(Facts::record)?;
+    Some(Document {
+        title: record.licence.as_ref().map_or_else(|| record.title.clone(), |licence| licence.name.clone()),
+        identifier: record.licence.as_ref().map(|licence| licence.version.identifier.to_string()),
+        holder: record.licence.as_ref().map(|licence| licence.holder.clone()),
+        basis: record.basis.clone(),
+        licence_status: standing::licence_now(record, evidence.at),
+    })
+}

@@ -1,0 +1,323 @@
+//! The checks on bytes, values and certificates, and the proofs that they alone can make.
+//!
+//! A proof is a value with a private field: there is no other way to one than the check that found it so, and
+//! [`Genuine`] asks for one of each. A forgotten check is therefore a compile error, not a passed forgery.
+
+use time::OffsetDateTime;
+
+use super::evidence::Record;
+use crate::cms::{Checks, Fault, SignedData};
+use crate::crypto::SignatureFault;
+use crate::message::Message;
+use crate::pdf::changes::LaterChanges;
+use crate::pdf::signatures::{Coverage, Signature};
+use crate::pki::certificate::Certificate;
+use crate::pki::path::PathVerdict;
+use crate::verify::report::{Check, Outcome, SubIndication as Sub, moment};
+
+/// The bytes are a signature of a kind that we judge, and nothing about their form is odd.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WellFormed(());
+/// The signature speaks for all of the file as it was then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Covered(());
+/// The digest is the content's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DigestRight(());
+/// The value is the key's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ValueRight(());
+/// The certificate is the one the signer meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identified(());
+/// A path to an anchor held at the moment that counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Trusted(());
+/// The key may sign documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MaySign(());
+/// Proven not revoked at that moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotRevoked(());
+/// Nothing happened since that was not allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unchanged(());
+
+/// Everything that makes a signature genuine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Genuine(());
+
+impl Genuine {
+    /// One of each proof, and those of the register ([`super::standing`]).
+    #[expect(clippy::too_many_arguments, reason = "each is one proof; a struct of them could be filled in half")]
+    pub(super) fn of(
+        _: WellFormed,
+        _: Covered,
+        _: DigestRight,
+        _: ValueRight,
+        _: Identified,
+        _: Trusted,
+        _: MaySign,
+        _: NotRevoked,
+        _: Unchanged,
+        _: super::standing::Allowed,
+    ) -> Self {
+        Self(())
+    }
+}
+
+/// A check, and the proof where it passed.
+pub(super) type Found<P> = (Check, Option<P>);
+
+fn passed<P>(id: &'static str, clause: &'static str, zh: &str, en: &str, proof: P) -> Found<P> {
+    (Check::new(id, clause, Outcome::Passed, Message::new("verify.check-passed", zh, en)), Some(proof))
+}
+
+fn failed<P>(id: &'static str, clause: &'static str, sub: Sub, message: Message) -> Found<P> {
+    (Check::new(id, clause, Outcome::Failed, message).because(sub), None)
+}
+
+fn open<P>(id: &'static str, clause: &'static str, sub: Sub, message: Message) -> Found<P> {
+    (Check::new(id, clause, Outcome::Indeterminate, message).because(sub), None)
+}
+
+/// Form of the signature (EN 319 102-1 §5.2.2): a kind that we judge, one signer, detached, nothing odd.
+pub(super) fn format(signature: &Signature, signed: &SignedData, checks: &Checks) -> Found<WellFormed> {
+    const ID: &str = "format";
+    const CLAUSE: &str = "EN 319 102-1 §5.2.2; ISO 32000-2 §12.8.3.3";
+    if let Some(check) = unknown_kind(signature) {
+        return (check, None);
+    }
+    if signed.signers.len() != 1 {
+        return failed(ID, CLAUSE, Sub::FormatFailure, Message::new(
+            "verify.one-signer",
+            format!("签名数据中有{}个签名人，应当只有一个。", signed.signers.len()),
+            format!("The signature has {} signers; there must be exactly one.", signed.signers.len()),
+        ));
+    }
+    if signed.content.is_some() {
+        return open(ID, CLAUSE, Sub::FormatFailure, Message::new(
+            "verify.not-detached",
+            "签名数据中另含内容，与文件内容并存，无法确定所签为何。",
+            "The signature carries content of its own beside the file, so it is not clear what was signed.",
+        ));
+    }
+    if let Err(fault) = &checks.content_type {
+        return open(ID, CLAUSE, Sub::SigConstraintsFailure, fault.message());
+    }
+    if signed.trailing > 0 {
+        return open(ID, CLAUSE, Sub::Generic, Message::new(
+            "verify.bytes-after-signature",
+            format!("签名数据之后还有{}字节。", signed.trailing),
+            format!("{} bytes stand behind the signature's data.", signed.trailing),
+        ));
+    }
+    if let Some(finding) = signature.findings.first() {
+        return open(ID, CLAUSE, Sub::Generic, finding.clone());
+    }
+    passed(ID, CLAUSE, "签名格式可以识别", "the signature's form is known and sound", WellFormed(()))
+}
+
+/// A finding where the signature is of a kind (/SubFilter) that we do not judge. Both that we do say a detached CMS over
+/// the ByteRange; the first is PAdES.
+pub(super) fn unknown_kind(signature: &Signature) -> Option<Check> {
+    if matches!(signature.sub_filter.as_str(), "ETSI.CAdES.detached" | "adbe.pkcs7.detached") {
+        return None;
+    }
+    let kind: String = signature.sub_filter.chars().take(40).collect();
+    let message = Message::new(
+        "verify.sub-filter",
+        format!("签名类型“{kind}”不在本版本判断范围内。"),
+        format!("Signatures of the kind '{kind}' are not judged by this version."),
+    );
+    Some(Check::new("format", "ISO 32000-2 table 255 (SubFilter)", Outcome::Indeterminate, message).because(Sub::Generic))
+}
+
+/// What the signature speaks for.
+pub(super) fn coverage(signature: &Signature) -> Found<Covered> {
+    const ID: &str = "coverage";
+    const CLAUSE: &str = "ISO 32000-1 §12.8.1; EN 319 142-1 §5.2";
+    match signature.coverage {
+        Coverage::Whole => passed(ID, CLAUSE, "签名覆盖整个文件", "the signature covers the whole file", Covered(())),
+        Coverage::Partial => passed(
+            ID,
+            CLAUSE,
+            "签名覆盖签名时的整个文件，其后另有更新",
+            "the signature covers the whole file as it was then; it was updated since",
+            Covered(()),
+        ),
+        Coverage::None => failed(ID, CLAUSE, Sub::FormatFailure, Message::new(
+            "verify.coverage-none",
+            "签名没有覆盖文件全文，签名范围之外的内容可以任意更改。请向发文机关索取原件。",
+            "The signature does not cover the whole text: what stands outside its range could be anything. Ask the issuer for the original.",
+        )),
+    }
+}
+
+/// The digest of the signed bytes.
+pub(super) fn digest(checks: &Checks) -> Found<DigestRight> {
+    const ID: &str = "digest";
+    const CLAUSE: &str = "RFC 5652 §5.4; EN 319 102-1 §5.2.7";
+    match &checks.digest {
+        Ok(()) => passed(ID, CLAUSE, "摘要与内容相符", "the digest is the content's", DigestRight(())),
+        Err(fault @ Fault::DigestDiffers) => failed(ID, CLAUSE, Sub::HashFailure, fault.message()),
+        Err(fault @ (Fault::WeakDigest(_) | Fault::DigestUnsupported(_))) => {
+            open(ID, CLAUSE, Sub::CryptoConstraintsFailureNoPoe, fault.message())
+        }
+        Err(fault) => failed(ID, CLAUSE, Sub::FormatFailure, fault.message()),
+    }
+}
+
+/// The signature value.
+pub(super) fn value(checks: &Checks) -> Found<ValueRight> {
+    const ID: &str = "signature";
+    const CLAUSE: &str = "RFC 5652 §5.6; EN 319 102-1 §5.2.7";
+    match &checks.signature {
+        Ok(()) if !checks.attributes_in_der => open(ID, CLAUSE, Sub::Generic, Message::new(
+            "verify.attributes-not-der",
+            "签名值相符，但被签名的属性未按规定（DER）编码，不同软件可能有不同理解。",
+            "The value is right, but the signed attributes are not in DER as they must be, so readers may differ about them.",
+        )),
+        Ok(()) => passed(ID, CLAUSE, "签名值正确", "the signature value is right", ValueRight(())),
+        Err(fault @ Fault::Signature(SignatureFault::Wrong)) => failed(ID, CLAUSE, Sub::SigCryptoFailure, fault.message()),
+        Err(fault @ Fault::Signature(SignatureFault::Weak(_) | SignatureFault::Unsupported(_))) => {
+            open(ID, CLAUSE, Sub::CryptoConstraintsFailureNoPoe, fault.message())
+        }
+        Err(fault @ Fault::NoCertificate) => open(ID, CLAUSE, Sub::NoSigningCertificateFound, fault.message()),
+        Err(fault) => open(ID, CLAUSE, Sub::Generic, fault.message()),
+    }
+}
+
+/// The signed reference to the certificate, against an exchanged one.
+pub(super) fn signing_certificate(checks: &Checks) -> Found<Identified> {
+    const ID: &str = "signing-certificate";
+    const CLAUSE: &str = "EN 319 102-1 §5.2.3; RFC 5035 §3";
+    match &checks.signing_certificate {
+        Ok(()) => passed(ID, CLAUSE, "签名引用的正是该证书", "the signature refers to this very certificate", Identified(())),
+        Err(fault @ (Fault::OtherCertificate | Fault::NoCertificate)) => {
+            open(ID, CLAUSE, Sub::NoSigningCertificateFound, fault.message())
+        }
+        Err(fault) => open(ID, CLAUSE, Sub::SigConstraintsFailure, fault.message()),
+    }
+}
+
+/// Path and revocation at the proven time, else at the moment of judging.
+///
+/// A claimed time cannot save a signature, but one that lies outside the certificate's life condemns it by its own words.
+pub(super) fn path(
+    verdict: &PathVerdict,
+    record: Option<&Record>,
+    claimed: Option<OffsetDateTime>,
+) -> (Found<Trusted>, Found<NotRevoked>) {
+    const PATH: &str = "certificate-path";
+    const PATH_CLAUSE: &str = "RFC 5280 §6; EN 319 102-1 §5.2.6";
+    const REVOCATION: &str = "revocation";
+    const REVOCATION_CLAUSE: &str = "RFC 5280 §6.3; EN 319 102-1 §5.2.5";
+    let proven = record.and_then(Record::proven_time);
+    let own_words = |outside: &dyn Fn(OffsetDateTime) -> bool| proven.is_none() && claimed.is_some_and(outside);
+    let sub = match verdict.sub_indication() {
+        None => Sub::Generic,
+        Some("TRY_LATER") => Sub::TryLater,
+        Some("REVOKED_NO_POE") => Sub::RevokedNoPoe,
+        Some("REVOKED_CA_NO_POE") => Sub::RevokedCaNoPoe,
+        Some("OUT_OF_BOUNDS_NO_POE") => Sub::OutOfBoundsNoPoe,
+        Some("CRYPTO_CONSTRAINTS_FAILURE_NO_POE") => Sub::CryptoConstraintsFailureNoPoe,
+        Some("CHAIN_CONSTRAINTS_FAILURE") => Sub::ChainConstraintsFailure,
+        Some("NO_CERTIFICATE_CHAIN_FOUND") => Sub::NoCertificateChainFound,
+        Some(_) => Sub::CertificateChainGeneralFailure,
+    };
+    let not_asked = || {
+        let text = Message::new("verify.revocation-not-asked", "证书链不成立，未查吊销", "not asked, as there is no path that holds");
+        (Check::new(REVOCATION, REVOCATION_CLAUSE, Outcome::Info, text), None)
+    };
+    let leads = || passed(PATH, PATH_CLAUSE, "证书链通向受信任的根证书", "a path leads to a trusted root", Trusted(()));
+    match verdict {
+        PathVerdict::Trusted { revoked_later: None, .. } => {
+            (leads(), passed(REVOCATION, REVOCATION_CLAUSE, "当时未被吊销", "not revoked at the time", NotRevoked(())))
+        }
+        PathVerdict::Trusted { revoked_later: Some(later), .. } => {
+            let zh = format!("证书后于{}吊销，不影响此前的签章", moment(later.effective()));
+            let en = format!("the certificate was revoked afterwards, as of {} Beijing time, which does not touch what it signed before", moment(later.effective()));
+            (leads(), passed(REVOCATION, REVOCATION_CLAUSE, &zh, &en, NotRevoked(())))
+        }
+        PathVerdict::Revoked { at_fault, revocation, .. } => {
+            let after = match record {
+                // Between leave and finishing, nobody can say which came first.
+                Some(record) if proven.is_some() => record.written_at >= revocation.at,
+                _ => own_words(&|claim| claim >= revocation.effective()),
+            };
+            let found = if *at_fault == 0 && after {
+                failed(REVOCATION, REVOCATION_CLAUSE, Sub::Revoked, verdict.message())
+            } else {
+                open(REVOCATION, REVOCATION_CLAUSE, sub, verdict.message())
+            };
+            (leads(), found)
+        }
+        PathVerdict::RevocationUnknown { .. } => (leads(), open(REVOCATION, REVOCATION_CLAUSE, sub, verdict.message())),
+        PathVerdict::Expired { chain, at_fault } => {
+            let own = |at: OffsetDateTime| chain.first().is_some_and(|leaf| at > leaf.not_after);
+            let ended = *at_fault == 0 && (proven.is_some() || own_words(&own));
+            if ended {
+                (failed(PATH, PATH_CLAUSE, Sub::Expired, verdict.message()), not_asked())
+            } else {
+                (open(PATH, PATH_CLAUSE, sub, verdict.message()), not_asked())
+            }
+        }
+        PathVerdict::NotYetValid { at_fault: 0, .. } if proven.is_some() => {
+            (failed(PATH, PATH_CLAUSE, Sub::NotYetValid, verdict.message()), not_asked())
+        }
+        _ => (open(PATH, PATH_CLAUSE, sub, verdict.message()), not_asked()),
+    }
+}
+
+/// What the certificate's key may be used for.
+pub(super) fn usage(certificate: Option<&Certificate>) -> Found<MaySign> {
+    const ID: &str = "certificate-usage";
+    const CLAUSE: &str = "RFC 5280 §4.2.1.3";
+    match certificate {
+        Some(certificate) if certificate.is_ca => open(ID, CLAUSE, Sub::ChainConstraintsFailure, Message::new(
+            "verify.authority-signs",
+            "签名用的是证书颁发机构的证书，不是印章证书。",
+            "It is signed with an authority's certificate, not a seal's.",
+        )),
+        Some(certificate) if certificate.may_sign_documents() => {
+            passed(ID, CLAUSE, "证书可用于签章", "the certificate may sign documents", MaySign(()))
+        }
+        Some(_) => open(ID, CLAUSE, Sub::ChainConstraintsFailure, Message::new(
+            "verify.usage",
+            "证书的密钥用途不包括签署文件。",
+            "The certificate's key usage does not include signing documents.",
+        )),
+        None => open(ID, CLAUSE, Sub::NoSigningCertificateFound, Fault::NoCertificate.message()),
+    }
+}
+
+/// What happened to the file since (ISO 32000-1 §12.8.2).
+pub(super) fn later_changes(signature: &Signature) -> Found<Unchanged> {
+    const ID: &str = "later-changes";
+    const CLAUSE: &str = "ISO 32000-1 §12.8.2.2; EN 319 142-1 §5.2";
+    let gravest = signature.changes.last().cloned();
+    let message = gravest.unwrap_or_else(|| {
+        Message::new("verify.changed-later", "签章后文件又被改动", "The file was changed after it was sealed")
+    });
+    match signature.later_changes {
+        LaterChanges::None => passed(ID, CLAUSE, "签章后没有改动", "nothing was changed afterwards", Unchanged(())),
+        LaterChanges::Allowed => passed(
+            ID,
+            CLAUSE,
+            "签章后只有允许的更新（后续签章、验证数据或允许的填写）",
+            "only allowed updates since: further signatures, validation data, or filling in that was allowed",
+            Unchanged(()),
+        ),
+        LaterChanges::Suspicious => open(ID, CLAUSE, Sub::Generic, Message::new(
+            "verify.changes-not-understood",
+            format!("签章后的更新无法解释：{}。请向发文机关索取原件。", message.zh.trim_end_matches('。')),
+            format!("An update since is not understood: {}. Ask the issuer for the original.", message.en.trim_end_matches('.')),
+        )),
+        LaterChanges::Forbidden => failed(ID, CLAUSE, Sub::SigConstraintsFailure, Message::new(
+            "verify.changes-forbidden",
+            format!("签章后文件被作了不允许的改动：{}。请向发文机关索取原件。", message.zh.trim_end_matches('。')),
+            format!("The file was changed since in a way that is not allowed: {}. Ask the issuer for the original.", message.en.trim_end_matches('.')),
+        )),
+    }
+}

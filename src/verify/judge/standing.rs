@@ -1,0 +1,255 @@
+//! What the register says about a seal's use: is it in the ledger, which time is proven, was the seal in force then, and
+//! for that item? And, for information, how the licence stands now.
+
+use time::OffsetDateTime;
+
+use super::evidence::{Facts, Record, RecordState};
+use crate::licence::{Licence, LicenceStatus};
+use crate::message::Message;
+use crate::refusal::{Refusal, Rule};
+use crate::register::{self, Question, Verdict};
+use crate::seal::{Seal, SealStatus};
+use crate::verify::report::{Check, Outcome, SubIndication as Sub, moment};
+
+/// The register has nothing against it: the seal was in force and competent and its use is in the ledger, or the
+/// seal is none of ours and the certificates alone speak for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Allowed(());
+
+const RULE_2: &str = "印章效力期间 (rule 2)";
+const RULE_3: &str = "划转与办结 (rules 1, 3)";
+const LEDGER: &str = "用印台账 (rule 7)";
+const TIME: &str = "EN 319 102-1 §5.5 (proof of existence)";
+
+/// All checks against the register, in the order of the story.
+pub(super) fn judge(facts: &Facts, claimed: Option<OffsetDateTime>, at: OffsetDateTime) -> (Vec<Check>, Option<Allowed>) {
+    let record = facts.record();
+    let mut checks = vec![order(facts), time(record, claimed, at), seal_in_force(facts, claimed, at)];
+    checks.extend(record.and_then(|record| item(facts, record)));
+    checks.extend(record.and_then(identifier));
+    checks.extend(record.and_then(|record| licence_status(record, at)));
+    let spoiled = checks.iter().any(|c| matches!(c.outcome, Outcome::Failed | Outcome::Indeterminate));
+    (checks, (!spoiled).then_some(Allowed(())))
+}
+
+/// The licence's worth at a moment.
+pub(super) fn licence_now(record: &Record, at: OffsetDateTime) -> Option<LicenceStatus> {
+    let licence = record.licence.as_ref()?;
+    (!licence.versions.is_empty()).then(|| Licence::of(licence.versions.clone()).status_at(at))
+}
+
+/// Every use of a seal of ours is in the ledger before the key is used; one that is not was made in secret.
+fn order(facts: &Facts) -> Check {
+    let check = |outcome, id, zh: &str, en: &str| Check::new("order", LEDGER, outcome, Message::new(id, zh, en));
+    match facts {
+        Facts::NotAsked => check(Outcome::Info, "verify.register-not-asked", "未查询印章登记册", "the register was not asked"),
+        Facts::Unknown => check(Outcome::Info, "verify.seal-not-ours", "该印章不在本登记册内", "the seal is not in this register"),
+        Facts::Exported { .. } => {
+            check(Outcome::Info, "verify.no-ledger", "仅有登记册副本，未查用印台账", "only an exported register was asked, which has no ledger")
+        }
+        Facts::OtherCertificate { seal } => check(
+            Outcome::Indeterminate,
+            "verify.certificate-not-filed",
+            &format!("证书自称是印章“{}”（{}），但登记册中该印章没有这张证书。请向印章所属机关核实。", seal.legend, seal.number),
+            &format!("The certificate claims to be that of the seal {} ({}), but it is not filed for it. Ask the seal's owner.", seal.legend, seal.number),
+        )
+        .because(Sub::SigConstraintsFailure),
+        Facts::Filed { seal, record: None, .. } => check(
+            Outcome::Indeterminate,
+            "verify.no-record-of-use",
+            &format!("用印台账中没有印章“{}”对这份内容的用印记录：它是在本系统之外签章的，或内容已被改动。请向印章所属机关核实。", seal.legend),
+            &format!("There is no record of this use of the seal {} in the ledger: it was sealed outside this service, or the content was changed. Ask the seal's owner.", seal.legend),
+        )
+        .because(Sub::SigConstraintsFailure),
+        Facts::Filed { record: Some(record), .. } => match record.state {
+            RecordState::Sealed { .. } => {
+                check(Outcome::Passed, "verify.recorded", "用印台账中有这次用印", "this use of the seal is in the ledger")
+            }
+            RecordState::Written => check(
+                Outcome::Passed,
+                "verify.recorded-unfinished",
+                "用印台账中已登记这次用印，尚未办结",
+                "this use of the seal is written down in the ledger and not yet finished",
+            ),
+            RecordState::Lost => check(
+                Outcome::Indeterminate,
+                "verify.order-lost",
+                "用印台账记载这次用印已作废，本不应有成品流出。请向印章所属机关核实。",
+                "By the ledger this use was given up, so no such document should exist. Ask the seal's owner.",
+            )
+            .because(Sub::SigConstraintsFailure),
+        },
+    }
+}
+
+/// Which time is proven. A claim proves nothing, so it decides nothing here.
+fn time(record: Option<&Record>, claimed: Option<OffsetDateTime>, at: OffsetDateTime) -> Check {
+    match (record.and_then(Record::proven_time), claimed) {
+        (Some(proven), _) if proven > at => Check::new("time", TIME, Outcome::Indeterminate, Message::new(
+            "verify.sealed-later",
+            format!("文书签章于{}，晚于所问的时间，当时尚无此文书。", moment(proven)),
+            format!("It was sealed at {} Beijing time, after the moment asked about, when there was no such document yet.", moment(proven)),
+        ))
+        .because(Sub::NotYetValid),
+        (Some(proven), _) => Check::new("time", TIME, Outcome::Passed, Message::new(
+            "verify.time-proven",
+            format!("本系统用印记录证明签章不晚于{}", moment(proven)),
+            format!("our own record proves that it was sealed by {} Beijing time", moment(proven)),
+        )),
+        (None, Some(claimed)) => Check::new("time", TIME, Outcome::Info, Message::new(
+            "verify.time-claimed",
+            format!("签章时间{}只是签名人自称，没有证明", moment(claimed)),
+            format!("the signing time {} (Beijing) is only claimed by the signer; nothing proves it", moment(claimed)),
+        )),
+        (None, None) => Check::new("time", TIME, Outcome::Info, Message::new(
+            "verify.time-unknown",
+            "没有任何签章时间",
+            "there is no signing time at all",
+        )),
+    }
+}
+
+/// Rule 2: what a seal sealed while in force stays good for ever, what carries a later time does not.
+fn seal_in_force(facts: &Facts, claimed: Option<OffsetDateTime>, at: OffsetDateTime) -> Check {
+    let check = |outcome, message| Check::new("seal-in-force", RULE_2, outcome, message);
+    let Some(seal) = facts.seal() else {
+        return check(Outcome::Info, Message::new(
+            "verify.seal-unknown",
+            "本登记册没有该印章，无法回答其效力期间",
+            "the seal is not in the register that was asked, so it does not say when it counted",
+        ));
+    };
+    if let Some((record, proven)) = facts.record().and_then(|record| Some((record, record.proven_time()?))) {
+        // Leave was given at the first moment, the document existed at the second; the seal must have counted at both.
+        return match seal.check_in_force(record.written_at).and_then(|()| seal.check_in_force(proven)) {
+            Ok(()) => check(Outcome::Passed, in_force_then(seal, proven)),
+            Err(refusal) => check(Outcome::Failed, refusal.message).because(ended(seal, proven)),
+        };
+    }
+    let now = seal.check_in_force(at);
+    // By its own words outside the seal's life: a forger would not say so, and no proof could be better than a confession.
+    if let Some((claimed, Err(refusal))) = claimed.map(|claimed| (claimed, seal.check_in_force(claimed))) {
+        let ending = ending(seal, claimed).unwrap_or_else(|| refusal.message.clone());
+        return check(Outcome::Failed, Message::new(
+            "verify.claims-outside-life",
+            format!("文件自称签章于{}，而{}。", moment(claimed), ending.zh),
+            format!("The file claims to have been sealed at {} Beijing time, but {}.", moment(claimed), ending.en),
+        ))
+        .because(ended(seal, claimed));
+    }
+    match now {
+        Ok(()) => check(Outcome::Passed, Message::new(
+            "verify.seal-in-force-now",
+            format!("印章“{}”目前有效", seal.legend),
+            format!("the seal {} is in force now", seal.legend),
+        )),
+        Err(refusal) => {
+            let ending = ending(seal, at).unwrap_or(refusal.message);
+            let says = claimed.map_or((String::new(), String::new()), |claimed| {
+                (format!("文件自称签章于{}，但", moment(claimed)), format!("The file claims {} Beijing time, but ", moment(claimed)))
+            });
+            check(Outcome::Indeterminate, Message::new(
+                "verify.unproven-before-end",
+                format!("{}，{}没有证据证明签章在此之前。请向印章所属机关核实。", ending.zh, says.0),
+                format!("{}{}, and nothing proves that this was sealed before. Ask the seal's owner.", says.1, ending.en),
+            ))
+            .because(Sub::RevokedNoPoe)
+        }
+    }
+}
+
+fn in_force_then(seal: &Seal, proven: OffsetDateTime) -> Message {
+    match seal.life.window() {
+        Some((_, Some(until))) if until > proven => {
+            let order = seal.life.last_event_at(until).map(|event| event.document.clone()).unwrap_or_default();
+            Message::new(
+                "verify.sealed-before-abolition",
+                format!("签章时印章“{}”有效；该印章后于{}废止（{order}），不影响此前签章的文书", seal.legend, moment(until)),
+                format!(
+                    "sealed before the abolition: the seal {} was in force then; it was abolished as of {} Beijing time ({order}), which does not touch what it sealed before",
+                    seal.legend,
+                    moment(until)
+                ),
+            )
+        }
+        _ => Message::new(
+            "verify.seal-in-force-then",
+            format!("签章时印章“{}”有效", seal.legend),
+            format!("the seal {} was in force then", seal.legend),
+        ),
+    }
+}
+
+/// The step that took the seal out of force by then, with the document that ordered it; without a full stop.
+fn ending(seal: &Seal, at: OffsetDateTime) -> Option<Message> {
+    let event = seal.life.last_event_at(at)?;
+    let (legend, number, document, when) = (&seal.legend, &seal.number, &event.document, moment(event.at));
+    let (zh, en) = match seal.life.status_at(at) {
+        SealStatus::Abolished => ("废止", "abolished"),
+        SealStatus::Suspended => ("停用", "suspended"),
+        SealStatus::NotYetActivated | SealStatus::InForce => return None,
+    };
+    Some(Message::new(
+        "verify.seal-ended",
+        format!("印章“{legend}”（{number}）已由{document}自{when}起{zh}"),
+        format!("the seal {legend} ({number}) was {en} by {document} as of {when} Beijing time"),
+    ))
+}
+
+fn ended(seal: &Seal, at: OffsetDateTime) -> Sub {
+    if seal.life.status_at(at) == SealStatus::NotYetActivated { Sub::NotYetValid } else { Sub::Revoked }
+}
+
+/// Rules 1 and 3: was this seal's owner competent for the item when the application was accepted?
+fn item(facts: &Facts, record: &Record) -> Option<Check> {
+    let seal = facts.seal()?;
+    let (item, accepted) = record.case.as_ref()?;
+    let check = |outcome, message| Check::new("item", RULE_3, outcome, message);
+    let Some(item) = item else {
+        return Some(
+            check(Outcome::Indeterminate, Message::new(
+                "verify.item-unknown",
+                "用印所依据的事项已不在登记册中，无法判断由谁办理。",
+                "The item it was sealed for is no longer in the register, so it cannot be said who was competent.",
+            ))
+            .because(Sub::SigConstraintsFailure),
+        );
+    };
+    let question = Question { seal, at: record.written_at, item: Some(item), accepted: Some(*accepted) };
+    let answer = register::answer(question);
+    // Rule 2 has its own check.
+    let refusal: Option<&Refusal> = answer.refusals.iter().find(|refusal| refusal.rule != Rule::SealLife);
+    Some(match (refusal, answer.verdict) {
+        (Some(refusal), _) => check(Outcome::Failed, refusal.message.clone()).because(Sub::SigConstraintsFailure),
+        (None, Verdict::NotEnough) => check(Outcome::Indeterminate, answer.sentence).because(Sub::SigConstraintsFailure),
+        (None, _) => check(Outcome::Passed, Message::new(
+            "verify.item-competent",
+            format!("事项“{}”受理于{}，由用印单位办理", item.name, moment(*accepted)),
+            format!("'{}', accepted at {} Beijing time, was the seal owner's to decide", item.name, moment(*accepted)),
+        )),
+    })
+}
+
+/// The licence identifier, whose check character was read with it.
+fn identifier(record: &Record) -> Option<Check> {
+    let licence = record.licence.as_ref()?;
+    Some(Check::new("identifier", "GB/T 36904", Outcome::Passed, Message::new(
+        "verify.identifier",
+        format!("证照标识 {}，与台账一致", licence.version.identifier),
+        format!("licence identifier {}, as in the ledger", licence.version.identifier),
+    )))
+}
+
+/// Information alone: a genuine licence may be a dead one.
+fn licence_status(record: &Record, at: OffsetDateTime) -> Option<Check> {
+    let licence = record.licence.as_ref()?;
+    let status = licence_now(record, at)?;
+    let (mut zh, mut en) = (format!("该证照{}{}", moment(at), status.zh()), format!("at {} Beijing time the licence is {}", moment(at), status.en()));
+    let life = Licence::of(licence.versions.clone());
+    let newer = life.version_at(at).filter(|current| current.identifier.version() > licence.version.identifier.version());
+    if let Some(current) = newer {
+        zh.push_str(&format!("；本文书不是现行版本，现行版本为{}（{}）", current.identifier, current.act.zh()));
+        en.push_str(&format!("; this document is not the current version, which is {} ({})", current.identifier, current.act.as_str()));
+    }
+    Some(Check::new("licence-status", "证照状态", Outcome::Info, Message::new("verify.licence-status", zh, en)))
+}
