@@ -26,6 +26,7 @@ mod problem;
 mod register;
 mod sign_in;
 mod staff;
+mod verification;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -45,6 +46,7 @@ use utoipa_axum::routes;
 use self::guard::Around;
 use self::problem::Problem;
 use crate::store::Store;
+use crate::verify::Trust;
 
 pub use self::sign_in::hash_password;
 use self::staff::Tokens;
@@ -58,6 +60,8 @@ pub type Clock = Arc<dyn Fn() -> OffsetDateTime + Send + Sync>;
 pub struct PublicState {
     pub store: Store,
     pub clock: Clock,
+    /// Roots, intermediates and lists beside the house's own, from the settings.
+    pub trust: Arc<Trust>,
     /// Reached by https, by whoever stands in front: HSTS is sent.
     pub https: bool,
 }
@@ -82,10 +86,12 @@ struct StaffApi;
 
 /// The public listener's routes.
 pub fn public_router(state: PublicState) -> Router {
-    let (api, openapi) = public_api().split_for_parts();
+    let (api, mut openapi) = public_api().split_for_parts();
+    let (uploads, with_uploads) = OpenApiRouter::new().routes(routes!(verification::verifications)).split_for_parts();
+    openapi.merge(with_uploads);
+    let uploads = uploads.route("/verify", get(pages::verify_form).post(verification::verify_page));
     let small = Router::new()
         .route("/", get(pages::home))
-        .route("/verify", get(pages::verify_form))
         .route("/register", get(pages::register))
         .route("/register/abolitions", get(pages::abolitions))
         .route("/register/{number}", get(pages::seal))
@@ -95,7 +101,7 @@ pub fn public_router(state: PublicState) -> Router {
         .merge(common(openapi));
     let how = Around { no_store: false, https: state.https };
     let ready = Router::new().route("/readyz", get(ready)).with_state(state.store.clone());
-    guard::around(guard::small(small.with_state(state)).merge(ready), how)
+    guard::around(guard::small(small).merge(guard::large(uploads)).with_state(state).merge(ready), how)
 }
 
 fn public_api() -> OpenApiRouter<PublicState> {

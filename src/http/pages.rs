@@ -215,8 +215,8 @@ pub(super) async fn licence(
 
 #[derive(Template)]
 #[template(path = "verify.html")]
-struct VerifyPage {
-    fault: Option<Message>,
+pub(super) struct VerifyPage {
+    pub fault: Option<Message>,
 }
 
 pub(super) async fn verify_form() -> Result<Response, Problem> {

@@ -54,7 +54,7 @@ pub(super) fn templates(state: &StaffState) -> Vec<(String, String, String)> {
 
 /// Which template.
 #[derive(Debug, Deserialize)]
-pub(super) struct Wanted {
+pub(crate) struct Wanted {
     #[serde(default)]
     template: String,
 }
