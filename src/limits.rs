@@ -123,3 +123,26 @@ pub const PDF_FOUND: usize = 1000;
 pub const PDF_KEYWORD: usize = 64;
 /// Letters of one page; a broadsheet newspaper page has some 10^5.
 pub const PDF_LETTERS: usize = 1_000_000;
+// — http
+/// A form or a JSON request, bytes: the fullest order names 1000 seals with 20 items each, 60 bytes an item in a form.
+pub const HTTP_FORM_BYTES: usize = 2 * 1024 * 1024;
+/// Seconds for a request that carries no document; argon2id and a rendered licence take well under one.
+pub const HTTP_SECONDS: u64 = 30;
+/// Seconds for a request with a document: `PDF_BYTES` over a line of 20 Mbit/s is 84 s.
+pub const HTTP_UPLOAD_SECONDS: u64 = 120;
+/// Requests with a document at once: each may hold twice `PDF_BYTES` in memory.
+pub const HTTP_UPLOADS: usize = 8;
+/// Requests at once on one listener; more wait at the door until their time is up.
+pub const HTTP_REQUESTS: usize = 512;
+/// Rows on one page of a list.
+pub const HTTP_ROWS: u16 = 200;
+/// Lines of the ledger in one CSV: a county's year of licences (domain: 110,000 cases).
+pub const HTTP_LEDGER_LINES: u32 = 200_000;
+/// A password, bytes; longer ones only feed argon2id for nothing.
+pub const PASSWORD_BYTES: usize = 256;
+/// Wrong passwords in a row before an account is locked, and for how many minutes; each further one doubles the time,
+/// up to a day (NIST SP 800-63B §5.2.2 asks for a limit of at most 100).
+pub const SIGN_IN_FAILURES: i64 = 5;
+pub const SIGN_IN_LOCK_MINUTES: i64 = 15;
+/// Hours that a session lasts: one working day.
+pub const SESSION_HOURS: i64 = 8;
