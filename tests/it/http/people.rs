@@ -135,19 +135,19 @@ async fn the_page_issues_a_licence() {
         // Faults beside the fields; what was typed stays; nothing was sealed.
         for (changed, field, words) in [
             (&[("accepted_at", "")], "accepted_at", "请填写日期"),
-            (&[("produce", "intake")], "intake", "三人分别办理"),
+            (&[("produce", "intake")], "", "无此职责：制证"),
             (&[("accepted_at", "2026-11-11T09:30")], "decided_at", "决定时间早于受理时间"),
             (&[("accepted_at", "2020-07-01T09:30")], "accepted_at", "由原审批部门"),
-            (&[("seal", DEPARTMENT_SEAL)], "seal", "授权"),
+            (&[("seal", DEPARTMENT_SEAL)], "", "无权办理"),
             (&[("data.licence_number", "JY<b>")], "data.licence_number", ""),
         ] {
             let page = chief.post_form("/issue", &food_licence(changed)).await;
             let text = page.text();
             assert!((400..500).contains(&page.status), "{field}: {} {text}", page.status);
-            if field != "seal" {
-                let fault = text.split(&format!("id=\"{field}-fault\">")).nth(1).unwrap_or_else(|| panic!("{field}: {text}"));
-                assert!(fault.split("</span>").next().unwrap().contains(words), "{field}: {fault}");
-            }
+            let mark = if field.is_empty() { "role=\"alert\">".to_owned() } else { format!("id=\"{field}-fault\">") };
+            let fault = text.split(&mark).nth(1).unwrap_or_else(|| panic!("{field}: {text}"));
+            let fault = fault.split(if field.is_empty() { "</div>" } else { "</span>" }).next().unwrap();
+            assert!(fault.contains(words), "{field}: {fault}");
             assert!(text.contains("value=\"示例餐饮店\"") && !text.contains("JY<b>"), "{text}");
         }
         assert!(chief.page("/").await.text().contains("暂无"), "no use of the seal so far");
