@@ -5,18 +5,21 @@
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use time::macros::offset;
 
 use crate::abolition::{AbolishedSeal, AbolitionOrder, AbolitionRequest, CustodyEntry};
 use crate::ca::Authority;
 use crate::decision::Allowed;
 use crate::desk::{Desk, FlowError, blocking};
-use crate::issue::{Issued, filed_seal, grants_of, no_grant, prepare, write_down_and_finish};
+use crate::issue::{Issued, filed_seal, grants_of, no_grant, prepare, random_serial, write_down_and_finish};
 use crate::item::ItemCode;
+use crate::licence::LicenceIdentifier;
 use crate::message::Message;
 use crate::officer::{Officer, check_two_administrators};
 use crate::pdf::seal::{Certification, Place};
 use crate::seal::SealNumber;
-use crate::store::OrderKind;
+use crate::store::{FiledSeal, OrderKind};
 
 /// Most lines taken from a CSV of seals; as many as one order may name.
 const CSV_SEALS: usize = 1000;
@@ -28,8 +31,15 @@ pub struct NoticeRequest {
     /// The government's or the bureau's seal.
     pub seal: SealNumber,
     pub template: String,
-    /// What is printed; `identifier`, and where they are missing `seals`, are filled in by the service.
+    /// What is printed. Where they are missing, the order's facts, the table of seals, `identifier` and `verify_url` are
+    /// filled in by the service.
     pub data: serde_json::Value,
+    /// 证照类型代码 of the notice; the owner's code and `001` where none is given.
+    #[serde(default)]
+    pub type_code: Option<String>,
+    /// 流水号; drawn at random where none is given.
+    #[serde(default)]
+    pub serial: Option<String>,
 }
 
 /// What an abolition did.
@@ -116,12 +126,13 @@ pub async fn notice(
     }
     let allowed = leave?;
     let parts = desk.parts(&seal, None).await?;
-    let data = with_seals(desk, wanted.data, &order).await?;
+    let identifier = notice_identifier(&wanted, &seal)?;
+    let data = with_facts(desk, wanted.data, &order, &identifier).await?;
     let title = desk.renderer.template(&wanted.template).map_or(String::new(), |t| t.title_zh().to_owned());
     let (renderer, drawn, template, reason, signer_name) =
         (desk.renderer.clone(), parts.clone(), wanted.template, number.to_owned(), seal.seal.owner_name.clone());
     let prepared = blocking(move || {
-        let draft = renderer.render(&template, &data, &reason, now)?;
+        let draft = renderer.render(&template, &data, &identifier, now)?;
         let place = Place { page: draft.seal_place.page.saturating_sub(1), centre_mm: draft.seal_place.centre_mm };
         prepare(&draft.pdf, &drawn, place, &signer_name, &reason, now, Some(Certification::FormsAndSignatures))
     })
@@ -129,14 +140,27 @@ pub async fn notice(
     write_down_and_finish(desk, allowed, OrderKind::Notice, &once_key, &seal, &parts, &title, None, prepared, now).await
 }
 
-/// Fills the table of seals from the register where the request leaves it out: the notice says what was done.
-async fn with_seals(
+fn notice_identifier(wanted: &NoticeRequest, seal: &FiledSeal) -> Result<String, FlowError> {
+    let owner = &seal.seal.owner;
+    let type_code = wanted.type_code.clone().unwrap_or_else(|| format!("{owner}001"));
+    let serial = match &wanted.serial {
+        Some(serial) => serial.clone(),
+        None => random_serial()?,
+    };
+    let identifier = LicenceIdentifier::first(&type_code, owner, &serial);
+    identifier.map(|i| i.to_string()).map_err(|e| FlowError::Request(e.message()))
+}
+
+/// Fills in from the register what the request leaves out: the notice says what was done.
+async fn with_facts(
     desk: &Desk,
     mut data: serde_json::Value,
     order: &AbolitionOrder,
+    identifier: &str,
 ) -> Result<serde_json::Value, FlowError> {
     let written = order.get();
-    let at = written.at.format(&time::format_description::well_known::Rfc3339).unwrap_or_default();
+    // People read China time.
+    let at = written.at.to_offset(offset!(+8)).format(&Rfc3339).unwrap_or_default();
     let mut rows = vec![];
     for named in &written.seals {
         let seal = filed_seal(desk, &named.number).await?.seal;
@@ -158,6 +182,8 @@ async fn with_seals(
             ("reason", Some(written.reason.clone().into())),
             ("seals", Some(rows.into())),
             ("successor", successor),
+            ("identifier", Some(identifier.into())),
+            ("verify_url", Some(format!("{}/register", desk.public_url).into())),
         ] {
             if let (false, Some(value)) = (fields.contains_key(field), value) {
                 fields.insert(field.into(), value);

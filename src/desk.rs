@@ -92,7 +92,7 @@ impl Desk {
         let parts = blocking(move || {
             let public_key = Certificate::read(&certificate.certificate)?.public_key;
             let signer = desk.keyring.signer_for(&certificate.key_label, &public_key)?;
-            let appearance = Appearance::of(&desk.impression(&form)?);
+            let appearance = Appearance::of(&impression(&desk.renderer, &form)?);
             let chain: Vec<Vec<u8>> =
                 std::iter::once(certificate.certificate.clone()).chain(certificate.chain.iter().cloned()).collect();
             let room = cms::room(signer.algorithm(), &chain)?;
@@ -105,29 +105,32 @@ impl Desk {
             .insert(parts.certificate.digest.clone(), parts.clone());
         Ok(parts)
     }
+}
 
-    /// Draws or reads a seal's picture from its description in the register.
-    pub fn impression(&self, form: &serde_json::Value) -> Result<Impression, FlowError> {
-        let form: ImpressionForm =
-            serde_json::from_value(form.clone()).map_err(|e| FlowError::ImpressionForm(e.to_string()))?;
-        match form {
-            ImpressionForm::Drawn { arc, purpose, number, centre, diameter_mm, rim_mm } => {
-                let rim_mm = rim_mm.unwrap_or(if purpose.is_some() { 1.0 } else { 1.2 });
-                let centre = match centre {
-                    CentreForm::Star => Centre::Star,
-                    CentreForm::Blank => Centre::Blank,
-                    CentreForm::Emblem { svg, width_mm, height_mm } => {
-                        let emblem = read_svg(&decode(&svg)?, width_mm, height_mm)?;
-                        Centre::picture(&emblem)
-                            .ok_or_else(|| FlowError::ImpressionForm("the emblem is not a vector picture".into()))?
-                    }
-                };
-                let legend = Legend { purpose, number, centre, diameter_mm, rim_mm, ..Legend::star(arc) };
-                Ok(Impression::draw(&legend, self.renderer.serif_face())?)
-            }
-            ImpressionForm::Png { png, width_mm, height_mm } => Ok(read_png(&decode(&png)?, width_mm, height_mm)?),
-            ImpressionForm::Svg { svg, width_mm, height_mm } => Ok(read_svg(&decode(&svg)?, width_mm, height_mm)?),
+/// Draws or reads a seal's picture from its description in the register.
+///
+/// # Errors
+/// The description is not one we know, or what it describes cannot be a seal.
+pub fn impression(renderer: &Renderer, form: &serde_json::Value) -> Result<Impression, FlowError> {
+    let form: ImpressionForm =
+        serde_json::from_value(form.clone()).map_err(|e| FlowError::ImpressionForm(e.to_string()))?;
+    match form {
+        ImpressionForm::Drawn { arc, purpose, number, centre, diameter_mm, rim_mm } => {
+            let rim_mm = rim_mm.unwrap_or(if purpose.is_some() { 1.0 } else { 1.2 });
+            let centre = match centre {
+                CentreForm::Star => Centre::Star,
+                CentreForm::Blank => Centre::Blank,
+                CentreForm::Emblem { svg, width_mm, height_mm } => {
+                    let emblem = read_svg(&decode(&svg)?, width_mm, height_mm)?;
+                    Centre::picture(&emblem)
+                        .ok_or_else(|| FlowError::ImpressionForm("the emblem is not a vector picture".into()))?
+                }
+            };
+            let legend = Legend { purpose, number, centre, diameter_mm, rim_mm, ..Legend::star(arc) };
+            Ok(Impression::draw(&legend, renderer.serif_face())?)
         }
+        ImpressionForm::Png { png, width_mm, height_mm } => Ok(read_png(&decode(&png)?, width_mm, height_mm)?),
+        ImpressionForm::Svg { svg, width_mm, height_mm } => Ok(read_svg(&decode(&svg)?, width_mm, height_mm)?),
     }
 }
 

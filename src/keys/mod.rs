@@ -28,6 +28,7 @@ use crate::store::Order;
 
 pub use error::{KeyError, SecretFileFault};
 pub use pkcs11::TokenFault;
+pub use private_file::read_secret;
 pub use settings::{HomeSettings, KeySettings, Mode, SoftKeysInProduction, TokenSettings};
 
 /// A private key that can be used but not seen.

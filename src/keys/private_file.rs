@@ -12,8 +12,11 @@ use zeroize::Zeroizing;
 use super::{KeyError, SecretFileFault, random};
 use crate::limits;
 
-/// Reads a passphrase or PIN: one line of UTF-8, its line end not counted.
-pub(super) fn read_secret(path: &Path) -> Result<SecretString, KeyError> {
+/// Reads a passphrase, PIN or password: one line of UTF-8, its line end not counted, in a file that is its owner's alone.
+///
+/// # Errors
+/// [`KeyError::SecretFile`] names the file and what is wrong with it.
+pub fn read_secret(path: &Path) -> Result<SecretString, KeyError> {
     let bytes = read(path, limits::SECRET_FILE_BYTES)?;
     let text = std::str::from_utf8(&bytes).map_err(|_| fault(path, SecretFileFault::Unfit("not UTF-8")))?;
     let line = text.strip_suffix('\n').unwrap_or(text);

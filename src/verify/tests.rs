@@ -132,7 +132,9 @@ fn draft(text: &str) -> Vec<u8> {
     }
     let at = file.len();
     file.extend_from_slice(table.as_bytes());
-    file.extend_from_slice(format!("trailer\n<</Size {}/Root 1 0 R>>\nstartxref\n{at}\n%%EOF\n", objects.len() + 1).as_bytes());
+    file.extend_from_slice(
+        format!("trailer\n<</Size {}/Root 1 0 R>>\nstartxref\n{at}\n%%EOF\n", objects.len() + 1).as_bytes(),
+    );
     file
 }
 
@@ -202,7 +204,10 @@ fn a_document_is_checked_before_its_order_ends() {
     let bytes = notice(&house, NOW);
     assert!(house.judge(&bytes, Some(record(RecordState::Written))).verdict.is_genuine());
     let lost = house.judge(&bytes, Some(record(RecordState::Lost)));
-    assert_eq!((lost.verdict, outcome(&lost, "order")), (Verdict::Indeterminate(Sub::SigConstraintsFailure), Outcome::Indeterminate));
+    assert_eq!(
+        (lost.verdict, outcome(&lost, "order")),
+        (Verdict::Indeterminate(Sub::SigConstraintsFailure), Outcome::Indeterminate)
+    );
     // Nobody sealed tomorrow's document yesterday.
     let later = House::new();
     let record = record(RecordState::Sealed { by: NOW + Duration::DAY });
@@ -252,7 +257,10 @@ fn a_stolen_key_of_an_abolished_seal_seals_nothing() {
     let later = house.judge(&notice(&house, ABOLISHED + Duration::HOUR), None);
     assert!(matches!(later.verdict, Verdict::Failed(Sub::Revoked)), "{later:#?}");
     names_the_order(&later);
-    assert!(later.summary.zh.contains(ORDER) || only(&later).checks.iter().any(|c| c.id == "revocation" && c.outcome == Outcome::Failed));
+    assert!(
+        later.summary.zh.contains(ORDER)
+            || only(&later).checks.iter().any(|c| c.id == "revocation" && c.outcome == Outcome::Failed)
+    );
 
     let earlier = house.judge(&notice(&house, SEALED), None);
     assert!(matches!(earlier.verdict, Verdict::Indeterminate(_)), "{earlier:#?}");
@@ -421,9 +429,13 @@ fn changes_after_sealing_are_judged() {
     let mut changed = bytes.clone();
     let content = "BT /F1 24 Tf 72 700 Td (Permit No. 2) Tj ET";
     let object = changed.len();
-    changed.extend_from_slice(format!("4 0 obj\n<</Length {}>>\nstream\n{content}\nendstream\nendobj\n", content.len()).as_bytes());
+    changed.extend_from_slice(
+        format!("4 0 obj\n<</Length {}>>\nstream\n{content}\nendstream\nendobj\n", content.len()).as_bytes(),
+    );
     let table = changed.len();
-    let tail = format!("xref\n4 1\n{object:010} 00000 n \ntrailer\n<</Size 99/Root 1 0 R/Prev {previous}>>\nstartxref\n{table}\n%%EOF\n");
+    let tail = format!(
+        "xref\n4 1\n{object:010} 00000 n \ntrailer\n<</Size 99/Root 1 0 R/Prev {previous}>>\nstartxref\n{table}\n%%EOF\n"
+    );
     changed.extend_from_slice(tail.as_bytes());
     let report = house.judge(&changed, sealed());
     assert_eq!(report.verdict, Verdict::Failed(Sub::SigConstraintsFailure), "{report:#?}");
@@ -485,10 +497,23 @@ fn the_json_contract() {
         }
     }
     let ids: Vec<&str> = checks.iter().map(|check| check["id"].as_str().unwrap()).collect();
-    assert_eq!(ids, [
-        "format", "coverage", "digest", "signature", "signing-certificate", "certificate-path", "certificate-usage",
-        "revocation", "later-changes", "order", "time", "seal-in-force",
-    ]);
+    assert_eq!(
+        ids,
+        [
+            "format",
+            "coverage",
+            "digest",
+            "signature",
+            "signing-certificate",
+            "certificate-path",
+            "certificate-usage",
+            "revocation",
+            "later-changes",
+            "order",
+            "time",
+            "seal-in-force",
+        ]
+    );
     assert_eq!(serde_json::to_value(Sub::RevokedCaNoPoe).unwrap(), "REVOKED_CA_NO_POE");
     assert_eq!(serde_json::to_value(Sub::CryptoConstraintsFailureNoPoe).unwrap(), "CRYPTO_CONSTRAINTS_FAILURE_NO_POE");
 }
@@ -515,5 +540,5 @@ fn trust_is_read_from_files() {
     let files = [pem.as_bytes(), house.pki.issuing.der(), &list, b"notes"];
     let (trust, unread) = Trust::read(files);
     assert_eq!((trust.anchors.len(), trust.intermediates.len(), trust.lists.len(), unread), (1, 1, 1, 1));
-    assert_eq!(trust.anchors, [house.pki.root.clone()]);
+    assert_eq!(trust.anchors, std::slice::from_ref(&house.pki.root));
 }

@@ -54,27 +54,67 @@ impl Bureau {
         let store = open(database).await;
         store.migrate().await.unwrap();
         store.check_migrations().await.unwrap();
-        for (uscc, name, kind) in [(BUREAU, "示例县行政审批局", AuthorityKind::Bureau), (DEPARTMENT, "示例县市场监督管理局", AuthorityKind::Department)] {
-            store.add_authority(&Authority { uscc: Uscc::parse(uscc).unwrap(), name: name.into(), kind }).await.unwrap();
+        for (uscc, name, kind) in [
+            (BUREAU, "示例县行政审批局", AuthorityKind::Bureau),
+            (DEPARTMENT, "示例县市场监督管理局", AuthorityKind::Department),
+        ] {
+            store
+                .add_authority(&Authority { uscc: Uscc::parse(uscc).unwrap(), name: name.into(), kind })
+                .await
+                .unwrap();
         }
-        let transfer = Transfer { to: Uscc::parse(BUREAU).unwrap(), batch: "第一批".into(), document: "〔2020〕63号".into(), at: TRANSFER };
-        let item = Item { code: ItemCode::parse(ITEM).unwrap(), name: "食品经营许可".into(), department: Uscc::parse(DEPARTMENT).unwrap(), example: true, transfers: vec![transfer] };
+        let transfer = Transfer {
+            to: Uscc::parse(BUREAU).unwrap(),
+            batch: "第一批".into(),
+            document: "〔2020〕63号".into(),
+            at: TRANSFER,
+        };
+        let item = Item {
+            code: ItemCode::parse(ITEM).unwrap(),
+            name: "食品经营许可".into(),
+            department: Uscc::parse(DEPARTMENT).unwrap(),
+            example: true,
+            transfers: vec![transfer],
+        };
         store.add_item(&item).await.unwrap();
         for (id, authority, duty) in [
-            ("intake", BUREAU, Duty::Intake), ("review", BUREAU, Duty::Review), ("produce", BUREAU, Duty::Produce), ("chief", BUREAU, Duty::Decide),
-            ("admin-1", BUREAU, Duty::SealAdministration), ("admin-2", BUREAU, Duty::SealAdministration), ("old-chief", DEPARTMENT, Duty::Decide),
+            ("intake", BUREAU, Duty::Intake),
+            ("review", BUREAU, Duty::Review),
+            ("produce", BUREAU, Duty::Produce),
+            ("chief", BUREAU, Duty::Decide),
+            ("admin-1", BUREAU, Duty::SealAdministration),
+            ("admin-2", BUREAU, Duty::SealAdministration),
+            ("old-chief", DEPARTMENT, Duty::Decide),
         ] {
             let duties = [duty].into();
-            let officer = Officer { id: person(id), name: format!("{id}（示例）"), authority: Uscc::parse(authority).unwrap(), employment: Employment::Regular, duties, left: false };
+            let officer = Officer {
+                id: person(id),
+                name: format!("{id}（示例）"),
+                authority: Uscc::parse(authority).unwrap(),
+                employment: Employment::Regular,
+                duties,
+                left: false,
+            };
             store.add_officer(&officer, "").await.unwrap();
         }
         for (seal, owner, owner_name, legend, officer) in [
             (BUREAU_SEAL, BUREAU, "示例县行政审批局", "示例县行政审批专用章", "chief"),
             (DEPARTMENT_SEAL, DEPARTMENT, "示例县市场监督管理局", "示例县市场监督管理局行政审批专用章", "old-chief"),
         ] {
-            let activated = SealEvent { kind: SealEventKind::Activated, at: ACTIVATED, document: "〔2019〕1号".into(), reason: "启用".into(), successor: None, items: vec![] };
+            let activated = SealEvent {
+                kind: SealEventKind::Activated,
+                at: ACTIVATED,
+                document: "〔2019〕1号".into(),
+                reason: "启用".into(),
+                successor: None,
+                items: vec![],
+            };
             let seal = Seal {
-                number: number(seal), owner: Uscc::parse(owner).unwrap(), owner_name: owner_name.into(), legend: legend.into(), kind: SealKind::Approval,
+                number: number(seal),
+                owner: Uscc::parse(owner).unwrap(),
+                owner_name: owner_name.into(),
+                legend: legend.into(),
+                kind: SealKind::Approval,
                 life: Life::replay([activated]).unwrap(),
             };
             let picture = serde_json::json!({ "arc": owner_name, "purpose": "行政审批专用章", "number": seal.number, "centre": "star", "diameter_mm": 42.0 });
@@ -82,8 +122,15 @@ impl Bureau {
             store
                 .add_grant(
                     &Grant {
-                        id: format!("g-{officer}"), officer: person(officer), seal: seal.number.clone(), items: GrantedItems::All, from: ACTIVATED,
-                        until: datetime!(2036-01-01 00:00 UTC), given_by: "局长".into(), document: "授〔2020〕1号".into(), revoked_at: None,
+                        id: format!("g-{officer}"),
+                        officer: person(officer),
+                        seal: seal.number.clone(),
+                        items: GrantedItems::All,
+                        from: ACTIVATED,
+                        until: datetime!(2036-01-01 00:00 UTC),
+                        given_by: "局长".into(),
+                        document: "授〔2020〕1号".into(),
+                        revoked_at: None,
                     },
                     &person("admin-1"),
                     NOW,
@@ -96,7 +143,10 @@ impl Bureau {
         authority.init("示例县行政审批局", KeyAlgorithm::EcdsaP256, "test", NOW - Duration::days(2)).await.unwrap();
         for seal in [BUREAU_SEAL, DEPARTMENT_SEAL] {
             let seal = bureau.desk.store.seal(&number(seal)).await.unwrap().unwrap();
-            authority.certify_seal(&seal.seal, KeyAlgorithm::EcdsaP256, &person("admin-1"), NOW - Duration::days(1)).await.unwrap();
+            authority
+                .certify_seal(&seal.seal, KeyAlgorithm::EcdsaP256, &person("admin-1"), NOW - Duration::days(1))
+                .await
+                .unwrap();
         }
         authority.refresh("test", NOW).await.unwrap();
         bureau
@@ -106,12 +156,17 @@ impl Bureau {
     pub async fn at_work(store: Store, folder: &Path) -> Self {
         let officer = async |id: &str| store.officer(&person(id)).await.unwrap().unwrap();
         let (chief, administrators) = (officer("chief").await, [officer("admin-1").await, officer("admin-2").await]);
-        let desk = Desk::new(store, Arc::new(keyring(folder)), renderer(), "https://seal.example".into(), Arc::new(|_| {}));
+        let desk =
+            Desk::new(store, Arc::new(keyring(folder)), renderer(), "https://seal.example".into(), Arc::new(|_| {}));
         Self { desk, chief, administrators }
     }
 
     pub fn authority(&self) -> ca::Authority {
-        ca::Authority { store: self.desk.store.clone(), keyring: self.desk.keyring.clone(), public_url: self.desk.public_url.clone() }
+        ca::Authority {
+            store: self.desk.store.clone(),
+            keyring: self.desk.keyring.clone(),
+            public_url: self.desk.public_url.clone(),
+        }
     }
 
     pub fn abolition(&self) -> AbolitionRequest {
@@ -137,7 +192,8 @@ pub fn keyring(folder: &Path) -> Keyring {
     use std::os::unix::fs::OpenOptionsExt;
     let passphrase_file = folder.join("passphrase");
     if !passphrase_file.exists() {
-        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&passphrase_file).unwrap();
+        let mut file =
+            std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&passphrase_file).unwrap();
         std::io::Write::write_all(&mut file, b"not a secret: a test's passphrase").unwrap();
     }
     let home = HomeSettings::Soft { directory: folder.join("keys"), passphrase_file, soft_keys_in_production: None };
@@ -164,7 +220,12 @@ pub fn decision(document: &str, accepted: OffsetDateTime) -> DecisionRequest {
         holder: Holder { name: "示例餐饮店".into(), code: "92513221MA60000084".into(), code_type: "001".into() },
         accepted_at: accepted,
         decided_at: accepted + Duration::DAY,
-        hands: Hands { intake: person("intake"), review: person("review"), decide: person("chief"), produce: person("produce") },
+        hands: Hands {
+            intake: person("intake"),
+            review: person("review"),
+            decide: person("chief"),
+            produce: person("produce"),
+        },
     }
 }
 

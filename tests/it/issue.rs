@@ -3,7 +3,9 @@
 use time::Duration;
 use yinxin::abolish::abolish;
 use yinxin::desk::FlowError;
-use yinxin::issue::{EndRequest, IssueRequest, LicenceRequest, UploadPlace, UploadRequest, end_licence, issue, resume, seal_upload};
+use yinxin::issue::{
+    EndRequest, IssueRequest, LicenceRequest, UploadPlace, UploadRequest, end_licence, issue, resume, seal_upload,
+};
 use yinxin::licence::{LicenceAct, LicenceStatus};
 use yinxin::pdf::signatures;
 use yinxin::store::{LedgerFilter, OrderState};
@@ -34,7 +36,10 @@ async fn a_decision_becomes_one_licence() {
         let life = store.licence(&identifier.licence()).await.unwrap();
         assert_eq!(life.status_at(NOW), LicenceStatus::InForce);
         let ledger = store.ledger(&LedgerFilter { limit: 10, ..LedgerFilter::default() }).await.unwrap();
-        assert_eq!((ledger.len(), ledger[0].reason.as_str(), ledger[0].officer.as_str()), (1, "许准〔2026〕1号", "chief"));
+        assert_eq!(
+            (ledger.len(), ledger[0].reason.as_str(), ledger[0].officer.as_str()),
+            (1, "许准〔2026〕1号", "chief")
+        );
         assert_eq!(store.outbox(10).await.unwrap().len(), 1, "delivery is due");
 
         // Again: the same document, no second use of the seal.
@@ -51,18 +56,32 @@ async fn a_decision_becomes_one_licence() {
         // Renewed, then cancelled: each a version; nothing follows.
         let renew = IssueRequest {
             decision: decision("许准〔2026〕2号", NOW - Duration::days(3)),
-            licence: LicenceRequest { act: LicenceAct::Renew, previous: Some(identifier.clone()), ..request.licence.clone() },
+            licence: LicenceRequest {
+                act: LicenceAct::Renew,
+                previous: Some(identifier.clone()),
+                ..request.licence.clone()
+            },
             ..request.clone()
         };
         let later = NOW + Duration::hours(2);
         let renewed = issue(&bureau.desk, &bureau.chief, renew, later).await.unwrap();
         assert_eq!(renewed.identifier.unwrap().version(), 2);
-        let end = EndRequest { decision: decision("许销〔2026〕1号", NOW - Duration::days(3)), identifier: identifier.clone(), act: LicenceAct::Cancel };
+        let end = EndRequest {
+            decision: decision("许销〔2026〕1号", NOW - Duration::days(3)),
+            identifier: identifier.clone(),
+            act: LicenceAct::Cancel,
+        };
         end_licence(&bureau.desk, &bureau.chief, end.clone(), later + Duration::HOUR).await.unwrap();
         let life = store.licence(&identifier.licence()).await.unwrap();
-        assert_eq!((life.status_at(later), life.status_at(later + Duration::HOUR)), (LicenceStatus::InForce, LicenceStatus::Cancelled));
+        assert_eq!(
+            (life.status_at(later), life.status_at(later + Duration::HOUR)),
+            (LicenceStatus::InForce, LicenceStatus::Cancelled)
+        );
         let again = EndRequest { decision: decision("许销〔2026〕2号", NOW - Duration::days(3)), ..end };
-        assert_eq!(id(end_licence(&bureau.desk, &bureau.chief, again, later + Duration::DAY).await.unwrap_err()), "licence.ended");
+        assert_eq!(
+            id(end_licence(&bureau.desk, &bureau.chief, again, later + Duration::DAY).await.unwrap_err()),
+            "licence.ended"
+        );
     })
     .await;
 }
@@ -74,7 +93,8 @@ async fn refusals_write_nothing_and_name_their_rule() {
         let bureau = Bureau::found(database, folder.path()).await;
         let desk = &bureau.desk;
         let good = licence("许准〔2026〕1号", NOW - Duration::days(3));
-        let refused = async |request: IssueRequest, officer| match issue(desk, officer, request, NOW).await.unwrap_err() {
+        let refused = async |request: IssueRequest, officer| match issue(desk, officer, request, NOW).await.unwrap_err()
+        {
             FlowError::Refused(refusal) => (refusal.rule.number(), refusal.message.id),
             other => panic!("{other}"),
         };
@@ -140,8 +160,11 @@ async fn an_abolished_seal_is_closed_for_ever_and_its_certificate_revoked() {
 
         let done = abolish(desk, first, second, bureau.abolition(), vec![], None, NOW).await.unwrap();
         assert_eq!((done.seals, done.revoked), (1, 1));
-        assert_eq!(id(abolish(desk, first, second, bureau.abolition(), vec![], None, NOW).await.unwrap_err()), "store.abolition");
-        let (_, lists) = yinxin::ca::Authority::evidence(&desk.store).await.unwrap();
+        assert_eq!(
+            id(abolish(desk, first, second, bureau.abolition(), vec![], None, NOW).await.unwrap_err()),
+            "store.abolition"
+        );
+        let lists = yinxin::verify::gather::house_trust(&desk.store).await.unwrap().lists;
         let certificate = desk.store.certificates(&number(DEPARTMENT_SEAL)).await.unwrap().pop().unwrap();
         let serial = hex::decode(&certificate.serial).unwrap();
         assert!(lists.iter().any(|list| list.line(&serial).is_ok_and(|line| line.is_some())), "on the revocation list");
@@ -171,7 +194,8 @@ async fn an_uploaded_decision_is_sealed_over_its_date() {
             title: "准予行政许可决定书".into(),
             place: UploadPlace::Keyword { text: keyword.into(), nth: 1, dx_mm: 0.0, dy_mm: 0.0 },
         };
-        let upload = async |request, pdf: &[u8]| seal_upload(&bureau.desk, &bureau.chief, request, pdf.to_vec(), NOW).await;
+        let upload =
+            async |request, pdf: &[u8]| seal_upload(&bureau.desk, &bureau.chief, request, pdf.to_vec(), NOW).await;
         assert_eq!(id(upload(request("没有这几个字"), draft).await.unwrap_err()), "issue.keyword");
         for hostile in [&b""[..], b"%PDF-1.7", b"not a pdf", &draft[..2000]] {
             assert!(matches!(upload(request("2021年3月15日"), hostile).await, Err(FlowError::Pdf(_))));
@@ -185,7 +209,10 @@ async fn an_uploaded_decision_is_sealed_over_its_date() {
         let twice = upload(second, &document.bytes).await.unwrap();
         let document = bureau.desk.store.document(&twice.document).await.unwrap().unwrap();
         let reading = signatures::read(&document.bytes).unwrap();
-        assert_eq!(reading.signatures.iter().map(|s| s.coverage).collect::<Vec<_>>(), [signatures::Coverage::Partial, signatures::Coverage::Whole]);
+        assert_eq!(
+            reading.signatures.iter().map(|s| s.coverage).collect::<Vec<_>>(),
+            [signatures::Coverage::Partial, signatures::Coverage::Whole]
+        );
     })
     .await;
 }
@@ -201,7 +228,10 @@ async fn an_order_left_behind_is_lost_when_its_seal_has_ended() {
         std::fs::rename(&keys, &away).unwrap();
         std::fs::create_dir(&keys).unwrap();
         bureau.desk = yinxin::desk::Desk::new(
-            bureau.desk.store.clone(), bureau.desk.keyring.clone(), renderer(), "https://seal.example".into(),
+            bureau.desk.store.clone(),
+            bureau.desk.keyring.clone(),
+            renderer(),
+            "https://seal.example".into(),
             std::sync::Arc::new(|step| assert_ne!(step, yinxin::desk::Step::Signed, "the process ends here")),
         );
         std::fs::remove_dir(&keys).unwrap();

@@ -9,3 +9,4 @@ mod http;
 mod issue;
 mod pdf_corpus;
 mod pdf_seal;
+mod verify;

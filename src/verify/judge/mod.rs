@@ -10,12 +10,13 @@ use time::OffsetDateTime;
 use self::evidence::{Envelope, Evidence, Facts, Opened};
 use self::proof::Genuine;
 use super::report::{
-    Check, Document, Format, Outcome, Report, SealFacts, SignatureKind, SignatureReport, SubIndication, Verdict, answers,
-    summary,
+    Check, Document, Format, Outcome, Report, SealFacts, SignatureKind, SignatureReport, SubIndication, Verdict,
+    answers, summary,
 };
 use crate::cms::{CmsError, SignedData};
 use crate::crypto::Digest;
 use crate::message::Message;
+use crate::pdf::PdfError;
 use crate::pdf::changes::LaterChanges;
 use crate::pdf::signatures::{Coverage, Signature};
 use crate::pki::certificate::Certificate;
@@ -59,12 +60,7 @@ pub fn judge(evidence: &Evidence) -> Report {
     let document = document(evidence);
     let mut summary = summary(format, &verdict, &signatures, document.as_ref());
     if let Opened::UnreadablePdf(error) = &evidence.opened {
-        let why = error.message();
-        summary = Message::new(
-            "verify.unreadable",
-            format!("无法确认真伪：{}", why.zh),
-            format!("Cannot be confirmed: {}", why.en),
-        );
+        summary = cannot_be_opened(error);
     }
     Report {
         file: evidence.file.clone(),
@@ -79,13 +75,36 @@ pub fn judge(evidence: &Evidence) -> Report {
     }
 }
 
+/// For whoever received such a file; the finding beside it speaks to whoever made it.
+fn cannot_be_opened(error: &PdfError) -> Message {
+    match error {
+        PdfError::Encrypted => Message::new(
+            "verify.encrypted",
+            "无法确认真伪：文件已加密，其中的签章不予判断。请向发文机关索取未加密的原件。",
+            "Cannot be confirmed: the file is encrypted, and seals in it are not judged. Ask the issuer for the original without a password.",
+        ),
+        PdfError::OverLimit { .. } => Message::new(
+            "verify.over-limit",
+            format!("无法确认真伪：{}", error.message().zh),
+            format!("Cannot be confirmed: {}", error.message().en),
+        ),
+        _ => Message::new(
+            "verify.unreadable",
+            "无法确认真伪：文件结构损坏，无法可靠读取其中的签章。请向发文机关索取原件。",
+            "Cannot be confirmed: the file's structure is broken, so its seals cannot be read reliably. Ask the issuer for the original.",
+        ),
+    }
+}
+
 /// One seal, check by check.
 fn seal(evidence: &Evidence, signature: &Signature, envelope: &Envelope, facts: &Facts) -> SignatureReport {
     let signed = match &envelope.cms {
         Ok(signed) => signed,
         Err(error) => return unreadable(signature, error),
     };
-    let Some(signer) = signed.signers.first() else { return unreadable(signature, &CmsError::Malformed("signerInfos")) };
+    let Some(signer) = signed.signers.first() else {
+        return unreadable(signature, &CmsError::Malformed("signerInfos"));
+    };
     let crypto = signed.check(signer, &signature.signed_parts(&evidence.bytes));
     let claimed = signature.claimed_time.or_else(|| signer.claimed_time());
     let record = facts.record();
@@ -106,7 +125,15 @@ fn seal(evidence: &Evidence, signature: &Signature, envelope: &Envelope, facts: 
     checks.extend(standing);
     let genuine = (|| {
         Some(Genuine::of(
-            well_formed?, covered?, digest_right?, value_right?, identified?, trusted?, may_sign?, not_revoked?, unchanged?,
+            well_formed?,
+            covered?,
+            digest_right?,
+            value_right?,
+            identified?,
+            trusted?,
+            may_sign?,
+            not_revoked?,
+            unchanged?,
             allowed?,
         ))
     })();
