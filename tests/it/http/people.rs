@@ -138,7 +138,7 @@ async fn the_page_issues_a_licence() {
             (&[("produce", "intake")], "", "无此职责：制证"),
             (&[("accepted_at", "2026-11-11T09:30")], "decided_at", "决定时间早于受理时间"),
             (&[("accepted_at", "2020-07-01T09:30")], "accepted_at", "由原审批部门"),
-            (&[("seal", DEPARTMENT_SEAL)], "", "无权办理"),
+            (&[("seal", DEPARTMENT_SEAL)], "accepted_at", "已划转"),
             (&[("data.licence_number", "JY<b>")], "data.licence_number", ""),
         ] {
             let page = chief.post_form("/issue", &food_licence(changed)).await;
@@ -231,6 +231,42 @@ async fn the_page_gives_and_takes_back_a_grant() {
         assert_eq!(admin.post_form(&format!("/grants/{}/revoke", new.id), &[("seal", BUREAU_SEAL)]).await.status, 303);
         let grants = store.grants(&number(BUREAU_SEAL)).await.unwrap();
         assert!(grants.iter().any(|grant| grant.id == new.id && grant.revoked_at.is_some()));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_page_can_be_read_aloud() {
+    on_both("http_aloud", async |database| {
+        let doors = Doors::open(database).await;
+        doors.passwords(&["chief", "admin-1"]).await;
+        let (chief, admin) = (doors.signed_in("chief").await, doors.signed_in("admin-1").await);
+        let seal = format!("/register/{BUREAU_SEAL}");
+        let grants = format!("/grants?seal={BUREAU_SEAL}");
+        let public = ["/", "/verify", "/register", "/register/abolitions", "/items", seal.as_str(), "/nothing"];
+        let pages = public.map(|path| (doors.public(), path)).into_iter().chain([
+            (doors.staff(), "/sign-in"),
+            (chief.clone(), "/"),
+            (chief, "/issue?template=approval-decision"),
+            (admin.clone(), "/abolish"),
+            (admin.clone(), grants.as_str()),
+            (admin, "/ledger"),
+        ]);
+        for (client, path) in pages {
+            let html = client.page(path).await.text();
+            assert!(html.starts_with("<!doctype html>\n<html lang=\"zh-CN\">"), "{path}");
+            for (what, times) in [("<h1", 1), ("<main id=\"main\"", 1), ("<title>", 1)] {
+                assert_eq!(html.matches(what).count(), times, "{what} in {path}");
+            }
+            let controls = ["<input ", "<select ", "<textarea "].into_iter().flat_map(|tag| html.split(tag).skip(1));
+            for control in controls.map(|rest| rest.split('>').next().unwrap()).filter(|one| !one.contains("hidden")) {
+                let id = control.split("id=\"").nth(1).unwrap_or_else(|| panic!("no id: {control}")).split('"').next().unwrap();
+                assert_eq!(html.matches(&format!("for=\"{id}\">")).count(), 1, "one label for {id} in {path}");
+                for described in control.split("aria-describedby=\"").skip(1).flat_map(|rest| rest.split('"').next().unwrap().split(' ')) {
+                    assert!(html.contains(&format!("id=\"{described}\"")), "{described} in {path}");
+                }
+            }
+        }
     })
     .await;
 }
