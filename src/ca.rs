@@ -12,7 +12,6 @@ use crate::pki::certificate::Certificate;
 use crate::pki::install::check_installable;
 use crate::pki::issue::{self, Period, Reason, Revoked, Serial, Unsigned};
 use crate::pki::name::{Attribute, Name};
-use crate::pki::revocation::RevocationList;
 use crate::seal::{Seal, SealStatus};
 use crate::store::{Act, CaCertificate, CaKind, Crl, OrderKind, Revocation, SealCertificate, SealFilter, Store};
 use std::sync::Arc;
@@ -235,19 +234,6 @@ impl Authority {
         let crl = Crl { issuer: label.into(), number, crl, this_update: now, next_update };
         self.store.add_crl(&crl).await?;
         Ok(crl)
-    }
-
-    /// Our authorities' certificates and newest lists, as verification takes them.
-    pub async fn evidence(store: &Store) -> Result<(Vec<Certificate>, Vec<RevocationList>), FlowError> {
-        let mut anchors = vec![];
-        let mut lists = vec![];
-        for ca in store.ca_certificates().await? {
-            if ca.kind == CaKind::Root {
-                anchors.push(Certificate::read(&ca.certificate)?);
-            }
-            lists.extend(store.crl(&ca.label).await?.and_then(|crl| RevocationList::read(&crl.crl).ok()));
-        }
-        Ok((anchors, lists))
     }
 
     /// Writes the act down, has it signed, and marks it done: the same order of things as for a document.

@@ -130,7 +130,7 @@ fn incomplete(field: &str) -> Refusal {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Purpose {
     /// A licence or approval document on a decision.
-    Decision(Decision),
+    Decision(Box<Decision>),
     /// A notice under an order of government, by its number.
     Notice { order: String },
 }
@@ -177,7 +177,7 @@ impl Allowed {
             ));
         }
         let code = request.item.clone();
-        Self::under_grant(Purpose::Decision(decision), Some(&code), seal, officer, grant, now)
+        Self::under_grant(Purpose::Decision(Box::new(decision)), Some(&code), seal, officer, grant, now)
     }
 
     /// Leave to seal a notice under an order: two administrators, and a grant that is not limited to items.

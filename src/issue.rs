@@ -4,9 +4,12 @@
 //! 6 seal · 8 close and check ourselves · 9 store and deliver. (7, the time stamp, is not there yet.)
 //! After step 5 there is one function, [`finish`]; a crash re-enters it with the same bytes.
 
-use std::collections::HashMap;
+mod request;
 
-use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::cms;
@@ -17,88 +20,19 @@ use crate::licence::{LicenceAct, LicenceIdentifier, LicenceVersion};
 use crate::limits;
 use crate::message::Message;
 use crate::officer::{Grant, Officer, OfficerId};
+use crate::pdf::changes::LaterChanges;
 use crate::pdf::seal::{self as pdf_seal, Certification, Place, Prepared, SealPlan};
-use crate::pdf::signatures::{self, Coverage};
+use crate::pdf::signatures::Coverage;
 use crate::pdf::text;
+use crate::pki::certificate::Certificate;
 use crate::refusal::{Refusal, Rule};
 use crate::seal::{SealNumber, SealStatus};
 use crate::store::{FiledSeal, LicencePending, OrderKind, OrderRecord, OrderState, SealUse, Unfinished};
+use crate::verify::judge::evidence::Opened;
+use crate::verify::report::Verdict;
+use crate::verify::{Evidence, Trust, judge};
 
-/// A licence or approval document to be made from a template.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct IssueRequest {
-    pub decision: DecisionRequest,
-    pub seal: SealNumber,
-    pub template: String,
-    /// What is printed, by the template's schema. `identifier` and `verify_url` are filled in by the service.
-    pub data: serde_json::Value,
-    pub licence: LicenceRequest,
-}
-
-/// The licence's part of a request.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LicenceRequest {
-    /// `issue`, `renew` or `change`.
-    pub act: LicenceAct,
-    /// For `renew` and `change`: any version of the licence.
-    #[serde(default)]
-    pub previous: Option<LicenceIdentifier>,
-    /// 证照类型代码: the defining body's USCC and three digits. For `issue`.
-    #[serde(default)]
-    pub type_code: String,
-    /// 流水号, 7 to 32 digits and capitals; drawn at random where none is given.
-    #[serde(default)]
-    pub serial: Option<String>,
-    #[serde(with = "time::serde::rfc3339")]
-    pub valid_from: OffsetDateTime,
-    #[serde(default, with = "time::serde::rfc3339::option")]
-    pub valid_until: Option<OffsetDateTime>,
-}
-
-/// A document drafted elsewhere, to be sealed on a decision.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct UploadRequest {
-    pub decision: DecisionRequest,
-    pub seal: SealNumber,
-    /// What the ledger calls it.
-    pub title: String,
-    pub place: UploadPlace,
-}
-
-/// Where the seal goes on an uploaded document.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum UploadPlace {
-    /// Over the nth occurrence (from 1) of a text, its centre moved by `dx_mm` to the right and `dy_mm` down.
-    Keyword {
-        text: String,
-        #[serde(default = "one")]
-        nth: u32,
-        #[serde(default)]
-        dx_mm: f64,
-        #[serde(default)]
-        dy_mm: f64,
-    },
-    /// The seal's centre on a page (from 1), millimetres from its top left.
-    At { page: u32, x_mm: f64, y_mm: f64 },
-}
-
-fn one() -> u32 {
-    1
-}
-
-/// A licence to be ended: cancelled, withdrawn or revoked. No document is sealed.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct EndRequest {
-    pub decision: DecisionRequest,
-    /// Any version of the licence.
-    pub identifier: LicenceIdentifier,
-    pub act: LicenceAct,
-}
+pub use request::{EndRequest, IssueRequest, LicenceRequest, UploadPlace, UploadRequest};
 
 /// A sealed, checked and stored document.
 #[derive(Debug, Clone, Serialize)]
@@ -580,7 +514,7 @@ async fn finish(desk: &Desk, unfinished: Unfinished, now: OffsetDateTime) -> Res
         done(Step::Signed);
         let cms = cms::assemble(&to_be_signed, signature.value(), signature.algorithm(), &parts.chain)?;
         let sealed = Prepared::from_parts(prepared, hole)?.close(&cms)?;
-        check_ourselves(&sealed, &parts)?;
+        check_ourselves(&sealed, &parts, now)?;
         done(Step::Checked);
         Ok::<_, FlowError>(sealed)
     })
@@ -600,26 +534,26 @@ async fn finish(desk: &Desk, unfinished: Unfinished, now: OffsetDateTime) -> Res
     })
 }
 
-/// Step 8: reads the finished file as a stranger would and judges the signature just made.
-fn check_ourselves(sealed: &[u8], parts: &SealParts) -> Result<(), FlowError> {
+/// Step 8: the judge reads the finished file as a stranger would, with nothing but the seal's own root to trust. What is
+/// released is intact, covered whole, unchanged, and speaks for the seal's certificate.
+fn check_ourselves(sealed: &[u8], parts: &SealParts, now: OffsetDateTime) -> Result<(), FlowError> {
     let fault = |zh: &str, en: &str| Err(FlowError::SelfCheck(Message::new("issue.self-check", zh, en)));
-    let reading = signatures::read(sealed)?;
-    let Some(newest) = reading.signatures.last() else {
+    let anchors = parts.chain.last().map(|root| Certificate::read(root)).transpose()?.into_iter().collect();
+    let trust = Trust { anchors, ..Trust::default() };
+    let evidence = Evidence::open("self-check", sealed.to_vec(), Arc::new(trust), now);
+    let report = judge(&evidence);
+    let (Some(newest), Opened::Pdf { envelopes, .. }) = (report.signatures.last(), &evidence.opened) else {
         return fault("读不到签章", "no signature is found in it");
     };
-    if newest.coverage != Coverage::Whole {
+    let ours = envelopes.last().and_then(|e| e.certificate.as_ref());
+    if ours.is_none_or(|c| c.der() != parts.certificate.certificate) {
+        return fault("签名证书不是该印章的证书", "the signer's certificate is not the seal's");
+    }
+    if newest.coverage != Coverage::Whole || newest.later_changes != LaterChanges::None {
         return fault("签章未覆盖全文", "the signature does not cover the whole document");
     }
-    let signed = cms::read(&newest.cms)?;
-    let [signer] = signed.signers.as_slice() else {
-        return fault("签名者数量不对", "there is not exactly one signer");
-    };
-    let checks = signed.check(signer, &newest.signed_parts(sealed));
-    if !checks.is_intact() || checks.signing_certificate.is_err() {
-        return fault("摘要或签名值不符", "digest or signature value do not fit");
-    }
-    if checks.certificate.is_none_or(|c| c.der() != parts.certificate.certificate) {
-        return fault("签名证书不是该印章的证书", "the signer's certificate is not the seal's");
+    if !newest.intact || matches!(newest.verdict, Verdict::Failed(_)) {
+        return fault("摘要、签名值或证书不符", "digest, signature value or certificate do not fit");
     }
     Ok(())
 }

@@ -110,8 +110,8 @@ pub const PDF_FIELD_NAME: usize = 16 * 1024;
 pub const PDF_CMS_BYTES: usize = 1024 * 1024;
 /// Signatures of one PDF: every hand of a joint approval, and a time stamp a year for a century.
 pub const PDF_SIGNATURES: usize = 128;
-/// Objects compared between a signed state and the newest one.
-pub const PDF_COMPARED: usize = 200_000;
+/// Objects compared between a signed state and the newest one; a 2000-page scanned file has some 10^4.
+pub const PDF_COMPARED: usize = 500_000;
 /// Reasons kept for one signature; the first ones name the trouble.
 pub const PDF_FINDINGS: usize = 20;
 /// Operators run while looking for a word: a dense A4 page has some 10^4.
@@ -125,3 +125,29 @@ pub const PDF_KEYWORD: usize = 64;
 /// A request read from a file by the command line, bytes of JSON: a register of a thousand seals with drawn impressions
 /// is about 1 MB, one filed picture 5 MB in base64.
 pub const REQUEST_FILE_BYTES: usize = 16 * 1024 * 1024;
+
+/// Letters of one page; a broadsheet newspaper page has some 10^5.
+pub const PDF_LETTERS: usize = 1_000_000;
+// — http
+/// A form or a JSON request, bytes: the fullest order names 1000 seals with 20 items each, 60 bytes an item in a form.
+pub const HTTP_FORM_BYTES: usize = 2 * 1024 * 1024;
+/// Seconds for a request that carries no document; argon2id and a rendered licence take well under one.
+pub const HTTP_SECONDS: u64 = 30;
+/// Seconds for a request with a document: `PDF_BYTES` over a line of 20 Mbit/s is 84 s.
+pub const HTTP_UPLOAD_SECONDS: u64 = 120;
+/// Requests with a document at once: each may hold twice `PDF_BYTES` in memory.
+pub const HTTP_UPLOADS: usize = 8;
+/// Requests at once on one listener; more wait at the door until their time is up.
+pub const HTTP_REQUESTS: usize = 512;
+/// Rows on one page of a list.
+pub const HTTP_ROWS: u16 = 200;
+/// Lines of the ledger in one CSV: a county's year of licences (domain: 110,000 cases).
+pub const HTTP_LEDGER_LINES: u32 = 200_000;
+/// A password, bytes; longer ones only feed argon2id for nothing.
+pub const PASSWORD_BYTES: usize = 256;
+/// Wrong passwords in a row before an account is locked, and for how many minutes; each further one doubles the time,
+/// up to a day (NIST SP 800-63B §5.2.2 asks for a limit of at most 100).
+pub const SIGN_IN_FAILURES: i64 = 5;
+pub const SIGN_IN_LOCK_MINUTES: i64 = 15;
+/// Hours that a session lasts: one working day.
+pub const SESSION_HOURS: i64 = 8;

@@ -1,1 +1,192 @@
-//! http
+//! The HTTP doors: two listeners. The public one needs no key and knows no officer; the staff one signs people in.
+//!
+//! This file is the list of routes. A handler parses, calls one flow or asks the store, and answers; what it may and
+//! may not do is decided by the rules below. Pages work without scripts; every style is a file of our own.
+//!
+//! | room | what |
+//! |---|---|
+//! | `register`, `verification` | the public API |
+//! | `pages` | the public pages |
+//! | `staff`, `issuing`, `administration`, `ledger` | the staff API |
+//! | `office` | the staff pages |
+//! | `sign_in` | sessions, tokens, passwords |
+//! | `guard`, `problem` | what stands around every route |
+//!
+//! Not here: TLS and the outer rate limit, which are the reverse proxy's.
+
+mod administration;
+mod answers;
+mod asked;
+mod guard;
+mod issuing;
+mod ledger;
+mod office;
+mod pages;
+mod problem;
+mod register;
+mod sign_in;
+mod staff;
+mod verification;
+
+use std::future::Future;
+use std::sync::Arc;
+
+use axum::{Json, Router};
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use time::OffsetDateTime;
+use tokio::net::TcpListener;
+use tower_http::csrf::CsrfLayer;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use self::guard::Around;
+use self::problem::Problem;
+use crate::store::Store;
+use crate::verify::Trust;
+
+pub use self::sign_in::hash_password;
+use self::staff::Tokens;
+pub use self::staff::StaffState;
+
+/// The clock as a value: only `main.rs` reads the real one.
+pub type Clock = Arc<dyn Fn() -> OffsetDateTime + Send + Sync>;
+
+/// What the public listener works with.
+#[derive(Clone)]
+pub struct PublicState {
+    pub store: Store,
+    pub clock: Clock,
+    /// Roots, intermediates and lists beside the house's own, from the settings.
+    pub trust: Arc<Trust>,
+    /// Reached by https, by whoever stands in front: HSTS is sent.
+    pub https: bool,
+}
+
+#[derive(OpenApi)]
+#[openapi(info(
+    title = "印信 yinxin: public",
+    description = "核验、登记册、印章状态、证照公开信息。Verification, the register of seals, licences' public part. No account needed."
+))]
+struct PublicApi;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "印信 yinxin: staff",
+        description = "制证、用印、印章管理、台账。Issuing, sealing, administration of seals, the ledger. \
+            Every request carries `Authorization: Bearer`; cookies are not looked at."
+    ),
+    modifiers(&Tokens)
+)]
+struct StaffApi;
+
+/// The public listener's routes.
+pub fn public_router(state: PublicState) -> Router {
+    let (api, mut openapi) = public_api().split_for_parts();
+    let (uploads, with_uploads) = OpenApiRouter::new().routes(routes!(verification::verifications)).split_for_parts();
+    openapi.merge(with_uploads);
+    let uploads = uploads.route("/verify", get(pages::verify_form).post(verification::verify_page));
+    let small = Router::new()
+        .route("/", get(pages::home))
+        .route("/register", get(pages::register))
+        .route("/register/abolitions", get(pages::abolitions))
+        .route("/register/{number}", get(pages::seal))
+        .route("/items", get(pages::items))
+        .route("/licences/{identifier}", get(pages::licence))
+        .merge(api)
+        .merge(common(openapi));
+    let how = Around { no_store: false, https: state.https };
+    let ready = Router::new().route("/readyz", get(ready)).with_state(state.store.clone());
+    guard::around(guard::small(small).merge(guard::large(uploads)).with_state(state).merge(ready), how)
+}
+
+fn public_api() -> OpenApiRouter<PublicState> {
+    OpenApiRouter::with_openapi(PublicApi::openapi())
+        .routes(routes!(register::seals))
+        .routes(routes!(register::seal))
+        .routes(routes!(register::status))
+        .routes(routes!(register::items))
+        .routes(routes!(register::licence))
+        .routes(routes!(register::crl))
+        .routes(routes!(register::ca))
+}
+
+/// The staff listener's routes.
+pub fn staff_router(state: StaffState) -> Router {
+    let (api, mut openapi) = staff_api().split_for_parts();
+    let (uploads, with_uploads) = staff_uploads().split_for_parts();
+    openapi.merge(with_uploads);
+    let small = Router::new()
+        .route("/", get(office::home))
+        .route("/sign-in", get(office::sign_in_form).post(office::sign_in))
+        .route("/sign-out", post(office::sign_out))
+        .route("/issue", get(office::issue_form).post(office::issue))
+        .route("/orders/{id}", get(office::order))
+        .route("/documents/{sha256}", get(office::document))
+        .route("/abolish", get(office::abolish_form).post(office::abolish))
+        .route("/grants", get(office::grants).post(office::grant))
+        .route("/grants/{id}/revoke", post(office::revoke))
+        .route("/ledger", get(office::ledger))
+        // Cross-site requests end here. Programs send neither Origin nor Sec-Fetch-Site, and no cookie counts for them.
+        .layer(CsrfLayer::new())
+        .merge(api)
+        .merge(common(openapi));
+    let how = Around { no_store: true, https: state.https };
+    let ready = Router::new().route("/readyz", get(ready)).with_state(state.desk.store.clone());
+    let routes = guard::small(small).merge(guard::large(uploads)).with_state(state);
+    guard::around(routes.merge(ready), how)
+}
+
+fn staff_api() -> OpenApiRouter<StaffState> {
+    OpenApiRouter::with_openapi(StaffApi::openapi())
+        .routes(routes!(issuing::licences))
+        .routes(routes!(issuing::end))
+        .routes(routes!(issuing::document))
+        .routes(routes!(administration::abolitions))
+        .routes(routes!(administration::custody))
+        .routes(routes!(administration::events))
+        .routes(routes!(administration::grants))
+        .routes(routes!(administration::revoke_grant))
+        .routes(routes!(ledger::ledger))
+}
+
+/// What takes a document, apart because its limits are others.
+fn staff_uploads() -> OpenApiRouter<StaffState> {
+    OpenApiRouter::new().routes(routes!(issuing::uploads))
+}
+
+/// What both listeners have: their own description, health and files.
+fn common<S: Clone + Send + Sync + 'static>(openapi: utoipa::openapi::OpenApi) -> Router<S> {
+    Router::new()
+        .route("/openapi.json", get(async move || Json(openapi)))
+        .route("/healthz", get(async || "ok\n"))
+        .route("/assets/yinxin.css", get(style))
+}
+
+/// Whether requests can be served: the database answers, and its schema is this program's.
+async fn ready(State(store): State<Store>) -> Result<&'static str, Problem> {
+    store.ping().await?;
+    store.check_migrations().await?;
+    Ok("ready\n")
+}
+
+async fn style() -> Response {
+    let headers = [(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "public, max-age=3600")];
+    (headers, include_str!("assets/yinxin.css")).into_response()
+}
+
+/// Serves until `stop` is done, then lets the requests in flight end.
+///
+/// # Errors
+/// The socket's, when it cannot be used any more.
+pub async fn serve(
+    listener: TcpListener,
+    routes: Router,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    axum::serve(listener, routes).with_graceful_shutdown(stop).await
+}

@@ -5,13 +5,15 @@
 
 use super::PdfError;
 use super::file::File;
-use super::form::{self, Field};
-use super::object::{Dict, Object, Ref};
+use super::object::{Dict, Object};
 use super::page;
+use super::reach::{deep, follow, reachable};
 use crate::limits;
 use crate::message::Message;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::ops::ControlFlow;
+
+mod fields;
 
 /// The worst that happened since, in rising order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -59,6 +61,7 @@ pub(super) fn compare(signed: &File<'_>, newest: &File<'_>, leave: &Leave) -> (L
         newest,
         leave,
         changed: BTreeSet::new(),
+        promised: HashSet::new(),
         explained: HashSet::new(),
         worst: LaterChanges::None,
         why: Vec::new(),
@@ -88,6 +91,8 @@ struct Judge<'j, 'a> {
     newest: &'j File<'a>,
     leave: &'j Leave,
     changed: BTreeSet<u32>,
+    /// Numbers that the signed state refers to without having them: whoever defines one later changes what was signed.
+    promised: HashSet<u32>,
     explained: HashSet<u32>,
     worst: LaterChanges,
     why: Vec<Message>,
@@ -140,9 +145,10 @@ impl Judge<'_, '_> {
         self.say(LaterChanges::Forbidden, "pdf.forbidden-change", zh, en);
     }
 
-    /// A change that is not understood. Under a certification, what it does not allow it forbids.
+    /// A change that is not understood. A certification below level 3 forbids what it does not name.
     fn doubt(&mut self, zh: &str, en: &str) {
-        let worst = if self.leave.level.is_some() { LaterChanges::Forbidden } else { LaterChanges::Suspicious };
+        let closed = self.leave.level.is_some_and(|level| level < 3);
+        let worst = if closed { LaterChanges::Forbidden } else { LaterChanges::Suspicious };
         self.say(worst, "pdf.unexplained-change", zh, en);
     }
 
@@ -160,6 +166,9 @@ impl Judge<'_, '_> {
             if numbers.len() > limits::PDF_COMPARED {
                 return Err(PdfError::OverLimit { what: "changed objects", limit: limits::PDF_COMPARED as u64 });
             }
+        }
+        if new > 0 {
+            self.promised = reachable(self.signed, None)?;
         }
         for number in numbers {
             let same = match (self.signed.load_number(number), self.newest.load_number(number)) {
@@ -185,15 +194,15 @@ impl Judge<'_, '_> {
     }
 
     fn is_new(&self, number: u32) -> bool {
-        matches!(self.signed.load_number(number), Ok(None))
+        matches!(self.signed.load_number(number), Ok(None)) && !self.promised.contains(&number)
     }
 
     /// The object may be this role's: it is new, or it had the role before.
     fn explain(&mut self, now: Option<&Object>, before: Option<&Object>) {
-        if let Some(r) = now.and_then(Object::reference) {
-            if self.is_new(r.number) || before.and_then(Object::reference) == Some(r) {
-                self.explained.insert(r.number);
-            }
+        if let Some(r) = now.and_then(Object::reference)
+            && (self.is_new(r.number) || before.and_then(Object::reference) == Some(r))
+        {
+            self.explained.insert(r.number);
         }
     }
 
@@ -269,10 +278,11 @@ impl Judge<'_, '_> {
             }
         }
         // XMP metadata follows the information dictionary.
-        if let Object::Stream(metadata) = self.newest.get(new, b"Metadata")? {
-            if metadata.dict.is(b"Type", b"Metadata") && metadata.dict.is(b"Subtype", b"XML") {
-                self.explain(new.get(b"Metadata"), old.get(b"Metadata"));
-            }
+        if let Object::Stream(metadata) = self.newest.get(new, b"Metadata")?
+            && metadata.dict.is(b"Type", b"Metadata")
+            && metadata.dict.is(b"Subtype", b"XML")
+        {
+            self.explain(new.get(b"Metadata"), old.get(b"Metadata"));
         }
         self.judge_validation_data(old, new)
     }
@@ -322,188 +332,6 @@ impl Judge<'_, '_> {
             let touched = self.explained.iter().any(|n| self.changed.contains(n));
             if touched {
                 self.allow(Step::Validation, "添加了验证数据（DSS）", "Validation data (DSS) were added");
-            }
-        }
-        Ok(())
-    }
-
-    fn judge_form(&mut self) -> Result<(), PdfError> {
-        let (before, now) = (self.signed.catalog()?, self.newest.catalog()?);
-        let (Some(old), Some(new)) = (before.object.dict(), now.object.dict()) else { return Ok(()) };
-        self.explain(new.get(b"AcroForm"), old.get(b"AcroForm"));
-        let old_form = self.signed.get_dict(old, b"AcroForm")?.unwrap_or_else(Dict::empty);
-        let new_form = self.newest.get_dict(new, b"AcroForm")?.unwrap_or_else(Dict::empty);
-        for key in differing(&old_form, &new_form) {
-            match &*key {
-                b"Fields" | b"SigFlags" => {}
-                b"DR" | b"DA" | b"Q" | b"NeedAppearances" => {
-                    if let Some(value) = new_form.get(&key) {
-                        self.explain(Some(value), old_form.get(&key));
-                        let value = self.newest.resolve(value)?;
-                        self.explain_new(&value)?;
-                    }
-                    self.allow(Step::Signing, "表单的默认外观被修改", "The form's default appearance was changed");
-                }
-                _ => {
-                    let key = String::from_utf8_lossy(&key).into_owned();
-                    self.doubt(&format!("表单的/{key}被修改"), &format!("/{key} of the form was changed"));
-                }
-            }
-        }
-        self.explain(new_form.get(b"Fields"), old_form.get(b"Fields"));
-        let (old_fields, new_fields) = (form::fields(self.signed)?, form::fields(self.newest)?);
-        let mut known: HashMap<Ref, &Field> = HashMap::new();
-        known.extend(old_fields.iter().filter_map(|f| Some((f.reference?, f))));
-        let mut still = HashSet::new();
-        for field in &new_fields {
-            match field.reference.and_then(|r| known.get(&r)) {
-                Some(old) => {
-                    still.extend(field.reference);
-                    self.judge_field(old, field)?;
-                }
-                None => self.judge_new_field(field)?,
-            }
-        }
-        for gone in old_fields.iter().filter(|f| f.reference.is_none_or(|r| !still.contains(&r))) {
-            if gone.reference.is_some() {
-                let (zh, en) =
-                    (format!("表单域“{}”被删除", gone.name), format!("The form field “{}” was removed", gone.name));
-                self.forbid(&zh, &en);
-            } else if !new_fields.iter().any(|f| f.dict == gone.dict) {
-                self.doubt("表单中直接写入的域被修改", "A field written directly into the form was changed");
-            }
-        }
-        Ok(())
-    }
-
-    fn judge_new_field(&mut self, field: &Field) -> Result<(), PdfError> {
-        const KEYS: [&[u8]; 23] = [
-            b"Type", b"Subtype", b"FT", b"T", b"TU", b"TM", b"V", b"F", b"Ff", b"Rect", b"P", b"AP", b"AS", b"MK",
-            b"Lock", b"SV", b"DA", b"Q", b"Border", b"BS", b"Kids", b"H", b"DR",
-        ];
-        let name = &field.name;
-        let fresh = field.reference.is_some_and(|r| self.is_new(r.number));
-        let known = field.dict.entries().iter().all(|e| KEYS.contains(&&*e.key));
-        if !(field.is_signature() && fresh && known) {
-            self.doubt(&format!("新增了表单域“{name}”"), &format!("The form field “{name}” was added"));
-            return Ok(());
-        }
-        if let Some(r) = field.reference {
-            self.explained.insert(r.number);
-        }
-        for key in [b"AP".as_slice(), b"MK", b"Lock", b"SV", b"Kids", b"DR"] {
-            if let Some(value) = field.dict.get(key) {
-                self.explain_new(value)?;
-            }
-        }
-        self.judge_signing(field, Step::NewField)
-    }
-
-    /// A field has been signed since: the signature is new, and a picture over the page is worth a word.
-    fn judge_signing(&mut self, field: &Field, step: Step) -> Result<(), PdfError> {
-        let name = &field.name;
-        let Object::Dict(signature) = self.newest.resolve(&field.value)? else {
-            self.allow(
-                step,
-                &format!("新增了空的签名域“{name}”"),
-                &format!("The empty signature field “{name}” was added"),
-            );
-            return Ok(());
-        };
-        self.explain_new(&field.value)?;
-        if self.leave.locks.iter().any(|l| l.holds(name)) {
-            let (zh, en) = (format!("“{name}”已被锁定却又签名"), format!("“{name}” was signed though it was locked"));
-            self.forbid(&zh, &en);
-        }
-        if signature.is(b"Type", b"DocTimeStamp") {
-            self.allow(Step::Validation, "添加了文档时间戳", "A document time stamp was added");
-            return Ok(());
-        }
-        self.allow(step, &format!("后来又加了签名“{name}”"), &format!("The signature “{name}” was added later"));
-        let rect = self.newest.get(&field.dict, b"Rect")?;
-        let sides: Vec<f64> = rect.array().into_iter().flatten().filter_map(Object::number).collect();
-        if matches!(sides.as_slice(), [a, b, c, d] if a != c && b != d) {
-            let (zh, en) = ("后加签名的图案显示在页面上", "The later signature shows a picture on the page");
-            self.say(LaterChanges::Allowed, "pdf.later-signature-visible", zh, en);
-        }
-        Ok(())
-    }
-
-    fn judge_field(&mut self, old: &Field, new: &Field) -> Result<(), PdfError> {
-        const FILLED: [&[u8]; 9] = [b"V", b"AP", b"AS", b"F", b"Ff", b"Type", b"DA", b"Q", b"MK"];
-        self.judge_widgets(old, new)?;
-        let Some(r) = new.reference.filter(|r| self.changed.contains(&r.number)) else { return Ok(()) };
-        let name = &new.name;
-        let differing = differing(&old.dict, &new.dict);
-        if let Some(key) = differing.iter().find(|k| !FILLED.contains(&&***k)) {
-            let key = String::from_utf8_lossy(key).into_owned();
-            self.doubt(
-                &format!("表单域“{name}”的/{key}被修改"),
-                &format!("/{key} of the form field “{name}” was changed"),
-            );
-            return Ok(());
-        }
-        let was_signed = old.is_signature() && !self.signed.resolve(&old.value)?.is_null();
-        if was_signed || !new.is_signature() && old.is_signature() {
-            self.forbid(&format!("已签名的“{name}”被修改"), &format!("“{name}”, already signed, was changed"));
-            return Ok(());
-        }
-        if self.leave.locks.iter().any(|l| l.holds(name)) {
-            self.forbid(
-                &format!("已锁定的表单域“{name}”被修改"),
-                &format!("The locked form field “{name}” was changed"),
-            );
-        }
-        self.explained.insert(r.number);
-        for key in [b"AP".as_slice(), b"MK"] {
-            if let Some(value) = new.dict.get(key) {
-                self.explain_new(value)?;
-            }
-        }
-        if new.is_signature() {
-            self.judge_signing(new, Step::Signing)
-        } else {
-            self.explain_new(&new.value)?;
-            self.allow(
-                Step::Filling,
-                &format!("填写了表单域“{name}”"),
-                &format!("The form field “{name}” was filled in"),
-            );
-            Ok(())
-        }
-    }
-
-    /// The field's widgets, where they are objects of their own: their looks follow the field's value.
-    fn judge_widgets(&mut self, old: &Field, new: &Field) -> Result<(), PdfError> {
-        const LOOKS: [&[u8]; 5] = [b"AP", b"AS", b"F", b"MK", b"Type"];
-        let (Object::Array(before), Object::Array(now)) =
-            (self.signed.get(&old.dict, b"Kids")?, self.newest.get(&new.dict, b"Kids")?)
-        else {
-            return Ok(());
-        };
-        for r in now.iter().filter(|k| before.contains(k)).filter_map(Object::reference) {
-            if !self.changed.contains(&r.number) {
-                continue;
-            }
-            let (Some(a), Some(b)) = (self.signed.load(r)?, self.newest.load(r)?) else { continue };
-            let (Some(a), Some(b)) = (a.object.dict(), b.object.dict()) else { continue };
-            if differing(a, b).iter().all(|k| LOOKS.contains(&&**k)) {
-                self.explained.insert(r.number);
-                if let Some(value) = b.get(b"AP") {
-                    self.explain_new(value)?;
-                }
-                let name = &new.name;
-                if self.leave.locks.iter().any(|l| l.holds(name)) {
-                    self.forbid(
-                        &format!("已锁定的表单域“{name}”被修改"),
-                        &format!("The locked form field “{name}” was changed"),
-                    );
-                }
-                self.allow(
-                    Step::Filling,
-                    &format!("填写了表单域“{name}”"),
-                    &format!("The form field “{name}” was filled in"),
-                );
             }
         }
         Ok(())
@@ -563,8 +391,8 @@ impl Judge<'_, '_> {
         if rest.is_empty() {
             return Ok(());
         }
-        let shown = reachable(self.signed, b"Pages", false)?;
-        let used = reachable(self.newest, b"", true)?;
+        let shown = reachable(self.signed, Some(b"Pages"))?;
+        let used = reachable(self.newest, None)?;
         for number in rest {
             if self.is_new(number) {
                 // What an update between left behind and nothing leads to is shown by no viewer.
@@ -596,54 +424,6 @@ impl Judge<'_, '_> {
         }
         Ok(())
     }
-}
-
-/// Objects that can be reached from a key of the catalog, or from the whole trailer where the key is empty. Without
-/// `everywhere` the ways back up and to annotations are left out: then it is what pages show.
-fn reachable(file: &File<'_>, key: &[u8], everywhere: bool) -> Result<HashSet<u32>, PdfError> {
-    let catalog = file.catalog()?;
-    let mut waiting = match key {
-        b"" => vec![Object::Dict(file.trailer().clone())],
-        key => catalog.object.dict().and_then(|c| c.get(key)).cloned().into_iter().collect(),
-    };
-    let mut found = HashSet::new();
-    while let Some(object) = waiting.pop() {
-        let dict = match object {
-            Object::Ref(r) => {
-                if found.len() >= limits::PDF_COMPARED {
-                    return Err(PdfError::OverLimit { what: "objects compared", limit: limits::PDF_COMPARED as u64 });
-                }
-                if found.insert(r.number) {
-                    waiting.extend(file.load(r)?.map(|l| l.object.clone()));
-                }
-                continue;
-            }
-            Object::Array(items) => {
-                waiting.extend(items.iter().filter(|o| deep(o)).cloned());
-                continue;
-            }
-            Object::Dict(dict) => dict,
-            Object::Stream(stream) => stream.dict,
-            _ => continue,
-        };
-        if everywhere {
-            waiting.extend(dict.entries().iter().filter(|e| deep(&e.value)).map(|e| e.value.clone()));
-        } else {
-            follow(&dict, &mut waiting);
-        }
-    }
-    Ok(found)
-}
-
-/// The values of a dictionary that lead further down.
-fn follow(dict: &Dict, waiting: &mut Vec<Object>) {
-    const ACROSS: [&[u8]; 7] = [b"Parent", b"P", b"Data", b"Dest", b"D", b"Annots", b"StructParent"];
-    let down = dict.entries().iter().filter(|e| !ACROSS.contains(&&*e.key) && deep(&e.value));
-    waiting.extend(down.map(|e| e.value.clone()));
-}
-
-fn deep(object: &Object) -> bool {
-    matches!(object, Object::Ref(_) | Object::Array(_) | Object::Dict(_) | Object::Stream(_))
 }
 
 /// Keys whose values differ as written.

@@ -94,10 +94,10 @@ fn lzw(data: &[u8], early: bool, out: &mut Bounded) -> Result<(), PdfError> {
                 out.extend(&[b])?;
             }
         }
-        if let Some((from, length)) = previous {
-            if table.len() < 4096 - 258 {
-                table.push((from, length + 1));
-            }
+        if let Some((from, length)) = previous
+            && table.len() < 4096 - 258
+        {
+            table.push((from, length + 1));
         }
         previous = Some((start, out.bytes.len() - start));
         // The decoder's table lags one entry behind the encoder's.

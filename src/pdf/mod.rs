@@ -21,6 +21,7 @@ pub mod text;
 mod filter;
 mod font;
 mod lex;
+mod reach;
 mod update;
 pub mod xref;
 
@@ -71,11 +72,18 @@ impl PdfError {
                 "文件已加密。请先解除密码保护，再重新提交。",
                 "The file is encrypted. Remove the password protection and submit it again.",
             ),
-            Self::Broken { at, what } => Message::new(
-                "pdf.broken",
-                format!("文件结构损坏（字节{at}处：{what}）。请用原软件重新导出PDF后再提交。"),
-                format!("The file's structure is broken (at byte {at}: {what}). Export the PDF again and submit that."),
-            ),
+            Self::Broken { at, what } => {
+                // Where the place is inside something unpacked, no byte of the file can be named.
+                let (zh, en) = match at {
+                    0 => (String::new(), String::new()),
+                    at => (format!("字节{at}处，"), format!("at byte {at}, ")),
+                };
+                Message::new(
+                    "pdf.broken",
+                    format!("文件结构损坏（{zh}{what}）。请用原软件重新导出PDF后再提交。"),
+                    format!("The file's structure is broken ({en}{what}). Export the PDF again and submit that."),
+                )
+            }
             Self::OverLimit { what, limit } => Message::new(
                 "pdf.over-limit",
                 format!("文件超出处理上限（{what}，上限{limit}）。请拆分或压缩后再提交。"),

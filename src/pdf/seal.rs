@@ -7,10 +7,12 @@ use super::file::File;
 use super::form::{self, Field};
 use super::object::{Object, Ref};
 use super::page;
+use super::reach::reachable;
 use super::signatures::der_length;
 use super::update::{Piece, Update, number, text_string, with_item};
 use crate::limits;
 use ring::digest::{Context, SHA256};
+use std::collections::HashSet;
 use std::ops::Range;
 use time::OffsetDateTime;
 
@@ -70,7 +72,7 @@ pub fn prepare(draft: &[u8], plan: &SealPlan<'_>) -> Result<Prepared, PdfError> 
     let page = page::page(&file, plan.place.page)?;
     let sheet = page.sheet(&file)?;
     let fields = form::fields(&file)?;
-    may_be_signed(&file, &fields, plan.certify.is_some())?;
+    let signed = may_be_signed(&file, &fields, plan.certify.is_some())?;
 
     let (x, y) = plan.place.centre_mm;
     let (half_width, half_height) = (plan.appearance.width_mm / 2.0, plan.appearance.height_mm / 2.0);
@@ -84,7 +86,10 @@ pub fn prepare(draft: &[u8], plan: &SealPlan<'_>) -> Result<Prepared, PdfError> 
     let (bx, by) = sheet.to_page(x + half_width, y + half_height);
     let rect = [ax.min(bx), ay.min(by), ax.max(bx), ay.max(by)].map(number).join(" ");
 
-    let mut update = Update::begin(&file, plan.appearance.weight() + plan.reserve * 2 + 16 * 1024)?;
+    // Only a file that is already signed is read through, and only for the numbers its references name.
+    let taken = if signed { reachable(&file, None)? } else { HashSet::new() };
+    let room = plan.appearance.weight() + plan.reserve * 2 + 16 * 1024;
+    let mut update = Update::begin(&file, room, taken)?;
     let picture = plan.appearance.write(&mut update, sheet.turns)?;
     let (signature, widget) = (update.new_object()?, update.new_object()?);
     let (start, hole) = signature_dictionary(plan);
@@ -198,8 +203,9 @@ impl Prepared {
     }
 }
 
-/// Refuses where an earlier signature leaves no room for another (ISO 32000-1 §12.8.2, EN 319 142-1 §5.3).
-fn may_be_signed(file: &File<'_>, fields: &[Field], certify: bool) -> Result<(), PdfError> {
+/// Refuses where an earlier signature leaves no room for another (ISO 32000-1 §12.8.2, EN 319 142-1 §5.3); otherwise
+/// says whether there is an earlier one.
+fn may_be_signed(file: &File<'_>, fields: &[Field], certify: bool) -> Result<bool, PdfError> {
     let catalog = file.catalog()?;
     let permissions = catalog.object.dict().map(|c| file.get_dict(c, b"Perms")).transpose()?.flatten();
     let mut signed = permissions.is_some_and(|p| p.get(b"DocMDP").is_some());
@@ -235,7 +241,7 @@ fn may_be_signed(file: &File<'_>, fields: &[Field], certify: bool) -> Result<(),
             }
         }
     }
-    if certify && signed { Err(PdfError::AlreadySigned) } else { Ok(()) }
+    if certify && signed { Err(PdfError::AlreadySigned) } else { Ok(signed) }
 }
 
 const BEFORE_BYTE_RANGE: &str = "<</Type/Sig/Filter/Adobe.PPKLite/SubFilter/ETSI.CAdES.detached/ByteRange[";
@@ -338,10 +344,10 @@ fn change_catalog(
             None => keys.push(("AcroForm", new_form())),
         },
         Some(Object::Dict(_)) => {
-            if let Some(form) = catalog.inner(b"AcroForm") {
-                if let Some(changed) = change_form(file, update, &form, reference)? {
-                    keys.push(("AcroForm", changed));
-                }
+            if let Some(form) = catalog.inner(b"AcroForm")
+                && let Some(changed) = change_form(file, update, &form, reference)?
+            {
+                keys.push(("AcroForm", changed));
             }
         }
         _ => keys.push(("AcroForm", new_form())),

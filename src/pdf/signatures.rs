@@ -112,6 +112,19 @@ pub fn read(bytes: &[u8]) -> Result<Reading, PdfError> {
             format!("The file holds {written} signature values but {} signed fields; others may have been removed or hidden.", signatures.len()),
         ));
     }
+    // ISO 32000-1 §12.8.4: the catalog must name the certification, or a reader does not hold anyone to it.
+    let catalog = file.catalog()?;
+    let permissions = catalog.object.dict().map(|c| file.get_dict(c, b"Perms")).transpose()?.flatten();
+    let named = permissions.as_ref().and_then(|p| p.get(b"DocMDP"));
+    let certified = signatures.iter().find(|s| s.certification.is_some());
+    let of_field = certified.and_then(|s| fields.iter().find(|f| f.name == s.field)).map(|f| &f.value);
+    if named != of_field {
+        findings.push(Message::new(
+            "pdf.certification-not-in-catalog",
+            "文件目录登记的认证签名与签名域中的不一致。",
+            "The certification that the catalog names is not the one in the form.",
+        ));
+    }
     let revisions = revisions(&file);
     if let Some(end) = revisions.last().filter(|&&end| end < bytes.len()) {
         let rest = bytes.get(*end..).unwrap_or_default();

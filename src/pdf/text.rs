@@ -65,7 +65,7 @@ struct Letter {
 
 fn matches(letters: &[Letter], keyword: &[char], page: u32, sheet: &Sheet, found: &mut Vec<Found>) {
     let mut from = 0;
-    while let Some(window) = letters.get(from..from + keyword.len()) {
+    while let Some(window) = letters.get(from..from + keyword.len()).filter(|_| found.len() < limits::PDF_FOUND) {
         if window.iter().map(|l| l.letter).ne(keyword.iter().copied()) {
             from += 1;
             continue;
@@ -232,9 +232,9 @@ impl Hand<'_, '_> {
                     }
                     line = then(&[1.0, 0.0, 0.0, 1.0, 0.0, -state.leading], &line);
                     text = line;
-                    self.show(&state, &mut text, operands.last());
+                    self.show(&state, &mut text, operands.last())?;
                 }
-                (b"Tj" | b"TJ", _) => self.show(&state, &mut text, operands.last()),
+                (b"Tj" | b"TJ", _) => self.show(&state, &mut text, operands.last())?,
                 (b"Do", _) if depth < limits::PDF_FORM_NESTING => {
                     self.form(resources, operands.first(), &state, depth)?;
                 }
@@ -279,13 +279,13 @@ impl Hand<'_, '_> {
         self.run(&content, own.as_ref().unwrap_or(resources), state, depth + 1)
     }
 
-    fn show(&mut self, state: &State, text: &mut Matrix, operand: Option<&Object>) {
+    fn show(&mut self, state: &State, text: &mut Matrix, operand: Option<&Object>) -> Result<(), PdfError> {
         match operand {
-            Some(Object::String(string)) => self.show_string(state, text, string),
+            Some(Object::String(string)) => self.show_string(state, text, string)?,
             Some(Object::Array(items)) => {
                 for item in items.iter() {
                     match item {
-                        Object::String(string) => self.show_string(state, text, string),
+                        Object::String(string) => self.show_string(state, text, string)?,
                         // §9.4.3: thousandths, taken away.
                         other => advance(state, text, -other.number().unwrap_or(0.0) / 1000.0 * state.size),
                     }
@@ -293,10 +293,14 @@ impl Hand<'_, '_> {
             }
             _ => {}
         }
+        Ok(())
     }
 
-    fn show_string(&mut self, state: &State, text: &mut Matrix, string: &[u8]) {
-        let Some(font) = &state.font else { return };
+    fn show_string(&mut self, state: &State, text: &mut Matrix, string: &[u8]) -> Result<(), PdfError> {
+        let Some(font) = &state.font else { return Ok(()) };
+        if self.letters.len().saturating_add(string.len()) > limits::PDF_LETTERS {
+            return Err(PdfError::OverLimit { what: "letters of one page", limit: limits::PDF_LETTERS as u64 });
+        }
         let mut rest = string;
         while let Some((code, length)) = font.next_code(rest).filter(|_| !rest.is_empty()) {
             rest = rest.get(length..).unwrap_or_default();
@@ -319,6 +323,7 @@ impl Hand<'_, '_> {
                 if font.vertical { forward - state.letter_space - space } else { forward + state.letter_space + space };
             advance(state, text, forward);
         }
+        Ok(())
     }
 }
 

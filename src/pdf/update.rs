@@ -8,6 +8,7 @@ use super::object::{Dict, DictEntry, Object, Ref};
 use super::xref::Form;
 use crate::limits;
 use ring::digest;
+use std::collections::HashSet;
 use std::ops::Range;
 
 /// The growing file.
@@ -16,11 +17,14 @@ pub(super) struct Update<'f, 'a> {
     pub out: Vec<u8>,
     written: Vec<(Ref, usize)>,
     next: u32,
+    /// Numbers not to be used although they are free.
+    taken: HashSet<u32>,
 }
 
 impl<'f, 'a> Update<'f, 'a> {
-    /// `room`: bytes to be added, about, so that the file is copied once.
-    pub fn begin(file: &'f File<'a>, room: usize) -> Result<Self, PdfError> {
+    /// `room`: bytes to be added, about, so that the file is copied once. `taken`: numbers that must stay undefined,
+    /// as a signed state refers to them: defining one would change what was signed.
+    pub fn begin(file: &'f File<'a>, room: usize, taken: HashSet<u32>) -> Result<Self, PdfError> {
         let bytes = file.bytes();
         let mut out = Vec::with_capacity(bytes.len() + room);
         out.extend_from_slice(bytes);
@@ -31,11 +35,14 @@ impl<'f, 'a> Update<'f, 'a> {
         let size = file.trailer().get(b"Size").and_then(Object::count).and_then(|n| u32::try_from(n).ok());
         let listed = file.sections().map(|s| s.end()).max().unwrap_or(0);
         let next = size.unwrap_or(0).max(listed).max(1);
-        Ok(Self { file, out, written: Vec::new(), next })
+        Ok(Self { file, out, written: Vec::new(), next, taken })
     }
 
     /// A number that the file has not used.
     pub fn new_object(&mut self) -> Result<Ref, PdfError> {
+        while self.taken.contains(&self.next) {
+            self.next += 1;
+        }
         if self.next as usize >= limits::PDF_OBJECTS {
             return Err(PdfError::OverLimit { what: "objects", limit: limits::PDF_OBJECTS as u64 });
         }

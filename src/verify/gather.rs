@@ -82,9 +82,9 @@ async fn record(
     digest: &[u8; 32],
 ) -> Result<Option<Record>, StoreError> {
     let orders = store.orders_of_digest(&hex::encode(digest)).await?;
-    let ours = orders.into_iter().filter(|order| {
-        order.seal.as_ref() == Some(seal) && order.certificate.as_deref() == Some(certificate)
-    });
+    let ours = orders
+        .into_iter()
+        .filter(|order| order.seal.as_ref() == Some(seal) && order.certificate.as_deref() == Some(certificate));
     let worth = |order: &OrderRecord| match order.state {
         OrderState::Sealed => 2,
         OrderState::Written => 1,

@@ -275,7 +275,12 @@ pub(super) fn moment(at: OffsetDateTime) -> String {
 }
 
 /// One sentence: the verdict, and the reason that weighs most.
-pub(super) fn summary(format: Format, verdict: &Verdict, signatures: &[SignatureReport], document: Option<&Document>) -> Message {
+pub(super) fn summary(
+    format: Format,
+    verdict: &Verdict,
+    signatures: &[SignatureReport],
+    document: Option<&Document>,
+) -> Message {
     let seals = || signatures.iter().filter(|s| s.kind == SignatureKind::Seal);
     let worst = seals().max_by_key(|s| s.verdict.rank());
     let wanted = match verdict {
@@ -288,7 +293,8 @@ pub(super) fn summary(format: Format, verdict: &Verdict, signatures: &[Signature
         Verdict::Genuine(_) => {
             let (mut zh, mut en) = ("验证通过".to_owned(), "Genuine".to_owned());
             for signature in seals() {
-                let name = signature.seal.as_ref().map(|s| format!("“{}”", s.legend)).or_else(|| signature.signer.clone());
+                let name =
+                    signature.seal.as_ref().map(|s| format!("“{}”", s.legend)).or_else(|| signature.signer.clone());
                 let name = name.unwrap_or_default();
                 zh.push_str(&format!("：由{name}签章"));
                 en.push_str(&format!(": sealed by {name}"));
@@ -299,7 +305,9 @@ pub(super) fn summary(format: Format, verdict: &Verdict, signatures: &[Signature
             }
             zh.push_str("，签章后内容未被改动");
             en.push_str(", unchanged since");
-            for check in seals().flat_map(|s| &s.checks).filter(|c| c.id == "seal-in-force" && c.outcome == Outcome::Passed) {
+            for check in
+                seals().flat_map(|s| &s.checks).filter(|c| c.id == "seal-in-force" && c.outcome == Outcome::Passed)
+            {
                 zh.push_str(&format!("；{}", check.message.zh.trim_end_matches('。')));
                 en.push_str(&format!("; {}", check.message.en.trim_end_matches('.')));
             }
@@ -350,7 +358,12 @@ fn nothing_to_judge(format: Format) -> Message {
 }
 
 /// The five questions.
-pub(super) fn answers(format: Format, verdict: &Verdict, signatures: &[SignatureReport], document: Option<&Document>) -> Answers {
+pub(super) fn answers(
+    format: Format,
+    verdict: &Verdict,
+    signatures: &[SignatureReport],
+    document: Option<&Document>,
+) -> Answers {
     let seals: Vec<&SignatureReport> = signatures.iter().filter(|s| s.kind == SignatureKind::Seal).collect();
     let what = match document {
         Some(Document { title, identifier, holder, .. }) => {
@@ -394,20 +407,43 @@ pub(super) fn answers(format: Format, verdict: &Verdict, signatures: &[Signature
     let changed = seals.iter().map(|s| s.later_changes).max().unwrap_or(LaterChanges::None);
     let intact = match (seals.is_empty(), seals.iter().all(|s| s.intact), changed) {
         (true, ..) => Message::new("verify.intact-unknown", "无法判断", "cannot be told"),
-        (_, false, _) => Message::new("verify.not-intact", "否：内容或签名被改动，或无法检验", "no: content or signature were changed, or cannot be checked"),
-        (_, _, LaterChanges::None) => Message::new("verify.intact", "是：签章后未被改动", "yes: unchanged since it was sealed"),
-        (_, _, LaterChanges::Allowed) => Message::new("verify.intact-allowed", "是：签章后只有允许的更新", "yes: only allowed updates since it was sealed"),
-        (_, _, LaterChanges::Suspicious) => Message::new("verify.changed-doubtful", "存疑：签章后有无法解释的更新", "doubtful: it was updated since in a way that is not understood"),
-        (_, _, LaterChanges::Forbidden) => Message::new("verify.changed", "否：签章后被作了不允许的改动", "no: it was changed since in a way that is not allowed"),
+        (_, false, _) => Message::new(
+            "verify.not-intact",
+            "否：内容或签名被改动，或无法检验",
+            "no: content or signature were changed, or cannot be checked",
+        ),
+        (_, _, LaterChanges::None) => {
+            Message::new("verify.intact", "是：签章后未被改动", "yes: unchanged since it was sealed")
+        }
+        (_, _, LaterChanges::Allowed) => Message::new(
+            "verify.intact-allowed",
+            "是：签章后只有允许的更新",
+            "yes: only allowed updates since it was sealed",
+        ),
+        (_, _, LaterChanges::Suspicious) => Message::new(
+            "verify.changed-doubtful",
+            "存疑：签章后有无法解释的更新",
+            "doubtful: it was updated since in a way that is not understood",
+        ),
+        (_, _, LaterChanges::Forbidden) => Message::new(
+            "verify.changed",
+            "否：签章后被作了不允许的改动",
+            "no: it was changed since in a way that is not allowed",
+        ),
     };
-    let force = seals.iter().flat_map(|s| &s.checks).filter(|c| c.id == "seal-in-force").max_by_key(|c| weight(c.outcome));
+    let force =
+        seals.iter().flat_map(|s| &s.checks).filter(|c| c.id == "seal-in-force").max_by_key(|c| weight(c.outcome));
     let seal_in_force_then = match force {
         Some(check) => check.message.clone(),
         None => Message::new("verify.seal-unknown", "无法判断", "cannot be told"),
     };
     let licence_in_force_now = match document.and_then(|d| d.licence_status) {
         Some(status) => Message::new("verify.licence-status", status.zh(), status.en()),
-        None => Message::new("verify.licence-unknown", "本登记册没有该证照的记录", "this register has no record of such a licence"),
+        None => Message::new(
+            "verify.licence-unknown",
+            "本登记册没有该证照的记录",
+            "this register has no record of such a licence",
+        ),
     };
     Answers { what, sealed_by, intact, seal_in_force_then, licence_in_force_now }
 }

@@ -1,6 +1,11 @@
 //! The one integration binary: the house's rules, and the stories that need a real database, token or reader.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test ends at the first thing that is not so")]
 
+mod bureau;
 mod db;
 mod demo_data;
 mod house;
+mod issue;
+mod pdf_corpus;
+mod pdf_seal;
+mod verify;

@@ -149,7 +149,9 @@ pub enum RecordState {
     /// Written down and not finished: also the state in which a new document is checked before it leaves the house.
     Written,
     /// The sealed document existed by then.
-    Sealed { by: OffsetDateTime },
+    Sealed {
+        by: OffsetDateTime,
+    },
     Lost,
 }
 
@@ -190,7 +192,8 @@ impl Evidence {
     pub fn ask_export(&mut self, register: &Register) {
         let Opened::Pdf { envelopes, .. } = &self.opened else { return };
         for (envelope, facts) in envelopes.iter().zip(&mut self.facts) {
-            let seal = envelope.seal_number().and_then(|number| register.seals.iter().find(|seal| seal.number == number));
+            let seal =
+                envelope.seal_number().and_then(|number| register.seals.iter().find(|seal| seal.number == number));
             *facts = match seal {
                 Some(seal) => Facts::Exported { seal: seal.clone() },
                 None => Facts::Unknown,

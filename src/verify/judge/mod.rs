@@ -10,15 +10,18 @@ use time::OffsetDateTime;
 use self::evidence::{Envelope, Evidence, Facts, Opened};
 use self::proof::Genuine;
 use super::report::{
-    Check, Document, Format, Outcome, Report, SealFacts, SignatureKind, SignatureReport, SubIndication, Verdict, answers,
-    summary,
+    Check, Document, Format, Outcome, Report, SealFacts, SignatureKind, SignatureReport, SubIndication, Verdict,
+    answers, summary,
 };
 use crate::cms::{CmsError, SignedData};
 use crate::crypto::Digest;
 use crate::message::Message;
+use crate::pdf::PdfError;
 use crate::pdf::changes::LaterChanges;
 use crate::pdf::signatures::{Coverage, Signature};
+use crate::pki::certificate::Certificate;
 use crate::pki::path::{PathVerdict, judge_path};
+use crate::pki::revocation::RevocationList;
 use crate::pki::tlv::{self, Element};
 
 /// Judges one file.
@@ -57,12 +60,7 @@ pub fn judge(evidence: &Evidence) -> Report {
     let document = document(evidence);
     let mut summary = summary(format, &verdict, &signatures, document.as_ref());
     if let Opened::UnreadablePdf(error) = &evidence.opened {
-        let why = error.message();
-        summary = Message::new(
-            "verify.unreadable",
-            format!("无法确认真伪：{}", why.zh),
-            format!("Cannot be confirmed: {}", why.en),
-        );
+        summary = cannot_be_opened(error);
     }
     Report {
         file: evidence.file.clone(),
@@ -77,13 +75,36 @@ pub fn judge(evidence: &Evidence) -> Report {
     }
 }
 
+/// For whoever received such a file; the finding beside it speaks to whoever made it.
+fn cannot_be_opened(error: &PdfError) -> Message {
+    match error {
+        PdfError::Encrypted => Message::new(
+            "verify.encrypted",
+            "无法确认真伪：文件已加密，其中的签章不予判断。请向发文机关索取未加密的原件。",
+            "Cannot be confirmed: the file is encrypted, and seals in it are not judged. Ask the issuer for the original without a password.",
+        ),
+        PdfError::OverLimit { .. } => Message::new(
+            "verify.over-limit",
+            format!("无法确认真伪：{}", error.message().zh),
+            format!("Cannot be confirmed: {}", error.message().en),
+        ),
+        _ => Message::new(
+            "verify.unreadable",
+            "无法确认真伪：文件结构损坏，无法可靠读取其中的签章。请向发文机关索取原件。",
+            "Cannot be confirmed: the file's structure is broken, so its seals cannot be read reliably. Ask the issuer for the original.",
+        ),
+    }
+}
+
 /// One seal, check by check.
 fn seal(evidence: &Evidence, signature: &Signature, envelope: &Envelope, facts: &Facts) -> SignatureReport {
     let signed = match &envelope.cms {
         Ok(signed) => signed,
         Err(error) => return unreadable(signature, error),
     };
-    let Some(signer) = signed.signers.first() else { return unreadable(signature, &CmsError::Malformed("signerInfos")) };
+    let Some(signer) = signed.signers.first() else {
+        return unreadable(signature, &CmsError::Malformed("signerInfos"));
+    };
     let crypto = signed.check(signer, &signature.signed_parts(&evidence.bytes));
     let claimed = signature.claimed_time.or_else(|| signer.claimed_time());
     let record = facts.record();
@@ -104,7 +125,15 @@ fn seal(evidence: &Evidence, signature: &Signature, envelope: &Envelope, facts: 
     checks.extend(standing);
     let genuine = (|| {
         Some(Genuine::of(
-            well_formed?, covered?, digest_right?, value_right?, identified?, trusted?, may_sign?, not_revoked?, unchanged?,
+            well_formed?,
+            covered?,
+            digest_right?,
+            value_right?,
+            identified?,
+            trusted?,
+            may_sign?,
+            not_revoked?,
+            unchanged?,
             allowed?,
         ))
     })();
@@ -139,13 +168,10 @@ fn decide(checks: &[Check], genuine: Option<Genuine>) -> Verdict {
 fn find_path(
     evidence: &Evidence,
     signed: &SignedData,
-    certificate: Option<&crate::pki::certificate::Certificate>,
+    certificate: Option<&Certificate>,
     facts: &Facts,
     at: OffsetDateTime,
 ) -> PathVerdict {
-    use crate::pki::certificate::Certificate;
-    use crate::pki::revocation::RevocationList;
-
     let Some(certificate) = certificate else { return PathVerdict::NoAnchor };
     let mut candidates: Vec<Certificate> = evidence.trust.intermediates.clone();
     if let Facts::Filed { chain, .. } = facts {
@@ -159,8 +185,11 @@ fn find_path(
 
 /// A signature whose envelope cannot be read (EN 319 102-1 §5.2.2).
 fn unreadable(signature: &Signature, error: &CmsError) -> SignatureReport {
-    let check = Check::new("format", "EN 319 102-1 §5.2.2; RFC 5652 §5.1", Outcome::Failed, error.message());
-    let checks = vec![check.because(SubIndication::FormatFailure), proof::coverage(signature).0];
+    let check = proof::unknown_kind(signature).unwrap_or_else(|| {
+        let check = Check::new("format", "EN 319 102-1 §5.2.2; RFC 5652 §5.1", Outcome::Failed, error.message());
+        check.because(SubIndication::FormatFailure)
+    });
+    let checks = vec![check, proof::coverage(signature).0];
     SignatureReport {
         name: signature.field.clone(),
         kind: SignatureKind::Seal,

@@ -85,43 +85,70 @@ fn open<P>(id: &'static str, clause: &'static str, sub: Sub, message: Message) -
 pub(super) fn format(signature: &Signature, signed: &SignedData, checks: &Checks) -> Found<WellFormed> {
     const ID: &str = "format";
     const CLAUSE: &str = "EN 319 102-1 §5.2.2; ISO 32000-2 §12.8.3.3";
-    // Both say a detached CMS over the ByteRange; the first is PAdES.
-    if !matches!(signature.sub_filter.as_str(), "ETSI.CAdES.detached" | "adbe.pkcs7.detached") {
-        let kind: String = signature.sub_filter.chars().take(40).collect();
-        return open(ID, CLAUSE, Sub::Generic, Message::new(
-            "verify.sub-filter",
-            format!("签名类型“{kind}”不在本版本判断范围内。"),
-            format!("Signatures of the kind '{kind}' are not judged by this version."),
-        ));
+    if let Some(check) = unknown_kind(signature) {
+        return (check, None);
     }
     if signed.signers.len() != 1 {
-        return failed(ID, CLAUSE, Sub::FormatFailure, Message::new(
-            "verify.one-signer",
-            format!("签名数据中有{}个签名人，应当只有一个。", signed.signers.len()),
-            format!("The signature has {} signers; there must be exactly one.", signed.signers.len()),
-        ));
+        return failed(
+            ID,
+            CLAUSE,
+            Sub::FormatFailure,
+            Message::new(
+                "verify.one-signer",
+                format!("签名数据中有{}个签名人，应当只有一个。", signed.signers.len()),
+                format!("The signature has {} signers; there must be exactly one.", signed.signers.len()),
+            ),
+        );
     }
     if signed.content.is_some() {
-        return open(ID, CLAUSE, Sub::FormatFailure, Message::new(
-            "verify.not-detached",
-            "签名数据中另含内容，与文件内容并存，无法确定所签为何。",
-            "The signature carries content of its own beside the file, so it is not clear what was signed.",
-        ));
+        return open(
+            ID,
+            CLAUSE,
+            Sub::FormatFailure,
+            Message::new(
+                "verify.not-detached",
+                "签名数据中另含内容，与文件内容并存，无法确定所签为何。",
+                "The signature carries content of its own beside the file, so it is not clear what was signed.",
+            ),
+        );
     }
     if let Err(fault) = &checks.content_type {
         return open(ID, CLAUSE, Sub::SigConstraintsFailure, fault.message());
     }
     if signed.trailing > 0 {
-        return open(ID, CLAUSE, Sub::Generic, Message::new(
-            "verify.bytes-after-signature",
-            format!("签名数据之后还有{}字节。", signed.trailing),
-            format!("{} bytes stand behind the signature's data.", signed.trailing),
-        ));
+        return open(
+            ID,
+            CLAUSE,
+            Sub::Generic,
+            Message::new(
+                "verify.bytes-after-signature",
+                format!("签名数据之后还有{}字节。", signed.trailing),
+                format!("{} bytes stand behind the signature's data.", signed.trailing),
+            ),
+        );
     }
     if let Some(finding) = signature.findings.first() {
         return open(ID, CLAUSE, Sub::Generic, finding.clone());
     }
     passed(ID, CLAUSE, "签名格式可以识别", "the signature's form is known and sound", WellFormed(()))
+}
+
+/// A finding where the signature is of a kind (/SubFilter) that we do not judge. Both that we do say a detached CMS over
+/// the ByteRange; the first is PAdES.
+pub(super) fn unknown_kind(signature: &Signature) -> Option<Check> {
+    if matches!(signature.sub_filter.as_str(), "ETSI.CAdES.detached" | "adbe.pkcs7.detached") {
+        return None;
+    }
+    let kind: String = signature.sub_filter.chars().take(40).collect();
+    let message = Message::new(
+        "verify.sub-filter",
+        format!("签名类型“{kind}”不在本版本判断范围内。"),
+        format!("Signatures of the kind '{kind}' are not judged by this version."),
+    );
+    Some(
+        Check::new("format", "ISO 32000-2 table 255 (SubFilter)", Outcome::Indeterminate, message)
+            .because(Sub::Generic),
+    )
 }
 
 /// What the signature speaks for.
@@ -137,11 +164,16 @@ pub(super) fn coverage(signature: &Signature) -> Found<Covered> {
             "the signature covers the whole file as it was then; it was updated since",
             Covered(()),
         ),
-        Coverage::None => failed(ID, CLAUSE, Sub::FormatFailure, Message::new(
-            "verify.coverage-none",
-            "签名没有覆盖文件全文，签名范围之外的内容可以任意更改。请向发文机关索取原件。",
-            "The signature does not cover the whole text: what stands outside its range could be anything. Ask the issuer for the original.",
-        )),
+        Coverage::None => failed(
+            ID,
+            CLAUSE,
+            Sub::FormatFailure,
+            Message::new(
+                "verify.coverage-none",
+                "签名没有覆盖文件全文，签名范围之外的内容可以任意更改。请向发文机关索取原件。",
+                "The signature does not cover the whole text: what stands outside its range could be anything. Ask the issuer for the original.",
+            ),
+        ),
     }
 }
 
@@ -164,13 +196,20 @@ pub(super) fn value(checks: &Checks) -> Found<ValueRight> {
     const ID: &str = "signature";
     const CLAUSE: &str = "RFC 5652 §5.6; EN 319 102-1 §5.2.7";
     match &checks.signature {
-        Ok(()) if !checks.attributes_in_der => open(ID, CLAUSE, Sub::Generic, Message::new(
-            "verify.attributes-not-der",
-            "签名值相符，但被签名的属性未按规定（DER）编码，不同软件可能有不同理解。",
-            "The value is right, but the signed attributes are not in DER as they must be, so readers may differ about them.",
-        )),
+        Ok(()) if !checks.attributes_in_der => open(
+            ID,
+            CLAUSE,
+            Sub::Generic,
+            Message::new(
+                "verify.attributes-not-der",
+                "签名值相符，但被签名的属性未按规定（DER）编码，不同软件可能有不同理解。",
+                "The value is right, but the signed attributes are not in DER as they must be, so readers may differ about them.",
+            ),
+        ),
         Ok(()) => passed(ID, CLAUSE, "签名值正确", "the signature value is right", ValueRight(())),
-        Err(fault @ Fault::Signature(SignatureFault::Wrong)) => failed(ID, CLAUSE, Sub::SigCryptoFailure, fault.message()),
+        Err(fault @ Fault::Signature(SignatureFault::Wrong)) => {
+            failed(ID, CLAUSE, Sub::SigCryptoFailure, fault.message())
+        }
         Err(fault @ Fault::Signature(SignatureFault::Weak(_) | SignatureFault::Unsupported(_))) => {
             open(ID, CLAUSE, Sub::CryptoConstraintsFailureNoPoe, fault.message())
         }
@@ -184,7 +223,9 @@ pub(super) fn signing_certificate(checks: &Checks) -> Found<Identified> {
     const ID: &str = "signing-certificate";
     const CLAUSE: &str = "EN 319 102-1 §5.2.3; RFC 5035 §3";
     match &checks.signing_certificate {
-        Ok(()) => passed(ID, CLAUSE, "签名引用的正是该证书", "the signature refers to this very certificate", Identified(())),
+        Ok(()) => {
+            passed(ID, CLAUSE, "签名引用的正是该证书", "the signature refers to this very certificate", Identified(()))
+        }
         Err(fault @ (Fault::OtherCertificate | Fault::NoCertificate)) => {
             open(ID, CLAUSE, Sub::NoSigningCertificateFound, fault.message())
         }
@@ -218,7 +259,11 @@ pub(super) fn path(
         Some(_) => Sub::CertificateChainGeneralFailure,
     };
     let not_asked = || {
-        let text = Message::new("verify.revocation-not-asked", "证书链不成立，未查吊销", "not asked, as there is no path that holds");
+        let text = Message::new(
+            "verify.revocation-not-asked",
+            "证书链不成立，未查吊销",
+            "not asked, as there is no path that holds",
+        );
         (Check::new(REVOCATION, REVOCATION_CLAUSE, Outcome::Info, text), None)
     };
     let leads = || passed(PATH, PATH_CLAUSE, "证书链通向受信任的根证书", "a path leads to a trusted root", Trusted(()));
@@ -228,7 +273,10 @@ pub(super) fn path(
         }
         PathVerdict::Trusted { revoked_later: Some(later), .. } => {
             let zh = format!("证书后于{}吊销，不影响此前的签章", moment(later.effective()));
-            let en = format!("the certificate was revoked afterwards, as of {} Beijing time, which does not touch what it signed before", moment(later.effective()));
+            let en = format!(
+                "the certificate was revoked afterwards, as of {} Beijing time, which does not touch what it signed before",
+                moment(later.effective())
+            );
             (leads(), passed(REVOCATION, REVOCATION_CLAUSE, &zh, &en, NotRevoked(())))
         }
         PathVerdict::Revoked { at_fault, revocation, .. } => {
@@ -266,19 +314,29 @@ pub(super) fn usage(certificate: Option<&Certificate>) -> Found<MaySign> {
     const ID: &str = "certificate-usage";
     const CLAUSE: &str = "RFC 5280 §4.2.1.3";
     match certificate {
-        Some(certificate) if certificate.is_ca => open(ID, CLAUSE, Sub::ChainConstraintsFailure, Message::new(
-            "verify.authority-signs",
-            "签名用的是证书颁发机构的证书，不是印章证书。",
-            "It is signed with an authority's certificate, not a seal's.",
-        )),
+        Some(certificate) if certificate.is_ca => open(
+            ID,
+            CLAUSE,
+            Sub::ChainConstraintsFailure,
+            Message::new(
+                "verify.authority-signs",
+                "签名用的是证书颁发机构的证书，不是印章证书。",
+                "It is signed with an authority's certificate, not a seal's.",
+            ),
+        ),
         Some(certificate) if certificate.may_sign_documents() => {
             passed(ID, CLAUSE, "证书可用于签章", "the certificate may sign documents", MaySign(()))
         }
-        Some(_) => open(ID, CLAUSE, Sub::ChainConstraintsFailure, Message::new(
-            "verify.usage",
-            "证书的密钥用途不包括签署文件。",
-            "The certificate's key usage does not include signing documents.",
-        )),
+        Some(_) => open(
+            ID,
+            CLAUSE,
+            Sub::ChainConstraintsFailure,
+            Message::new(
+                "verify.usage",
+                "证书的密钥用途不包括签署文件。",
+                "The certificate's key usage does not include signing documents.",
+            ),
+        ),
         None => open(ID, CLAUSE, Sub::NoSigningCertificateFound, Fault::NoCertificate.message()),
     }
 }
@@ -300,15 +358,31 @@ pub(super) fn later_changes(signature: &Signature) -> Found<Unchanged> {
             "only allowed updates since: further signatures, validation data, or filling in that was allowed",
             Unchanged(()),
         ),
-        LaterChanges::Suspicious => open(ID, CLAUSE, Sub::Generic, Message::new(
-            "verify.changes-not-understood",
-            format!("签章后的更新无法解释：{}。请向发文机关索取原件。", message.zh.trim_end_matches('。')),
-            format!("An update since is not understood: {}. Ask the issuer for the original.", message.en.trim_end_matches('.')),
-        )),
-        LaterChanges::Forbidden => failed(ID, CLAUSE, Sub::SigConstraintsFailure, Message::new(
-            "verify.changes-forbidden",
-            format!("签章后文件被作了不允许的改动：{}。请向发文机关索取原件。", message.zh.trim_end_matches('。')),
-            format!("The file was changed since in a way that is not allowed: {}. Ask the issuer for the original.", message.en.trim_end_matches('.')),
-        )),
+        LaterChanges::Suspicious => open(
+            ID,
+            CLAUSE,
+            Sub::Generic,
+            Message::new(
+                "verify.changes-not-understood",
+                format!("签章后的更新无法解释：{}。请向发文机关索取原件。", message.zh.trim_end_matches('。')),
+                format!(
+                    "An update since is not understood: {}. Ask the issuer for the original.",
+                    message.en.trim_end_matches('.')
+                ),
+            ),
+        ),
+        LaterChanges::Forbidden => failed(
+            ID,
+            CLAUSE,
+            Sub::SigConstraintsFailure,
+            Message::new(
+                "verify.changes-forbidden",
+                format!("签章后文件被作了不允许的改动：{}。请向发文机关索取原件。", message.zh.trim_end_matches('。')),
+                format!(
+                    "The file was changed since in a way that is not allowed: {}. Ask the issuer for the original.",
+                    message.en.trim_end_matches('.')
+                ),
+            ),
+        ),
     }
 }

@@ -22,7 +22,11 @@ const LEDGER: &str = "用印台账 (rule 7)";
 const TIME: &str = "EN 319 102-1 §5.5 (proof of existence)";
 
 /// All checks against the register, in the order of the story.
-pub(super) fn judge(facts: &Facts, claimed: Option<OffsetDateTime>, at: OffsetDateTime) -> (Vec<Check>, Option<Allowed>) {
+pub(super) fn judge(
+    facts: &Facts,
+    claimed: Option<OffsetDateTime>,
+    at: OffsetDateTime,
+) -> (Vec<Check>, Option<Allowed>) {
     let record = facts.record();
     let mut checks = vec![order(facts), time(record, claimed, at), seal_in_force(facts, claimed, at)];
     checks.extend(record.and_then(|record| item(facts, record)));
@@ -113,11 +117,14 @@ fn time(record: Option<&Record>, claimed: Option<OffsetDateTime>, at: OffsetDate
 fn seal_in_force(facts: &Facts, claimed: Option<OffsetDateTime>, at: OffsetDateTime) -> Check {
     let check = |outcome, message| Check::new("seal-in-force", RULE_2, outcome, message);
     let Some(seal) = facts.seal() else {
-        return check(Outcome::Info, Message::new(
-            "verify.seal-unknown",
-            "本登记册没有该印章，无法回答其效力期间",
-            "the seal is not in the register that was asked, so it does not say when it counted",
-        ));
+        return check(
+            Outcome::Info,
+            Message::new(
+                "verify.seal-unknown",
+                "本登记册没有该印章，无法回答其效力期间",
+                "the seal is not in the register that was asked, so it does not say when it counted",
+            ),
+        );
     };
     if let Some((record, proven)) = facts.record().and_then(|record| Some((record, record.proven_time()?))) {
         // Leave was given at the first moment, the document existed at the second; the seal must have counted at both.
@@ -130,29 +137,44 @@ fn seal_in_force(facts: &Facts, claimed: Option<OffsetDateTime>, at: OffsetDateT
     // By its own words outside the seal's life: a forger would not say so, and no proof could be better than a confession.
     if let Some((claimed, Err(refusal))) = claimed.map(|claimed| (claimed, seal.check_in_force(claimed))) {
         let ending = ending(seal, claimed).unwrap_or_else(|| refusal.message.clone());
-        return check(Outcome::Failed, Message::new(
-            "verify.claims-outside-life",
-            format!("文件自称签章于{}，而{}。", moment(claimed), ending.zh),
-            format!("The file claims to have been sealed at {} Beijing time, but {}.", moment(claimed), ending.en),
-        ))
+        return check(
+            Outcome::Failed,
+            Message::new(
+                "verify.claims-outside-life",
+                format!("文件自称签章于{}，而{}。", moment(claimed), ending.zh),
+                format!("The file claims to have been sealed at {} Beijing time, but {}.", moment(claimed), ending.en),
+            ),
+        )
         .because(ended(seal, claimed));
     }
     match now {
-        Ok(()) => check(Outcome::Passed, Message::new(
-            "verify.seal-in-force-now",
-            format!("印章“{}”目前有效", seal.legend),
-            format!("the seal {} is in force now", seal.legend),
-        )),
+        Ok(()) => check(
+            Outcome::Passed,
+            Message::new(
+                "verify.seal-in-force-now",
+                format!("印章“{}”目前有效", seal.legend),
+                format!("the seal {} is in force now", seal.legend),
+            ),
+        ),
         Err(refusal) => {
             let ending = ending(seal, at).unwrap_or(refusal.message);
             let says = claimed.map_or((String::new(), String::new()), |claimed| {
-                (format!("文件自称签章于{}，但", moment(claimed)), format!("The file claims {} Beijing time, but ", moment(claimed)))
+                (
+                    format!("文件自称签章于{}，但", moment(claimed)),
+                    format!("The file claims {} Beijing time, but ", moment(claimed)),
+                )
             });
-            check(Outcome::Indeterminate, Message::new(
-                "verify.unproven-before-end",
-                format!("{}，{}没有证据证明签章在此之前。请向印章所属机关核实。", ending.zh, says.0),
-                format!("{}{}, and nothing proves that this was sealed before. Ask the seal's owner.", says.1, ending.en),
-            ))
+            check(
+                Outcome::Indeterminate,
+                Message::new(
+                    "verify.unproven-before-end",
+                    format!("{}，{}没有证据证明签章在此之前。请向印章所属机关核实。", ending.zh, says.0),
+                    format!(
+                        "{}{}, and nothing proves that this was sealed before. Ask the seal's owner.",
+                        says.1, ending.en
+                    ),
+                ),
+            )
             .because(Sub::RevokedNoPoe)
         }
     }
@@ -164,7 +186,11 @@ fn in_force_then(seal: &Seal, proven: OffsetDateTime) -> Message {
             let order = seal.life.last_event_at(until).map(|event| event.document.clone()).unwrap_or_default();
             Message::new(
                 "verify.sealed-before-abolition",
-                format!("签章时印章“{}”有效；该印章后于{}废止（{order}），不影响此前签章的文书", seal.legend, moment(until)),
+                format!(
+                    "签章时印章“{}”有效；该印章后于{}废止（{order}），不影响此前签章的文书",
+                    seal.legend,
+                    moment(until)
+                ),
                 format!(
                     "sealed before the abolition: the seal {} was in force then; it was abolished as of {} Beijing time ({order}), which does not touch what it sealed before",
                     seal.legend,
@@ -207,11 +233,14 @@ fn item(facts: &Facts, record: &Record) -> Option<Check> {
     let check = |outcome, message| Check::new("item", RULE_3, outcome, message);
     let Some(item) = item else {
         return Some(
-            check(Outcome::Indeterminate, Message::new(
-                "verify.item-unknown",
-                "用印所依据的事项已不在登记册中，无法判断由谁办理。",
-                "The item it was sealed for is no longer in the register, so it cannot be said who was competent.",
-            ))
+            check(
+                Outcome::Indeterminate,
+                Message::new(
+                    "verify.item-unknown",
+                    "用印所依据的事项已不在登记册中，无法判断由谁办理。",
+                    "The item it was sealed for is no longer in the register, so it cannot be said who was competent.",
+                ),
+            )
             .because(Sub::SigConstraintsFailure),
         );
     };
@@ -221,35 +250,57 @@ fn item(facts: &Facts, record: &Record) -> Option<Check> {
     let refusal: Option<&Refusal> = answer.refusals.iter().find(|refusal| refusal.rule != Rule::SealLife);
     Some(match (refusal, answer.verdict) {
         (Some(refusal), _) => check(Outcome::Failed, refusal.message.clone()).because(Sub::SigConstraintsFailure),
-        (None, Verdict::NotEnough) => check(Outcome::Indeterminate, answer.sentence).because(Sub::SigConstraintsFailure),
-        (None, _) => check(Outcome::Passed, Message::new(
-            "verify.item-competent",
-            format!("事项“{}”受理于{}，由用印单位办理", item.name, moment(*accepted)),
-            format!("'{}', accepted at {} Beijing time, was the seal owner's to decide", item.name, moment(*accepted)),
-        )),
+        (None, Verdict::NotEnough) => {
+            check(Outcome::Indeterminate, answer.sentence).because(Sub::SigConstraintsFailure)
+        }
+        (None, _) => check(
+            Outcome::Passed,
+            Message::new(
+                "verify.item-competent",
+                format!("事项“{}”受理于{}，由用印单位办理", item.name, moment(*accepted)),
+                format!(
+                    "'{}', accepted at {} Beijing time, was the seal owner's to decide",
+                    item.name,
+                    moment(*accepted)
+                ),
+            ),
+        ),
     })
 }
 
 /// The licence identifier, whose check character was read with it.
 fn identifier(record: &Record) -> Option<Check> {
     let licence = record.licence.as_ref()?;
-    Some(Check::new("identifier", "GB/T 36904", Outcome::Passed, Message::new(
-        "verify.identifier",
-        format!("证照标识 {}，与台账一致", licence.version.identifier),
-        format!("licence identifier {}, as in the ledger", licence.version.identifier),
-    )))
+    Some(Check::new(
+        "identifier",
+        "GB/T 36904",
+        Outcome::Passed,
+        Message::new(
+            "verify.identifier",
+            format!("证照标识 {}，与台账一致", licence.version.identifier),
+            format!("licence identifier {}, as in the ledger", licence.version.identifier),
+        ),
+    ))
 }
 
 /// Information alone: a genuine licence may be a dead one.
 fn licence_status(record: &Record, at: OffsetDateTime) -> Option<Check> {
     let licence = record.licence.as_ref()?;
     let status = licence_now(record, at)?;
-    let (mut zh, mut en) = (format!("该证照{}{}", moment(at), status.zh()), format!("at {} Beijing time the licence is {}", moment(at), status.en()));
+    let (mut zh, mut en) = (
+        format!("该证照{}{}", moment(at), status.zh()),
+        format!("at {} Beijing time the licence is {}", moment(at), status.en()),
+    );
     let life = Licence::of(licence.versions.clone());
-    let newer = life.version_at(at).filter(|current| current.identifier.version() > licence.version.identifier.version());
+    let newer =
+        life.version_at(at).filter(|current| current.identifier.version() > licence.version.identifier.version());
     if let Some(current) = newer {
         zh.push_str(&format!("；本文书不是现行版本，现行版本为{}（{}）", current.identifier, current.act.zh()));
-        en.push_str(&format!("; this document is not the current version, which is {} ({})", current.identifier, current.act.as_str()));
+        en.push_str(&format!(
+            "; this document is not the current version, which is {} ({})",
+            current.identifier,
+            current.act.as_str()
+        ));
     }
     Some(Check::new("licence-status", "证照状态", Outcome::Info, Message::new("verify.licence-status", zh, en)))
 }

@@ -17,9 +17,7 @@ impl Place {
     }
 
     pub fn room(&self) -> Option<&str> {
-        // A room's tests in a file of their own (`seal/tests.rs`) are test modules like any other.
-        let tests = self.modules.last().is_some_and(|last| last == "tests");
-        self.modules.first().filter(|_| !tests).map(String::as_str)
+        self.modules.first().map(String::as_str)
     }
 
     pub fn is_part(&self, room: &str, part: &str) -> bool {
@@ -114,9 +112,10 @@ fn character(text: &str) -> Option<usize> {
     chars.next().filter(|(_, c)| *c == '\'').map(|(at, _)| at + 1)
 }
 
+const MARK: &str = "#[cfg(test)]";
+
 /// The blanked text without what stands under `#[cfg(test)]`: the next item, to its `;` or its closing brace.
 pub fn without_tests(code: &str) -> String {
-    const MARK: &str = "#[cfg(test)]";
     let mut kept = String::with_capacity(code.len());
     let mut rest = code;
     while let Some(at) = rest.find(MARK) {
@@ -136,6 +135,18 @@ pub fn without_tests(code: &str) -> String {
         rest = &item[length..];
     }
     kept + rest
+}
+
+/// Test modules in files of their own that `file` declares (`#[cfg(test)] mod trial;`): where they stand, without `.rs`.
+pub fn test_modules(file: &str, code: &str) -> Vec<String> {
+    let beside = file.trim_end_matches(".rs").trim_end_matches("/mod").trim_end_matches("/lib");
+    let declared = code.split(MARK).skip(1).filter_map(|item| {
+        let (head, _) = item.split_once(';')?;
+        let name = head.split_whitespace().last()?;
+        let declares = head.split_whitespace().rev().nth(1) == Some("mod");
+        declares.then(|| format!("{beside}/{name}"))
+    });
+    declared.collect()
 }
 
 /// Every path with `::` or in a `use`, braces spread out, with its line; `super` and `self` made `crate::…`.

@@ -1,0 +1,293 @@
+//! The shapes of requests as published in the OpenAPI document.
+//!
+//! Reading is done by the rules' and flows' own types, which know nothing of OpenAPI; a test holds each published shape
+//! against the type that reads it, field by field, so the two cannot part.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// A licence or approval document to be made from a template.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct IssueRequest {
+    decision: Decision,
+    /// Number of the seal, 13 or 14 digits.
+    seal: String,
+    /// Name of the template, e.g. `food-operation-licence`.
+    template: String,
+    /// What is printed, by the template's JSON Schema; `identifier` and `verify_url` are filled in.
+    #[schema(value_type = Object)]
+    data: serde_json::Value,
+    licence: LicencePart,
+}
+
+/// A decision with its case and the hands through which it passed.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Decision {
+    /// 办件编号.
+    case: String,
+    /// 决定书文号.
+    number: String,
+    /// Code of the item on the public list.
+    item: String,
+    holder: Holder,
+    #[schema(format = DateTime)]
+    accepted_at: String,
+    #[schema(format = DateTime)]
+    decided_at: String,
+    hands: Hands,
+}
+
+/// Who receives the licence.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Holder {
+    name: String,
+    code: String,
+    /// GB/T 36903 appendix A: `001` USCC, `111` citizen identity number, …
+    code_type: String,
+}
+
+/// 受理, 审核, 决定, 制证: identifiers of officers; intake, review and production are three people.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Hands {
+    intake: String,
+    review: String,
+    decide: String,
+    produce: String,
+}
+
+/// The licence's part of a request.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct LicencePart {
+    /// `issue`, `renew` or `change`.
+    act: String,
+    /// For `renew` and `change`: any version of the licence.
+    previous: Option<String>,
+    /// For `issue`: the defining body's USCC and three digits.
+    type_code: String,
+    /// 7 to 32 digits and capitals; drawn at random where none is given.
+    serial: Option<String>,
+    #[schema(format = DateTime)]
+    valid_from: String,
+    /// Exclusive; absent for a licence without an end.
+    #[schema(format = DateTime)]
+    valid_until: Option<String>,
+}
+
+/// A licence to be ended; no document is sealed.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct EndRequest {
+    decision: Decision,
+    /// `cancel`, `withdraw` or `revoke`.
+    act: String,
+}
+
+/// A document drafted elsewhere, to be sealed on a decision.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "the shape of a multipart form, for the description alone")]
+pub(super) struct UploadForm {
+    request: UploadRequest,
+    /// The PDF itself.
+    #[schema(format = Binary, value_type = String)]
+    file: Vec<u8>,
+}
+
+/// What is to be done with an uploaded document.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct UploadRequest {
+    decision: Decision,
+    /// What the ledger calls it.
+    title: String,
+    place: UploadPlace,
+}
+
+/// Where the seal goes.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(not(test), expect(dead_code, reason = "read by the flow's own type"))]
+pub(super) enum UploadPlace {
+    /// Over the nth occurrence (from 1) of a text, moved right and down.
+    Keyword { text: String, nth: u32, dx_mm: f64, dy_mm: f64 },
+    /// The seal's centre on a page (from 1), millimetres from its top left.
+    At { page: u32, x_mm: f64, y_mm: f64 },
+}
+
+/// An order of government carried out: all seals or none.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AbolitionRequest {
+    order: AbolitionOrder,
+    /// Custody entries made with it.
+    custody: Vec<CustodyOf>,
+    notice: Option<Notice>,
+}
+
+/// An order as written.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AbolitionOrder {
+    /// `abolish` or `reinstate`.
+    act: String,
+    /// The decision document's number.
+    number: String,
+    government: String,
+    #[schema(format = Date)]
+    date: String,
+    /// The instant from which it counts.
+    #[schema(format = DateTime)]
+    at: String,
+    reason: String,
+    successor: Option<String>,
+    seals: Vec<AbolishedSeal>,
+}
+
+/// A seal named in an order.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AbolishedSeal {
+    number: String,
+    /// Codes of the items that moved.
+    items: Vec<String>,
+}
+
+/// A custody entry and the seal it is about.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct CustodyOf {
+    seal: String,
+    entry: CustodyEntry,
+}
+
+/// What happened to an abolished seal; two people are present.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct CustodyEntry {
+    /// `sealed-away`, `opened` or `destroyed`.
+    kind: String,
+    #[schema(format = DateTime)]
+    at: String,
+    handed_over_by: String,
+    received_by: String,
+    place: String,
+    container: String,
+    /// SHA-256 of each photograph, hexadecimal.
+    photographs: Vec<String>,
+    note: String,
+}
+
+/// The notice to be sealed with an order.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Notice {
+    /// Number of the government's or the bureau's seal.
+    seal: String,
+    template: String,
+    /// What is printed; what the order says is filled in.
+    #[schema(value_type = Object)]
+    data: serde_json::Value,
+}
+
+/// The same with the seals in a CSV file: columns `number` and `items`.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "the shape of a multipart form, for the description alone")]
+pub(super) struct AbolitionForm {
+    /// As the JSON request, with no `seals`.
+    request: AbolitionRequest,
+    #[schema(format = Binary, value_type = String)]
+    seals: Vec<u8>,
+}
+
+/// A step in a seal's life, short of abolition.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct EventRequest {
+    /// `activated`, `suspended` or `resumed`.
+    kind: String,
+    #[schema(format = DateTime)]
+    at: String,
+    /// The document that ordered it.
+    document: String,
+    reason: String,
+}
+
+/// A written authorisation to use a seal.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct GrantRequest {
+    officer: String,
+    seal: String,
+    /// Codes of the items; empty for every item of the seal's authority.
+    items: Vec<String>,
+    #[schema(format = DateTime)]
+    from: String,
+    #[schema(format = DateTime)]
+    until: String,
+    /// The head of the unit who signed it.
+    given_by: String,
+    /// The authorisation's own number.
+    document: String,
+}
+
+
+#[cfg(test)]
+mod tests {
+    use serde::de::DeserializeOwned;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const AT: &str = "2021-03-01T02:30:00Z";
+
+    fn decision() -> Decision {
+        let holder = Holder { name: "某店".into(), code: "1".into(), code_type: "001".into() };
+        let hands = ["a", "b", "c", "d"].map(String::from);
+        let [intake, review, decide, produce] = hands;
+        let hands = Hands { intake, review, decide, produce };
+        let (accepted_at, decided_at) = (AT.into(), AT.into());
+        Decision { case: "1".into(), number: "1".into(), item: "A-1".into(), holder, accepted_at, decided_at, hands }
+    }
+
+    /// What is published is read, and what is read is published: the type gives back every field, and no other.
+    fn agree<T: DeserializeOwned + Serialize>(published: &impl Serialize) {
+        let published = serde_json::to_value(published).unwrap();
+        let read: T = serde_json::from_value(published.clone()).unwrap_or_else(|e| panic!("{e} in {published}"));
+        assert_eq!(fields(&serde_json::to_value(read).unwrap()), fields(&published));
+    }
+
+    fn fields(value: &Value) -> Vec<String> {
+        let mut found = vec![];
+        let mut open = vec![(String::new(), value)];
+        while let Some((at, value)) = open.pop() {
+            for (key, inner) in value.as_object().into_iter().flatten() {
+                found.push(format!("{at}/{key}"));
+                open.push((format!("{at}/{key}"), inner));
+            }
+            for inner in value.as_array().into_iter().flatten() {
+                open.push((format!("{at}/*"), inner));
+            }
+        }
+        found.sort();
+        found
+    }
+
+    #[test]
+    fn published_shapes_are_those_that_are_read() {
+        let licence = LicencePart {
+            act: "renew".into(), previous: None, type_code: String::new(), serial: None, valid_from: AT.into(), valid_until: Some(AT.into()),
+        };
+        let seal = || "51322100000002".to_owned();
+        let issue = IssueRequest { decision: decision(), seal: seal(), template: "t".into(), data: json!({}), licence };
+        agree::<crate::issue::IssueRequest>(&issue);
+        for place in [UploadPlace::Keyword { text: "盖章".into(), nth: 1, dx_mm: 0.5, dy_mm: 0.5 }, UploadPlace::At { page: 1, x_mm: 1.5, y_mm: 1.5 }] {
+            agree::<super::super::issuing::UploadPart>(&UploadRequest { decision: decision(), title: "t".into(), place });
+        }
+        agree::<super::super::issuing::EndPart>(&EndRequest { decision: decision(), act: "cancel".into() });
+        let order = AbolitionOrder {
+            act: "abolish".into(), number: "1".into(), government: "1".into(), date: "2020-08-26".into(), at: AT.into(), reason: "1".into(),
+            successor: Some(seal()), seals: vec![AbolishedSeal { number: seal(), items: vec!["A-1".into()] }],
+        };
+        let entry = CustodyEntry {
+            kind: "opened".into(), at: AT.into(), handed_over_by: "1".into(), received_by: "2".into(), place: "1".into(), container: "1".into(),
+            photographs: vec![], note: String::new(),
+        };
+        agree::<crate::abolition::CustodyEntry>(&entry);
+        let custody = vec![CustodyOf { seal: seal(), entry }];
+        let notice = Some(Notice { seal: seal(), template: "t".into(), data: json!({}) });
+        agree::<super::super::administration::AbolitionPart>(&AbolitionRequest { order, custody, notice });
+        agree::<super::super::administration::EventPart>(&EventRequest { kind: "suspended".into(), at: AT.into(), document: "1".into(), reason: "1".into() });
+        agree::<super::super::administration::GrantPart>(&GrantRequest {
+            officer: "a".into(), seal: seal(), items: vec!["A-1".into()], from: AT.into(), until: AT.into(), given_by: "1".into(), document: "1".into(),
+        });
+    }
+}

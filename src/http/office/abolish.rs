@@ -1,0 +1,195 @@
+//! The page that carries out an order of abolition: the second administrator signs beside the first.
+
+use askama::Template;
+use axum::extract::{Multipart, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use secrecy::SecretString;
+
+use super::Who;
+use super::field::{Faults, Field, Kind, Reading, Section, Values, data, fill, of_schema};
+use super::issue::{NOTICE, faults_of, seals};
+use crate::abolish::{Abolished, NoticeRequest, abolish as carry_out, seals_from_csv};
+use crate::abolition::{AbolishedSeal, AbolitionAct, AbolitionRequest};
+use crate::http::answers::day;
+use crate::http::pages::show;
+use crate::http::problem::Problem;
+use crate::http::sign_in::{Session, check_password};
+use crate::http::staff::StaffState;
+use crate::item::ItemCode;
+use crate::message::Message;
+use crate::officer::Duty;
+use crate::seal::SealNumber;
+
+/// Filled in by the service from the order itself.
+const FILLED_IN: &[&str] =
+    &["identifier", "verify_url", "decision_number", "government", "abolished_at", "reason", "seals", "successor"];
+
+#[derive(Template)]
+#[template(path = "abolish.html")]
+struct AbolishPage {
+    who: Who,
+    sections: Vec<Section>,
+    notice: Vec<Section>,
+    with_notice: bool,
+    second: String,
+    second_fault: Option<Message>,
+    faults: Vec<Message>,
+    rule: Option<u8>,
+    refused: bool,
+}
+
+#[derive(Template)]
+#[template(path = "abolished.html")]
+struct AbolishedPage {
+    who: Who,
+    done: Abolished,
+}
+
+pub(crate) async fn abolish_form(State(state): State<StaffState>, session: Session) -> Result<Response, Problem> {
+    session.with(Duty::SealAdministration)?;
+    page(&state, &session, &Values::default(), &Faults::default(), None, None).await
+}
+
+pub(crate) async fn abolish(
+    State(state): State<StaffState>,
+    session: Session,
+    form: Multipart,
+) -> Result<Response, Problem> {
+    let by = session.with(Duty::SealAdministration)?;
+    let (values, csv) = Values::with_file(form, "csv").await?;
+    let (request, notice) = match read(&state, &values, csv.as_deref()) {
+        Ok(read) => read,
+        Err(faults) => return page(&state, &session, &values, &faults, None, None).await,
+    };
+    let password = SecretString::from(values.get("second_password"));
+    let second = match check_password(&state, values.get("second_id"), password).await {
+        Ok(second) => second,
+        Err(problem) if problem.is_askers() => {
+            let wrong = Some(problem.message().clone());
+            return page(&state, &session, &values, &Faults::default(), Some(&problem), wrong).await;
+        }
+        Err(problem) => return Err(problem),
+    };
+    match carry_out(&state.desk, by, &second, request, vec![], notice, (state.clock)()).await {
+        Ok(done) => show(&AbolishedPage { who: Who::of(by), done }),
+        Err(error) => {
+            let faults = faults_of(&error);
+            let problem = Problem::from(error);
+            if !problem.is_askers() {
+                return Err(problem);
+            }
+            page(&state, &session, &values, &faults, Some(&problem), None).await
+        }
+    }
+}
+
+async fn page(
+    state: &StaffState,
+    session: &Session,
+    values: &Values,
+    faults: &Faults,
+    problem: Option<&Problem>,
+    second_fault: Option<Message>,
+) -> Result<Response, Problem> {
+    let in_force = seals(state, None, (state.clock)()).await?;
+    let acts = vec![("abolish".into(), "废止".into()), ("reinstate".into(), "撤销废止".into())];
+    let order = Section {
+        zh: "决定",
+        en: "Order",
+        fields: vec![
+            Field::choice("act", "办理类型", "Act", acts),
+            Field::new("number", "决定文号", "Order's number", Kind::Text),
+            Field::new("government", "决定机关", "Government", Kind::Text),
+            Field::new("date", "决定日期", "Date", Kind::Date),
+            Field::new("at", "生效时间", "Counts from", Kind::Moment).hint("北京时间；此刻起印章不再有效"),
+            Field::choice("successor", "接替印章", "Successor", in_force.clone()).optional(),
+            Field::new("reason", "理由", "Reason", Kind::Text),
+        ],
+    };
+    let list = Section {
+        zh: "印章",
+        en: "Seals",
+        fields: vec![
+            Field::new("seals", "印章编号", "Numbers", Kind::Lines)
+                .optional()
+                .hint("每行一枚：编号，空格后可写划转事项编码；或上传CSV（列：印章编号、划转事项）"),
+        ],
+    };
+    let schema = state.desk.renderer.template(NOTICE).map(|sheet| of_schema(sheet.schema(), FILLED_IN));
+    let mut printed = vec![Field::choice("notice_seal", "公告用章", "Seal for the notice", in_force)];
+    printed.extend(schema.into_iter().flatten());
+    // Asked for only when a notice is wanted, which the browser cannot know without a script.
+    let printed = printed.into_iter().map(Field::optional).collect();
+    let mut sections = vec![order, list, Section { zh: "废止公告", en: "Notice", fields: printed }];
+    let left = fill(&mut sections, values, faults);
+    let notice = sections.split_off(2);
+    let refused = !faults.is_empty() || problem.is_some();
+    let shown = show(&AbolishPage {
+        who: Who::of(&session.officer),
+        sections,
+        notice,
+        with_notice: values.get("with_notice") == "yes",
+        second: values.get("second_id").to_owned(),
+        second_fault,
+        faults: left,
+        rule: problem.and_then(Problem::rule),
+        refused,
+    })?;
+    let status = problem.map_or(if refused { StatusCode::BAD_REQUEST } else { StatusCode::OK }, Problem::status);
+    Ok((status, shown).into_response())
+}
+
+fn read(
+    state: &StaffState,
+    values: &Values,
+    csv: Option<&[u8]>,
+) -> Result<(AbolitionRequest, Option<NoticeRequest>), Faults> {
+    let mut form = Reading::of(values);
+    let (number, government, reason) = (form.text("number"), form.text("government"), form.text("reason"));
+    let date = form.parse("date", |text| {
+        day(text).map_err(|_| Problem::bad("http.date", "请填写日期，如 2020-08-26", "give a date, such as 2020-08-26"))
+    });
+    let at = form.instant("at");
+    let given = |name: &str| Some(values.get(name)).filter(|text| !text.is_empty());
+    let successor = given("successor").map(|_| form.parse("successor", SealNumber::parse));
+    let mut seals: Vec<AbolishedSeal> = form.parse("seals", typed_seals).unwrap_or_default();
+    if let Some(csv) = csv {
+        match seals_from_csv(csv) {
+            Ok(more) => seals.extend(more),
+            Err(error) => form.faults.add("seals", error.message()),
+        }
+    }
+    if seals.is_empty() && form.faults.is_empty() {
+        form.faults.add("seals", Message::new("http.empty", "请列出要废止的印章", "name the seals"));
+    }
+    let notice = match values.get("with_notice") {
+        "yes" => form.parse("notice_seal", SealNumber::parse).map(|seal| {
+            let sheet = state.desk.renderer.template(NOTICE);
+            let fields = sheet.map(|sheet| of_schema(sheet.schema(), FILLED_IN)).unwrap_or_default();
+            NoticeRequest { seal, template: NOTICE.to_owned(), data: data(&fields, values), type_code: None, serial: None }
+        }),
+        _ => None,
+    };
+    let act = if values.get("act") == "reinstate" { AbolitionAct::Reinstate } else { AbolitionAct::Abolish };
+    match (date, at, form.faults.is_empty()) {
+        (Some(date), Some(at), true) => {
+            let successor = successor.flatten();
+            Ok((AbolitionRequest { act, number, government, date, at, reason, successor, seals }, notice))
+        }
+        _ => Err(form.faults),
+    }
+}
+
+/// One seal a line: its number, and after a space the items that move.
+fn typed_seals(text: &str) -> Result<Vec<AbolishedSeal>, Problem> {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    lines
+        .map(|line| {
+            let mut words = line.split_whitespace();
+            let number = SealNumber::parse(words.next().unwrap_or_default())?;
+            let items = words.map(ItemCode::parse).collect::<Result<_, _>>()?;
+            Ok(AbolishedSeal { number, items })
+        })
+        .collect()
+}

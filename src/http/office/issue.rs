@@ -1,0 +1,279 @@
+//! The page that issues one licence: the form is made from the template's schema, and faults stand beside the fields.
+
+use askama::Template;
+use axum::Form;
+use axum::extract::{Query, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
+use time::{Duration, OffsetDateTime};
+
+use super::Who;
+use super::field::{Faults, Field, Kind, Reading, Section, Values, data, field_of, fill, of_schema};
+use crate::authority::Uscc;
+use crate::decision::{DecisionRequest, Hands, Holder};
+use crate::desk::FlowError;
+use crate::http::pages::show;
+use crate::http::problem::Problem;
+use crate::http::sign_in::Session;
+use crate::http::staff::StaffState;
+use crate::issue::{IssueRequest, LicenceRequest};
+use crate::item::ItemCode;
+use crate::licence::{LicenceAct, LicenceIdentifier};
+use crate::limits;
+use crate::message::Message;
+use crate::officer::{Duty, Officer, OfficerId};
+use crate::render::{RenderError, Template as Sheet};
+use crate::seal::{SealKind, SealNumber, SealStatus};
+use crate::store::SealFilter;
+
+/// Filled in by the service.
+const FILLED_IN: &[&str] = &["identifier", "verify_url"];
+
+/// The template of the notice of abolition; it is made with an order and not on a decision.
+pub(super) const NOTICE: &str = "seal-abolition-notice";
+
+#[derive(Template)]
+#[template(path = "issue.html")]
+struct IssuePage {
+    who: Who,
+    templates: Vec<(String, String, String)>,
+    template: String,
+    title: (String, String),
+    sections: Vec<Section>,
+    /// What is wrong and belongs to no field.
+    faults: Vec<Message>,
+    rule: Option<u8>,
+    refused: bool,
+}
+
+/// Name and both titles of each template for decisions.
+pub(super) fn templates(state: &StaffState) -> Vec<(String, String, String)> {
+    let all = state.desk.renderer.templates().iter().filter(|sheet| sheet.name() != NOTICE);
+    all.map(|sheet| (sheet.name().to_owned(), sheet.title_zh().to_owned(), sheet.title_en().to_owned())).collect()
+}
+
+/// Which template.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Wanted {
+    #[serde(default)]
+    template: String,
+}
+
+pub(crate) async fn issue_form(
+    State(state): State<StaffState>,
+    session: Session,
+    Query(wanted): Query<Wanted>,
+) -> Result<Response, Problem> {
+    may_make(&session)?;
+    page(&state, &session, &wanted.template, &Values::default(), &Faults::default(), None).await
+}
+
+pub(crate) async fn issue(
+    State(state): State<StaffState>,
+    session: Session,
+    Form(pairs): Form<Vec<(String, String)>>,
+) -> Result<Response, Problem> {
+    may_make(&session)?;
+    let values = Values::of(pairs);
+    let template = values.get("template").to_owned();
+    let sheet = state.desk.renderer.template(&template).ok_or_else(|| Problem::from_status(axum::http::StatusCode::NOT_FOUND))?;
+    let request = match read(sheet, &values) {
+        Ok(request) => request,
+        Err(faults) => return page(&state, &session, &template, &values, &faults, None).await,
+    };
+    match crate::issue::issue(&state.desk, &session.officer, request, (state.clock)()).await {
+        Ok(issued) => Ok(Redirect::to(&format!("/orders/{}", issued.order)).into_response()),
+        Err(error) => {
+            let faults = faults_of(&error);
+            let problem = Problem::from(error);
+            if !problem.is_askers() {
+                return Err(problem);
+            }
+            page(&state, &session, &template, &values, &faults, Some(&problem)).await
+        }
+    }
+}
+
+fn may_make(session: &Session) -> Result<(), Problem> {
+    session.with(Duty::Produce).or_else(|_| session.with(Duty::Decide)).map(|_| ())
+}
+
+/// What a flow said, beside the fields it speaks of.
+pub(super) fn faults_of(error: &FlowError) -> Faults {
+    let mut faults = Faults::default();
+    match error {
+        FlowError::Render(RenderError::Data { faults: found }) => {
+            for fault in found {
+                let field = fault.pointer.trim_start_matches('/').split('/').next().unwrap_or_default();
+                let message = Message::new("render.data", fault.zh.clone(), fault.en.clone());
+                faults.add(format!("data.{field}"), message);
+            }
+        }
+        FlowError::Refused(refusal) => faults.add(field_of(refusal), refusal.message.clone()),
+        other => faults.add("", other.message()),
+    }
+    faults
+}
+
+async fn page(
+    state: &StaffState,
+    session: &Session,
+    template: &str,
+    values: &Values,
+    faults: &Faults,
+    problem: Option<&Problem>,
+) -> Result<Response, Problem> {
+    let sheet = state.desk.renderer.template(template).filter(|sheet| sheet.name() != NOTICE);
+    let mut sections = match sheet {
+        Some(sheet) => sections(state, &session.officer, sheet).await?,
+        None => vec![],
+    };
+    let left = fill(&mut sections, values, faults);
+    let shown = show(&IssuePage {
+        who: Who::of(&session.officer),
+        templates: templates(state),
+        template: sheet.map(|sheet| sheet.name().to_owned()).unwrap_or_default(),
+        title: sheet.map(|sheet| (sheet.title_zh().to_owned(), sheet.title_en().to_owned())).unwrap_or_default(),
+        sections,
+        faults: left,
+        rule: problem.and_then(Problem::rule),
+        refused: !faults.is_empty(),
+    })?;
+    let status = match problem {
+        Some(problem) => problem.status(),
+        None if !faults.is_empty() => axum::http::StatusCode::BAD_REQUEST,
+        None => axum::http::StatusCode::OK,
+    };
+    Ok((status, shown).into_response())
+}
+
+async fn sections(state: &StaffState, officer: &Officer, sheet: &Sheet) -> Result<Vec<Section>, Problem> {
+    let now = (state.clock)();
+    let store = &state.desk.store;
+    let officers = store.officers().await?;
+    let hand = |name: &str, duty: Duty, en: &str| {
+        let able = officers.iter().filter(|one| one.authority == officer.authority && one.check_duty(duty).is_ok());
+        let options = able.map(|one| (one.id.to_string(), format!("{}（{}）", one.name, one.id))).collect();
+        Field::choice(name, duty.zh(), en, options)
+    };
+    let ours = |code: &Uscc| *code == officer.authority;
+    let items = store.items().await?;
+    let items = items.iter().filter(|item| ours(&item.department) || item.transfers.iter().any(|t| ours(&t.to)));
+    let items = items.map(|item| (item.code.to_string(), format!("{} {}", item.code, item.name))).collect();
+    let acts = [LicenceAct::Issue, LicenceAct::Renew, LicenceAct::Change];
+    let acts = acts.map(|act| (act.as_str().to_owned(), act.zh().to_owned())).into();
+    let codes = [("001", "统一社会信用代码"), ("111", "居民身份证号码"), ("414", "普通护照号码"), ("999", "其他")];
+    let codes = codes.map(|(code, zh)| (code.to_owned(), format!("{zh}（{code}）"))).into();
+    Ok(vec![
+        Section {
+            zh: "决定",
+            en: "Decision",
+            fields: vec![
+                Field::new("case", "办件编号", "Case", Kind::Text),
+                Field::new("number", "决定书文号", "Decision's number", Kind::Text),
+                Field::choice("item", "事项", "Item", items),
+                Field::new("accepted_at", "受理时间", "Accepted at", Kind::Moment).hint("北京时间"),
+                Field::new("decided_at", "决定时间", "Decided at", Kind::Moment).hint("北京时间"),
+            ],
+        },
+        Section {
+            zh: "经办人员",
+            en: "Hands",
+            fields: vec![
+                hand("intake", Duty::Intake, "Intake").hint("受理、审核、制证须由三人分别办理"),
+                hand("review", Duty::Review, "Review"),
+                hand("decide", Duty::Decide, "Decision"),
+                hand("produce", Duty::Produce, "Certificate production"),
+            ],
+        },
+        Section {
+            zh: "持证主体",
+            en: "Holder",
+            fields: vec![
+                Field::new("holder", "名称或姓名", "Name", Kind::Text),
+                Field::choice("code_type", "证件类型", "Kind of code", codes),
+                Field::new("code", "证件号码", "Code", Kind::Text),
+            ],
+        },
+        Section {
+            zh: "证照",
+            en: "Licence",
+            fields: vec![
+                Field::choice("seal", "印章", "Seal", seals(state, Some(&officer.authority), now).await?),
+                Field::choice("act", "办理类型", "Act", acts),
+                Field::new("type_code", "证照类型代码", "Type code", Kind::Text).optional().hint("核发时填写：21位"),
+                Field::new("serial", "流水号", "Serial", Kind::Text).optional().hint("可不填，由系统生成"),
+                Field::new("previous", "原证照标识", "Previous identifier", Kind::Text).optional().hint("延续、变更时填写"),
+                Field::new("valid_from", "有效期自", "Valid from", Kind::Date),
+                Field::new("valid_until", "有效期至", "Valid until (inclusive)", Kind::Date).optional().hint("不填为长期"),
+            ],
+        },
+        Section { zh: "证面内容", en: "What is printed", fields: of_schema(sheet.schema(), FILLED_IN) },
+    ])
+}
+
+/// Seals in force: approval seals of one authority, or all of any kind.
+pub(super) async fn seals(
+    state: &StaffState,
+    owner: Option<&Uscc>,
+    now: OffsetDateTime,
+) -> Result<Vec<(String, String)>, Problem> {
+    let filter = SealFilter { owner: owner.cloned(), limit: limits::HTTP_ROWS, ..SealFilter::default() };
+    let found = state.desk.store.seals(&filter).await?;
+    let found = found.iter().map(|filed| &filed.seal).filter(|seal| seal.life.status_at(now) == SealStatus::InForce);
+    let found = found.filter(|seal| owner.is_none() || seal.kind == SealKind::Approval);
+    Ok(found.map(|seal| (seal.number.to_string(), format!("{}（{}）", seal.legend, seal.number))).collect())
+}
+
+fn read(sheet: &Sheet, values: &Values) -> Result<IssueRequest, Faults> {
+    let mut form = Reading::of(values);
+    let (case, number) = (form.text("case"), form.text("number"));
+    let holder = Holder { name: form.text("holder"), code: form.text("code"), code_type: form.text("code_type") };
+    let item = form.parse("item", ItemCode::parse);
+    let accepted_at = form.instant("accepted_at");
+    let decided_at = form.instant("decided_at");
+    let hands = ["intake", "review", "decide", "produce"].map(|name| form.parse(name, OfficerId::parse));
+    let seal = form.parse("seal", SealNumber::parse);
+    let act = form.parse("act", |text| match text {
+        "issue" => Ok(LicenceAct::Issue),
+        "renew" => Ok(LicenceAct::Renew),
+        "change" => Ok(LicenceAct::Change),
+        _ => Err(Problem::bad("http.act", "请选择办理类型", "choose what is to be done")),
+    });
+    let given = |name: &str| Some(values.get(name)).filter(|text| !text.is_empty());
+    let previous = given("previous").map(|_| form.parse("previous", LicenceIdentifier::parse));
+    let valid_from = form.instant("valid_from");
+    // The last day counts whole: the end is the midnight after it.
+    let valid_until = given("valid_until").map(|_| form.instant("valid_until").map(|day| day + Duration::DAY));
+    let faults = form.faults;
+    let ([Some(intake), Some(review), Some(decide), Some(produce)], true) = (hands, faults.is_empty()) else {
+        return Err(faults);
+    };
+    let (Some(item), Some(accepted_at), Some(decided_at), Some(seal), Some(act), Some(valid_from)) =
+        (item, accepted_at, decided_at, seal, act, valid_from)
+    else {
+        return Err(faults);
+    };
+    Ok(IssueRequest {
+        decision: DecisionRequest {
+            case,
+            number,
+            item,
+            holder,
+            accepted_at,
+            decided_at,
+            hands: Hands { intake, review, decide, produce },
+        },
+        seal,
+        template: sheet.name().to_owned(),
+        data: data(&of_schema(sheet.schema(), FILLED_IN), values),
+        licence: LicenceRequest {
+            act,
+            previous: previous.flatten(),
+            type_code: values.get("type_code").to_owned(),
+            serial: given("serial").map(str::to_owned),
+            valid_from,
+            valid_until: valid_until.flatten(),
+        },
+    })
+}

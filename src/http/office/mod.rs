@@ -1,0 +1,226 @@
+//! The staff pages: sign in, what there is to do, issue one licence, abolish seals, grants, the ledger.
+
+mod abolish;
+mod field;
+mod grants;
+mod issue;
+
+use askama::Template;
+use axum::Form;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use super::answers::china;
+use super::issuing::send_document;
+use super::ledger::{LedgerLine, LedgerQuery, may_read};
+use super::pages::{encoded, show};
+use super::problem::Problem;
+use super::sign_in::{self, Session};
+use super::staff::StaffState;
+use crate::message::Message;
+use crate::officer::{Duty, Officer};
+use crate::store::OrderState;
+
+pub(super) use abolish::{abolish, abolish_form};
+pub(super) use grants::{grant, grants, revoke};
+pub(super) use issue::{issue, issue_form};
+
+/// Who is signed in and what they may do, for the head of every page.
+struct Who {
+    name: String,
+    id: String,
+    makes: bool,
+    administers: bool,
+    reads_ledger: bool,
+}
+
+impl Who {
+    fn of(officer: &Officer) -> Self {
+        let has = |duty| officer.check_duty(duty).is_ok();
+        Self {
+            name: officer.name.clone(),
+            id: officer.id.to_string(),
+            makes: has(Duty::Decide) || has(Duty::Produce),
+            administers: has(Duty::SealAdministration),
+            reads_ledger: has(Duty::SealAdministration) || has(Duty::Supervise),
+        }
+    }
+}
+
+// — signing in
+
+#[derive(Template)]
+#[template(path = "sign-in.html")]
+struct SignInPage {
+    id: String,
+    fault: Option<Message>,
+}
+
+pub(super) async fn sign_in_form(session: Option<Session>) -> Result<Response, Problem> {
+    match session {
+        Some(_) => Ok(Redirect::to("/").into_response()),
+        None => show(&SignInPage { id: String::new(), fault: None }),
+    }
+}
+
+/// What is typed to sign in. The password is never written anywhere, not even by accident: its type hides it.
+#[derive(Deserialize)]
+pub(super) struct SignInForm {
+    id: String,
+    #[serde(deserialize_with = "secret")]
+    password: SecretString,
+}
+
+fn secret<'de, D: serde::Deserializer<'de>>(from: D) -> Result<SecretString, D::Error> {
+    String::deserialize(from).map(SecretString::from)
+}
+
+pub(super) async fn sign_in(
+    State(state): State<StaffState>,
+    Form(form): Form<SignInForm>,
+) -> Result<Response, Problem> {
+    match sign_in::check_password(&state, &form.id, form.password).await {
+        Ok(officer) => {
+            let cookie = sign_in::open(&state, &officer.id).await?;
+            Ok(([(header::SET_COOKIE, cookie)], Redirect::to("/")).into_response())
+        }
+        Err(problem) if problem.status() == StatusCode::UNAUTHORIZED => {
+            let id: String = form.id.chars().take(64).collect();
+            let page = show(&SignInPage { id, fault: Some(problem.message().clone()) })?;
+            Ok((StatusCode::UNAUTHORIZED, page).into_response())
+        }
+        Err(problem) => Err(problem),
+    }
+}
+
+pub(super) async fn sign_out(State(state): State<StaffState>, session: Option<Session>) -> Result<Response, Problem> {
+    if let Some(session) = session {
+        state.desk.store.close_session(&session.id).await?;
+    }
+    let cookie: HeaderValue = sign_in::no_cookie(&state)?;
+    Ok(([(header::SET_COOKIE, cookie)], Redirect::to("/sign-in")).into_response())
+}
+
+// — what there is to do
+
+#[derive(Template)]
+#[template(path = "office.html")]
+struct HomePage {
+    who: Who,
+    duties: Vec<&'static str>,
+    templates: Vec<(String, String, String)>,
+    mine: Vec<LedgerLine>,
+}
+
+pub(super) async fn home(State(state): State<StaffState>, session: Session) -> Result<Response, Problem> {
+    let officer = &session.officer;
+    let mine = LedgerQuery { officer: officer.id.to_string(), limit: Some(10), ..LedgerQuery::default() };
+    show(&HomePage {
+        who: Who::of(officer),
+        duties: officer.duties.iter().map(|duty| duty.zh()).collect(),
+        templates: issue::templates(&state),
+        mine: mine.page(&state.desk.store).await?.lines,
+    })
+}
+
+// — what was made
+
+#[derive(Template)]
+#[template(path = "order.html")]
+struct OrderPage {
+    who: Who,
+    title: String,
+    state: (&'static str, &'static str),
+    lost_because: Option<String>,
+    written_at: String,
+    reason: String,
+    identifier: Option<String>,
+    public_url: String,
+    document: Option<String>,
+    id: String,
+}
+
+/// One's own order, or anyone's for those who read the ledger.
+pub(super) async fn order(
+    State(state): State<StaffState>,
+    session: Session,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let none = || Problem::unknown("http.no-order", "没有此用印记录", "there is no such use of a seal");
+    let record = state.desk.store.order(&id).await?.ok_or_else(none)?;
+    if record.officer != session.officer.id.as_str() && may_read(&session.officer).is_err() {
+        return Err(none());
+    }
+    show(&OrderPage {
+        who: Who::of(&session.officer),
+        title: record.title,
+        state: match record.state {
+            OrderState::Written => ("written", "办理中，请稍后刷新本页"),
+            OrderState::Sealed => ("sealed", "已用印"),
+            OrderState::Lost => ("lost", "未完成，未用印"),
+        },
+        lost_because: record.lost_because,
+        written_at: china(record.written_at),
+        reason: record.decision.or(record.abolition).unwrap_or_default(),
+        identifier: record.licence.map(|licence| licence.version.identifier.to_string()),
+        public_url: state.desk.public_url.clone(),
+        document: record.document,
+        id: record.id,
+    })
+}
+
+/// A document, to those who make documents or watch over them.
+pub(super) async fn document(
+    State(state): State<StaffState>,
+    session: Session,
+    Path(sha256): Path<String>,
+) -> Result<Response, Problem> {
+    if !Who::of(&session.officer).makes {
+        may_read(&session.officer)?;
+    }
+    send_document(&state, &sha256).await
+}
+
+// — the ledger
+
+#[derive(Template)]
+#[template(path = "ledger.html")]
+struct LedgerPage {
+    who: Who,
+    query: LedgerQuery,
+    lines: Vec<LedgerLine>,
+    next: Option<String>,
+    csv: String,
+    fault: Option<Message>,
+}
+
+pub(super) async fn ledger(
+    State(state): State<StaffState>,
+    session: Session,
+    Query(query): Query<LedgerQuery>,
+) -> Result<Response, Problem> {
+    may_read(&session.officer)?;
+    let pairs = [("seal", &query.seal), ("officer", &query.officer), ("from", &query.from), ("until", &query.until)];
+    let filter: String = pairs.iter().map(|(name, value)| format!("{name}={}&", encoded(value))).collect();
+    if query.format == "csv" {
+        return query.csv(&state.desk.store).await;
+    }
+    let (page, fault) = match query.page(&state.desk.store).await {
+        Ok(page) => (page, None),
+        Err(problem) if problem.is_askers() => {
+            (LedgerQuery::default().page(&state.desk.store).await?, Some(problem.message().clone()))
+        }
+        Err(problem) => return Err(problem),
+    };
+    show(&LedgerPage {
+        who: Who::of(&session.officer),
+        lines: page.lines,
+        next: page.next_offset.map(|offset| format!("/ledger?{filter}offset={offset}")),
+        csv: format!("/ledger?{filter}format=csv"),
+        query,
+        fault,
+    })
+}

@@ -1,0 +1,38 @@
+//! What the staff listener works with, and what its API needs to say about tokens.
+
+use std::sync::Arc;
+
+use utoipa::Modify;
+use utoipa::openapi::OpenApi;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
+
+use super::Clock;
+use crate::desk::Desk;
+
+/// What the staff listener works with.
+#[derive(Clone)]
+pub struct StaffState {
+    pub desk: Desk,
+    pub clock: Clock,
+    /// Reached by https, by whoever stands in front: the cookie is `Secure` and `__Host-`, HSTS is sent.
+    pub https: bool,
+    pub(super) one_sign_in: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl StaffState {
+    pub fn new(desk: Desk, clock: Clock, https: bool) -> Self {
+        Self { desk, clock, https, one_sign_in: Arc::default() }
+    }
+}
+
+/// The two ways in which a request to the staff API says who asks.
+pub(super) struct Tokens;
+
+impl Modify for Tokens {
+    fn modify(&self, openapi: &mut OpenApi) {
+        let components = openapi.components.get_or_insert_default();
+        components.add_security_scheme("token", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+        let second = ApiKeyValue::with_description("X-Second-Officer-Token", "Another administrator's token (rule 5)");
+        components.add_security_scheme("second-officer", SecurityScheme::ApiKey(ApiKey::Header(second)));
+    }
+}

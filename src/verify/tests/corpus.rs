@@ -1,0 +1,211 @@
+//! Every PDF of the foreign corpus, against what two other verifiers say of it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::pki::trial;
+use crate::verify::judge::evidence::Opened;
+use crate::verify::{Evidence, Report, Trust, judge};
+
+/// One file may take this long on a busy machine; the slowest take some tens of milliseconds.
+const SLOW: Duration = Duration::from_secs(2);
+
+/// Kinds of file that must not pass.
+const HOSTILE: &[&str] = &["tampered", "suspicious-update", "mdp-forbidden", "mdp-indeterminate"];
+
+/// Files of these kinds that pass all the same, by the end of their names, with the reason.
+const PASSES: &[(&str, &[&str])] = &[
+    (
+        "an empty field was signed and got a new picture; the old one, shared or not, stays as it was",
+        &["ap-indirect-sneaky.pdf"],
+    ),
+    (
+        "pdfsig cannot do RSASSA-PSS and calls it invalid; pyHanko finds it right, and so do we",
+        &[
+            "cmp_twoStepSigningBaselineLTATest2.pdf",
+            "cmp_twoStepSigningBaselineLTATest2_FIPS.pdf",
+            "cmp_twoStepSigningBaselineLTTest2_FIPS.pdf",
+        ],
+    ),
+    (
+        "the complaint is about a time stamp or about validation data, which count for nothing here",
+        &[
+            "DSS-2821.pdf",
+            "Signature-P-FR_CS-5.pdf",
+            "pades-revoc-removed-from-dss-dict.pdf",
+            "cmp_prolongDocumentSignaturesTest1.pdf",
+            "cmp_prolongDocumentSignaturesTest1_FIPS.pdf",
+            "cmp_prolongDocumentSignaturesTest3_FIPS.pdf",
+        ],
+    ),
+    (
+        "an update freed numbers that were free or that nothing leads to any more, or left such objects",
+        &[
+            "freeReferencesDocument.pdf",
+            "cmp_defaultSignerPropertiesTest.pdf",
+            "shortValidityCertsWithOcsp.pdf",
+            "B-LTA.pdf",
+            "B-LTA_with_multiple_prolongations.pdf",
+            "B-LTA_with_multiple_timestamps.pdf",
+            "B-LT_covered_with_LTA.pdf",
+        ],
+    ),
+];
+
+/// Where `intact` differs from the peers' word, by the end of the file's name, with the reason.
+const DIFFERS: &[(&str, &[&str])] = &[
+    (
+        "encrypted files are refused unread",
+        &[
+            "edition_protected_signing_allowed_with_field_signed.pdf",
+            "/encrypted.pdf",
+            "Demo1_encrypted_.pdf",
+            "minimal-signed-restricted.pdf",
+        ],
+    ),
+    (
+        "attributes not in DER: openssl and pdfsig hash them as they stand, pyHanko sorts them; we take both and never pass it",
+        &["Signature-P-DE_CRY-2 (HASH_FAILURE).pdf"],
+    ),
+    ("the range reaches beyond the file, so there is nothing that was signed", &["pdf-eof.pdf"]),
+    (
+        "a broken file that the peers repair is refused unread",
+        &[
+            "malformed-pades.pdf",
+            "test-semnat.pdf",
+            "isa_A.pdf",
+            "isa_B.pdf",
+            "isa_I.pdf",
+            "siwa_B.pdf",
+            "siwa_C.pdf",
+            "siwa_D.pdf",
+            "siwa_E.pdf",
+            "rfc6455 (3).pdf",
+        ],
+    ),
+    ("a field whose signature dictionary is broken counts as no signature", &["brokenSignatureFieldDictionary.pdf"]),
+    (
+        "an algorithm that is not computed here: P-521, DSA, SHA-3, SHAKE, Ed448, P-384 with SHA-512",
+        &[
+            "valid-pades-esteid2018.pdf",
+            "test_dsp.pdf",
+            "sample-pss-sha3_256.pdf",
+            "signatureWithInvalidOcspTest.pdf",
+            "bad-digest-ed448.pdf",
+            "cmp_twoStepSigningBaselineLTTest3_FIPS.pdf",
+            "cmp_twoStepSigningBaselineTTest3.pdf",
+        ],
+    ),
+];
+
+/// A row of the corpus' index.
+struct Row {
+    file: String,
+    kind: String,
+    pdfsig: String,
+    pyhanko: String,
+}
+
+fn rows() -> Vec<Row> {
+    let Some(index) = trial::corpus("INDEX.tsv") else { return Vec::new() };
+    let text = std::fs::read_to_string(index).unwrap();
+    let row = |line: &str| {
+        let mut columns = line.split('\t').map(str::to_owned);
+        let (file, kind, pdfsig) = (columns.next()?, columns.next()?, columns.nth(4)?);
+        file.ends_with(".pdf").then_some(Row { file, kind, pdfsig, pyhanko: columns.next()? })
+    };
+    text.lines().skip(1).filter_map(row).collect()
+}
+
+/// As a caller would see it who trusts every signer in the file by name, at a moment at which all their certificates are in
+/// force: what keeps a forgery from passing is then the document itself.
+fn judged(row: &Row) -> (Report, Duration) {
+    let bytes = std::fs::read(trial::corpus(&row.file).unwrap()).unwrap();
+    let before = Instant::now();
+    let mut evidence = Evidence::open(&row.file, bytes, Arc::new(Trust::default()), super::NOW);
+    if let Opened::Pdf { envelopes, .. } = &evidence.opened {
+        let anchors: Vec<_> = envelopes.iter().filter_map(|envelope| envelope.certificate.clone()).collect();
+        evidence.at = anchors.iter().map(|anchor| anchor.not_before).max().unwrap_or(super::NOW);
+        evidence.trust = Arc::new(Trust { anchors, ..Trust::default() });
+    }
+    (judge(&evidence), before.elapsed())
+}
+
+/// The peers' word on each signature, `#1 … | #2 …`: pyHanko's where it has one, else pdfsig's; None where neither can tell.
+fn peers_say(row: &Row) -> Vec<Option<bool>> {
+    let (column, good, bad) = match row.pyhanko.starts_with('#') {
+        true => (&row.pyhanko, "integrity=OK crypto=OK", &["integrity=BAD", "crypto=BAD"][..]),
+        false => (&row.pdfsig, "Signature is Valid", &["Digest Mismatch"][..]),
+    };
+    let word = |part: &str| match (part.contains(good), bad.iter().any(|bad| part.contains(bad))) {
+        (true, false) => Some(true),
+        (false, true) => Some(false),
+        _ => None,
+    };
+    if column.starts_with('#') { column.split(" | ").map(word).collect() } else { Vec::new() }
+}
+
+/// Peers list signatures in another order than we do, so they are counted.
+fn agrees(report: &Report, peers: &[Option<bool>]) -> bool {
+    let count = |wanted| peers.iter().filter(|&&word| word == wanted).count();
+    let (good, unsaid) = (count(Some(true)), count(None));
+    if unsaid == peers.len() {
+        return true;
+    }
+    let ours = report.signatures.iter().filter(|signature| signature.intact).count();
+    report.signatures.len() == peers.len() && (good..=good + unsaid).contains(&ours)
+}
+
+/// The reason why a file is in the list, noting that the entry was needed.
+fn excused<'l>(list: &'l [(&str, &[&'static str])], file: &str, used: &mut Vec<&'static str>) -> Option<&'l str> {
+    let (reason, names) = list.iter().find(|(_, names)| names.iter().any(|name| file.ends_with(name)))?;
+    used.extend(names.iter().filter(|name| file.ends_with(**name)));
+    Some(reason)
+}
+
+fn stale(list: &[(&str, &[&'static str])], used: &[&'static str]) -> Vec<String> {
+    let names = list.iter().flat_map(|(_, names)| names.iter());
+    names.filter(|name| !used.contains(name)).map(|name| format!("{name}: no longer needs its exception")).collect()
+}
+
+#[test]
+fn no_attack_passes_and_intact_is_what_the_peers_say() {
+    let rows = rows();
+    if rows.is_empty() {
+        return;
+    }
+    let (mut faults, mut passes, mut differs) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut genuine, mut agreed) = (0, 0);
+    for row in &rows {
+        let (report, took) = judged(row);
+        let hostile = row.kind.starts_with("attack:") || HOSTILE.contains(&row.kind.as_str());
+        if took > SLOW {
+            faults.push(format!("{}: {took:?}", row.file));
+        }
+        match (report.verdict.is_genuine(), hostile) {
+            (true, true) if excused(PASSES, &row.file, &mut passes).is_none() => {
+                faults.push(format!("{} ({}) passed: {}", row.file, row.kind, report.summary.en));
+            }
+            (true, false) => genuine += 1,
+            _ => {}
+        }
+        let peers = peers_say(row);
+        if agrees(&report, &peers) {
+            agreed += usize::from(peers.iter().any(Option::is_some));
+        } else if let Some(reason) = excused(DIFFERS, &row.file, &mut differs) {
+            println!("{}: {reason}\n  {}", row.file, report.summary.en);
+        } else {
+            let ours: Vec<bool> = report.signatures.iter().map(|signature| signature.intact).collect();
+            faults.push(format!("{} ({}): intact {ours:?}, peers {peers:?}", row.file, row.kind));
+        }
+        // A file that cannot be judged is never silently good, and every verdict has its words.
+        assert!(!report.summary.zh.is_empty() && !report.summary.en.is_empty(), "{}", row.file);
+        assert!(report.verdict.is_genuine() == report.verdict.sub_indication().is_none(), "{}", row.file);
+    }
+    faults.extend(stale(PASSES, &passes));
+    faults.extend(stale(DIFFERS, &differs));
+    assert!(faults.is_empty(), "{} files\n{}", rows.len(), faults.join("\n"));
+    // The judge is not simply saying no to all.
+    assert!(genuine > 100 && agreed > 200, "{genuine} genuine, {agreed} compared of {}", rows.len());
+    println!("{} files, {genuine} genuine under their own certificates, {agreed} agree with the peers", rows.len());
+}

@@ -1,0 +1,249 @@
+//! A small bureau for the stories: one department, one bureau, an item that moved, people, seals, keys.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use time::macros::datetime;
+use time::{Duration, OffsetDateTime};
+use yinxin::abolition::{AbolishedSeal, AbolitionAct, AbolitionRequest};
+use yinxin::authority::{Authority, AuthorityKind, Uscc};
+use yinxin::ca;
+use yinxin::crypto::KeyAlgorithm;
+use yinxin::decision::{DecisionRequest, Hands, Holder};
+use yinxin::desk::Desk;
+use yinxin::issue::{IssueRequest, LicenceRequest};
+use yinxin::item::{Item, ItemCode, Transfer};
+use yinxin::keys::{HomeSettings, KeySettings, Keyring, Mode};
+use yinxin::licence::LicenceAct;
+use yinxin::officer::{Duty, Employment, Grant, GrantedItems, Officer, OfficerId};
+use yinxin::render::{DEBIAN_FONTS, RenderSettings, Renderer};
+use yinxin::seal::{Life, Seal, SealEvent, SealEventKind, SealKind, SealNumber};
+use yinxin::store::{Store, StoreSettings};
+
+use crate::db::Database;
+
+pub const BUREAU: &str = "11430000006122244L";
+pub const DEPARTMENT: &str = "11330105002500287C";
+pub const BUREAU_SEAL: &str = "51322100000002";
+pub const DEPARTMENT_SEAL: &str = "51322100000101";
+pub const ITEM: &str = "000131901";
+pub const ACTIVATED: OffsetDateTime = datetime!(2020-01-01 00:00 UTC);
+pub const TRANSFER: OffsetDateTime = datetime!(2020-07-31 16:00 UTC);
+pub const ABOLITION: OffsetDateTime = datetime!(2020-12-31 16:00 UTC);
+/// When the stories happen.
+pub const NOW: OffsetDateTime = datetime!(2026-11-21 08:00 UTC);
+
+pub fn number(text: &str) -> SealNumber {
+    SealNumber::parse(text).unwrap()
+}
+
+pub fn person(id: &str) -> OfficerId {
+    OfficerId::parse(id).unwrap()
+}
+
+/// The bureau's desk, with its state in `folder` and the database.
+pub struct Bureau {
+    pub desk: Desk,
+    pub chief: Officer,
+    pub administrators: [Officer; 2],
+}
+
+impl Bureau {
+    /// A new bureau in an empty database.
+    pub async fn found(database: &Database, folder: &Path) -> Self {
+        let store = open(database).await;
+        store.migrate().await.unwrap();
+        store.check_migrations().await.unwrap();
+        for (uscc, name, kind) in [
+            (BUREAU, "示例县行政审批局", AuthorityKind::Bureau),
+            (DEPARTMENT, "示例县市场监督管理局", AuthorityKind::Department),
+        ] {
+            store
+                .add_authority(&Authority { uscc: Uscc::parse(uscc).unwrap(), name: name.into(), kind })
+                .await
+                .unwrap();
+        }
+        let transfer = Transfer {
+            to: Uscc::parse(BUREAU).unwrap(),
+            batch: "第一批".into(),
+            document: "〔2020〕63号".into(),
+            at: TRANSFER,
+        };
+        let item = Item {
+            code: ItemCode::parse(ITEM).unwrap(),
+            name: "食品经营许可".into(),
+            department: Uscc::parse(DEPARTMENT).unwrap(),
+            example: true,
+            transfers: vec![transfer],
+        };
+        store.add_item(&item).await.unwrap();
+        for (id, authority, duty) in [
+            ("intake", BUREAU, Duty::Intake),
+            ("review", BUREAU, Duty::Review),
+            ("produce", BUREAU, Duty::Produce),
+            ("chief", BUREAU, Duty::Decide),
+            ("admin-1", BUREAU, Duty::SealAdministration),
+            ("admin-2", BUREAU, Duty::SealAdministration),
+            ("old-chief", DEPARTMENT, Duty::Decide),
+        ] {
+            let duties = [duty].into();
+            let officer = Officer {
+                id: person(id),
+                name: format!("{id}（示例）"),
+                authority: Uscc::parse(authority).unwrap(),
+                employment: Employment::Regular,
+                duties,
+                left: false,
+            };
+            store.add_officer(&officer, "").await.unwrap();
+        }
+        for (seal, owner, owner_name, legend, officer) in [
+            (BUREAU_SEAL, BUREAU, "示例县行政审批局", "示例县行政审批专用章", "chief"),
+            (DEPARTMENT_SEAL, DEPARTMENT, "示例县市场监督管理局", "示例县市场监督管理局行政审批专用章", "old-chief"),
+        ] {
+            let activated = SealEvent {
+                kind: SealEventKind::Activated,
+                at: ACTIVATED,
+                document: "〔2019〕1号".into(),
+                reason: "启用".into(),
+                successor: None,
+                items: vec![],
+            };
+            let seal = Seal {
+                number: number(seal),
+                owner: Uscc::parse(owner).unwrap(),
+                owner_name: owner_name.into(),
+                legend: legend.into(),
+                kind: SealKind::Approval,
+                life: Life::replay([activated]).unwrap(),
+            };
+            let picture = serde_json::json!({ "arc": owner_name, "purpose": "行政审批专用章", "number": seal.number, "centre": "star", "diameter_mm": 42.0 });
+            store.add_seal(&seal, &picture, &person("admin-1"), &person("admin-2"), NOW).await.unwrap();
+            store
+                .add_grant(
+                    &Grant {
+                        id: format!("g-{officer}"),
+                        officer: person(officer),
+                        seal: seal.number.clone(),
+                        items: GrantedItems::All,
+                        from: ACTIVATED,
+                        until: datetime!(2036-01-01 00:00 UTC),
+                        given_by: "局长".into(),
+                        document: "授〔2020〕1号".into(),
+                        revoked_at: None,
+                    },
+                    &person("admin-1"),
+                    NOW,
+                )
+                .await
+                .unwrap();
+        }
+        let bureau = Self::at_work(store, folder).await;
+        let authority = bureau.authority();
+        authority.init("示例县行政审批局", KeyAlgorithm::EcdsaP256, "test", NOW - Duration::days(2)).await.unwrap();
+        for seal in [BUREAU_SEAL, DEPARTMENT_SEAL] {
+            let seal = bureau.desk.store.seal(&number(seal)).await.unwrap().unwrap();
+            authority
+                .certify_seal(&seal.seal, KeyAlgorithm::EcdsaP256, &person("admin-1"), NOW - Duration::days(1))
+                .await
+                .unwrap();
+        }
+        authority.refresh("test", NOW).await.unwrap();
+        bureau
+    }
+
+    /// The same bureau after a restart.
+    pub async fn at_work(store: Store, folder: &Path) -> Self {
+        let officer = async |id: &str| store.officer(&person(id)).await.unwrap().unwrap();
+        let (chief, administrators) = (officer("chief").await, [officer("admin-1").await, officer("admin-2").await]);
+        let desk =
+            Desk::new(store, Arc::new(keyring(folder)), renderer(), "https://seal.example".into(), Arc::new(|_| {}));
+        Self { desk, chief, administrators }
+    }
+
+    pub fn authority(&self) -> ca::Authority {
+        ca::Authority {
+            store: self.desk.store.clone(),
+            keyring: self.desk.keyring.clone(),
+            public_url: self.desk.public_url.clone(),
+        }
+    }
+
+    pub fn abolition(&self) -> AbolitionRequest {
+        AbolitionRequest {
+            act: AbolitionAct::Abolish,
+            number: "示府〔2020〕63号".into(),
+            government: "示例县人民政府".into(),
+            date: time::macros::date!(2020 - 08 - 26),
+            at: ABOLITION,
+            reason: "相对集中行政许可权".into(),
+            successor: Some(number(BUREAU_SEAL)),
+            seals: vec![AbolishedSeal { number: number(DEPARTMENT_SEAL), items: vec![ItemCode::parse(ITEM).unwrap()] }],
+        }
+    }
+}
+
+pub async fn open(database: &Database) -> Store {
+    Store::open(&StoreSettings { url: database.url.clone(), password: None }).await.unwrap()
+}
+
+/// Soft keys; every test opens its own.
+pub fn keyring(folder: &Path) -> Keyring {
+    use std::os::unix::fs::OpenOptionsExt;
+    let passphrase_file = folder.join("passphrase");
+    if !passphrase_file.exists() {
+        let mut file =
+            std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&passphrase_file).unwrap();
+        std::io::Write::write_all(&mut file, b"not a secret: a test's passphrase").unwrap();
+    }
+    let home = HomeSettings::Soft { directory: folder.join("keys"), passphrase_file, soft_keys_in_production: None };
+    Keyring::open(&KeySettings { mode: Mode::Trial, home }).unwrap()
+}
+
+/// Templates and fonts are read once for all tests of a process.
+pub fn renderer() -> Arc<Renderer> {
+    static RENDERER: std::sync::OnceLock<Arc<Renderer>> = std::sync::OnceLock::new();
+    RENDERER
+        .get_or_init(|| {
+            let templates = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates");
+            Arc::new(Renderer::load(&RenderSettings { templates, fonts: vec![DEBIAN_FONTS.into()] }).unwrap())
+        })
+        .clone()
+}
+
+/// A decision on the item, accepted `accepted`.
+pub fn decision(document: &str, accepted: OffsetDateTime) -> DecisionRequest {
+    DecisionRequest {
+        case: format!("case-{document}"),
+        number: document.into(),
+        item: ItemCode::parse(ITEM).unwrap(),
+        holder: Holder { name: "示例餐饮店".into(), code: "92513221MA60000084".into(), code_type: "001".into() },
+        accepted_at: accepted,
+        decided_at: accepted + Duration::DAY,
+        hands: Hands {
+            intake: person("intake"),
+            review: person("review"),
+            decide: person("chief"),
+            produce: person("produce"),
+        },
+    }
+}
+
+/// A food licence on that decision.
+pub fn licence(document: &str, accepted: OffsetDateTime) -> IssueRequest {
+    let example = include_str!("../../templates/food-operation-licence/example.json");
+    IssueRequest {
+        decision: decision(document, accepted),
+        seal: number(BUREAU_SEAL),
+        template: "food-operation-licence".into(),
+        data: serde_json::from_str(example).unwrap(),
+        licence: LicenceRequest {
+            act: LicenceAct::Issue,
+            previous: None,
+            type_code: "11100000MB0143028R013".into(),
+            serial: None,
+            valid_from: NOW,
+            valid_until: Some(NOW + Duration::days(5 * 365)),
+        },
+    }
+}
