@@ -39,6 +39,11 @@ fn argon2id() -> Argon2<'static> {
 /// What is compared where there is no such officer, so that the answer takes as long.
 static NOBODY: LazyLock<String> = LazyLock::new(|| hash_password(&"nobody".into()).unwrap_or_default());
 
+/// Makes that hash now.
+pub(super) fn make_ready() {
+    LazyLock::force(&NOBODY);
+}
+
 fn fits(password: &SecretString, hash: &str) -> bool {
     let hash = if hash.is_empty() { NOBODY.as_str() } else { hash };
     let Ok(hash) = PasswordHash::new(hash) else { return false };

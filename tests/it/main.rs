@@ -5,6 +5,7 @@ mod bureau;
 mod db;
 mod demo_data;
 mod house;
+mod http;
 mod issue;
 mod pdf_corpus;
 mod pdf_seal;

@@ -188,11 +188,13 @@ pub(super) fn of_schema(schema: &Value, left_out: &[&str]) -> Vec<Field> {
     let required: Vec<&str> =
         schema["required"].as_array().into_iter().flatten().filter_map(|name| name.as_str()).collect();
     let mut fields = vec![];
-    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
-        if left_out.contains(&name.as_str()) {
-            continue;
-        }
-        let words = |key: &str| property[key].as_str().unwrap_or(name).to_owned();
+    let properties: Vec<_> = schema["properties"].as_object().into_iter().flatten().collect();
+    // A JSON object has no order; what is required does, and it is the order of the printed page.
+    let place = |name: &str| required.iter().position(|one| *one == name).unwrap_or(usize::MAX);
+    let mut properties: Vec<_> = properties.into_iter().filter(|(name, _)| !left_out.contains(&name.as_str())).collect();
+    properties.sort_by_key(|(name, _)| place(name));
+    for (name, property) in properties {
+        let words = |key: &str| property[key].as_str().unwrap_or(name.as_str()).to_owned();
         let options: Vec<(String, String)> = property["enum"]
             .as_array()
             .into_iter()

@@ -1,0 +1,189 @@
+//! Programs with tokens: scopes and duties, issuing, sealing, administration, the ledger.
+
+use serde_json::{Value, json};
+use time::Duration;
+use yinxin::store::Scope;
+
+use super::Doors;
+use crate::bureau::*;
+use crate::db::on_both;
+
+const DRAFT: &[u8] = include_bytes!("../../../src/cli/demo/draft.pdf");
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_opens_what_its_scopes_and_its_officers_duties_allow() {
+    on_both("http_scopes", async |database| {
+        let doors = Doors::open(database).await;
+        doors.passwords(&["admin-1"]).await;
+        let licence = json!(licence("许准〔2026〕1号", NOW - Duration::days(3)));
+        let nobody = doors.staff();
+        assert_eq!(nobody.post_json("/api/v1/licences", &licence).await.status, 401);
+        let answer = nobody.clone().with_token("guess").post_json("/api/v1/licences", &licence).await;
+        assert_eq!((answer.status, answer.problem().as_str(), answer.header("www-authenticate")), (401, "http.signed-out", "Bearer"));
+        // A browser's session is nothing to the API, and a token nothing to the pages.
+        let signed_in = doors.signed_in("admin-1").await;
+        assert_eq!(signed_in.get("/api/v1/ledger").await.status, 401);
+        let all = doors.token("admin-1", &[Scope::Issue, Scope::Seal, Scope::Administer, Scope::Supervise]).await;
+        assert_eq!(nobody.clone().with_token(&all).page("/ledger").await.status, 303);
+        assert_eq!(nobody.clone().with_token(&all).get("/api/v1/ledger").await.status, 200);
+
+        let supervise = doors.token("chief", &[Scope::Supervise]).await;
+        let answer = nobody.clone().with_token(&supervise).post_json("/api/v1/licences", &licence).await;
+        assert_eq!((answer.status, answer.problem().as_str()), (403, "http.scope"));
+        let answer = nobody.clone().with_token(&supervise).get("/api/v1/ledger").await;
+        assert_eq!((answer.status, answer.problem().as_str(), answer.json()["rule"].as_u64()), (403, "officer.duty".into(), Some(5)), "scope without duty");
+        let administer = doors.token("chief", &[Scope::Administer]).await;
+        assert_eq!(nobody.clone().with_token(&administer).send("DELETE", "/api/v1/grants/g-chief", "", &[]).await.status, 403);
+        doors.later(Duration::days(31));
+        assert_eq!(nobody.with_token(&all).get("/api/v1/ledger").await.status, 401, "expired");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_issues_ends_and_fetches() {
+    on_both("http_issue", async |database| {
+        let doors = Doors::open(database).await;
+        let token = doors.token("chief", &[Scope::Issue]).await;
+        let chief = doors.staff().with_token(&token);
+        let request = json!(licence("许准〔2026〕1号", NOW - Duration::days(3)));
+        let made = chief.post_json("/api/v1/licences", &request).await;
+        assert_eq!((made.status, made.json()["again"].as_bool()), (201, Some(false)), "{}", made.text());
+        let (document, identifier) = (made.json()["document"].clone(), made.json()["identifier"].clone());
+        let again = chief.post_json("/api/v1/licences", &request).await;
+        assert_eq!((again.status, &again.json()["document"]), (200, &document));
+        let file = chief.get(&format!("/api/v1/documents/{}", document.as_str().unwrap())).await;
+        assert_eq!(Value::from(hex::encode(yinxin::crypto::sha256(&file.body))), document);
+        assert_eq!(file.header("content-type"), "application/pdf");
+
+        let change = |path: &str, value: Value| {
+            let mut request = request.clone();
+            *request.pointer_mut(path).unwrap() = value;
+            request
+        };
+        for (request, status, id, rule) in [
+            (change("/decision/holder/name", json!("另一家店")), 409, "issue.number-in-use", None),
+            (change("/decision", json!(decision("许准〔2020〕1号", TRANSFER - Duration::DAY))), 422, "item.accepted-before-transfer", Some(1)),
+            (change("/seal", json!("123")), 400, "http.json", None),
+            (change("/template", json!("none")), 404, "", None),
+            (json!({ "decision": 1 }), 400, "http.json", None),
+        ] {
+            let mut request = request;
+            if status != 409 && status != 422 && request.get("seal").is_some() {
+                request["decision"]["number"] = json!("许准〔2026〕3号");
+            }
+            let answer = chief.post_json("/api/v1/licences", &request).await;
+            let found = answer.problem();
+            assert_eq!(answer.status, status, "{}", answer.text());
+            assert!(id.is_empty() || found == id, "{found} and not {id}");
+            assert_eq!(answer.json()["rule"].as_u64(), rule);
+        }
+        let mut broken = change("/decision/number", json!("许准〔2026〕4号"));
+        broken["data"]["licence_number"] = json!("x");
+        let answer = chief.post_json("/api/v1/licences", &broken).await;
+        assert_eq!((answer.status, answer.problem().as_str()), (400, "render.data"));
+
+        let path = format!("/api/v1/licences/{}/end", identifier.as_str().unwrap());
+        let end = json!({ "decision": decision("许销〔2026〕1号", NOW - Duration::days(3)), "act": "cancel" });
+        assert_eq!(chief.post_json(&path, &end).await.status, 201);
+        let now = doors.public().get(&format!("/api/v1/licences/{}", identifier.as_str().unwrap())).await.json();
+        assert_eq!((&now["status"], now["current"].as_bool()), (&json!("cancelled"), Some(false)));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_is_sealed_and_the_ledger_tells() {
+    on_both("http_upload", async |database| {
+        let doors = Doors::open(database).await;
+        let token = doors.token("chief", &[Scope::Seal]).await;
+        let chief = doors.staff().with_token(&token);
+        let path = format!("/api/v1/seals/{BUREAU_SEAL}/uploads");
+        let part = |number: &str, title: &str| {
+            json!({ "decision": decision(number, NOW - Duration::days(3)), "title": title, "place": { "at": { "page": 1, "x_mm": 150.0, "y_mm": 220.0 } } }).to_string()
+        };
+        let title = "=HYPERLINK(\"http://evil.example\")";
+        let request = part("许准〔2026〕5号", title);
+        let sealed = chief.post_parts(&path, &[("request", None, request.as_bytes()), ("file", Some("../../etc/passwd"), DRAFT)]).await;
+        assert_eq!(sealed.status, 201, "{}", sealed.text());
+        let answer = chief.post_parts(&path, &[("request", None, request.as_bytes())]).await;
+        assert_eq!((answer.status, answer.problem().as_str()), (400, "http.part-missing"));
+        let request = part("许准〔2026〕6号", "批文");
+        let answer = chief.post_parts(&path, &[("request", None, request.as_bytes()), ("file", None, b"not a PDF")]).await;
+        assert_eq!(answer.status, 400, "{}", answer.text());
+
+        let supervise = doors.token("admin-1", &[Scope::Supervise]).await;
+        let reader = doors.staff().with_token(&supervise);
+        let ledger = reader.get("/api/v1/ledger").await.json();
+        assert_eq!(ledger["lines"].as_array().unwrap().len(), 1);
+        assert_eq!((&ledger["lines"][0]["title"], &ledger["lines"][0]["officer"]), (&json!(title), &json!("chief")));
+        assert!(reader.get("/api/v1/ledger?officer=intake").await.json()["lines"].as_array().unwrap().is_empty());
+        assert!(reader.get("/api/v1/ledger?until=2026-01-01").await.json()["lines"].as_array().unwrap().is_empty());
+        let csv = reader.get("/api/v1/ledger?format=csv").await;
+        assert!(csv.body.starts_with(b"\xef\xbb\xbf") && csv.header("content-type").starts_with("text/csv"));
+        let text = csv.text();
+        assert!(text.contains("许准〔2026〕5号") && text.contains("\"'=HYPERLINK(\"\"http"), "{text}");
+        assert_eq!(text.lines().count(), 2);
+        assert_eq!(reader.get("/api/v1/ledger?format=xls").await.problem(), "http.format");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn seals_are_administered_by_two() {
+    on_both("http_two", async |database| {
+        let doors = Doors::open(database).await;
+        doors.passwords(&["admin-1"]).await;
+        let first = doors.token("admin-1", &[Scope::Administer]).await;
+        let second = doors.token("admin-2", &[Scope::Administer]).await;
+        let stranger = doors.token("chief", &[Scope::Administer]).await;
+        let alone = doors.staff().with_token(&first);
+        let both = alone.clone().with_second(&second);
+        let events = format!("/api/v1/seals/{BUREAU_SEAL}/events");
+        let suspend = json!({ "kind": "suspended", "at": "2026-11-21T08:00:00Z", "document": "〔2026〕1号", "reason": "遗失核查" });
+        for (client, status, id) in [
+            (alone.clone(), 401, "http.second-officer"),
+            (alone.clone().with_second("guess"), 401, "http.signed-out"),
+            (alone.clone().with_second(&first), 422, "officer.two-administrators"),
+            (alone.clone().with_second(&stranger), 403, "officer.duty"),
+        ] {
+            let answer = client.post_json(&events, &suspend).await;
+            assert_eq!((answer.status, answer.problem().as_str()), (status, id));
+        }
+        let abolished = json!({ "kind": "abolished", "at": "2026-11-21T08:00:00Z", "document": "1", "reason": "1" });
+        assert_eq!(both.post_json(&events, &abolished).await.status, 400, "abolition takes an order");
+        assert_eq!(both.post_json(&events, &suspend).await.status, 204);
+        assert_eq!(doors.public().get(&format!("/api/v1/seals/{BUREAU_SEAL}")).await.json()["status"], "suspended");
+        assert_eq!(both.post_json(&events, &suspend).await.problem(), "seal.impossible-step");
+
+        // An order, its seals by CSV, custody, and the grant of its officer.
+        let mut order = json!(doors.bureau.abolition());
+        order["seals"] = json!([]);
+        let request = json!({ "order": order }).to_string();
+        let csv = format!("number,items\n{DEPARTMENT_SEAL},{ITEM}\n");
+        let parts: [(&str, Option<&str>, &[u8]); 2] = [("request", None, request.as_bytes()), ("seals", Some("s.csv"), csv.as_bytes())];
+        assert_eq!(alone.post_parts("/api/v1/abolitions", &parts).await.status, 401);
+        let done = both.post_parts("/api/v1/abolitions", &parts).await;
+        assert_eq!((done.status, done.json()["seals"].as_u64(), done.json()["revoked"].as_u64()), (201, Some(1), Some(1)), "{}", done.text());
+        let again = both.post_json("/api/v1/abolitions", &json!({ "order": doors.bureau.abolition() })).await;
+        assert_eq!((again.status, again.problem().as_str()), (409, "store.abolition"));
+        let custody = format!("/api/v1/seals/{DEPARTMENT_SEAL}/custody");
+        let entry = json!({ "kind": "sealed-away", "at": "2021-01-04T02:00:00Z", "handed_over_by": "周", "received_by": "吴", "place": "档案室", "container": "封2021-01" });
+        assert_eq!(alone.post_json(&custody, &entry).await.status, 204);
+        let one = json!({ "kind": "opened", "at": "2021-02-04T02:00:00Z", "handed_over_by": "周", "received_by": "周", "place": "档案室", "container": "封2021-01" });
+        let refused = alone.post_json(&custody, &one).await;
+        assert_eq!((refused.status, refused.problem().as_str(), refused.json()["rule"].as_u64()), (422, "custody.two-people".into(), Some(4)));
+        let page = doors.public().page(&format!("/register/{DEPARTMENT_SEAL}")).await.text();
+        assert!(page.contains("封2021-01") && !page.contains("周"), "the public sees where and not who: {page}");
+        assert!(page.contains(&format!("/register/{BUREAU_SEAL}")), "the successor");
+
+        let grant = json!({ "officer": "produce", "seal": BUREAU_SEAL, "items": [ITEM], "from": "2026-01-01T00:00:00Z", "until": "2027-01-01T00:00:00Z", "given_by": "局长", "document": "授2" });
+        assert_eq!(alone.post_json("/api/v1/grants", &grant).await.status, 401);
+        let given = both.post_json("/api/v1/grants", &grant).await;
+        assert_eq!(given.status, 201, "{}", given.text());
+        let path = format!("/api/v1/grants/{}", given.json()["id"].as_str().unwrap());
+        assert_eq!(alone.send("DELETE", &path, "", &[]).await.status, 204);
+        assert_eq!(alone.send("DELETE", &path, "", &[]).await.status, 409);
+    })
+    .await;
+}
