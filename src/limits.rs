@@ -121,6 +121,11 @@ pub const PDF_FORM_NESTING: usize = 12;
 /// Occurrences of a word that are reported, and letters of the word.
 pub const PDF_FOUND: usize = 1000;
 pub const PDF_KEYWORD: usize = 64;
+
+/// A request read from a file by the command line, bytes of JSON: a register of a thousand seals with drawn impressions
+/// is about 1 MB, one filed picture 5 MB in base64.
+pub const REQUEST_FILE_BYTES: usize = 16 * 1024 * 1024;
+
 /// Letters of one page; a broadsheet newspaper page has some 10^5.
 pub const PDF_LETTERS: usize = 1_000_000;
 // — http

@@ -1,0 +1,335 @@
+//! The demonstration: a sample bureau from nothing, by the same flows as in earnest, with what must come out of it.
+
+mod export;
+mod sample;
+mod state;
+mod table;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args;
+use serde_json::Value;
+use time::macros::datetime;
+
+use self::sample::{RefusedCase, Sample, china_date, other_refusals};
+use self::state::State;
+use self::table::Table;
+use super::certificates::export as export_certificates;
+use super::filing::TwoOfficers;
+use super::inquiry::report;
+use super::rooms::{Rooms, filed_seal, print, write_file};
+use super::sealing::write_document;
+use super::trouble::Trouble;
+use super::Clock;
+use crate::abolish;
+use crate::ca::Authority;
+use crate::crypto::KeyAlgorithm;
+use crate::decision::DecisionRequest;
+use crate::desk::{Desk, FlowError};
+use crate::issue::{self, IssueRequest, Issued, LicenceRequest};
+use crate::item::ItemCode;
+use crate::licence::LicenceAct;
+use crate::officer::{Officer, OfficerId};
+use crate::register::{self, Question};
+use crate::seal::SealNumber;
+use crate::verify::gather::house_trust;
+
+/// The government's, the bureau's, and the department's seal that gets a key to be taken away again.
+const GOVERNMENT: &str = "51322100000001";
+const BUREAU: &str = "51322100000002";
+const DEPARTMENT: &str = "51322100000110";
+
+#[derive(Debug, Args)]
+pub(super) struct DemoArguments {
+    /// 把文书和报告写到此目录后结束 / write everything to this folder and end
+    #[arg(long, value_name = "DIR")]
+    once: Option<PathBuf>,
+    /// 密码机的 PKCS#11 库 / PKCS#11 library of a token
+    #[arg(long, value_name = "FILE", requires_all = ["hsm_token", "hsm_pin_file"])]
+    hsm_module: Option<PathBuf>,
+    /// 令牌标签 / the token's label
+    #[arg(long, value_name = "LABEL", requires = "hsm_module")]
+    hsm_token: Option<String>,
+    /// PIN 文件 / file with the PIN
+    #[arg(long, value_name = "FILE", requires = "hsm_module")]
+    hsm_pin_file: Option<PathBuf>,
+}
+
+impl DemoArguments {
+    pub fn serves(&self) -> bool {
+        self.once.is_none()
+    }
+}
+
+pub(super) async fn run(arguments: DemoArguments, clock: Clock) -> Result<ExitCode, Trouble> {
+    let sample = Sample::read().map_err(Trouble)?;
+    for line in &sample.note {
+        print(&format!("※ {line}"));
+    }
+    let state = State::prepare(&arguments)?;
+    let rooms = Rooms::of(Some(&state.settings()), false)?;
+    let Some(dir) = &arguments.once else {
+        return Err(Trouble::new("demo.serve", "本版本请使用 --once DIR", "use --once DIR"));
+    };
+    std::fs::create_dir_all(dir.join("reports")).map_err(|e| Trouble::file(dir, &e))?;
+    let mut story = Story { sample, dir: dir.clone(), table: Table::default(), made: vec![], clock };
+    let desk = story.set_up(&rooms).await?;
+    story.abolish(&desk).await?;
+    story.issue(&desk).await?;
+    story.refuse(&desk).await?;
+    story.ask(&desk).await?;
+    story.verify(&desk).await?;
+    story.export(&desk).await?;
+    let held = story.table.close();
+    desk.store.close().await;
+    Ok(if held { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+struct Story {
+    sample: Sample,
+    dir: PathBuf,
+    table: Table,
+    made: Vec<Issued>,
+    clock: Clock,
+}
+
+impl Story {
+    /// Settings, database, authorities of certificates, people, items, seals, keys.
+    async fn set_up(&mut self, rooms: &Rooms) -> Result<Desk, Trouble> {
+        let now = (self.clock)();
+        step("建立数据库、证书机构 / database, certificate authorities");
+        rooms.open_store().await?.migrate().await?;
+        let desk = rooms.desk().await?;
+        let authority = authority(&desk);
+        authority.init("汶川县示例证书机构", KeyAlgorithm::EcdsaP256, "service", now).await?;
+
+        step("登记单位、人员、事项及划转、印章、授权 / authorities, people, items with transfers, seals, grants");
+        let two = TwoOfficers { by: officer_id("zf-seal-1")?, second: officer_id("zf-seal-2")? };
+        self.sample.bureau.load(&desk.store, &desk.renderer, &two, "", now).await?;
+        let items = desk.store.items().await?;
+        self.table.expect("登记的事项", self.sample.bureau.items.len().to_string(), items.len().to_string());
+
+        step("为政府、审批局和县水务局的印章生成密钥和证书 / keys and certificates");
+        for number in [GOVERNMENT, BUREAU, DEPARTMENT] {
+            let seal = filed_seal(&desk.store, &SealNumber::parse(number)?).await?.seal;
+            let made = authority.certify_seal(&seal, KeyAlgorithm::EcdsaP256, &two.by, now).await?;
+            print(&format!("  {}（{number}）：密钥 {}，证书 {}", seal.legend, made.key_label, made.serial));
+        }
+        Ok(desk)
+    }
+
+    /// Fifteen seals, their custody, the certificate on the list, the notice.
+    async fn abolish(&mut self, desk: &Desk) -> Result<(), Trouble> {
+        let now = (self.clock)();
+        step("按汶府办函〔2020〕63号废止15枚部门行政审批专用章，封存并公告 / fifteen seals abolished");
+        let (by, second) = (officer(desk, "zf-seal-1").await?, officer(desk, "zf-seal-2").await?);
+        let custody = self.sample.custody.iter().map(|row| (row.seal.clone(), row.entry.clone())).collect();
+        let notice = self.sample.notice.request(china_date(now));
+        let order = self.sample.abolition.clone();
+        let done = abolish::abolish(desk, &by, &second, order, custody, Some(notice), now).await?;
+        self.table.expect("废止的印章", "15", done.seals.to_string());
+        self.table.expect("吊销的证书（县水务局）", "1", done.revoked.to_string());
+        if let Some(notice) = done.notice {
+            write_document(desk, &notice, &self.dir.join("notice.pdf")).await?;
+            self.made.push(notice);
+        }
+        // The same seal again is a step from an impossible state.
+        let again = abolish::abolish(
+            desk,
+            &by,
+            &second,
+            crate::abolition::AbolitionRequest { number: "示例〔0〕1号".into(), ..self.sample.abolition.clone() },
+            vec![],
+            None,
+            now,
+        )
+        .await;
+        self.table.expect("再次废止同一批印章", "规则2 seal.impossible-step", said(again.map(|a| a.order)));
+        Ok(())
+    }
+
+    /// One document for each way.
+    async fn issue(&mut self, desk: &Desk) -> Result<(), Trouble> {
+        step("制作证照和批文 / documents");
+        let chief = officer(desk, "spj-chief").await?;
+        let seal = SealNumber::parse(BUREAU)?;
+        for case in self.sample.cases.clone() {
+            let now = (self.clock)();
+            let issued = match case.upload {
+                Some(_) => {
+                    let pdf = sample::DRAFT.to_vec();
+                    issue::seal_upload(desk, &chief, case.upload(&seal), pdf, now).await?
+                }
+                None => {
+                    let issued = issue::issue(desk, &chief, case.issue(&seal, now), now).await?;
+                    let again = issue::issue(desk, &chief, case.issue(&seal, now), (self.clock)()).await?;
+                    let same = again.again && again.document == issued.document;
+                    self.table.expect(format!("{} 重复申请", case.file), "同一份文书", if same { "同一份文书" } else { "另一份" });
+                    issued
+                }
+            };
+            write_document(desk, &issued, &self.dir.join(&case.file)).await?;
+            let name = issued.identifier.as_ref().map_or_else(String::new, ToString::to_string);
+            print(&format!("  {}：{} {name}", case.file, issued.title));
+            self.made.push(issued);
+        }
+        Ok(())
+    }
+
+    /// Each rule says no where it must.
+    async fn refuse(&mut self, desk: &Desk) -> Result<(), Trouble> {
+        step("应当拒绝的办件 / cases that must be refused");
+        for case in self.sample.refused.clone() {
+            let seen = said(self.attempt(desk, &case).await?);
+            let expected = format!("规则{}", case.rule);
+            let seen = if seen.starts_with(&expected) { expected.clone() } else { seen };
+            self.table.expect(case.why_zh, expected, seen);
+        }
+        let now = (self.clock)();
+        for (rule, what, case) in other_refusals(&self.sample, now) {
+            let expected = format!("规则{}", rule.number());
+            let seen = said(self.attempt(desk, &case).await?);
+            let seen = if seen.starts_with(&expected) { expected.clone() } else { seen };
+            self.table.expect(what, expected, seen);
+        }
+        // In run-off the department may still decide; but its seal is gone, and the key with it.
+        let Some(run_off) = self.sample.refused.iter().find(|case| case.seal.as_str() == DEPARTMENT).cloned() else {
+            return Ok(());
+        };
+        let request = DecisionRequest {
+            number: format!("{}-e", run_off.request.number),
+            accepted_at: datetime!(2020-07-20 02:00 UTC),
+            decided_at: datetime!(2020-12-20 02:00 UTC),
+            ..run_off.request.clone()
+        };
+        let late = RefusedCase { at: now, request, ..run_off };
+        self.table.expect(
+            "县水务局的密钥在印章废止后不能再用印",
+            "规则2 seal.abolished",
+            said(self.attempt(desk, &late).await?),
+        );
+        Ok(())
+    }
+
+    async fn attempt(&self, desk: &Desk, case: &RefusedCase) -> Result<Result<String, FlowError>, Trouble> {
+        let sealer = self.sample.bureau.grants.iter().find(|grant| grant.id == case.grant);
+        let sealer = sealer.ok_or_else(|| Trouble::unknown("授权", "grant", &case.grant))?;
+        let sealer = officer(desk, sealer.officer.as_str()).await?;
+        let request = IssueRequest {
+            decision: case.request.clone(),
+            seal: case.seal.clone(),
+            template: "food-operation-licence".into(),
+            data: Value::Null,
+            licence: LicenceRequest {
+                act: LicenceAct::Issue,
+                previous: None,
+                type_code: format!("{}001", sealer.authority),
+                serial: None,
+                valid_from: case.at,
+                valid_until: None,
+            },
+        };
+        Ok(issue::issue(desk, &sealer, request, case.at).await.map(|issued| issued.title))
+    }
+
+    /// The corners of rules 1 and 2, as anyone may ask the register.
+    async fn ask(&mut self, desk: &Desk) -> Result<(), Trouble> {
+        step("向登记册提问：取水许可（2020年8月1日划转）/ the register's answers");
+        let item = desk.store.item(&ItemCode::parse("000119901")?).await?;
+        let (old, new) = (SealNumber::parse(DEPARTMENT)?, SealNumber::parse(BUREAU)?);
+        let (before, after) = (datetime!(2020-07-31 23:59:59 +8), datetime!(2020-08-01 00:00 +8));
+        let trial = datetime!(2020-09-10 10:00 +8);
+        let end = datetime!(2021-01-01 00:00 +8);
+        for (what, seal, accepted, at, expected) in [
+            ("划转前受理、试运行期内用旧印章办结", &old, Some(before), trial, "register.good-before-abolition"),
+            ("划转后受理、用旧印章", &old, Some(after), trial, "item.accepted-after-transfer"),
+            ("划转后受理、用审批局印章", &new, Some(after), trial, "register.good"),
+            ("划转前受理、用审批局印章", &new, Some(before), trial, "item.accepted-before-transfer"),
+            ("废止前最后一秒的旧印章", &old, Some(before), end - time::Duration::SECOND, "register.good-before-abolition"),
+            ("废止之时的旧印章", &old, Some(before), end, "seal.abolished"),
+            ("只问事项、不问受理时间", &old, None, trial, "register.not-enough"),
+        ] {
+            let filed = filed_seal(&desk.store, seal).await?;
+            let answer = register::answer(Question { seal: &filed.seal, at, item: item.as_ref(), accepted });
+            self.table.expect(what, expected, answer.sentence.id);
+        }
+        Ok(())
+    }
+
+    /// Every document passes, and one changed byte is noticed.
+    async fn verify(&mut self, desk: &Desk) -> Result<(), Trouble> {
+        step("验证 / verification");
+        let trust = Arc::new(house_trust(&desk.store).await?);
+        for name in ["licence", "approval", "notice", "uploaded"] {
+            let path = self.dir.join(format!("{name}.pdf"));
+            let bytes = super::rooms::read_file(&path, crate::limits::PDF_BYTES)?;
+            let now = (self.clock)();
+            let found = report(Some(&desk.store), &trust, None, &format!("{name}.pdf"), bytes.clone(), now).await?;
+            self.table.expect(format!("{name}.pdf"), "TOTAL-PASSED", found.verdict.indication());
+            write_report(&self.dir, name, &found)?;
+            if name == "licence" {
+                let found = report(Some(&desk.store), &trust, None, "changed.pdf", changed(bytes), now).await?;
+                self.table.expect("licence.pdf 改动一个字节", "TOTAL-FAILED", found.verdict.indication());
+                write_report(&self.dir, "changed", &found)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What others need to check all this.
+    async fn export(&mut self, desk: &Desk) -> Result<(), Trouble> {
+        export_certificates(&desk.store, &self.dir.join("trust")).await?;
+        for ca in desk.store.ca_certificates().await?.iter().filter(|ca| ca.label == crate::ca::ROOT) {
+            let pem = crate::pki::certificate::to_pem("CERTIFICATE", &ca.certificate);
+            write_file(&self.dir.join("root.pem"), pem.as_bytes())?;
+        }
+        let register = export::register(&desk.store, &self.sample, &self.made, (self.clock)()).await?;
+        let text = serde_json::to_string_pretty(&register).unwrap_or_default();
+        write_file(&self.dir.join("register.json"), text.as_bytes())?;
+        let read = crate::verify::Register::read(text.as_bytes()).map(|register| register.seals.len());
+        self.table.expect("register.json 可供离线验证", "Ok(20)", format!("{read:?}"));
+        Ok(())
+    }
+}
+
+fn step(what: &str) {
+    print(&format!("\n— {what}"));
+}
+
+fn write_report(dir: &Path, name: &str, report: &crate::verify::Report) -> Result<(), Trouble> {
+    let json = serde_json::to_string_pretty(report).unwrap_or_default();
+    write_file(&dir.join("reports").join(format!("{name}.json")), json.as_bytes())
+}
+
+/// One bit of the first stream's bytes turned over.
+fn changed(mut pdf: Vec<u8>) -> Vec<u8> {
+    let stream = pdf.windows(7).position(|window| window == b"stream\n").map_or(0, |at| at + 20);
+    if let Some(byte) = pdf.get_mut(stream) {
+        *byte ^= 1;
+    }
+    pdf
+}
+
+/// What a flow said, as the table shows it.
+fn said(outcome: Result<String, FlowError>) -> String {
+    match outcome {
+        Ok(done) => format!("办理了 {done}"),
+        Err(FlowError::Refused(refusal)) => format!("规则{} {}", refusal.rule.number(), refusal.message.id),
+        Err(other) => other.message().to_string(),
+    }
+}
+
+fn authority(desk: &Desk) -> Authority {
+    Authority { store: desk.store.clone(), keyring: desk.keyring.clone(), public_url: desk.public_url.clone() }
+}
+
+fn officer_id(id: &str) -> Result<OfficerId, Trouble> {
+    Ok(OfficerId::parse(id)?)
+}
+
+async fn officer(desk: &Desk, id: &str) -> Result<Officer, Trouble> {
+    let id = officer_id(id)?;
+    desk.store.officer(&id).await?.ok_or_else(|| Trouble::unknown("人员", "officer", &id))
+}

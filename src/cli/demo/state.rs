@@ -1,0 +1,81 @@
+//! Where the demonstration works: settings, database and keys of its own.
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::DemoArguments;
+use crate::cli::trouble::Trouble;
+use crate::keys;
+
+/// The working directory; removed at the end where it was made for one run.
+#[derive(Debug)]
+pub(super) struct State {
+    folder: PathBuf,
+    for_one_run: bool,
+}
+
+impl State {
+    /// A fresh private folder, or `demo/` that stays; with settings and, for soft keys, a passphrase.
+    pub fn prepare(arguments: &DemoArguments) -> Result<Self, Trouble> {
+        let for_one_run = arguments.once.is_some();
+        let folder = match for_one_run {
+            true => std::env::temp_dir().join(format!("yinxin-demo-{}", hex::encode(keys::draw()?))),
+            false => PathBuf::from("demo"),
+        };
+        if folder.join("yinxin.toml").exists() {
+            return Ok(Self { folder, for_one_run });
+        }
+        DirBuilder::new().recursive(!for_one_run).mode(0o700).create(&folder).map_err(|e| Trouble::file(&folder, &e))?;
+        let state = Self { folder, for_one_run };
+        let here = std::env::current_dir().map_err(|e| Trouble::file(Path::new("."), &e))?;
+        let mut settings = format!("# 演示用设置 / settings of the demonstration\n[render]\ntemplates = {}\n", quoted(&here.join("templates")));
+        match (&arguments.hsm_module, &arguments.hsm_token, &arguments.hsm_pin_file) {
+            (Some(module), Some(token), Some(pin)) => settings.push_str(&format!(
+                "[keys]\nhome = \"pkcs11\"\n[keys.pkcs11]\nmodule = {}\ntoken_label = {}\npin_file = {}\n",
+                quoted(module),
+                serde_json::Value::from(token.as_str()),
+                quoted(&here.join(pin)),
+            )),
+            _ => {
+                let passphrase = hex::encode([keys::draw()?, keys::draw()?].concat());
+                state.write("passphrase", &passphrase)?;
+                settings.push_str("[keys]\nhome = \"soft\"\ndir = \"keys\"\npassphrase_file = \"passphrase\"\n");
+            }
+        }
+        state.write("yinxin.toml", &settings)?;
+        Ok(state)
+    }
+
+    /// The settings file.
+    pub fn settings(&self) -> PathBuf {
+        self.folder.join("yinxin.toml")
+    }
+
+    /// A new file of its owner's alone.
+    fn write(&self, name: &str, text: &str) -> Result<(), Trouble> {
+        let path = self.folder.join(name);
+        OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)
+            .and_then(|mut file| writeln!(file, "{text}"))
+            .map_err(|e| Trouble::file(&path, &e))
+    }
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        if self.for_one_run {
+            // What cannot be removed lies in the system's own place for such things.
+            let _ = std::fs::remove_dir_all(&self.folder);
+        }
+    }
+}
+
+/// A TOML basic string; JSON's escapes are among TOML's.
+fn quoted(path: &Path) -> String {
+    serde_json::Value::from(path.to_string_lossy().as_ref()).to_string()
+}

@@ -1,0 +1,239 @@
+//! Questions: files to be verified, the register's answer, the ledger.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args;
+use time::OffsetDateTime;
+
+use super::certificates::read_trust;
+use super::rooms::{Rooms, filed_seal, instant, print, read_file};
+use super::trouble::Trouble;
+use crate::item::ItemCode;
+use crate::limits;
+use crate::register::{self, Question};
+use crate::seal::SealNumber;
+use crate::store::{LedgerFilter, Store};
+use crate::verify::gather::{gather, house_trust};
+use crate::verify::{Register, Report, Trust, exit_code, judge};
+
+/// Lines of the ledger asked for at a time.
+const LEDGER_LINES: u32 = 1000;
+
+#[derive(Debug, Args)]
+pub(super) struct Verify {
+    /// 要验证的文件 / files to verify
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// 按此时刻判断 / judge as of this moment, RFC 3339
+    #[arg(long, value_parser = instant)]
+    at: Option<OffsetDateTime>,
+    /// 信任的根证书目录；单独使用时不需要设置、数据库和密钥 / folder of trusted roots; alone it needs no settings, store or key
+    #[arg(long, value_name = "DIR")]
+    trust: Option<PathBuf>,
+    /// 导出的登记册 / an exported register
+    #[arg(long, value_name = "FILE")]
+    register: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Status {
+    #[arg(value_parser = SealNumber::parse)]
+    number: SealNumber,
+    /// 用印时间，默认为现在 / when it was sealed, now by default
+    #[arg(long, value_parser = instant)]
+    at: Option<OffsetDateTime>,
+    /// 事项编码 / item
+    #[arg(long, value_parser = ItemCode::parse)]
+    item: Option<ItemCode>,
+    /// 受理时间 / when the application was accepted
+    #[arg(long, value_parser = instant)]
+    accepted: Option<OffsetDateTime>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Ledger {
+    /// 印章编号 / seal
+    #[arg(long, default_value = "")]
+    seal: String,
+    /// 用印人 / officer
+    #[arg(long, default_value = "")]
+    officer: String,
+    #[arg(long, value_parser = instant)]
+    from: Option<OffsetDateTime>,
+    #[arg(long, value_parser = instant)]
+    until: Option<OffsetDateTime>,
+    /// 以 CSV 输出 / print CSV
+    #[arg(long)]
+    csv: bool,
+}
+
+/// Verifies files. With a trust folder and no settings named, the world is not touched.
+pub(super) async fn verify(
+    verify: Verify,
+    config: Option<&Path>,
+    json: bool,
+    now: OffsetDateTime,
+) -> Result<ExitCode, Trouble> {
+    let mut trust = match &verify.trust {
+        Some(folder) if !folder.is_dir() => return Err(Trouble::file(folder, &"没有此目录 / no such directory")),
+        Some(folder) => read_trust(folder)?,
+        None => Trust::default(),
+    };
+    let mut store = None;
+    if verify.trust.is_none() || config.is_some() {
+        let rooms = Rooms::of(config, json)?;
+        let opened = rooms.store().await?;
+        trust = trust.and(read_trust(&rooms.settings.verify.trust)?).and(house_trust(&opened).await?);
+        store = Some(opened);
+    }
+    let register = match &verify.register {
+        Some(file) => {
+            let bytes = read_file(file, limits::REQUEST_FILE_BYTES)?;
+            Some(Register::read(&bytes).map_err(|why| Trouble::file(file, &why))?)
+        }
+        None => None,
+    };
+    let (trust, at) = (Arc::new(trust), verify.at.unwrap_or(now));
+    let bar = indicatif::ProgressBar::new(verify.files.len() as u64);
+    let mut reports = Vec::with_capacity(verify.files.len());
+    for file in &verify.files {
+        let bytes = read_file(file, limits::PDF_BYTES)?;
+        let name = file.display().to_string();
+        let report = report(store.as_ref(), &trust, register.as_ref(), &name, bytes, at).await?;
+        bar.suspend(|| match json {
+            true => print(&serde_json::to_string(&report).unwrap_or_default()),
+            false => tell(&report),
+        });
+        bar.inc(1);
+        reports.push(report);
+    }
+    bar.finish_and_clear();
+    Ok(ExitCode::from(exit_code(&reports)))
+}
+
+/// One file, gathered for and judged.
+pub(super) async fn report(
+    store: Option<&Store>,
+    trust: &Arc<Trust>,
+    register: Option<&Register>,
+    name: &str,
+    bytes: Vec<u8>,
+    at: OffsetDateTime,
+) -> Result<Report, Trouble> {
+    let mut evidence = gather(store, trust.clone(), name, bytes, at).await?;
+    if let (None, Some(register)) = (store, register) {
+        evidence.ask_export(register);
+    }
+    Ok(judge(&evidence))
+}
+
+fn tell(report: &Report) {
+    print(&format!("{}  {}", report.verdict.indication(), report.file));
+    print(&format!("  {}", report.summary.zh));
+    print(&format!("  {}", report.summary.en));
+    for signature in &report.signatures {
+        let sub = signature.verdict.sub_indication().and_then(|sub| serde_json::to_value(sub).ok());
+        let sub = sub.as_ref().and_then(|sub| sub.as_str()).unwrap_or_default();
+        print(&format!("  — {} {} {sub}", signature.name, signature.verdict.indication()));
+        for check in &signature.checks {
+            let mark = match check.outcome {
+                crate::verify::report::Outcome::Passed => "✓",
+                crate::verify::report::Outcome::Failed => "✗",
+                crate::verify::report::Outcome::Indeterminate => "?",
+                crate::verify::report::Outcome::Info => "·",
+            };
+            print(&format!("    {mark} {} / {}  [{}; {}]", check.message.zh, check.message.en, check.id, check.clause));
+        }
+    }
+    for finding in &report.findings {
+        print(&format!("  ! {finding}"));
+    }
+}
+
+pub(super) async fn status(rooms: &Rooms, status: Status, now: OffsetDateTime) -> Result<(), Trouble> {
+    let store = rooms.store().await?;
+    let filed = filed_seal(&store, &status.number).await?;
+    let item = match &status.item {
+        Some(code) => Some(store.item(code).await?.ok_or_else(|| Trouble::from(crate::item::not_on_the_list(code.as_str())))?),
+        None => None,
+    };
+    let at = status.at.unwrap_or(now);
+    let answer = register::answer(Question { seal: &filed.seal, at, item: item.as_ref(), accepted: status.accepted });
+    if rooms.json() {
+        return rooms.show(&answer);
+    }
+    let verdict = match answer.verdict {
+        register::Verdict::Good => "✓ 有效 / good",
+        register::Verdict::NotGood => "✗ 无效 / not good",
+        register::Verdict::NotEnough => "? 尚不能判断 / not enough to say",
+    };
+    print(&format!("{verdict}：{}（{}）", filed.seal.legend, filed.seal.number));
+    print(&answer.sentence.to_string());
+    for refusal in &answer.refusals {
+        print(&format!("规则{} / rule {}：{}", refusal.rule.number(), refusal.rule.number(), refusal.message));
+    }
+    Ok(())
+}
+
+pub(super) async fn ledger(rooms: &Rooms, ledger: Ledger) -> Result<(), Trouble> {
+    let store = rooms.store().await?;
+    let mut csv = csv::Writer::from_writer(std::io::stdout());
+    let unwritten = |e: csv::Error| Trouble::file(Path::new("-"), &e);
+    if ledger.csv {
+        let heading = ["时间", "印章编号", "印文", "用印人编号", "用印人", "类别", "状态", "文书", "依据", "摘要", "记录号"];
+        csv.write_record(heading).map_err(unwritten)?;
+    }
+    let mut offset = 0;
+    loop {
+        let filter = LedgerFilter {
+            seal: ledger.seal.clone(),
+            officer: ledger.officer.clone(),
+            from: ledger.from,
+            until: ledger.until,
+            limit: LEDGER_LINES,
+            offset,
+        };
+        let lines = store.ledger(&filter).await?;
+        for line in &lines {
+            let at = line.at.to_offset(time::macros::offset!(+8));
+            let at = at.format(&time::format_description::well_known::Rfc3339).unwrap_or_default();
+            let state = serde_json::to_value(line.state).ok();
+            let state = state.as_ref().and_then(|s| s.as_str()).unwrap_or_default();
+            if ledger.csv {
+                let cells = [
+                    &at, line.seal.as_str(), &line.legend, &line.officer, &line.officer_name, line.kind.as_str(), state,
+                    &line.title, &line.reason, &line.digest, &line.order,
+                ];
+                csv.write_record(cells.map(plain)).map_err(unwritten)?;
+            } else if rooms.json() {
+                rooms.show(line)?;
+            } else {
+                print(&format!(
+                    "{at}  {} {}  {}  {}  {}（{}）  {state}",
+                    line.seal, line.legend, line.officer, line.kind.as_str(), line.title, line.reason
+                ));
+            }
+        }
+        if lines.len() < LEDGER_LINES as usize {
+            break;
+        }
+        offset += LEDGER_LINES;
+    }
+    csv.flush().map_err(|e| Trouble::file(Path::new("-"), &e))
+}
+
+/// A cell that a spreadsheet does not take for a formula.
+fn plain(cell: &str) -> String {
+    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn cells_are_no_formulas() {
+        assert_eq!(super::plain("=HYPERLINK(1)"), "'=HYPERLINK(1)");
+        assert_eq!(super::plain("汶审批"), "汶审批");
+    }
+}

@@ -1,0 +1,233 @@
+//! From settings to open tools, each opened when a command needs it; and how commands read and print.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use secrecy::SecretString;
+use serde::de::DeserializeOwned;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::trouble::Trouble;
+use crate::ca::Authority;
+use crate::config::{self, Keys, Settings};
+use crate::desk::{Desk, Step, blocking};
+use crate::keys::{self, HomeSettings, KeySettings, Keyring, SoftKeysInProduction, TokenSettings};
+use crate::limits;
+use crate::officer::{Officer, OfficerId};
+use crate::render::{RenderSettings, Renderer};
+use crate::seal::SealNumber;
+use crate::store::{FiledSeal, Store, StoreSettings};
+
+/// The settings, and how to answer.
+#[derive(Debug)]
+pub(super) struct Rooms {
+    pub settings: Settings,
+    json: bool,
+}
+
+impl Rooms {
+    /// Reads the settings.
+    pub fn of(config: Option<&Path>, json: bool) -> Result<Self, Trouble> {
+        Ok(Self { settings: config::load(config)?, json })
+    }
+
+    /// The database, whatever its schema.
+    pub async fn open_store(&self) -> Result<Store, Trouble> {
+        let settings = match &self.settings.store {
+            config::Store::Sqlite { file } => {
+                if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+                    std::fs::create_dir_all(folder).map_err(|e| Trouble::file(folder, &e))?;
+                }
+                StoreSettings { url: format!("sqlite:{}", file.display()), password: None }
+            }
+            config::Store::Postgres { url, password_file } => {
+                StoreSettings { url: url.clone(), password: password_file.as_deref().map(secret).transpose()? }
+            }
+        };
+        Ok(Store::open(&settings).await?)
+    }
+
+    /// The database, with the schema this program knows.
+    pub async fn store(&self) -> Result<Store, Trouble> {
+        let store = self.open_store().await?;
+        store.check_migrations().await?;
+        Ok(store)
+    }
+
+    /// The keys. What must be said of them is said aloud each time.
+    pub async fn keyring(&self) -> Result<Arc<Keyring>, Trouble> {
+        let settings = key_settings(&self.settings);
+        let keyring = blocking(move || Keyring::open(&settings)).await?;
+        for warning in keyring.warnings() {
+            eprintln!("{warning}");
+        }
+        Ok(Arc::new(keyring))
+    }
+
+    /// Templates and fonts.
+    pub async fn renderer(&self) -> Result<Arc<Renderer>, Trouble> {
+        let config::Render { templates, fonts } = self.settings.render.clone();
+        Ok(Arc::new(blocking(move || Renderer::load(&RenderSettings { templates, fonts })).await?))
+    }
+
+    /// Everything a flow works with.
+    pub async fn desk(&self) -> Result<Desk, Trouble> {
+        let (store, renderer) = (self.store().await?, self.renderer().await?);
+        let public_url = self.settings.http.public_url.clone();
+        Ok(Desk::new(store, self.keyring().await?, renderer, public_url, done()))
+    }
+
+    /// What the certificate authorities work with.
+    pub async fn authority(&self) -> Result<Authority, Trouble> {
+        let (store, public_url) = (self.store().await?, self.settings.http.public_url.clone());
+        Ok(Authority { store, keyring: self.keyring().await?, public_url })
+    }
+
+    /// Prints the outcome: a sentence for people, or JSON for programs.
+    pub fn say(&self, zh: &str, en: &str, json: &serde_json::Value) {
+        match self.json {
+            true => print(&json.to_string()),
+            false => print(&format!("{zh} / {en}")),
+        }
+    }
+
+    /// Prints an answer that is a table of facts: JSON in one line for programs, over several for people.
+    pub fn show(&self, json: &impl serde::Serialize) -> Result<(), Trouble> {
+        let text = if self.json { serde_json::to_string(json) } else { serde_json::to_string_pretty(json) };
+        print(&text.map_err(|e| Trouble::new("cli.json", e.to_string(), e.to_string()))?);
+        Ok(())
+    }
+
+    /// Whether programs are reading.
+    pub fn json(&self) -> bool {
+        self.json
+    }
+}
+
+/// A line on the output. Nobody listening any more (`| head`) is no error.
+pub(super) fn print(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+fn key_settings(settings: &Settings) -> KeySettings {
+    let mode = match settings.mode {
+        config::Mode::Trial => keys::Mode::Trial,
+        config::Mode::Production => keys::Mode::Production,
+    };
+    let home = match settings.keys.clone() {
+        Keys::Soft { dir, passphrase_file } => HomeSettings::Soft {
+            directory: dir,
+            passphrase_file,
+            // The settings' own check let soft keys into production only with the sentence written out.
+            soft_keys_in_production: (mode == keys::Mode::Production)
+                .then_some(SoftKeysInProduction::AcceptThatKeysCanBeCopied),
+        },
+        Keys::Pkcs11 { module, token_label, token_serial, pin_file, workers } => HomeSettings::Pkcs11(TokenSettings {
+            module,
+            token: token_label,
+            serial: token_serial,
+            pin_file,
+            sessions: workers,
+        }),
+    };
+    KeySettings { mode, home }
+}
+
+/// Logs each step. In debug builds `YINXIN_STOP_AFTER` names the step after which the thread stands still for ever, so
+/// that a test can pull the plug there.
+fn done() -> Arc<dyn Fn(Step) + Send + Sync> {
+    #[cfg(debug_assertions)]
+    let stop_after = std::env::var("YINXIN_STOP_AFTER").ok();
+    Arc::new(move |step| {
+        let name = match step {
+            Step::Written => "written",
+            Step::Signed => "signed",
+            Step::Checked => "checked",
+            Step::Stored => "stored",
+        };
+        tracing::info!(step = name, "done");
+        #[cfg(debug_assertions)]
+        if stop_after.as_deref() == Some(name) {
+            eprintln!("stopped after {name}");
+            loop {
+                std::thread::park();
+            }
+        }
+    })
+}
+
+// — reading
+
+/// A file of at most `most` bytes.
+pub(super) fn read_file(path: &Path, most: usize) -> Result<Vec<u8>, Trouble> {
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(|e| Trouble::file(path, &e))?;
+    file.take(most as u64 + 1).read_to_end(&mut bytes).map_err(|e| Trouble::file(path, &e))?;
+    if bytes.len() > most {
+        return Err(Trouble::file(path, &format!("超过{most}字节 / over {most} bytes")));
+    }
+    Ok(bytes)
+}
+
+/// A request as JSON.
+pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Trouble> {
+    let bytes = read_file(path, limits::REQUEST_FILE_BYTES)?;
+    serde_json::from_slice(&bytes).map_err(|e| {
+        Trouble::new(
+            "cli.request",
+            format!("{} 的内容不合要求：{e}", path.display()),
+            format!("{} does not read as this request: {e}", path.display()),
+        )
+    })
+}
+
+/// Writes a file for people.
+pub(super) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Trouble> {
+    std::fs::write(path, bytes).map_err(|e| Trouble::file(path, &e))
+}
+
+/// A secret from a file of its owner's alone.
+pub(super) fn secret(path: &Path) -> Result<SecretString, Trouble> {
+    Ok(keys::read_secret(path)?)
+}
+
+/// Every regular file of a folder, in order.
+pub(super) fn files_in(folder: &Path) -> Result<Vec<PathBuf>, Trouble> {
+    let entries = std::fs::read_dir(folder).map_err(|e| Trouble::file(folder, &e))?;
+    let mut files: Vec<PathBuf> =
+        entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_file()).collect();
+    files.sort();
+    Ok(files)
+}
+
+// — arguments
+
+/// An instant with its offset, as clap reads it.
+pub(super) fn instant(text: &str) -> Result<OffsetDateTime, String> {
+    OffsetDateTime::parse(text, &Rfc3339)
+        .map_err(|_| "应为 RFC 3339 时间 / an RFC 3339 time is expected: 2021-01-01T00:00:00+08:00".to_owned())
+}
+
+/// The officer in whose name a command acts. That it came by the command line goes into the audit trail.
+pub(super) async fn acting(
+    store: &Store,
+    id: &OfficerId,
+    command: &str,
+    now: OffsetDateTime,
+) -> Result<Officer, Trouble> {
+    use std::os::unix::fs::MetadataExt;
+
+    let officer = store.officer(id).await?.ok_or_else(|| Trouble::unknown("人员", "officer", id))?;
+    // The user of this process, as the system sees it.
+    let user = std::fs::metadata("/proc/self").map_or(0, |about| about.uid());
+    store.audit(now, id.as_str(), "cli.acted", command, &serde_json::json!({ "machine_user": user })).await?;
+    Ok(officer)
+}
+
+/// A seal that must be there.
+pub(super) async fn filed_seal(store: &Store, number: &SealNumber) -> Result<FiledSeal, Trouble> {
+    store.seal(number).await?.ok_or_else(|| Trouble::unknown("印章", "seal", number))
+}
