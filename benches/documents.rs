@@ -48,7 +48,7 @@ fn main() {
         reason: "bench",
         location: "",
         at: NOW,
-        certify: Some(Certification::FormsAndSignatures),
+        certify: Some(Certification::NoChanges),
         reserve: parts.room,
     };
     let first = runtime.block_on(issue(desk, &bureau.chief, request.clone(), NOW)).unwrap();

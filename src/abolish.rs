@@ -131,7 +131,7 @@ pub async fn notice(
     let prepared = blocking(move || {
         let draft = renderer.render(&template, &data, &identifier, now)?;
         let place = Place { page: draft.seal_place.page.saturating_sub(1), centre_mm: draft.seal_place.centre_mm };
-        prepare(&draft.pdf, &drawn, place, &signer_name, &reason, now, Some(Certification::FormsAndSignatures))
+        prepare(&draft.pdf, &drawn, place, &signer_name, &reason, now, Some(Certification::NoChanges))
     })
     .await?;
     write_down_and_finish(desk, allowed, OrderKind::Notice, &once_key, &seal, &parts, &title, None, prepared, now).await
