@@ -205,7 +205,11 @@ pub(super) async fn file_grant(
     let store = &state.desk.store;
     let now = (state.clock)();
     if store.officer(&part.officer).await?.is_none() {
-        return Err(Problem::unknown("http.no-officer", "没有此人员编号，请核对", "there is no such officer; check the identifier"));
+        return Err(Problem::unknown(
+            "http.no-officer",
+            "没有此人员编号，请核对",
+            "there is no such officer; check the identifier",
+        ));
     }
     if part.until <= part.from {
         return Err(Problem::bad("http.grant-period", "授权截止时间应晚于起始时间", "a grant ends after it begins"));

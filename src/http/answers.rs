@@ -296,7 +296,11 @@ impl LicenceAnswer {
         Self {
             identifier: identifier.to_string(),
             name: asked.licence.name.clone(),
-            holder: if body.is_some() { asked.licence.holder_name.clone() } else { masked_name(&asked.licence.holder_name) },
+            holder: if body.is_some() {
+                asked.licence.holder_name.clone()
+            } else {
+                masked_name(&asked.licence.holder_name)
+            },
             holder_code: match body {
                 Some(body) => Some(body.holder.code.clone()),
                 None => decision.map(|decision| masked_code(&decision.holder.code)),
@@ -397,7 +401,8 @@ pub(super) fn instant(field: &'static str, text: &str) -> Result<OffsetDateTime,
     };
     let at = OffsetDateTime::parse(&text, &Rfc3339).or_else(|_| local()).ok();
     // Years beyond these are typing errors, and would leave the calendar when shown in another zone.
-    let at = at.and_then(|at| at.checked_to_offset(time::UtcOffset::UTC)).filter(|at| (1900..=9000).contains(&at.year()));
+    let at =
+        at.and_then(|at| at.checked_to_offset(time::UtcOffset::UTC)).filter(|at| (1900..=9000).contains(&at.year()));
     at.ok_or_else(|| {
         Problem::bad(
             "http.time",
@@ -425,7 +430,13 @@ mod tests {
 
     #[test]
     fn times_are_read_as_programs_and_as_people_write_them() {
-        for text in ["2021-01-01T00:00:00+08:00", "2021-01-01T00:00:00 08:00", "2020-12-31T16:00:00Z", "2021-01-01", "2021-01-01T00:00"] {
+        for text in [
+            "2021-01-01T00:00:00+08:00",
+            "2021-01-01T00:00:00 08:00",
+            "2020-12-31T16:00:00Z",
+            "2021-01-01",
+            "2021-01-01T00:00",
+        ] {
             assert_eq!(rfc3339(instant("at", text).unwrap()), "2020-12-31T16:00:00Z", "{text}");
         }
         for text in ["yesterday", "2021-02-30", "9999-12-31T23:59:59-12:00", "0000-01-01"] {

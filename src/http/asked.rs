@@ -219,7 +219,6 @@ pub(super) struct GrantRequest {
     document: String,
 }
 
-
 #[cfg(test)]
 mod tests {
     use serde::de::DeserializeOwned;
@@ -264,30 +263,65 @@ mod tests {
     #[test]
     fn published_shapes_are_those_that_are_read() {
         let licence = LicencePart {
-            act: "renew".into(), previous: None, type_code: String::new(), serial: None, valid_from: AT.into(), valid_until: Some(AT.into()),
+            act: "renew".into(),
+            previous: None,
+            type_code: String::new(),
+            serial: None,
+            valid_from: AT.into(),
+            valid_until: Some(AT.into()),
         };
         let seal = || "51322100000002".to_owned();
         let issue = IssueRequest { decision: decision(), seal: seal(), template: "t".into(), data: json!({}), licence };
         agree::<crate::issue::IssueRequest>(&issue);
-        for place in [UploadPlace::Keyword { text: "盖章".into(), nth: 1, dx_mm: 0.5, dy_mm: 0.5 }, UploadPlace::At { page: 1, x_mm: 1.5, y_mm: 1.5 }] {
-            agree::<super::super::issuing::UploadPart>(&UploadRequest { decision: decision(), title: "t".into(), place });
+        for place in [
+            UploadPlace::Keyword { text: "盖章".into(), nth: 1, dx_mm: 0.5, dy_mm: 0.5 },
+            UploadPlace::At { page: 1, x_mm: 1.5, y_mm: 1.5 },
+        ] {
+            agree::<super::super::issuing::UploadPart>(&UploadRequest {
+                decision: decision(),
+                title: "t".into(),
+                place,
+            });
         }
         agree::<super::super::issuing::EndPart>(&EndRequest { decision: decision(), act: "cancel".into() });
         let order = AbolitionOrder {
-            act: "abolish".into(), number: "1".into(), government: "1".into(), date: "2020-08-26".into(), at: AT.into(), reason: "1".into(),
-            successor: Some(seal()), seals: vec![AbolishedSeal { number: seal(), items: vec!["A-1".into()] }],
+            act: "abolish".into(),
+            number: "1".into(),
+            government: "1".into(),
+            date: "2020-08-26".into(),
+            at: AT.into(),
+            reason: "1".into(),
+            successor: Some(seal()),
+            seals: vec![AbolishedSeal { number: seal(), items: vec!["A-1".into()] }],
         };
         let entry = CustodyEntry {
-            kind: "opened".into(), at: AT.into(), handed_over_by: "1".into(), received_by: "2".into(), place: "1".into(), container: "1".into(),
-            photographs: vec![], note: String::new(),
+            kind: "opened".into(),
+            at: AT.into(),
+            handed_over_by: "1".into(),
+            received_by: "2".into(),
+            place: "1".into(),
+            container: "1".into(),
+            photographs: vec![],
+            note: String::new(),
         };
         agree::<crate::abolition::CustodyEntry>(&entry);
         let custody = vec![CustodyOf { seal: seal(), entry }];
         let notice = Some(Notice { seal: seal(), template: "t".into(), data: json!({}) });
         agree::<super::super::administration::AbolitionPart>(&AbolitionRequest { order, custody, notice });
-        agree::<super::super::administration::EventPart>(&EventRequest { kind: "suspended".into(), at: AT.into(), document: "1".into(), reason: "1".into() });
+        agree::<super::super::administration::EventPart>(&EventRequest {
+            kind: "suspended".into(),
+            at: AT.into(),
+            document: "1".into(),
+            reason: "1".into(),
+        });
         agree::<super::super::administration::GrantPart>(&GrantRequest {
-            officer: "a".into(), seal: seal(), items: vec!["A-1".into()], from: AT.into(), until: AT.into(), given_by: "1".into(), document: "1".into(),
+            officer: "a".into(),
+            seal: seal(),
+            items: vec!["A-1".into()],
+            from: AT.into(),
+            until: AT.into(),
+            given_by: "1".into(),
+            document: "1".into(),
         });
     }
 }

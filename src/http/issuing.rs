@@ -154,11 +154,7 @@ pub(super) async fn parts<T: for<'de> Deserialize<'de>>(
 }
 
 fn missing(part: &str) -> Problem {
-    Problem::bad(
-        "http.part-missing",
-        format!("表单缺少“{part}”部分"),
-        format!("the form has no part '{part}'"),
-    )
+    Problem::bad("http.part-missing", format!("表单缺少“{part}”部分"), format!("the form has no part '{part}'"))
 }
 
 /// JSON that does not have the shape; serde's words name the field and the place.
@@ -211,5 +207,6 @@ pub(super) async fn send_document(state: &StaffState, sha256: &str) -> Result<Re
     })?;
     let name: String = found.sha256.chars().take(16).collect();
     let disposition = format!("attachment; filename=\"{name}.pdf\"");
-    Ok(([(header::CONTENT_TYPE, found.media_type), (header::CONTENT_DISPOSITION, disposition)], found.bytes).into_response())
+    Ok(([(header::CONTENT_TYPE, found.media_type), (header::CONTENT_DISPOSITION, disposition)], found.bytes)
+        .into_response())
 }

@@ -148,14 +148,34 @@ impl LedgerQuery {
 fn csv(entries: Vec<LedgerEntry>) -> Option<Vec<u8>> {
     let mut text = b"\xef\xbb\xbf".to_vec();
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(&mut text);
-    let heading =
-        ["用印时间（北京时间）", "印章编号", "印文", "用印人", "人员编号", "种类", "文书名称", "依据", "状态", "摘要（SHA-256）", "流水号"];
+    let heading = [
+        "用印时间（北京时间）",
+        "印章编号",
+        "印文",
+        "用印人",
+        "人员编号",
+        "种类",
+        "文书名称",
+        "依据",
+        "状态",
+        "摘要（SHA-256）",
+        "流水号",
+    ];
     writer.write_record(heading).ok()?;
     for entry in entries {
         let line = LedgerLine::from(entry);
         let cells = [
-            &line.at_zh, &line.seal, &line.legend, &line.officer_name, &line.officer, line.kind_zh, &line.title, &line.reason,
-            line.state_zh, &line.digest, &line.order,
+            &line.at_zh,
+            &line.seal,
+            &line.legend,
+            &line.officer_name,
+            &line.officer,
+            line.kind_zh,
+            &line.title,
+            &line.reason,
+            line.state_zh,
+            &line.digest,
+            &line.order,
         ];
         writer.write_record(cells.map(harmless)).ok()?;
     }
@@ -166,7 +186,8 @@ fn csv(entries: Vec<LedgerEntry>) -> Option<Vec<u8>> {
 
 /// A cell that no spreadsheet takes for a formula (OWASP, CSV injection): an apostrophe before what could begin one.
 fn harmless(cell: &str) -> String {
-    let formula = cell.trim_start().starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']) || cell.starts_with(['\t', '\r', '\n']);
+    let formula = cell.trim_start().starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠'])
+        || cell.starts_with(['\t', '\r', '\n']);
     if formula { format!("'{cell}") } else { cell.to_owned() }
 }
 

@@ -31,11 +31,11 @@ mod verification;
 use std::future::Future;
 use std::sync::Arc;
 
-use axum::{Json, Router};
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::{Json, Router};
 use time::OffsetDateTime;
 use tokio::net::TcpListener;
 use tower_http::csrf::CsrfLayer;
@@ -49,8 +49,8 @@ use crate::store::Store;
 use crate::verify::Trust;
 
 pub use self::sign_in::hash_password;
-use self::staff::Tokens;
 pub use self::staff::StaffState;
+use self::staff::Tokens;
 
 /// The clock as a value: only `main.rs` reads the real one.
 pub type Clock = Arc<dyn Fn() -> OffsetDateTime + Send + Sync>;

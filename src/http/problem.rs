@@ -57,11 +57,7 @@ impl Problem {
 
     /// 403: known, and not allowed, because of a duty that is missing.
     pub fn not_allowed(refusal: &Refusal) -> Self {
-        Self {
-            status: StatusCode::FORBIDDEN,
-            message: refusal.message.clone(),
-            rule: Some(refusal.rule.number()),
-        }
+        Self { status: StatusCode::FORBIDDEN, message: refusal.message.clone(), rule: Some(refusal.rule.number()) }
     }
 
     /// 503: our own trouble; the words of the part that failed go to the log.
@@ -129,9 +125,9 @@ impl From<FlowError> for Problem {
                 _ => StatusCode::BAD_REQUEST,
             },
             FlowError::Pdf(_) => StatusCode::BAD_REQUEST,
-            FlowError::Render(RenderError::Data { .. } | RenderError::Character { .. } | RenderError::TooLarge { .. }) => {
-                StatusCode::BAD_REQUEST
-            }
+            FlowError::Render(
+                RenderError::Data { .. } | RenderError::Character { .. } | RenderError::TooLarge { .. },
+            ) => StatusCode::BAD_REQUEST,
             FlowError::Key(_)
             | FlowError::Render(_)
             | FlowError::Cms(_)
@@ -262,24 +258,32 @@ fn has_body_of(response: &Response, media_type: &str) -> bool {
 /// What the libraries underneath said by a status alone, in words.
 fn plain(status: StatusCode) -> Problem {
     let (id, zh, en) = match status {
-        StatusCode::NOT_FOUND => ("http.no-such-page", "没有此页面，请核对地址", "there is nothing here; check the address"),
+        StatusCode::NOT_FOUND => {
+            ("http.no-such-page", "没有此页面，请核对地址", "there is nothing here; check the address")
+        }
         StatusCode::METHOD_NOT_ALLOWED => {
             ("http.method", "此地址不接受该请求方法", "this address does not take that method")
         }
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            ("http.too-large", "上传内容超过上限，请缩小后重试", "what was sent is larger than is taken here; make it smaller")
-        }
-        StatusCode::UNSUPPORTED_MEDIA_TYPE => {
-            ("http.media-type", "不接受此类内容，请核对 Content-Type", "this kind of content is not taken; check Content-Type")
-        }
+        StatusCode::PAYLOAD_TOO_LARGE => (
+            "http.too-large",
+            "上传内容超过上限，请缩小后重试",
+            "what was sent is larger than is taken here; make it smaller",
+        ),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => (
+            "http.media-type",
+            "不接受此类内容，请核对 Content-Type",
+            "this kind of content is not taken; check Content-Type",
+        ),
         StatusCode::FORBIDDEN => (
             "http.cross-site",
             "请求来自其他网站，已拒绝；请从本系统页面重新提交",
             "the request came from another site and was refused; submit again from this system's own page",
         ),
-        StatusCode::SERVICE_UNAVAILABLE | StatusCode::REQUEST_TIMEOUT => {
-            ("http.busy", "服务繁忙，未能按时答复，请稍后查询结果", "the service is busy and did not answer in time; look up the outcome later")
-        }
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::REQUEST_TIMEOUT => (
+            "http.busy",
+            "服务繁忙，未能按时答复，请稍后查询结果",
+            "the service is busy and did not answer in time; look up the outcome later",
+        ),
         _ if status.is_server_error() => (
             "http.fault",
             "服务内部错误，已记录；请把请求编号告知管理员",

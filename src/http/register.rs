@@ -196,7 +196,8 @@ pub(super) async fn ca(State(state): State<PublicState>, Path(file): Path<String
     let found = all.into_iter().find(|ca| ca.label == label).ok_or_else(none)?;
     let pem = der::pem::encode_string("CERTIFICATE", der::pem::LineEnding::LF, &found.certificate);
     let pem = pem.map_err(|_| Problem::busy())?;
-    Ok(([(header::CONTENT_TYPE, "application/x-pem-file"), (header::CACHE_CONTROL, "public, max-age=3600")], pem).into_response())
+    Ok(([(header::CONTENT_TYPE, "application/x-pem-file"), (header::CACHE_CONTROL, "public, max-age=3600")], pem)
+        .into_response())
 }
 
 // — finding
@@ -218,7 +219,11 @@ pub(super) async fn find_item(store: &Store, code: &str) -> Result<Item, Problem
     Ok(store.item(&code).await?.ok_or_else(|| crate::item::not_on_the_list(code.as_str()))?)
 }
 
-pub(super) async fn find_licence(store: &Store, identifier: &str, now: OffsetDateTime) -> Result<LicenceAnswer, Problem> {
+pub(super) async fn find_licence(
+    store: &Store,
+    identifier: &str,
+    now: OffsetDateTime,
+) -> Result<LicenceAnswer, Problem> {
     let identifier = LicenceIdentifier::parse(identifier.trim())?;
     let versions = store.licence_versions(&identifier.licence()).await?;
     let asked = versions.iter().find(|filed| filed.licence.version.identifier == identifier).ok_or_else(|| {

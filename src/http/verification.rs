@@ -29,7 +29,8 @@ struct Upload {
 impl Upload {
     /// A form's part `file`, or the document as the body itself.
     async fn read(request: Request, state: &PublicState) -> Result<Self, Problem> {
-        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let kind =
+            request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         match kind.as_str() {
             "multipart/form-data" => {
@@ -48,7 +49,8 @@ impl Upload {
     async fn of_form(mut form: Multipart) -> Result<Self, Problem> {
         while let Some(field) = form.next_field().await? {
             if field.name() == Some("file") {
-                let name: String = field.file_name().unwrap_or("document").chars().filter(|c| !c.is_control()).take(100).collect();
+                let name: String =
+                    field.file_name().unwrap_or("document").chars().filter(|c| !c.is_control()).take(100).collect();
                 return Ok(Self { name, bytes: field.bytes().await?.into() });
             }
         }

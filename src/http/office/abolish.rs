@@ -167,7 +167,13 @@ fn read(
         "yes" => form.parse("notice_seal", SealNumber::parse).map(|seal| {
             let sheet = state.desk.renderer.template(NOTICE);
             let fields = sheet.map(|sheet| of_schema(sheet.schema(), FILLED_IN)).unwrap_or_default();
-            NoticeRequest { seal, template: NOTICE.to_owned(), data: data(&fields, values), type_code: None, serial: None }
+            NoticeRequest {
+                seal,
+                template: NOTICE.to_owned(),
+                data: data(&fields, values),
+                type_code: None,
+                serial: None,
+            }
         }),
         _ => None,
     };

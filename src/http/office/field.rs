@@ -92,7 +92,8 @@ impl<'a> Reading<'a> {
     pub fn instant(&mut self, name: &str) -> Option<OffsetDateTime> {
         let found = instant("", self.values.get(name)).ok();
         if found.is_none() {
-            let message = Message::new("http.date", "请填写日期（及时间），如 2021-03-01 10:30", "give a date (and a time)");
+            let message =
+                Message::new("http.date", "请填写日期（及时间），如 2021-03-01 10:30", "give a date (and a time)");
             self.faults.add(name, message);
         }
         found
@@ -191,7 +192,8 @@ pub(super) fn of_schema(schema: &Value, left_out: &[&str]) -> Vec<Field> {
     let properties: Vec<_> = schema["properties"].as_object().into_iter().flatten().collect();
     // A JSON object has no order; what is required does, and it is the order of the printed page.
     let place = |name: &str| required.iter().position(|one| *one == name).unwrap_or(usize::MAX);
-    let mut properties: Vec<_> = properties.into_iter().filter(|(name, _)| !left_out.contains(&name.as_str())).collect();
+    let mut properties: Vec<_> =
+        properties.into_iter().filter(|(name, _)| !left_out.contains(&name.as_str())).collect();
     properties.sort_by_key(|(name, _)| place(name));
     for (name, property) in properties {
         let words = |key: &str| property[key].as_str().unwrap_or(name.as_str()).to_owned();
@@ -270,7 +272,12 @@ mod tests {
         }});
         let fields = of_schema(&schema, &["identifier"]);
         let kinds: Vec<_> = fields.iter().map(|field| (field.name.as_str(), field.kind, field.required)).collect();
-        let expected = [("data.a", Kind::Text, true), ("data.b", Kind::Choice, false), ("data.c", Kind::Lines, false), ("data.d", Kind::Date, false)];
+        let expected = [
+            ("data.a", Kind::Text, true),
+            ("data.b", Kind::Choice, false),
+            ("data.c", Kind::Lines, false),
+            ("data.d", Kind::Date, false),
+        ];
         assert_eq!(kinds, expected);
         let typed = [("data.a", " 一 "), ("data.c", "x\r\n\r\n y "), ("data.d", ""), ("data.z", "not a field")];
         let values = Values::of(typed.map(|(name, value)| (name.into(), value.into())).into());

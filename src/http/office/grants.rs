@@ -89,7 +89,9 @@ pub(crate) async fn grant(
     let values = Values::of(pairs);
     let part = match read(&values) {
         Ok(part) => part,
-        Err(faults) => return page(&state, &session, values.get("seal"), &values, &faults, StatusCode::BAD_REQUEST).await,
+        Err(faults) => {
+            return page(&state, &session, values.get("seal"), &values, &faults, StatusCode::BAD_REQUEST).await;
+        }
     };
     let (seal, password) = (part.seal.to_string(), SecretString::from(values.get("second_password")));
     let filed = match check_password(&state, values.get("second_id"), password).await {
@@ -134,9 +136,9 @@ async fn page(
     if let Some(filed) = &found {
         grants = state.desk.store.grants(&filed.seal.number).await?.iter().map(GrantLine::of).collect();
         let officers = state.desk.store.officers().await?;
-        let able = officers.iter().filter(|one| {
-            one.authority == filed.seal.owner && !one.left && one.employment == Employment::Regular
-        });
+        let able = officers
+            .iter()
+            .filter(|one| one.authority == filed.seal.owner && !one.left && one.employment == Employment::Regular);
         let able = able.map(|one| (one.id.to_string(), format!("{}（{}）", one.name, one.id))).collect();
         sections.push(Section {
             zh: "新授权",

@@ -76,7 +76,11 @@ pub(crate) async fn issue(
     may_make(&session)?;
     let values = Values::of(pairs);
     let template = values.get("template").to_owned();
-    let sheet = state.desk.renderer.template(&template).ok_or_else(|| Problem::from_status(axum::http::StatusCode::NOT_FOUND))?;
+    let sheet = state
+        .desk
+        .renderer
+        .template(&template)
+        .ok_or_else(|| Problem::from_status(axum::http::StatusCode::NOT_FOUND))?;
     let request = match read(sheet, &values) {
         Ok(request) => request,
         Err(faults) => return page(&state, &session, &template, &values, &faults, None).await,
@@ -203,9 +207,13 @@ async fn sections(state: &StaffState, officer: &Officer, sheet: &Sheet) -> Resul
                 Field::choice("act", "办理类型", "Act", acts),
                 Field::new("type_code", "证照类型代码", "Type code", Kind::Text).optional().hint("核发时填写：21位"),
                 Field::new("serial", "流水号", "Serial", Kind::Text).optional().hint("可不填，由系统生成"),
-                Field::new("previous", "原证照标识", "Previous identifier", Kind::Text).optional().hint("延续、变更时填写"),
+                Field::new("previous", "原证照标识", "Previous identifier", Kind::Text)
+                    .optional()
+                    .hint("延续、变更时填写"),
                 Field::new("valid_from", "有效期自", "Valid from", Kind::Date),
-                Field::new("valid_until", "有效期至", "Valid until (inclusive)", Kind::Date).optional().hint("不填为长期"),
+                Field::new("valid_until", "有效期至", "Valid until (inclusive)", Kind::Date)
+                    .optional()
+                    .hint("不填为长期"),
             ],
         },
         Section { zh: "证面内容", en: "What is printed", fields: of_schema(sheet.schema(), FILLED_IN) },

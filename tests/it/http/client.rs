@@ -90,7 +90,8 @@ impl Client {
 
     pub async fn post_form(&self, path: &str, pairs: &[(&str, &str)]) -> Answer {
         let encode = |text: &str| text.bytes().map(|b| format!("%{b:02X}")).collect::<String>();
-        let body: Vec<String> = pairs.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
+        let body: Vec<String> =
+            pairs.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
         self.send("POST", path, "application/x-www-form-urlencoded", body.join("&").as_bytes()).await
     }
 
@@ -99,7 +100,9 @@ impl Client {
         let mut body = vec![];
         for (name, file, bytes) in parts {
             let file = file.map(|file| format!("; filename=\"{file}\"")).unwrap_or_default();
-            body.extend(format!("--edge\r\nContent-Disposition: form-data; name=\"{name}\"{file}\r\n\r\n").into_bytes());
+            body.extend(
+                format!("--edge\r\nContent-Disposition: form-data; name=\"{name}\"{file}\r\n\r\n").into_bytes(),
+            );
             body.extend(*bytes);
             body.extend(b"\r\n");
         }

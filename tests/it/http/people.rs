@@ -46,7 +46,8 @@ async fn five_wrong_passwords_rest_the_account() {
         let doors = Doors::open(database).await;
         doors.passwords(&["chief"]).await;
         let client = doors.staff();
-        let attempt = async |id: &str, password: &str| client.post_form("/sign-in", &[("id", id), ("password", password)]).await;
+        let attempt =
+            async |id: &str, password: &str| client.post_form("/sign-in", &[("id", id), ("password", password)]).await;
         let unknown = attempt("nobody", "x").await;
         let wrong = attempt("chief", "x").await;
         assert_eq!((unknown.status, wrong.status), (401, 401));
@@ -71,7 +72,9 @@ async fn five_wrong_passwords_rest_the_account() {
         let attempts: Vec<_> = (0..8)
             .map(|_| {
                 let client = client.clone();
-                tokio::spawn(async move { client.post_form("/sign-in", &[("id", "chief"), ("password", "x")]).await.status })
+                tokio::spawn(
+                    async move { client.post_form("/sign-in", &[("id", "chief"), ("password", "x")]).await.status },
+                )
             })
             .collect();
         for attempt in attempts {
@@ -90,7 +93,9 @@ async fn forms_from_other_sites_are_refused() {
         let doors = Doors::open(database).await;
         doors.passwords(&["chief"]).await;
         let chief = doors.signed_in("chief").await;
-        for header in ["Sec-Fetch-Site: cross-site", "Sec-Fetch-Site: same-site", "Origin: https://evil.example", "Origin: null"] {
+        for header in
+            ["Sec-Fetch-Site: cross-site", "Sec-Fetch-Site: same-site", "Origin: https://evil.example", "Origin: null"]
+        {
             let answer = chief.clone().also(header).post_form("/sign-out", &[]).await;
             assert_eq!((answer.status, answer.problem().as_str()), (403, "http.cross-site"), "{header}");
         }
@@ -103,14 +108,38 @@ async fn forms_from_other_sites_are_refused() {
 /// What the form for a food licence asks for, filled in.
 fn food_licence<'a>(changed: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     let mut pairs = vec![
-        ("template", "food-operation-licence"), ("case", "513221-1"), ("number", "许准〔2026〕9号"), ("item", ITEM), ("accepted_at", "2026-11-01T09:30"),
-        ("decided_at", "2026-11-10T17:00"), ("intake", "intake"), ("review", "review"), ("decide", "chief"), ("produce", "produce"),
-        ("holder", "示例餐饮店"), ("code_type", "001"), ("code", "92513221MA60000084"), ("seal", BUREAU_SEAL), ("act", "issue"),
-        ("type_code", "11100000MB0143028R013"), ("valid_from", "2026-11-10"), ("valid_until", "2031-11-09"), ("data.copy", "正本"),
-        ("data.licence_number", "JY25132210000012"), ("data.operator_name", "示例餐饮店"), ("data.uscc", "92513221999901014F"),
-        ("data.legal_representative", "陈示例"), ("data.domicile", "示例路18号"), ("data.premises", "示例路18号附1号"), ("data.business_type", "餐饮服务经营者"),
-        ("data.business_items", "热食类食品制售\r\n冷食类食品制售\r\n"), ("data.valid_until", "2031-11-09"), ("data.supervisor", "示例县市场监督管理局"),
-        ("data.signed_by", "王示例"), ("data.issuer", "示例县行政审批局"), ("data.issued_on", "2026-11-10"),
+        ("template", "food-operation-licence"),
+        ("case", "513221-1"),
+        ("number", "许准〔2026〕9号"),
+        ("item", ITEM),
+        ("accepted_at", "2026-11-01T09:30"),
+        ("decided_at", "2026-11-10T17:00"),
+        ("intake", "intake"),
+        ("review", "review"),
+        ("decide", "chief"),
+        ("produce", "produce"),
+        ("holder", "示例餐饮店"),
+        ("code_type", "001"),
+        ("code", "92513221MA60000084"),
+        ("seal", BUREAU_SEAL),
+        ("act", "issue"),
+        ("type_code", "11100000MB0143028R013"),
+        ("valid_from", "2026-11-10"),
+        ("valid_until", "2031-11-09"),
+        ("data.copy", "正本"),
+        ("data.licence_number", "JY25132210000012"),
+        ("data.operator_name", "示例餐饮店"),
+        ("data.uscc", "92513221999901014F"),
+        ("data.legal_representative", "陈示例"),
+        ("data.domicile", "示例路18号"),
+        ("data.premises", "示例路18号附1号"),
+        ("data.business_type", "餐饮服务经营者"),
+        ("data.business_items", "热食类食品制售\r\n冷食类食品制售\r\n"),
+        ("data.valid_until", "2031-11-09"),
+        ("data.supervisor", "示例县市场监督管理局"),
+        ("data.signed_by", "王示例"),
+        ("data.issuer", "示例县行政审批局"),
+        ("data.issued_on", "2026-11-10"),
     ];
     for (name, value) in changed {
         pairs.iter_mut().find(|(known, _)| known == name).unwrap().1 = value;
@@ -181,9 +210,17 @@ async fn the_page_abolishes_seals_with_two_people() {
         let post = async |second: &str, password: &str, csv: &str| {
             let text = |name: &'static str, value: &'static str| (name, None, value.as_bytes());
             let parts = [
-                text("act", "abolish"), text("number", "示府〔2020〕63号"), text("government", "示例县人民政府"), text("date", "2020-08-26"),
-                text("at", "2021-01-01T00:00"), text("reason", "相对集中行政许可权"), text("successor", BUREAU_SEAL), text("seals", ""),
-                ("csv", Some("seals.csv"), csv.as_bytes()), ("second_id", None, second.as_bytes()), ("second_password", None, password.as_bytes()),
+                text("act", "abolish"),
+                text("number", "示府〔2020〕63号"),
+                text("government", "示例县人民政府"),
+                text("date", "2020-08-26"),
+                text("at", "2021-01-01T00:00"),
+                text("reason", "相对集中行政许可权"),
+                text("successor", BUREAU_SEAL),
+                text("seals", ""),
+                ("csv", Some("seals.csv"), csv.as_bytes()),
+                ("second_id", None, second.as_bytes()),
+                ("second_password", None, password.as_bytes()),
             ];
             admin.post_parts("/abolish", &parts).await
         };
@@ -194,7 +231,12 @@ async fn the_page_abolishes_seals_with_two_people() {
             ("admin-2", PASSWORD, "", "请列出要废止的印章"),
         ] {
             let page = post(second, password, csv).await;
-            assert!((400..500).contains(&page.status) && page.text().contains(words), "{words}: {} {}", page.status, page.text());
+            assert!(
+                (400..500).contains(&page.status) && page.text().contains(words),
+                "{words}: {} {}",
+                page.status,
+                page.text()
+            );
         }
         let done = post("admin-2", PASSWORD, &csv).await;
         assert!(done.status == 200 && done.text().contains("1枚印章"), "{}", done.text());
@@ -215,8 +257,15 @@ async fn the_page_gives_and_takes_back_a_grant() {
         let store = &doors.bureau.desk.store;
         let grant = async |until: &str| {
             let pairs = [
-                ("seal", BUREAU_SEAL), ("officer", "produce"), ("items", ITEM), ("from", "2026-01-01"), ("until", until), ("given_by", "局长"),
-                ("document", "授〔2026〕2号"), ("second_id", "admin-2"), ("second_password", PASSWORD),
+                ("seal", BUREAU_SEAL),
+                ("officer", "produce"),
+                ("items", ITEM),
+                ("from", "2026-01-01"),
+                ("until", until),
+                ("given_by", "局长"),
+                ("document", "授〔2026〕2号"),
+                ("second_id", "admin-2"),
+                ("second_password", PASSWORD),
             ];
             admin.post_form("/grants", &pairs).await
         };
@@ -260,9 +309,19 @@ async fn every_page_can_be_read_aloud() {
             }
             let controls = ["<input ", "<select ", "<textarea "].into_iter().flat_map(|tag| html.split(tag).skip(1));
             for control in controls.map(|rest| rest.split('>').next().unwrap()).filter(|one| !one.contains("hidden")) {
-                let id = control.split("id=\"").nth(1).unwrap_or_else(|| panic!("no id: {control}")).split('"').next().unwrap();
+                let id = control
+                    .split("id=\"")
+                    .nth(1)
+                    .unwrap_or_else(|| panic!("no id: {control}"))
+                    .split('"')
+                    .next()
+                    .unwrap();
                 assert_eq!(html.matches(&format!("for=\"{id}\">")).count(), 1, "one label for {id} in {path}");
-                for described in control.split("aria-describedby=\"").skip(1).flat_map(|rest| rest.split('"').next().unwrap().split(' ')) {
+                for described in control
+                    .split("aria-describedby=\"")
+                    .skip(1)
+                    .flat_map(|rest| rest.split('"').next().unwrap().split(' '))
+                {
                     assert!(html.contains(&format!("id=\"{described}\"")), "{described} in {path}");
                 }
             }

@@ -19,7 +19,10 @@ async fn a_token_opens_what_its_scopes_and_its_officers_duties_allow() {
         let nobody = doors.staff();
         assert_eq!(nobody.post_json("/api/v1/licences", &licence).await.status, 401);
         let answer = nobody.clone().with_token("guess").post_json("/api/v1/licences", &licence).await;
-        assert_eq!((answer.status, answer.problem().as_str(), answer.header("www-authenticate")), (401, "http.signed-out", "Bearer"));
+        assert_eq!(
+            (answer.status, answer.problem().as_str(), answer.header("www-authenticate")),
+            (401, "http.signed-out", "Bearer")
+        );
         // A browser's session is nothing to the API, and a token nothing to the pages.
         let signed_in = doors.signed_in("admin-1").await;
         assert_eq!(signed_in.get("/api/v1/ledger").await.status, 401);
@@ -31,9 +34,16 @@ async fn a_token_opens_what_its_scopes_and_its_officers_duties_allow() {
         let answer = nobody.clone().with_token(&supervise).post_json("/api/v1/licences", &licence).await;
         assert_eq!((answer.status, answer.problem().as_str()), (403, "http.scope"));
         let answer = nobody.clone().with_token(&supervise).get("/api/v1/ledger").await;
-        assert_eq!((answer.status, answer.problem().as_str(), answer.json()["rule"].as_u64()), (403, "officer.duty".into(), Some(5)), "scope without duty");
+        assert_eq!(
+            (answer.status, answer.problem().as_str(), answer.json()["rule"].as_u64()),
+            (403, "officer.duty".into(), Some(5)),
+            "scope without duty"
+        );
         let administer = doors.token("chief", &[Scope::Administer]).await;
-        assert_eq!(nobody.clone().with_token(&administer).send("DELETE", "/api/v1/grants/g-chief", "", &[]).await.status, 403);
+        assert_eq!(
+            nobody.clone().with_token(&administer).send("DELETE", "/api/v1/grants/g-chief", "", &[]).await.status,
+            403
+        );
         doors.later(Duration::days(31));
         assert_eq!(nobody.with_token(&all).get("/api/v1/ledger").await.status, 401, "expired");
     })
@@ -63,7 +73,12 @@ async fn a_program_issues_ends_and_fetches() {
         };
         for (request, status, id, rule) in [
             (change("/decision/holder/name", json!("另一家店")), 409, "issue.number-in-use", None),
-            (change("/decision", json!(decision("许准〔2020〕1号", TRANSFER - Duration::DAY))), 422, "item.accepted-before-transfer", Some(1)),
+            (
+                change("/decision", json!(decision("许准〔2020〕1号", TRANSFER - Duration::DAY))),
+                422,
+                "item.accepted-before-transfer",
+                Some(1),
+            ),
             (change("/seal", json!("123")), 400, "http.json", None),
             (change("/template", json!("none")), 404, "", None),
             (json!({ "decision": 1 }), 400, "http.json", None),

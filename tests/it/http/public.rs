@@ -31,10 +31,28 @@ async fn the_register_answers_the_corner_cases_of_rules_1_and_2() {
         };
         // The transfer is at 2020-08-01T00:00+08:00, the abolition at 2021-01-01T00:00+08:00.
         for (seal, accepted, at, verdict, id) in [
-            (DEPARTMENT_SEAL, "2020-07-31T23:59:59%2B08:00", "2020-12-31T15:59:59Z", "good", "register.good-before-abolition"),
+            (
+                DEPARTMENT_SEAL,
+                "2020-07-31T23:59:59%2B08:00",
+                "2020-12-31T15:59:59Z",
+                "good",
+                "register.good-before-abolition",
+            ),
             (DEPARTMENT_SEAL, "2020-07-31T23:59:59+08:00", "2020-12-31T16:00:00Z", "not-good", "seal.abolished"),
-            (DEPARTMENT_SEAL, "2020-08-01T00:00:00+08:00", "2020-09-01T00:00:00Z", "not-good", "item.accepted-after-transfer"),
-            (BUREAU_SEAL, "2020-07-31T23:59:59+08:00", "2020-09-01T00:00:00Z", "not-good", "item.accepted-before-transfer"),
+            (
+                DEPARTMENT_SEAL,
+                "2020-08-01T00:00:00+08:00",
+                "2020-09-01T00:00:00Z",
+                "not-good",
+                "item.accepted-after-transfer",
+            ),
+            (
+                BUREAU_SEAL,
+                "2020-07-31T23:59:59+08:00",
+                "2020-09-01T00:00:00Z",
+                "not-good",
+                "item.accepted-before-transfer",
+            ),
             (BUREAU_SEAL, "2020-08-01T00:00:00+08:00", "2021-09-01T00:00:00Z", "good", "register.good"),
         ] {
             let found = ask(seal, accepted, at).await;
@@ -42,7 +60,10 @@ async fn the_register_answers_the_corner_cases_of_rules_1_and_2() {
         }
         let path = format!("/api/v1/seals/{BUREAU_SEAL}/status?item={ITEM}");
         assert_eq!(doors.public().get(&path).await.json()["verdict"], "not-enough");
-        let page = doors.public().page(&format!("/register/{DEPARTMENT_SEAL}?item={ITEM}&accepted=2020-07-31T10:00&at=2020-12-31T10:00")).await;
+        let page = doors
+            .public()
+            .page(&format!("/register/{DEPARTMENT_SEAL}?item={ITEM}&accepted=2020-07-31T10:00&at=2020-12-31T10:00"))
+            .await;
         assert!(page.text().contains("notice good") && page.text().contains("其后废止不影响"), "{}", page.text());
     })
     .await;
@@ -57,7 +78,12 @@ async fn questions_that_cannot_be_answered_are_problems() {
             ("/api/v1/seals/51322100009999".to_owned(), 404, "http.no-seal", None),
             ("/api/v1/seals/abc".to_owned(), 404, "http.no-seal", None),
             (format!("/api/v1/seals/{BUREAU_SEAL}/status?at=yesterday"), 400, "http.time", None),
-            (format!("/api/v1/seals/{BUREAU_SEAL}/status?item=B-1&accepted=2021-01-01"), 422, "item.not-on-the-list", Some(6)),
+            (
+                format!("/api/v1/seals/{BUREAU_SEAL}/status?item=B-1&accepted=2021-01-01"),
+                422,
+                "item.not-on-the-list",
+                Some(6),
+            ),
             ("/api/v1/seals?limit=x".to_owned(), 400, "http.bad-request", None),
             ("/api/v1/seals?owner=1".to_owned(), 400, "authority.uscc-length", None),
             ("/api/v1/licences/1.2.3".to_owned(), 400, "licence.identifier-shape", None),
@@ -139,7 +165,8 @@ async fn anyone_verifies_a_licence() {
     on_both("http_verify", async |database| {
         let doors = Doors::open(database).await;
         let bureau = &doors.bureau;
-        let issued = issue(&bureau.desk, &bureau.chief, licence("许准〔2026〕1号", NOW - Duration::days(3)), NOW).await.unwrap();
+        let issued =
+            issue(&bureau.desk, &bureau.chief, licence("许准〔2026〕1号", NOW - Duration::days(3)), NOW).await.unwrap();
         let pdf = bureau.desk.store.document(&issued.document).await.unwrap().unwrap().bytes;
         let client = doors.public();
         let answer = client.send("POST", "/api/v1/verifications", "application/pdf", &pdf).await;
@@ -163,7 +190,10 @@ async fn anyone_verifies_a_licence() {
             assert!(page.text().contains(words), "{words}");
         }
 
-        assert_eq!(client.send("POST", "/api/v1/verifications", "application/pdf", b"no pdf").await.json()["indication"], "INDETERMINATE");
+        assert_eq!(
+            client.send("POST", "/api/v1/verifications", "application/pdf", b"no pdf").await.json()["indication"],
+            "INDETERMINATE"
+        );
         let answer = client.send("POST", "/api/v1/verifications", "image/png", &pdf).await;
         assert_eq!((answer.status, answer.problem().as_str()), (415, "http.media-type"));
         let answer = client.post_parts("/api/v1/verifications", &[("other", None, b"x")]).await;
@@ -199,7 +229,8 @@ async fn a_licence_shows_its_public_part_and_no_more() {
     on_both("http_licence", async |database| {
         let doors = Doors::open(database).await;
         let bureau = &doors.bureau;
-        let issued = issue(&bureau.desk, &bureau.chief, licence("许准〔2026〕1号", NOW - Duration::days(3)), NOW).await.unwrap();
+        let issued =
+            issue(&bureau.desk, &bureau.chief, licence("许准〔2026〕1号", NOW - Duration::days(3)), NOW).await.unwrap();
         let mut request = licence("许准〔2026〕2号", NOW - Duration::days(3));
         request.decision.holder.name = "王<b>小明".into();
         request.decision.holder.code = "513221199001011234".into();
@@ -213,7 +244,10 @@ async fn a_licence_shows_its_public_part_and_no_more() {
         let identifier = private.identifier.unwrap();
         let answer = client.get(&format!("/api/v1/licences/{identifier}")).await;
         assert!(!answer.text().contains("小明") && !answer.text().contains("19900101"), "{}", answer.text());
-        assert_eq!((&answer.json()["holder"], &answer.json()["holder_code"]), (&json!("王＊＊＊＊＊"), &json!("51**************34")));
+        assert_eq!(
+            (&answer.json()["holder"], &answer.json()["holder_code"]),
+            (&json!("王＊＊＊＊＊"), &json!("51**************34"))
+        );
         let page = client.page(&format!("/licences/{identifier}")).await.text();
         assert!(page.contains("王＊＊＊＊＊") && page.contains("有效") && !page.contains("小明"), "{page}");
         doors.later(Duration::days(6 * 365));
@@ -227,12 +261,31 @@ async fn a_legend_is_never_markup() {
     on_both("http_markup", async |database| {
         let doors = Doors::open(database).await;
         let evil = "<script>alert(1)</script>\"'><img src=x>";
-        let step = SealEvent { kind: SealEventKind::Activated, at: ACTIVATED, document: evil.into(), reason: evil.into(), successor: None, items: vec![] };
+        let step = SealEvent {
+            kind: SealEventKind::Activated,
+            at: ACTIVATED,
+            document: evil.into(),
+            reason: evil.into(),
+            successor: None,
+            items: vec![],
+        };
         let life = Life::replay([step]).unwrap();
         let owner = yinxin::authority::Uscc::parse(BUREAU).unwrap();
-        let seal = Seal { number: number("51322100000777"), owner, owner_name: evil.into(), legend: evil.into(), kind: SealKind::Approval, life };
+        let seal = Seal {
+            number: number("51322100000777"),
+            owner,
+            owner_name: evil.into(),
+            legend: evil.into(),
+            kind: SealKind::Approval,
+            life,
+        };
         doors.bureau.desk.store.add_seal(&seal, &json!({}), &person("admin-1"), &person("admin-2"), NOW).await.unwrap();
-        for path in ["/register", "/register/51322100000777", "/register?q=%3Cscript%3Ealert(1)%3C/script%3E", "/register/51322100000777?at=%22%3E%3Cscript%3Ealert(1)"] {
+        for path in [
+            "/register",
+            "/register/51322100000777",
+            "/register?q=%3Cscript%3Ealert(1)%3C/script%3E",
+            "/register/51322100000777?at=%22%3E%3Cscript%3Ealert(1)",
+        ] {
             let page = doors.public().page(path).await.text();
             assert!(!page.contains("<script") && !page.contains("<img src=x"), "{path}: {page}");
             assert!(page.contains("&#60;script"), "{path}: {page}");
@@ -255,7 +308,10 @@ async fn lists_and_certificates_are_fetched_and_kept() {
             let crl = client.get(&path).await;
             assert_eq!((crl.status, crl.header("content-type")), (200, "application/pkix-crl"));
             assert_eq!(crl.body, filed.crl);
-            assert!(crl.header("cache-control").starts_with("public, max-age=") && crl.header("last-modified").ends_with(" GMT"));
+            assert!(
+                crl.header("cache-control").starts_with("public, max-age=")
+                    && crl.header("last-modified").ends_with(" GMT")
+            );
             let etag = crl.header("etag").to_owned();
             let again = client.clone().also(&format!("If-None-Match: {etag}")).get(&path).await;
             assert_eq!((again.status, again.body.len(), again.header("etag")), (304, 0, etag.as_str()));
