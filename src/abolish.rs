@@ -70,10 +70,7 @@ pub async fn abolish(
 ) -> Result<Abolished, FlowError> {
     let order = AbolitionOrder::read(request)?;
     check_two_administrators(by, second)?;
-    desk.store.record_abolition(&order, &by.id, &second.id, now).await?;
-    for (seal, entry) in &custody {
-        desk.store.add_custody(seal, entry, &by.id, now).await?;
-    }
+    desk.store.record_abolition(&order, &custody, &by.id, &second.id, now).await?;
     let authority =
         Authority { store: desk.store.clone(), keyring: desk.keyring.clone(), public_url: desk.public_url.clone() };
     let revoked = authority.refresh(by.id.as_str(), now).await?;

@@ -321,7 +321,7 @@ impl LicenceAnswer {
 impl VersionAnswer {
     fn of(filed: &FiledLicence) -> Self {
         let version = &filed.licence.version;
-        let until = version.valid_until.map_or_else(|| "长期".to_owned(), |until| day_before(until));
+        let until = version.valid_until.map_or_else(|| "长期".to_owned(), day_before);
         Self {
             identifier: version.identifier.to_string(),
             act: version.act.as_str(),

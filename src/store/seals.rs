@@ -292,10 +292,11 @@ impl Store {
             .transpose()
     }
 
-    /// Closes (or reopens) every seal of an order in one transaction: all or none.
+    /// Closes (or reopens) every seal of an order and takes them into custody in one transaction: all or none.
     pub async fn record_abolition(
         &self,
         order: &AbolitionOrder,
+        custody: &[(SealNumber, CustodyEntry)],
         by: &OfficerId,
         confirmed_by: &OfficerId,
         now: OffsetDateTime,
@@ -314,6 +315,9 @@ impl Store {
             .map_err(|e| already(e, "store.abolition", "该文号的决定已登记；如需更正，请以新的决定办理", "an order with this number is already recorded; a correction is a new order"))?;
         for seal in &written.seals {
             append_event(&mut tx, &seal.number, &order.event(seal), by, confirmed_by, now).await?;
+        }
+        for (number, entry) in custody {
+            append_custody(&mut tx, number, entry, by, now).await?;
         }
         Ok(tx.commit().await?)
     }
@@ -346,30 +350,7 @@ impl Store {
         now: OffsetDateTime,
     ) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
-        touch(&mut tx, number).await?;
-        let seal = seal_in(&mut tx, number).await?;
-        let rows = sqlx::query(CUSTODY).bind(number.as_str()).fetch_all(&mut *tx).await?;
-        let earlier: Vec<CustodyEntry> =
-            rows.iter().map(|row| Reading("custody_entry", row).json("entry")).collect::<Result<_, _>>()?;
-        entry.check(&seal, &earlier)?;
-        sqlx::query("INSERT INTO custody_entry (seal, position, at, entry, recorded_at, recorded_by) VALUES ($1, $2, $3, $4, $5, $6)")
-            .bind(number.as_str())
-            .bind(i64::try_from(earlier.len()).unwrap_or(i64::MAX))
-            .bind(micros(entry.at))
-            .bind(to_json(entry)?)
-            .bind(micros(now))
-            .bind(by.as_str())
-            .execute(&mut *tx)
-            .await?;
-        audit(
-            &mut tx,
-            now,
-            by.as_str(),
-            "seal.custody",
-            number.as_str(),
-            &serde_json::json!({ "kind": entry.kind, "container": entry.container }),
-        )
-        .await?;
+        append_custody(&mut tx, number, entry, by, now).await?;
         Ok(tx.commit().await?)
     }
 
@@ -401,6 +382,34 @@ async fn add_transfer(
         .execute(&mut **tx)
         .await?;
     Ok(())
+}
+
+async fn append_custody(
+    tx: &mut Transaction<'static, Any>,
+    number: &SealNumber,
+    entry: &CustodyEntry,
+    by: &OfficerId,
+    now: OffsetDateTime,
+) -> Result<(), StoreError> {
+    touch(tx, number).await?;
+    let seal = seal_in(tx, number).await?;
+    let rows = sqlx::query(CUSTODY).bind(number.as_str()).fetch_all(&mut **tx).await?;
+    let earlier: Vec<CustodyEntry> =
+        rows.iter().map(|row| Reading("custody_entry", row).json("entry")).collect::<Result<_, _>>()?;
+    entry.check(&seal, &earlier)?;
+    sqlx::query(
+        "INSERT INTO custody_entry (seal, position, at, entry, recorded_at, recorded_by) VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(number.as_str())
+    .bind(i64::try_from(earlier.len()).unwrap_or(i64::MAX))
+    .bind(micros(entry.at))
+    .bind(to_json(entry)?)
+    .bind(micros(now))
+    .bind(by.as_str())
+    .execute(&mut **tx)
+    .await?;
+    let detail = serde_json::json!({ "kind": entry.kind, "container": entry.container });
+    audit(tx, now, by.as_str(), "seal.custody", number.as_str(), &detail).await
 }
 
 /// Locks the seal's row against orders in flight and makes their facts stale.

@@ -10,4 +10,5 @@ mod http;
 mod issue;
 mod pdf_corpus;
 mod pdf_seal;
+mod store;
 mod verify;

@@ -36,7 +36,7 @@ async fn a_token_opens_what_its_scopes_and_its_officers_duties_allow() {
         let answer = nobody.clone().with_token(&supervise).get("/api/v1/ledger").await;
         assert_eq!(
             (answer.status, answer.problem().as_str(), answer.json()["rule"].as_u64()),
-            (403, "officer.duty".into(), Some(5)),
+            (403, "officer.duty", Some(5)),
             "scope without duty"
         );
         let administer = doors.token("chief", &[Scope::Administer]).await;
@@ -187,7 +187,7 @@ async fn seals_are_administered_by_two() {
         assert_eq!(alone.post_json(&custody, &entry).await.status, 204);
         let one = json!({ "kind": "opened", "at": "2021-02-04T02:00:00Z", "handed_over_by": "周", "received_by": "周", "place": "档案室", "container": "封2021-01" });
         let refused = alone.post_json(&custody, &one).await;
-        assert_eq!((refused.status, refused.problem().as_str(), refused.json()["rule"].as_u64()), (422, "custody.two-people".into(), Some(4)));
+        assert_eq!((refused.status, refused.problem().as_str(), refused.json()["rule"].as_u64()), (422, "custody.two-people", Some(4)));
         let page = doors.public().page(&format!("/register/{DEPARTMENT_SEAL}")).await.text();
         assert!(page.contains("封2021-01") && !page.contains("周"), "the public sees where and not who: {page}");
         assert!(page.contains(&format!("/register/{BUREAU_SEAL}")), "the successor");

@@ -1,0 +1,133 @@
+//! Documents per CPU-second for each stage of ISSUE and VERIFY, and end to end through SQLite, beside pyHanko sealing
+//! the same page in the same run. Figures are printed, never asserted. `--seconds N` sets the time for each line.
+#![expect(clippy::unwrap_used, reason = "a benchmark ends at the first thing that is not so")]
+#![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Instant;
+
+use time::Duration;
+use yinxin::issue::issue;
+use yinxin::pdf::seal::{Certification, Place, SealPlan, prepare};
+use yinxin::verify::{Evidence, judge};
+
+#[path = "../tests/it/bureau.rs"]
+#[expect(dead_code, reason = "the stories' bureau, of which a benchmark needs a part")]
+mod bureau;
+mod db {
+    /// As the stories' bureau knows a database.
+    pub struct Database {
+        pub url: String,
+    }
+}
+
+use bureau::{Bureau, NOW, licence};
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    let seconds =
+        arguments.iter().position(|a| a == "--seconds").and_then(|i| arguments.get(i + 1)?.parse().ok()).unwrap_or(3.0);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let database = db::Database { url: format!("sqlite:{}", folder.path().join("bench.sqlite").display()) };
+    let bureau = runtime.block_on(Bureau::found(&database, folder.path()));
+    let desk = &bureau.desk;
+
+    let request = licence("许准〔2026〕0号", NOW - Duration::days(3));
+    let mut data = request.data.clone();
+    let draft = desk.renderer.render(&request.template, &data, "bench", NOW).unwrap();
+    let seal = runtime.block_on(desk.store.seal(&request.seal)).unwrap().unwrap();
+    let parts = runtime.block_on(desk.parts(&seal, None)).unwrap();
+    let place = Place { page: draft.seal_place.page - 1, centre_mm: draft.seal_place.centre_mm };
+    let plan = SealPlan {
+        appearance: &parts.appearance,
+        place,
+        signer_name: "示例县行政审批局",
+        reason: "bench",
+        location: "",
+        at: NOW,
+        certify: Some(Certification::FormsAndSignatures),
+        reserve: parts.room,
+    };
+    let first = runtime.block_on(issue(desk, &bureau.chief, request.clone(), NOW)).unwrap();
+    let sealed = runtime.block_on(desk.store.document(&first.document)).unwrap().unwrap().bytes;
+    let trust = Arc::new(runtime.block_on(yinxin::verify::gather::house_trust(&desk.store)).unwrap());
+
+    println!("{:<44} {:>12} {:>12}", "食品经营许可证, one page", "per CPU-s", "CPU ms each");
+    let mut n = 0u64;
+    line("render (Typst, PDF/A-3b)", seconds, || {
+        n += 1;
+        data["operator_name"] = format!("示例餐饮店第{n}号").into();
+        desk.renderer.render(&request.template, &data, "bench", NOW).unwrap();
+    });
+    line("prepare (update over the tail, digest)", seconds, || {
+        prepare(&draft.pdf, &plan).unwrap();
+    });
+    line("verify (open, judge with the house's trust)", seconds, || {
+        judge(&Evidence::open("bench", sealed.clone(), trust.clone(), NOW));
+    });
+    line("end to end (decision to stored, SQLite FULL)", seconds, || {
+        n += 1;
+        let request = licence(&format!("许准〔2026〕{n}号"), NOW - Duration::days(3));
+        runtime.block_on(issue(desk, &bureau.chief, request, NOW)).unwrap();
+    });
+    println!(
+        "sealing alone (key, CMS, self-check, two commits) is end to end less render; soft P-256 key, draft {} kB",
+        draft.pdf.len() / 1024
+    );
+    pyhanko(folder.path(), &draft.pdf, seconds);
+}
+
+/// Repeats `work` for some seconds and prints it by the process' own CPU time.
+fn line(what: &str, seconds: f64, mut work: impl FnMut()) {
+    for _ in 0..3 {
+        work();
+    }
+    let (start, before) = (Instant::now(), cpu_seconds("self"));
+    let mut times = 0;
+    while start.elapsed().as_secs_f64() < seconds {
+        work();
+        times += 1;
+    }
+    print_line(what, f64::from(times), cpu_seconds("self") - before);
+}
+
+fn print_line(what: &str, times: f64, cpu: f64) {
+    println!("{what:<44} {:>12.0} {:>12.3}", times / cpu, cpu / times * 1e3);
+}
+
+/// User and system time from /proc/PID/stat, fields 14 and 15, in ticks of 1/100 s (proc(5)).
+fn cpu_seconds(pid: &str) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
+}
+
+/// pyHanko on the same draft with a P-256 key, in one process, as many times as fit.
+fn pyhanko(folder: &Path, draft: &[u8], seconds: f64) {
+    let Ok(peers) = std::env::var("YINXIN_PEERS").map(PathBuf::from) else {
+        println!("pyHanko: left out (YINXIN_PEERS is unset; scripts/bench sets it)");
+        return;
+    };
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = rcgen::CertificateParams::new(vec!["bench.example".into()]).unwrap().self_signed(&key).unwrap();
+    std::fs::write(folder.join("draft.pdf"), draft).unwrap();
+    std::fs::write(folder.join("key.pem"), key.serialize_pem()).unwrap();
+    std::fs::write(folder.join("cert.pem"), certificate.pem()).unwrap();
+    std::fs::write(folder.join("seal.py"), include_str!("pyhanko_seal.py")).unwrap();
+    let output =
+        Command::new(peers.join("bin/python")).current_dir(folder).arg("seal.py").arg(seconds.to_string()).output();
+    match output {
+        Ok(output) if output.status.success() => {
+            let text = String::from_utf8_lossy(&output.stdout);
+            let figures: Vec<f64> = text.split_whitespace().filter_map(|w| w.parse().ok()).collect();
+            if let [times, cpu] = figures[..] {
+                print_line("pyHanko: seal the same page", times, cpu);
+            }
+        }
+        Ok(output) => println!("pyHanko: failed: {}", String::from_utf8_lossy(&output.stderr)),
+        Err(error) => println!("pyHanko: not run: {error}"),
+    }
+}
