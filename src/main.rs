@@ -37,7 +37,7 @@ fn now() -> OffsetDateTime {
 
 /// To the error stream: quiet for a command, one line a request when serving, as JSON where no person is looking.
 fn log(serving: bool) {
-    let quiet = if serving { "info,sqlx=warn" } else { "warn" };
+    let quiet = if serving { "info,sqlx=warn,certval=warn" } else { "warn" };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(quiet));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if serving && !std::io::stderr().is_terminal() {

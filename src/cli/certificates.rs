@@ -110,7 +110,8 @@ pub(super) async fn ca(rooms: &Rooms, command: CaCommand, now: OffsetDateTime) -
     match command {
         CaCommand::Init { organisation, algorithm } => {
             let made = rooms.authority().await?.init(&organisation, algorithm.key(), "service", now).await?;
-            let serials: Vec<_> = made.iter().map(|ca| serde_json::json!({ "label": ca.label, "serial": ca.serial })).collect();
+            let serials: Vec<_> =
+                made.iter().map(|ca| serde_json::json!({ "label": ca.label, "serial": ca.serial })).collect();
             rooms.say("证书机构已建立", "the certificate authorities were made", &serials.into());
         }
         CaCommand::Export { dir } => {
@@ -233,7 +234,11 @@ pub(super) async fn seal(rooms: &Rooms, command: SealCommand, now: OffsetDateTim
             let (store, renderer) = (rooms.store().await?, rooms.renderer().await?);
             let filed = filed_seal(&store, &number).await?;
             write_file(&svg, desk::impression(&renderer, &filed.impression)?.to_svg().as_bytes())?;
-            rooms.say(&format!("印模已写入 {}", svg.display()), "impression written", &serde_json::json!({ "file": svg }));
+            rooms.say(
+                &format!("印模已写入 {}", svg.display()),
+                "impression written",
+                &serde_json::json!({ "file": svg }),
+            );
         }
     }
     Ok(())

@@ -1,11 +1,335 @@
-//! `yinxin doctor`.
+//! `yinxin doctor`: everything the service stands on, one line each, with what to do about it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::Clock;
-use super::trouble::Trouble;
+use time::{Duration, OffsetDateTime};
 
-pub(super) async fn run(_config: Option<&Path>, _json: bool, _clock: Clock) -> Result<ExitCode, Trouble> {
-    Ok(ExitCode::SUCCESS)
+use super::Clock;
+use super::certificates::read_trust;
+use super::rooms::{Rooms, print};
+use super::trouble::Trouble;
+use crate::config;
+use crate::keys::Keyring;
+use crate::message::Message;
+use crate::pki::certificate::Certificate;
+use crate::seal::SealStatus;
+use crate::store::{SealFilter, Store};
+
+/// A certificate that ends within this wants a successor: an outside authority takes some weeks.
+const ENDS_SOON: Duration = Duration::days(60);
+/// A year before this program was written, or long after it will be forgotten, is a clock that lost its battery.
+const SANE_YEARS: std::ops::Range<i32> = 2026..2076;
+/// Free space that a year of a county's documents takes (110,000 of 120 kB), and below which writing soon fails, MiB.
+const ROOM_MIB: (u64, u64) = (13 * 1024, 512);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Level {
+    Ok,
+    Warn,
+    Fail,
+}
+
+#[derive(Debug, serde::Serialize)]
+struct Finding {
+    level: Level,
+    #[serde(flatten)]
+    message: Message,
+}
+
+/// The findings, in the order in which they were made.
+#[derive(Debug, Default)]
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn add(&mut self, level: Level, id: &'static str, zh: impl Into<String>, en: impl Into<String>) {
+        self.0.push(Finding { level, message: Message::new(id, zh, en) });
+    }
+
+    fn fail(&mut self, message: Message) {
+        self.0.push(Finding { level: Level::Fail, message });
+    }
+}
+
+/// Looks at everything it can reach; exits 1 where anything failed.
+pub(super) async fn run(config: Option<&Path>, json: bool, clock: Clock) -> Result<ExitCode, Trouble> {
+    let mut findings = Findings::default();
+    match Rooms::of(config, json) {
+        Err(Trouble(message)) => findings.fail(message),
+        Ok(rooms) => examine(&rooms, &mut findings, clock()).await,
+    }
+    for finding in &findings.0 {
+        let mark = match finding.level {
+            Level::Ok => "✓ ok  ",
+            Level::Warn => "! warn",
+            Level::Fail => "✗ fail",
+        };
+        print(&match json {
+            true => serde_json::to_string(finding).unwrap_or_default(),
+            false => format!("{mark} {}", finding.message),
+        });
+    }
+    let failed = findings.0.iter().any(|finding| finding.level == Level::Fail);
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+async fn examine(rooms: &Rooms, findings: &mut Findings, now: OffsetDateTime) {
+    match rooms.settings.mode {
+        config::Mode::Trial => findings.add(
+            Level::Warn,
+            "doctor.trial",
+            "设置可读；当前为试运行（mode = \"trial\"）",
+            "settings read; this is a trial (mode = \"trial\")",
+        ),
+        config::Mode::Production => {
+            findings.add(Level::Ok, "doctor.production", "设置可读；正式运行", "settings read; production")
+        }
+    }
+    clock(rooms, findings, now);
+    disk(rooms, findings);
+    match rooms.renderer().await {
+        Err(Trouble(message)) => findings.fail(message),
+        Ok(renderer) => {
+            let names: Vec<_> = renderer.templates().iter().map(|t| t.title_zh()).collect();
+            let count = names.len();
+            findings.add(
+                Level::Ok,
+                "doctor.templates",
+                format!("字体齐全；模板{count}个：{}", names.join("、")),
+                format!("fonts are there; {count} template(s) read"),
+            );
+        }
+    }
+    match read_trust(&rooms.settings.verify.trust) {
+        Err(Trouble(message)) => findings.fail(message),
+        Ok(trust) => {
+            let count = trust.anchors.len();
+            findings.add(
+                Level::Ok,
+                "doctor.trust",
+                format!("另外信任的根证书{count}张"),
+                format!("{count} further trusted root(s)"),
+            );
+        }
+    }
+    let keyring = match rooms.keyring().await {
+        Err(Trouble(message)) => {
+            findings.fail(message);
+            None
+        }
+        Ok(keyring) => {
+            keys(&keyring, findings);
+            Some(keyring)
+        }
+    };
+    match rooms.store().await {
+        Err(Trouble(message)) => findings.fail(message),
+        Ok(store) => {
+            findings.add(
+                Level::Ok,
+                "doctor.store",
+                "数据库可用，结构与程序相符",
+                "the database answers and its schema is this program's",
+            );
+            if let Err(Trouble(message)) = filed(&store, keyring.as_deref(), findings, now).await {
+                findings.fail(message);
+            }
+        }
+    }
+}
+
+/// Sane by itself, and not behind what was last written here.
+fn clock(rooms: &Rooms, findings: &mut Findings, now: OffsetDateTime) {
+    if !SANE_YEARS.contains(&now.year()) {
+        return findings.add(
+            Level::Fail,
+            "doctor.clock",
+            format!("系统时间为{}年，请校准时钟", now.year()),
+            format!("the clock says {}; set it", now.year()),
+        );
+    }
+    let written =
+        data_file(rooms).and_then(|file| std::fs::metadata(file).ok()?.modified().ok()).map(OffsetDateTime::from);
+    if written.is_some_and(|written| written > now + Duration::MINUTE) {
+        return findings.add(
+            Level::Fail,
+            "doctor.clock-behind",
+            "系统时间早于数据库文件的最后修改时间，请校准时钟后再用印",
+            "the clock is behind the database file's last change; set it before anything is sealed",
+        );
+    }
+    findings.add(
+        Level::Ok,
+        "doctor.clock",
+        format!("系统时间 {now}"),
+        "the clock is plausible; whether it is right only a time service can say",
+    );
+}
+
+fn data_file(rooms: &Rooms) -> Option<PathBuf> {
+    match &rooms.settings.store {
+        config::Store::Sqlite { file } => Some(file.clone()),
+        config::Store::Postgres { .. } => None,
+    }
+}
+
+/// Room where the database lies, or here where it is elsewhere. `df` is in every Debian's coreutils.
+fn disk(rooms: &Rooms, findings: &mut Findings) {
+    let place = data_file(rooms).and_then(|file| file.ancestors().skip(1).find(|p| p.is_dir()).map(Path::to_path_buf));
+    let place = place.unwrap_or_else(|| PathBuf::from("."));
+    let df = std::process::Command::new("df").args(["--output=avail", "-BM", "--"]).arg(&place).output();
+    let free = df.ok().and_then(|df| {
+        let text = String::from_utf8(df.stdout).ok()?;
+        text.lines().nth(1)?.trim().trim_end_matches('M').parse::<u64>().ok()
+    });
+    let (wanted, least) = ROOM_MIB;
+    let Some(free) = free else {
+        return findings.add(
+            Level::Warn,
+            "doctor.disk-unknown",
+            "无法得知磁盘余量",
+            "free disk space could not be read",
+        );
+    };
+    let level = if free < least {
+        Level::Fail
+    } else if free < wanted {
+        Level::Warn
+    } else {
+        Level::Ok
+    };
+    let todo = if level == Level::Ok { ("", "") } else { ("，请清理或扩容", "; make room") };
+    findings.add(level, "doctor.disk", format!("磁盘余量 {free} MiB{}", todo.0), format!("{free} MiB free{}", todo.1));
+}
+
+/// Each key signs a test message.
+fn keys(keyring: &Keyring, findings: &mut Findings) {
+    for warning in keyring.warnings() {
+        findings.0.push(Finding { level: Level::Warn, message: warning });
+    }
+    match keyring.check() {
+        Err(error) => findings.fail(error.message()),
+        Ok(checks) => {
+            for check in checks {
+                match check.outcome {
+                    Err(error) => findings.fail(error.message()),
+                    Ok(facts) => {
+                        let (name, label) = (facts.algorithm.name(), &check.label);
+                        let copyable = if facts.copyable {
+                            ("可复制", "can be copied")
+                        } else {
+                            ("不可导出", "cannot be exported")
+                        };
+                        findings.add(
+                            Level::Ok,
+                            "doctor.key",
+                            format!("密钥 {label}（{name}，{}）试签通过", copyable.0),
+                            format!("key {label} ({name}, {}) signed a test message", copyable.1),
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What is filed: certificates and their ends, keys to them, lists, interrupted orders.
+async fn filed(
+    store: &Store,
+    keyring: Option<&Keyring>,
+    findings: &mut Findings,
+    now: OffsetDateTime,
+) -> Result<(), Trouble> {
+    let newest = store.audit_events(1).await?;
+    if newest.first().is_some_and(|event| event.at > now + Duration::MINUTE) {
+        findings.add(
+            Level::Fail,
+            "doctor.clock-behind",
+            "系统时间早于最近的审计记录，请校准时钟后再用印",
+            "the clock is behind the newest audit event; set it before anything is sealed",
+        );
+    }
+    let authorities = store.ca_certificates().await?;
+    if authorities.is_empty() {
+        findings.add(
+            Level::Warn,
+            "doctor.no-ca",
+            "尚未建立证书机构；不使用外部 CA 时请运行 yinxin ca init",
+            "no certificate authorities yet; run `yinxin ca init` unless an outside one is used",
+        );
+    }
+    for ca in &authorities {
+        ends(findings, &format!("证书机构 {}", ca.label), &ca.certificate, now)?;
+        match store.crl(&ca.label).await? {
+            None => findings.add(
+                Level::Fail,
+                "doctor.no-list",
+                format!("证书机构 {} 没有吊销列表，请运行 yinxin ca refresh", ca.label),
+                format!("{} has no revocation list; run `yinxin ca refresh`", ca.label),
+            ),
+            Some(list) if list.next_update <= now => findings.add(
+                Level::Fail,
+                "doctor.list-stale",
+                format!("吊销列表 {} 已过期（{}），请运行 yinxin ca refresh", ca.label, list.next_update),
+                format!("the list of {} is past its next update; run `yinxin ca refresh`", ca.label),
+            ),
+            Some(list) if list.this_update + Duration::days(2) <= now => findings.add(
+                Level::Warn,
+                "doctor.list-old",
+                format!("吊销列表 {} 两天未更新；服务未在运行时请运行 yinxin ca refresh", ca.label),
+                format!("the list of {} is two days old; run `yinxin ca refresh` where nothing is serving", ca.label),
+            ),
+            Some(list) => findings.add(
+                Level::Ok,
+                "doctor.list",
+                format!("吊销列表 {} 第{}期有效至 {}", ca.label, list.number, list.next_update),
+                format!("the list of {} is fresh", ca.label),
+            ),
+        }
+    }
+    let mut offset = 0;
+    loop {
+        let seals = store.seals(&SealFilter { limit: 500, offset, ..SealFilter::default() }).await?;
+        for filed in seals.iter().filter(|filed| filed.seal.life.status_at(now) == SealStatus::InForce) {
+            let Some(certificate) = store.certificates(&filed.seal.number).await?.pop() else { continue };
+            ends(findings, &format!("印章 {}", filed.seal.number), &certificate.certificate, now)?;
+            let public_key = Certificate::read(&certificate.certificate)?.public_key;
+            if let Some(Err(error)) = keyring.map(|keyring| keyring.signer_for(&certificate.key_label, &public_key)) {
+                findings.fail(error.message());
+            }
+        }
+        if seals.len() < 500 {
+            break;
+        }
+        offset += 500;
+    }
+    let unfinished = store.unfinished().await?.len();
+    if unfinished > 0 {
+        findings.add(
+            Level::Warn,
+            "doctor.unfinished",
+            format!("有{unfinished}件用印中断，启动服务或运行 yinxin resume 即可处理"),
+            format!("{unfinished} order(s) were interrupted; serving or `yinxin resume` takes them up"),
+        );
+    }
+    Ok(())
+}
+
+fn ends(findings: &mut Findings, what: &str, der: &[u8], now: OffsetDateTime) -> Result<(), Trouble> {
+    let end = Certificate::read(der)?.not_after;
+    let (level, zh, en) = if end <= now {
+        (Level::Fail, "已过期，请更换", "has ended; replace it")
+    } else if end <= now + ENDS_SOON {
+        (Level::Warn, "即将到期，请着手更换", "ends soon; prepare its successor")
+    } else {
+        (Level::Ok, "在有效期内", "is in force")
+    };
+    findings.add(
+        level,
+        "doctor.certificate",
+        format!("{what} 的证书{zh}（至 {end}）"),
+        format!("the certificate of {what} {en} (until {end})"),
+    );
+    Ok(())
 }

@@ -11,6 +11,7 @@ use super::trouble::Trouble;
 use crate::abolition::CustodyEntry;
 use crate::authority::{Authority, AuthorityKind, Uscc};
 use crate::desk::{self, blocking};
+use crate::http::hash_password;
 use crate::item::{Item, Transfer};
 use crate::keys;
 use crate::officer::{Grant, Officer, OfficerId, check_two_administrators};
@@ -132,7 +133,12 @@ pub(super) struct TwoOfficers {
 
 impl TwoOfficers {
     /// Both, where the rules let them.
-    pub async fn check(&self, store: &Store, command: &str, now: OffsetDateTime) -> Result<(Officer, Officer), Trouble> {
+    pub async fn check(
+        &self,
+        store: &Store,
+        command: &str,
+        now: OffsetDateTime,
+    ) -> Result<(Officer, Officer), Trouble> {
         let by = acting(store, &self.by, command, now).await?;
         let second = acting(store, &self.second, command, now).await?;
         check_two_administrators(&by, &second)?;
@@ -171,7 +177,11 @@ pub(super) async fn officer(rooms: &Rooms, command: OfficerCommand, now: OffsetD
                 None => String::new(),
             };
             store.add_officer(&officer, &password).await?;
-            rooms.say(&format!("已登记人员：{}", officer.id), "officer filed", &serde_json::json!({ "id": officer.id }));
+            rooms.say(
+                &format!("已登记人员：{}", officer.id),
+                "officer filed",
+                &serde_json::json!({ "id": officer.id }),
+            );
         }
         OfficerCommand::Password { id, password_file } => {
             acting(&store, &id, "officer password", now).await?;
@@ -180,15 +190,6 @@ pub(super) async fn officer(rooms: &Rooms, command: OfficerCommand, now: OffsetD
         }
     }
     Ok(())
-}
-
-fn hash_password(password: &secrecy::SecretString) -> Result<String, argon2::password_hash::Error> {
-    use argon2::password_hash::PasswordHasher as _;
-    use secrecy::ExposeSecret;
-    let params = argon2::Params::new(64 * 1024, 3, 4, None).unwrap_or_default();
-    let argon2id = argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, params);
-    let hash: argon2::password_hash::phc::PasswordHash = argon2id.hash_password(password.expose_secret().as_bytes())?;
-    Ok(hash.to_string())
 }
 
 /// argon2id in PHC form of the password in a file.
@@ -232,7 +233,11 @@ pub(super) async fn grant(rooms: &Rooms, command: GrantCommand, now: OffsetDateT
             let grant: Grant = read_json(&file)?;
             let (by, _) = two.check(&store, "grant add", now).await?;
             store.add_grant(&grant, &by.id, now).await?;
-            rooms.say(&format!("已登记授权：{}", grant.document), "grant filed", &serde_json::json!({ "id": grant.id }));
+            rooms.say(
+                &format!("已登记授权：{}", grant.document),
+                "grant filed",
+                &serde_json::json!({ "id": grant.id }),
+            );
         }
         GrantCommand::Revoke { id, two } => {
             let (by, _) = two.check(&store, "grant revoke", now).await?;

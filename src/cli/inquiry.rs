@@ -156,7 +156,9 @@ pub(super) async fn status(rooms: &Rooms, status: Status, now: OffsetDateTime) -
     let store = rooms.store().await?;
     let filed = filed_seal(&store, &status.number).await?;
     let item = match &status.item {
-        Some(code) => Some(store.item(code).await?.ok_or_else(|| Trouble::from(crate::item::not_on_the_list(code.as_str())))?),
+        Some(code) => {
+            Some(store.item(code).await?.ok_or_else(|| Trouble::from(crate::item::not_on_the_list(code.as_str())))?)
+        }
         None => None,
     };
     let at = status.at.unwrap_or(now);
@@ -182,7 +184,8 @@ pub(super) async fn ledger(rooms: &Rooms, ledger: Ledger) -> Result<(), Trouble>
     let mut csv = csv::Writer::from_writer(std::io::stdout());
     let unwritten = |e: csv::Error| Trouble::file(Path::new("-"), &e);
     if ledger.csv {
-        let heading = ["时间", "印章编号", "印文", "用印人编号", "用印人", "类别", "状态", "文书", "依据", "摘要", "记录号"];
+        let heading =
+            ["时间", "印章编号", "印文", "用印人编号", "用印人", "类别", "状态", "文书", "依据", "摘要", "记录号"];
         csv.write_record(heading).map_err(unwritten)?;
     }
     let mut offset = 0;
@@ -203,8 +206,17 @@ pub(super) async fn ledger(rooms: &Rooms, ledger: Ledger) -> Result<(), Trouble>
             let state = state.as_ref().and_then(|s| s.as_str()).unwrap_or_default();
             if ledger.csv {
                 let cells = [
-                    &at, line.seal.as_str(), &line.legend, &line.officer, &line.officer_name, line.kind.as_str(), state,
-                    &line.title, &line.reason, &line.digest, &line.order,
+                    &at,
+                    line.seal.as_str(),
+                    &line.legend,
+                    &line.officer,
+                    &line.officer_name,
+                    line.kind.as_str(),
+                    state,
+                    &line.title,
+                    &line.reason,
+                    &line.digest,
+                    &line.order,
                 ];
                 csv.write_record(cells.map(plain)).map_err(unwritten)?;
             } else if rooms.json() {
@@ -212,7 +224,12 @@ pub(super) async fn ledger(rooms: &Rooms, ledger: Ledger) -> Result<(), Trouble>
             } else {
                 print(&format!(
                     "{at}  {} {}  {}  {}  {}（{}）  {state}",
-                    line.seal, line.legend, line.officer, line.kind.as_str(), line.title, line.reason
+                    line.seal,
+                    line.legend,
+                    line.officer,
+                    line.kind.as_str(),
+                    line.title,
+                    line.reason
                 ));
             }
         }

@@ -13,6 +13,7 @@ mod filing;
 mod inquiry;
 mod rooms;
 mod sealing;
+mod serve;
 mod trouble;
 
 use std::path::PathBuf;
@@ -50,6 +51,8 @@ pub struct Arguments {
 enum Command {
     /// 更新数据库结构 / bring the database schema up to date
     Migrate,
+    /// 启动服务：公众和工作人员两个入口 / serve the public and the staff listener
+    Serve,
     /// 检查设置、密钥、字体、数据库、时钟、证书、磁盘 / check everything the service stands on
     Doctor,
     /// 演示：汶川示例审批局 / demonstration with a sample bureau
@@ -102,6 +105,7 @@ impl Arguments {
     /// Whether this runs until it is told to stop.
     pub fn serves(&self) -> bool {
         match &self.command {
+            Command::Serve => true,
             Command::Demo(demo) => demo.serves(),
             _ => false,
         }
@@ -135,6 +139,7 @@ async fn answer(arguments: Arguments, clock: Clock) -> Result<ExitCode, Trouble>
             rooms.open_store().await?.migrate().await?;
             rooms.say("数据库结构已是最新", "the schema is up to date", &serde_json::json!({ "migrated": true }));
         }
+        Command::Serve => serve::run(&rooms, clock).await?,
         Command::Ca(command) => certificates::ca(&rooms, command, clock()).await?,
         Command::Seal(command) => certificates::seal(&rooms, command, clock()).await?,
         Command::Authority(command) => filing::authority(&rooms, command).await?,

@@ -45,7 +45,9 @@ impl Trouble {
 impl From<Refusal> for Trouble {
     fn from(refusal: Refusal) -> Self {
         let (rule, Message { id, zh, en }) = (refusal.rule.number(), refusal.message);
-        Self(Message { id, zh: format!("不予办理（规则{rule}）：{zh}"), en: format!("refused by rule {rule}: {en}") })
+        Self(Message {
+            id, zh: format!("不予办理（规则{rule}）：{zh}"), en: format!("refused by rule {rule}: {en}")
+        })
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod bureau;
 mod crash;
+mod cli;
 mod db;
 mod demo_data;
 mod house;

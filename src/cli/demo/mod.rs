@@ -17,12 +17,12 @@ use self::sample::{RefusedCase, Sample, china_date, other_refusals};
 use self::state::State;
 use self::table::Table;
 use super::certificates::export as export_certificates;
-use super::filing::TwoOfficers;
+use super::filing::{TwoOfficers, password_hash};
 use super::inquiry::report;
 use super::rooms::{Rooms, filed_seal, print, write_file};
 use super::sealing::write_document;
 use super::trouble::Trouble;
-use super::Clock;
+use super::{Clock, serve};
 use crate::abolish;
 use crate::ca::Authority;
 use crate::crypto::KeyAlgorithm;
@@ -31,7 +31,7 @@ use crate::desk::{Desk, FlowError};
 use crate::issue::{self, IssueRequest, Issued, LicenceRequest};
 use crate::item::ItemCode;
 use crate::licence::LicenceAct;
-use crate::officer::{Officer, OfficerId};
+use crate::officer::{Duty, Officer, OfficerId};
 use crate::register::{self, Question};
 use crate::seal::SealNumber;
 use crate::verify::gather::house_trust;
@@ -70,21 +70,29 @@ pub(super) async fn run(arguments: DemoArguments, clock: Clock) -> Result<ExitCo
     }
     let state = State::prepare(&arguments)?;
     let rooms = Rooms::of(Some(&state.settings()), false)?;
-    let Some(dir) = &arguments.once else {
-        return Err(Trouble::new("demo.serve", "本版本请使用 --once DIR", "use --once DIR"));
-    };
-    std::fs::create_dir_all(dir.join("reports")).map_err(|e| Trouble::file(dir, &e))?;
-    let mut story = Story { sample, dir: dir.clone(), table: Table::default(), made: vec![], clock };
-    let desk = story.set_up(&rooms).await?;
-    story.abolish(&desk).await?;
-    story.issue(&desk).await?;
-    story.refuse(&desk).await?;
-    story.ask(&desk).await?;
-    story.verify(&desk).await?;
-    story.export(&desk).await?;
-    let held = story.table.close();
-    desk.store.close().await;
-    Ok(if held { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let dir = arguments.once.clone().unwrap_or_else(|| state.out());
+    std::fs::create_dir_all(dir.join("reports")).map_err(|e| Trouble::file(&dir, &e))?;
+    let loaded = std::fs::exists(dir.join("register.json")).unwrap_or(false);
+    if arguments.once.is_some() || !loaded {
+        let password = match arguments.once {
+            Some(_) => String::new(),
+            None => password_hash(state.password()?).await?,
+        };
+        let story = Story { sample: sample.clone(), dir: dir.clone(), table: Table::default(), made: vec![], clock };
+        if !story.tell(&rooms, &password).await? {
+            return Ok(ExitCode::FAILURE);
+        }
+    }
+    if arguments.once.is_none() {
+        print(&format!("\n文书、报告和登记册在 / documents are in {}", dir.display()));
+        print(&format!("登录密码在 / the password to sign in is in {}", state.password()?.display()));
+        for officer in &sample.bureau.officers {
+            let duties: Vec<_> = officer.duties.iter().copied().map(Duty::zh).collect();
+            print(&format!("  {}  {}（{}）", officer.id, officer.name, duties.join("、")));
+        }
+        serve::listen(&rooms, rooms.desk().await?, clock).await?;
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 struct Story {
@@ -96,8 +104,21 @@ struct Story {
 }
 
 impl Story {
-    /// Settings, database, authorities of certificates, people, items, seals, keys.
-    async fn set_up(&mut self, rooms: &Rooms) -> Result<Desk, Trouble> {
+    /// From an empty database to documents that others can check; whether everything was as expected.
+    async fn tell(mut self, rooms: &Rooms, password: &str) -> Result<bool, Trouble> {
+        let desk = self.set_up(rooms, password).await?;
+        self.abolish(&desk).await?;
+        self.issue(&desk).await?;
+        self.refuse(&desk).await?;
+        self.ask(&desk).await?;
+        self.verify(&desk).await?;
+        self.export(&desk).await?;
+        desk.store.close().await;
+        Ok(self.table.close())
+    }
+
+    /// Database, authorities of certificates, people, items, seals, keys.
+    async fn set_up(&mut self, rooms: &Rooms, password: &str) -> Result<Desk, Trouble> {
         let now = (self.clock)();
         step("建立数据库、证书机构 / database, certificate authorities");
         rooms.open_store().await?.migrate().await?;
@@ -107,7 +128,7 @@ impl Story {
 
         step("登记单位、人员、事项及划转、印章、授权 / authorities, people, items with transfers, seals, grants");
         let two = TwoOfficers { by: officer_id("zf-seal-1")?, second: officer_id("zf-seal-2")? };
-        self.sample.bureau.load(&desk.store, &desk.renderer, &two, "", now).await?;
+        self.sample.bureau.load(&desk.store, &desk.renderer, &two, password, now).await?;
         let items = desk.store.items().await?;
         self.table.expect("登记的事项", self.sample.bureau.items.len().to_string(), items.len().to_string());
 
@@ -166,7 +187,11 @@ impl Story {
                     let issued = issue::issue(desk, &chief, case.issue(&seal, now), now).await?;
                     let again = issue::issue(desk, &chief, case.issue(&seal, now), (self.clock)()).await?;
                     let same = again.again && again.document == issued.document;
-                    self.table.expect(format!("{} 重复申请", case.file), "同一份文书", if same { "同一份文书" } else { "另一份" });
+                    self.table.expect(
+                        format!("{} 重复申请", case.file),
+                        "同一份文书",
+                        if same { "同一份文书" } else { "另一份" },
+                    );
                     issued
                 }
             };
@@ -247,7 +272,13 @@ impl Story {
             ("划转后受理、用旧印章", &old, Some(after), trial, "item.accepted-after-transfer"),
             ("划转后受理、用审批局印章", &new, Some(after), trial, "register.good"),
             ("划转前受理、用审批局印章", &new, Some(before), trial, "item.accepted-before-transfer"),
-            ("废止前最后一秒的旧印章", &old, Some(before), end - time::Duration::SECOND, "register.good-before-abolition"),
+            (
+                "废止前最后一秒的旧印章",
+                &old,
+                Some(before),
+                end - time::Duration::SECOND,
+                "register.good-before-abolition",
+            ),
             ("废止之时的旧印章", &old, Some(before), end, "seal.abolished"),
             ("只问事项、不问受理时间", &old, None, trial, "register.not-enough"),
         ] {

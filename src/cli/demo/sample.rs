@@ -80,7 +80,8 @@ impl Sample {
     /// The one that is compiled in.
     pub fn read() -> Result<Self, Message> {
         let sample: Result<Self, _> = serde_json::from_str(include_str!("wenchuan.json"));
-        let mut sample = sample.map_err(|e| Message::new("demo.sample", format!("示例数据有误：{e}"), e.to_string()))?;
+        let mut sample =
+            sample.map_err(|e| Message::new("demo.sample", format!("示例数据有误：{e}"), e.to_string()))?;
         for row in &mut sample.bureau.items {
             row.item.example = true;
         }

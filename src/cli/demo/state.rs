@@ -19,7 +19,8 @@ pub(super) struct State {
 impl State {
     /// A fresh private folder, or `demo/` that stays; with settings and, for soft keys, a passphrase.
     pub fn prepare(arguments: &DemoArguments) -> Result<Self, Trouble> {
-        let for_one_run = arguments.once.is_some();
+        // A token's keys are gone with the token, which scripts/demo makes for one run.
+        let for_one_run = arguments.once.is_some() || arguments.hsm_module.is_some();
         let folder = match for_one_run {
             true => std::env::temp_dir().join(format!("yinxin-demo-{}", hex::encode(keys::draw()?))),
             false => PathBuf::from("demo"),
@@ -27,10 +28,17 @@ impl State {
         if folder.join("yinxin.toml").exists() {
             return Ok(Self { folder, for_one_run });
         }
-        DirBuilder::new().recursive(!for_one_run).mode(0o700).create(&folder).map_err(|e| Trouble::file(&folder, &e))?;
+        DirBuilder::new()
+            .recursive(!for_one_run)
+            .mode(0o700)
+            .create(&folder)
+            .map_err(|e| Trouble::file(&folder, &e))?;
         let state = Self { folder, for_one_run };
         let here = std::env::current_dir().map_err(|e| Trouble::file(Path::new("."), &e))?;
-        let mut settings = format!("# 演示用设置 / settings of the demonstration\n[render]\ntemplates = {}\n", quoted(&here.join("templates")));
+        let mut settings = format!(
+            "# 演示用设置 / settings of the demonstration\n[render]\ntemplates = {}\n",
+            quoted(&here.join("templates"))
+        );
         match (&arguments.hsm_module, &arguments.hsm_token, &arguments.hsm_pin_file) {
             (Some(module), Some(token), Some(pin)) => settings.push_str(&format!(
                 "[keys]\nhome = \"pkcs11\"\n[keys.pkcs11]\nmodule = {}\ntoken_label = {}\npin_file = {}\n",
@@ -46,6 +54,20 @@ impl State {
         }
         state.write("yinxin.toml", &settings)?;
         Ok(state)
+    }
+
+    /// Where documents go when nobody named a place.
+    pub fn out(&self) -> PathBuf {
+        self.folder.join("out")
+    }
+
+    /// The file with the password that every sample officer signs in with.
+    pub fn password(&self) -> Result<PathBuf, Trouble> {
+        let path = self.folder.join("password");
+        if !path.exists() {
+            self.write("password", &hex::encode(keys::draw()?))?;
+        }
+        Ok(path)
     }
 
     /// The settings file.

@@ -1,0 +1,315 @@
+//! The command line as it is used: the built program, a folder of its own, real files; what it prints and how it ends.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::db::{Database, on_both};
+
+const TWO: [&str; 4] = ["--by", "zf-seal-1", "--second", "zf-seal-2"];
+const BUREAU: &str = "51322100000002";
+const DEPARTMENT: &str = "51322100000110";
+
+/// A place where the program works, with settings for soft keys.
+struct Place {
+    folder: tempfile::TempDir,
+    settings: PathBuf,
+}
+
+/// What a run came to.
+struct Ran {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Ran {
+    fn of(output: &Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        Self { code: output.status.code().unwrap_or(-1), out: text(&output.stdout), err: text(&output.stderr) }
+    }
+
+    /// It ended well; its output.
+    #[track_caller]
+    fn good(self) -> String {
+        assert_eq!(self.code, 0, "{}{}", self.out, self.err);
+        self.out
+    }
+
+    /// It ended with this code and complained with this identifier, in both languages.
+    #[track_caller]
+    fn complains(self, code: i32, id: &str) {
+        assert_eq!(self.code, code, "{}{}", self.out, self.err);
+        assert!(self.err.contains(&format!("[{id}]")) && self.err.contains(" / "), "{id}: {}", self.err);
+        assert!(!self.out.contains("panicked") && !self.err.contains("panicked"), "{}", self.err);
+    }
+}
+
+impl Place {
+    /// Settings over this database; nothing else is there yet.
+    fn new(store: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        private(&folder.path().join("passphrase"), "correct horse battery staple\n");
+        let settings = folder.path().join("yinxin.toml");
+        let templates = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates");
+        let text = format!(
+            "[store]\nurl = {store:?}\n[keys]\npassphrase_file = \"passphrase\"\n[render]\ntemplates = {templates:?}\n"
+        );
+        fs::write(&settings, text).unwrap();
+        Self { folder, settings }
+    }
+
+    /// With the sample bureau, certificate authorities, and certificates for the bureau's and one department's seal.
+    fn with_bureau(store: &str) -> Self {
+        let place = Self::new(store);
+        place.run(&["migrate"]).good();
+        place.run(&["ca", "init", "--organisation", "示例"]).good();
+        let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli/demo/wenchuan.json");
+        place.run(&[&["import", sample.to_str().unwrap()], &TWO[..]].concat()).good();
+        for seal in [BUREAU, DEPARTMENT] {
+            place.run(&[&["seal", "make-cert", seal], &TWO[..]].concat()).good();
+        }
+        place
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = program();
+        command.arg("--config").arg(&self.settings).args(arguments).current_dir(self.folder.path());
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ran {
+        Ran::of(&self.command(arguments).output().unwrap())
+    }
+
+    fn json(&self, arguments: &[&str]) -> Value {
+        let out = self.run(&[&["--json"], arguments].concat()).good();
+        serde_json::from_str(&out).unwrap_or_else(|e| panic!("{e}: {out}"))
+    }
+
+    fn write(&self, name: &str, value: &Value) -> String {
+        let path = self.folder.path().join(name);
+        fs::write(&path, value.to_string()).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    /// A request for a licence, filed under a name.
+    fn request(&self, number: &str) -> String {
+        self.write("request.json", &licence(number))
+    }
+}
+
+fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_yinxin"));
+    command.env_remove("RUST_LOG").env_remove("YINXIN_STOP_AFTER").stdin(Stdio::null());
+    command
+}
+
+fn private(path: &Path, text: &str) {
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+}
+
+fn licence(number: &str) -> Value {
+    let sample: Value = serde_json::from_str(include_str!("../../src/cli/demo/wenchuan.json")).unwrap();
+    let case = &sample["cases"][0];
+    let mut decision = case["request"].clone();
+    decision["number"] = number.into();
+    json!({
+        "decision": decision, "seal": BUREAU, "template": case["template"], "data": case["face"],
+        "licence": { "act": "issue", "type_code": case["licence_type"], "valid_from": "2021-03-08T16:00:00Z" },
+    })
+}
+
+#[test]
+fn the_arguments_are_explained_in_chinese_and_english() {
+    let help = Ran::of(&program().arg("--help").output().unwrap()).good();
+    assert!(help.contains("印信") && help.contains("verify files"), "{help}");
+    for command in ["migrate", "serve", "doctor", "demo", "issue", "abolish", "verify"] {
+        assert!(help.contains(&format!("\n  {command} ")), "{command}: {help}");
+        let help = Ran::of(&program().args([command, "--help"]).output().unwrap()).good();
+        assert!(help.contains(" / "), "{help}");
+    }
+    // 2 would say "could not be confirmed".
+    assert_eq!(Ran::of(&program().args(["verify", "--nonsense"]).output().unwrap()).code, 3);
+    assert_eq!(Ran::of(&program().args(["seal", "show", "12"]).output().unwrap()).code, 3);
+}
+
+#[test]
+fn what_cannot_be_run_is_said_and_nothing_is_made() {
+    let place = Place::new("sqlite:data/yinxin.sqlite");
+    place.run(&["ledger"]).complains(1, "store.migrations-pending");
+    place.run(&["serve"]).complains(1, "store.migrations-pending");
+    place.run(&["verify", "nowhere.pdf"]).complains(3, "store.migrations-pending");
+    let elsewhere = |arguments: &[&str]| Ran::of(&program().args(arguments).current_dir("/").output().unwrap());
+    elsewhere(&["--config", "/nowhere/yinxin.toml", "migrate"]).complains(1, "config.unreadable");
+    elsewhere(&["verify", "--trust", "/nowhere", "x.pdf"]).complains(3, "cli.file");
+    fs::write(&place.settings, "[store]\nurll = 1").unwrap();
+    place.run(&["migrate"]).complains(1, "config.unknown-key");
+    let doctor = place.run(&["doctor"]);
+    assert_eq!(doctor.code, 1);
+    assert!(doctor.out.contains("✗ fail") && doctor.out.contains("config.unknown-key"), "{}", doctor.out);
+}
+
+#[test]
+fn from_an_empty_folder_to_a_verified_licence() {
+    let place = Place::with_bureau("sqlite:data/yinxin.sqlite");
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli/demo/wenchuan.json");
+    place.run(&["ca", "init", "--organisation", "示例"]).complains(1, "ca.exists");
+    let again = [&["import", sample.to_str().unwrap()], &TWO[..]].concat();
+    place.run(&again).complains(1, "store.officer");
+    let alone = ["seal", "make-cert", BUREAU, "--by", "zf-seal-1", "--second", "zf-seal-1"];
+    place.run(&alone).complains(1, "officer.two-administrators");
+
+    // Soft keys are warned of, loudly, each time.
+    let request = place.request("JY25132210000012");
+    let issue = ["issue", &request, "--officer", "spj-chief", "--out", "licence.pdf"];
+    let made = place.run(&issue);
+    assert!(made.err.contains("[keys.soft]"), "{}", made.err);
+    assert!(made.good().contains("食品经营许可证"));
+    assert_eq!(place.json(&issue)["again"], true, "the same request gives the same document");
+    let other = place.write("other.json", &{
+        let mut other = licence("JY25132210000012");
+        other["decision"]["holder"]["name"] = "别家".into();
+        other
+    });
+    place.run(&["issue", &other, "--officer", "spj-chief"]).complains(1, "issue.number-in-use");
+    place.run(&["issue", &place.request("J-2"), "--officer", "nobody"]).complains(1, "cli.unknown");
+    place.run(&["issue", &place.request("J-3"), "--officer", "spj-intake"]).complains(1, "grant.none");
+    place.run(&["issue", "licence.pdf", "--officer", "spj-chief"]).complains(1, "cli.request");
+
+    // With the register, offline with the root alone, and with one byte changed.
+    let report = place.json(&["verify", "licence.pdf"]);
+    assert_eq!((report["indication"].as_str(), report["format"].as_str()), (Some("TOTAL-PASSED"), Some("pdf")));
+    assert_eq!(report["signatures"][0]["coverage"], "whole");
+    place.run(&["ca", "export", "trust"]).good();
+    let at = place.folder.path();
+    let offline = program().args(["verify", "--json", "--trust", "trust", "licence.pdf"]).current_dir(at).output();
+    let offline = Ran::of(&offline.unwrap());
+    let report: Value = serde_json::from_str(&offline.out).unwrap();
+    assert_eq!(report["signatures"][0]["trusted"], true, "{report}");
+    assert_ne!(report["indication"], "TOTAL-FAILED");
+    let mut changed = fs::read(at.join("licence.pdf")).unwrap();
+    let stream = changed.windows(7).position(|w| w == b"stream\n").unwrap() + 20;
+    changed[stream] ^= 1;
+    fs::write(at.join("changed.pdf"), changed).unwrap();
+    let both = place.run(&["verify", "licence.pdf", "changed.pdf"]);
+    assert_eq!(both.code, 1);
+    assert!(both.out.contains("TOTAL-PASSED  licence.pdf") && both.out.contains("HASH_FAILURE"), "{}", both.out);
+    assert_eq!(place.run(&["verify", "request.json"]).code, 2, "no document is INDETERMINATE");
+
+    // The ledger has it once, as a spreadsheet reads it.
+    let ledger = place.run(&["ledger", "--csv"]).good();
+    assert_eq!(ledger.lines().count(), 2, "{ledger}");
+    assert!(ledger.contains("汶川县行政审批专用章,spj-chief"), "{ledger}");
+
+    let doctor = place.run(&["doctor"]);
+    assert!(doctor.out.contains("seal-51322100000002-1") && doctor.out.contains("[doctor.list]"), "{}", doctor.out);
+    assert!(!doctor.good().contains("✗"));
+}
+
+#[test]
+fn abolition_from_a_csv_ends_the_key() {
+    let place = Place::with_bureau("sqlite:data/yinxin.sqlite");
+    fs::write(place.folder.path().join("seals.csv"), format!("印章编号,划转事项\n{DEPARTMENT},000119901\n")).unwrap();
+    let order = json!({ "order": {
+        "number": "汶府〔2021〕1号", "government": "汶川县人民政府", "date": "2021-01-01", "at": "2020-12-31T16:00:00Z",
+        "reason": "划转", "successor": BUREAU, "seals": [],
+    }});
+    let order = place.write("order.json", &order);
+    let abolish = [&["abolish", &order, "--csv", "seals.csv"], &TWO[..]].concat();
+    let status = |at: &str| {
+        place.json(&[
+            "status",
+            DEPARTMENT,
+            "--at",
+            at,
+            "--item",
+            "000119901",
+            "--accepted",
+            "2020-07-20T00:00:00+08:00",
+        ])
+    };
+    assert_eq!(status("2021-01-01T00:00:00+08:00")["verdict"], "good");
+    let done = place.json(&abolish);
+    assert_eq!((done["seals"].as_u64(), done["revoked"].as_u64()), (Some(1), Some(1)));
+    place.run(&abolish).complains(1, "store.abolition");
+    assert_eq!(status("2020-12-31T23:59:59+08:00")["verdict"], "good");
+    assert_eq!(status("2021-01-01T00:00:00+08:00")["refusals"][0]["message"]["id"], "seal.abolished");
+    let mut late = licence("汶水许〔2020〕1号");
+    late["seal"] = DEPARTMENT.into();
+    late["decision"]["item"] = "000119901".into();
+    late["decision"]["accepted_at"] = "2020-07-20T00:00:00Z".into();
+    late["decision"]["hands"] =
+        json!({ "intake": "swj-intake", "review": "swj-review", "decide": "swj-decide", "produce": "swj-produce" });
+    let late = place.write("late.json", &late);
+    place.run(&["issue", &late, "--officer", "swj-decide"]).complains(1, "seal.abolished");
+
+    // Custody, a token and a password, each by name and never by argument.
+    let entry = json!({ "kind": "sealed-away", "at": "2021-01-04T02:00:00Z", "handed_over_by": "甲", "received_by": "乙", "place": "档案室", "container": "封-1" });
+    let entry = place.write("entry.json", &entry);
+    place.run(&[&["custody", "add", DEPARTMENT, &entry], &TWO[..]].concat()).good();
+    place.run(&[&["custody", "add", BUREAU, &entry], &TWO[..]].concat()).complains(1, "custody.not-abolished");
+    let shown = place.json(&["seal", "show", DEPARTMENT]);
+    assert_eq!((shown["status"].as_str(), shown["custody"].as_array().unwrap().len()), (Some("abolished"), 1));
+    let token = place.json(&["token", "make", "--officer", "spj-chief", "--label", "t", "--scope", "issue"]);
+    assert_eq!(token["token"].as_str().unwrap().len(), 64);
+    private(&place.folder.path().join("password"), "a long password\n");
+    place.run(&["officer", "password", "spj-chief", "--password-file", "password"]).good();
+    fs::write(place.folder.path().join("open"), "x").unwrap();
+    assert_eq!(place.run(&["officer", "password", "spj-chief", "--password-file", "open"]).code, 1);
+    place.run(&["seal", "impression", BUREAU, "--svg", "seal.svg"]).good();
+    assert!(fs::read_to_string(place.folder.path().join("seal.svg")).unwrap().contains("42mm"));
+}
+
+/// The plug is pulled after each step; afterwards there is exactly one licence, one ledger line, nothing left over.
+#[tokio::test]
+async fn pulling_the_plug_anywhere_loses_and_doubles_nothing() {
+    on_both("cli_plug", async |database: &Database| {
+        let place = Place::with_bureau(&database.url);
+        for (count, step) in (1..).zip(["written", "signed", "checked", "stored"]) {
+            let number = format!("J-{step}");
+            let request = place.request(&number);
+            let issue = ["issue", &request, "--officer", "spj-chief"];
+            let mut running =
+                place.command(&issue).env("YINXIN_STOP_AFTER", step).stderr(Stdio::piped()).spawn().unwrap();
+            let lines = BufReader::new(running.stderr.take().unwrap()).lines();
+            let stopped = format!("stopped after {step}");
+            assert!(lines.map(Result::unwrap).any(|line| line == stopped), "it never came to {step}");
+            running.kill().unwrap();
+            running.wait().unwrap();
+
+            let resumed = place.json(&["resume"]);
+            let left = if step == "stored" { 0 } else { 1 };
+            assert_eq!(resumed.as_array().unwrap().len(), left, "{step}: {resumed}");
+            assert!(place.json(&["resume"]).as_array().unwrap().is_empty());
+            let again = place.json(&issue);
+            assert_eq!(again["again"], true, "{step}: asked once more, it is the same document");
+            let ledger = place.run(&["--json", "ledger"]).good();
+            let lines: Vec<Value> = ledger.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+            assert_eq!(lines.len(), count, "{ledger}");
+            assert!(lines.iter().all(|line| line["state"] == "sealed"), "{ledger}");
+        }
+    })
+    .await;
+}
+
+#[test]
+fn the_demonstration_holds() {
+    let out = tempfile::tempdir().unwrap();
+    let mut demo = program();
+    demo.args(["demo", "--once", out.path().to_str().unwrap()]).current_dir(env!("CARGO_MANIFEST_DIR"));
+    let table = Ran::of(&demo.output().unwrap()).good();
+    assert!(!table.contains('✗') && table.contains("TOTAL-PASSED"), "{table}");
+    for file in ["licence.pdf", "approval.pdf", "notice.pdf", "uploaded.pdf", "root.pem", "register.json"] {
+        assert!(out.path().join(file).metadata().unwrap().len() > 500, "{file}");
+    }
+    let register: Value = serde_json::from_slice(&fs::read(out.path().join("register.json")).unwrap()).unwrap();
+    let abolished = register["seals"].as_array().unwrap().iter().filter(|seal| seal["status"] == "abolished").count();
+    assert_eq!(abolished, 15);
+    assert!(!register.to_string().contains("吴示例"), "the names of those who handed seals over are not public");
+}
