@@ -78,7 +78,7 @@ impl Authority {
             &issuing_key,
             Serial::from_random(keys::draw()?),
             years(now, ISSUING_YEARS),
-            Some(&self.list_url(ROOT)),
+            self.list_url(ROOT).as_deref(),
         )?;
         let issuing = self.ordered(OrderKind::Certificate, ROOT, "issuing certificate", unsigned, who, now).await?;
         let issuing = self.file(ISSUING, CaKind::Issuing, issuing, who, now).await?;
@@ -106,7 +106,7 @@ impl Authority {
             &public_key,
             Serial::from_random(keys::draw()?),
             years(now, SEAL_YEARS),
-            Some(&self.list_url(ISSUING)),
+            self.list_url(ISSUING).as_deref(),
         )?;
         let certificate = self
             .ordered(
@@ -319,8 +319,12 @@ impl Authority {
         Ok(format!("seal-{}-{}", seal.number, self.store.certificates(&seal.number).await?.len() + 1))
     }
 
-    fn list_url(&self, label: &str) -> String {
-        format!("{}/crl/{label}.crl", self.public_url)
+    /// Where others fetch an authority's list; none while the public listener answers on this machine alone: a
+    /// certificate lives for years, and an address nobody reaches makes strict verifiers refuse it.
+    fn list_url(&self, label: &str) -> Option<String> {
+        let host = self.public_url.split_once("://").map_or("", |(_, rest)| rest);
+        let here = ["127.", "localhost", "[::1]"].iter().any(|own| host.starts_with(own));
+        (!here).then(|| format!("{}/crl/{label}.crl", self.public_url))
     }
 }
 
