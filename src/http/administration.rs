@@ -60,6 +60,7 @@ pub(super) struct AbolishedAnswer {
     (asked::AbolitionForm = "multipart/form-data"),
 )), responses(
     (status = 201, description = "Carried out", body = AbolishedAnswer),
+    (status = 400, description = "The request cannot be read, and nothing was done; or (`render.…`) the notice's data is at fault: then the seals are closed, and the same order again makes the notice alone", body = ProblemBody, content_type = "application/problem+json"),
     (status = 409, description = "An order with this number is recorded", body = ProblemBody, content_type = "application/problem+json"),
     (status = 422, description = "A rule said no; nothing was recorded", body = ProblemBody, content_type = "application/problem+json"),
 ))]
