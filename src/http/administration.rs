@@ -15,8 +15,9 @@ use super::issuing::{IssuedAnswer, parts};
 use super::problem::{Problem, ProblemBody};
 use super::sign_in::{Program, SecondOfficer};
 use super::staff::StaffState;
-use crate::abolish::{self, NoticeRequest, seals_from_csv};
+use crate::abolish::{self, Abolished, NoticeRequest, seals_from_csv};
 use crate::abolition::{AbolitionRequest, CustodyEntry};
+use crate::desk::FlowError;
 use crate::item::ItemCode;
 use crate::officer::{Duty, Grant, GrantedItems, Officer, OfficerId, check_two_administrators};
 use crate::seal::{SealEvent, SealEventKind, SealNumber};
@@ -59,6 +60,7 @@ pub(super) struct AbolishedAnswer {
     (asked::AbolitionForm = "multipart/form-data"),
 )), responses(
     (status = 201, description = "Carried out", body = AbolishedAnswer),
+    (status = 400, description = "The request cannot be read, and nothing was done; or (`render.…`) the notice's data is at fault: then the seals are closed, and the same order again makes the notice alone", body = ProblemBody, content_type = "application/problem+json"),
     (status = 409, description = "An order with this number is recorded", body = ProblemBody, content_type = "application/problem+json"),
     (status = 422, description = "A rule said no; nothing was recorded", body = ProblemBody, content_type = "application/problem+json"),
 ))]
@@ -83,10 +85,31 @@ pub(super) async fn abolitions(
         part
     };
     let custody = part.custody.into_iter().map(|of| (of.seal, of.entry)).collect();
-    let done = abolish::abolish(&state.desk, by, second, part.order, custody, part.notice, (state.clock)()).await?;
+    let done = carry_out(&state, by, second, part.order, custody, part.notice).await?;
     let notice = done.notice.map(IssuedAnswer::from);
     let answer = AbolishedAnswer { order: done.order, seals: done.seals, revoked: done.revoked, notice };
     Ok((StatusCode::CREATED, Json(answer)))
+}
+
+/// Carries an order out. The same order again, with a notice, makes the notice that is still missing: seals are closed
+/// before their notice is made, and a notice whose data was wrong must not need another order.
+pub(super) async fn carry_out(
+    state: &StaffState,
+    by: &Officer,
+    second: &Officer,
+    order: AbolitionRequest,
+    custody: Vec<(SealNumber, CustodyEntry)>,
+    notice: Option<NoticeRequest>,
+) -> Result<Abolished, FlowError> {
+    let now = (state.clock)();
+    let recorded = state.desk.store.abolition(&order.number).await?.is_some_and(|recorded| *recorded.get() == order);
+    match notice {
+        Some(wanted) if recorded => {
+            let notice = abolish::notice(&state.desk, by, second, &order.number, wanted, now).await?;
+            Ok(Abolished { order: order.number, seals: order.seals.len(), revoked: 0, notice: Some(notice) })
+        }
+        notice => abolish::abolish(&state.desk, by, second, order, custody, notice, now).await,
+    }
 }
 
 /// Records what happened to an abolished seal: sealed away, opened, destroyed.

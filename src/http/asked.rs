@@ -178,6 +178,10 @@ pub(super) struct Notice {
     /// What is printed; what the order says is filled in.
     #[schema(value_type = Object)]
     data: serde_json::Value,
+    /// The owner's code and `001` where none is given.
+    type_code: Option<String>,
+    /// Drawn at random where none is given.
+    serial: Option<String>,
 }
 
 /// The same with the seals in a CSV file: columns `number` and `items`.
@@ -306,7 +310,8 @@ mod tests {
         };
         agree::<crate::abolition::CustodyEntry>(&entry);
         let custody = vec![CustodyOf { seal: seal(), entry }];
-        let notice = Some(Notice { seal: seal(), template: "t".into(), data: json!({}) });
+        let notice =
+            Some(Notice { seal: seal(), template: "t".into(), data: json!({}), type_code: None, serial: None });
         agree::<super::super::administration::AbolitionPart>(&AbolitionRequest { order, custody, notice });
         agree::<super::super::administration::EventPart>(&EventRequest {
             kind: "suspended".into(),

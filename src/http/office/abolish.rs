@@ -9,8 +9,10 @@ use secrecy::SecretString;
 use super::Who;
 use super::field::{Faults, Field, Kind, Reading, Section, Values, data, fill, of_schema};
 use super::issue::{NOTICE, faults_of, seals};
-use crate::abolish::{Abolished, NoticeRequest, abolish as carry_out, seals_from_csv};
+use crate::abolish::{Abolished, NoticeRequest, seals_from_csv};
 use crate::abolition::{AbolishedSeal, AbolitionAct, AbolitionRequest};
+use crate::desk::FlowError;
+use crate::http::administration::carry_out;
 use crate::http::answers::day;
 use crate::http::pages::show;
 use crate::http::problem::Problem;
@@ -20,6 +22,7 @@ use crate::item::ItemCode;
 use crate::message::Message;
 use crate::officer::Duty;
 use crate::seal::SealNumber;
+use crate::store::StoreError;
 
 /// Filled in by the service from the order itself.
 const FILLED_IN: &[&str] =
@@ -71,10 +74,15 @@ pub(crate) async fn abolish(
         }
         Err(problem) => return Err(problem),
     };
-    match carry_out(&state.desk, by, &second, request, vec![], notice, (state.clock)()).await {
+    let number = request.number.clone();
+    match carry_out(&state, by, &second, request, vec![], notice).await {
         Ok(done) => show(&AbolishedPage { who: Who::of(by), done }),
         Err(error) => {
-            let faults = faults_of(&error);
+            let mut faults = faults_of(&error);
+            let known = matches!(error, FlowError::Store(StoreError::Conflict(_)));
+            if !known && state.desk.store.abolition(&number).await?.is_some() {
+                faults.add("", closed_without_notice());
+            }
             let problem = Problem::from(error);
             if !problem.is_askers() {
                 return Err(problem);
@@ -82,6 +90,15 @@ pub(crate) async fn abolish(
             page(&state, &session, &values, &faults, Some(&problem), None).await
         }
     }
+}
+
+/// Shown with what was wrong with the notice, so that nobody believes the seals still open.
+fn closed_without_notice() -> Message {
+    Message::new(
+        "http.notice-missing",
+        "印章已按决定废止并登记，仅公告尚未制成；请更正后再次提交，系统只补制公告，不会重复废止",
+        "the seals are closed and recorded, only the notice is missing; correct it and submit again: the notice alone is made",
+    )
 }
 
 async fn page(

@@ -105,6 +105,59 @@ async fn forms_from_other_sites_are_refused() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_notice_that_failed_is_made_by_submitting_again() {
+    on_both("http_notice_page", async |database| {
+        let doors = Doors::open(database).await;
+        doors.passwords(&["admin-1", "admin-2"]).await;
+        let grant = yinxin::officer::Grant {
+            id: "g-admin-1".into(),
+            officer: person("admin-1"),
+            seal: number(BUREAU_SEAL),
+            items: yinxin::officer::GrantedItems::All,
+            from: ACTIVATED,
+            until: NOW + Duration::days(30),
+            given_by: "局长".into(),
+            document: "授〔2026〕3号".into(),
+            revoked_at: None,
+        };
+        doors.bureau.desk.store.add_grant(&grant, &person("admin-1"), NOW).await.unwrap();
+        let admin = doors.signed_in("admin-1").await;
+        let post = async |issued_on: &'static str| {
+            let pairs = [
+                ("act", "abolish"),
+                ("number", "示府〔2020〕63号"),
+                ("government", "示例县人民政府"),
+                ("date", "2020-08-26"),
+                ("at", "2021-01-01T00:00"),
+                ("reason", "相对集中行政许可权"),
+                ("successor", BUREAU_SEAL),
+                ("seals", DEPARTMENT_SEAL),
+                ("with_notice", "yes"),
+                ("notice_seal", BUREAU_SEAL),
+                ("data.document_number", "示府公告〔2021〕1号"),
+                ("data.subject", "关于废止行政审批专用章的公告"),
+                ("data.decision_title", "相对集中行政许可权改革实施方案"),
+                ("data.items_moved", "第一批划转的行政许可事项"),
+                ("data.issuer", "示例县人民政府"),
+                ("data.issued_on", issued_on),
+                ("second_id", "admin-2"),
+                ("second_password", PASSWORD),
+            ];
+            let parts: Vec<_> = pairs.iter().map(|(name, value)| (*name, None, value.as_bytes())).collect();
+            admin.post_parts("/abolish", &parts).await
+        };
+        let failed = post("").await;
+        assert_eq!(failed.status, 400, "{}", failed.text());
+        assert!(failed.text().contains("仅公告尚未制成"), "{}", failed.text());
+        assert!(doors.public().page(&format!("/register/{DEPARTMENT_SEAL}")).await.text().contains("已废止"));
+        let made = post("2021-01-04").await;
+        assert_eq!(made.status, 200, "{}", made.text());
+        assert!(made.text().contains("/orders/") && made.text().contains("公告"), "{}", made.text());
+    })
+    .await;
+}
+
 /// What the form for a food licence asks for, filled in.
 fn food_licence<'a>(changed: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     let mut pairs = vec![
