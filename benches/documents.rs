@@ -1,7 +1,6 @@
 //! Documents per CPU-second for each stage of ISSUE and VERIFY, and end to end through SQLite, beside pyHanko sealing
 //! the same page in the same run. Figures are printed, never asserted. `--seconds N` sets the time for each line.
 #![expect(clippy::unwrap_used, reason = "a benchmark ends at the first thing that is not so")]
-#![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use crate::message::Message;
 
 /// The file read when `--config` names none.
-const DEFAULT_FILE: &str = "yinxin.toml";
+pub const DEFAULT_FILE: &str = "yinxin.toml";
 
 /// Checked settings. Paths are complete: what was written relative is relative to the file's own directory.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,14 +1,12 @@
 //! The command line as it is used: the built program, a folder of its own, real files; what it prints and how it ends.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
-
-use crate::db::{Database, on_both};
 
 const TWO: [&str; 4] = ["--by", "zf-seal-1", "--second", "zf-seal-2"];
 const BUREAU: &str = "51322100000002";
@@ -264,38 +262,6 @@ fn abolition_from_a_csv_ends_the_key() {
     assert_eq!(place.run(&["officer", "password", "spj-chief", "--password-file", "open"]).code, 1);
     place.run(&["seal", "impression", BUREAU, "--svg", "seal.svg"]).good();
     assert!(fs::read_to_string(place.folder.path().join("seal.svg")).unwrap().contains("42mm"));
-}
-
-/// The plug is pulled after each step; afterwards there is exactly one licence, one ledger line, nothing left over.
-#[tokio::test]
-async fn pulling_the_plug_anywhere_loses_and_doubles_nothing() {
-    on_both("cli_plug", async |database: &Database| {
-        let place = Place::with_bureau(&database.url);
-        for (count, step) in (1..).zip(["written", "signed", "checked", "stored"]) {
-            let number = format!("J-{step}");
-            let request = place.request(&number);
-            let issue = ["issue", &request, "--officer", "spj-chief"];
-            let mut running =
-                place.command(&issue).env("YINXIN_STOP_AFTER", step).stderr(Stdio::piped()).spawn().unwrap();
-            let lines = BufReader::new(running.stderr.take().unwrap()).lines();
-            let stopped = format!("stopped after {step}");
-            assert!(lines.map(Result::unwrap).any(|line| line == stopped), "it never came to {step}");
-            running.kill().unwrap();
-            running.wait().unwrap();
-
-            let resumed = place.json(&["resume"]);
-            let left = if step == "stored" { 0 } else { 1 };
-            assert_eq!(resumed.as_array().unwrap().len(), left, "{step}: {resumed}");
-            assert!(place.json(&["resume"]).as_array().unwrap().is_empty());
-            let again = place.json(&issue);
-            assert_eq!(again["again"], true, "{step}: asked once more, it is the same document");
-            let ledger = place.run(&["--json", "ledger"]).good();
-            let lines: Vec<Value> = ledger.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-            assert_eq!(lines.len(), count, "{ledger}");
-            assert!(lines.iter().all(|line| line["state"] == "sealed"), "{ledger}");
-        }
-    })
-    .await;
 }
 
 #[test]

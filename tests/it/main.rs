@@ -2,8 +2,8 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test ends at the first thing that is not so")]
 
 mod bureau;
-mod crash;
 mod cli;
+mod crash;
 mod db;
 mod demo_data;
 mod house;
