@@ -203,36 +203,3 @@ fn hull(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     lower.extend(half(&mut sorted.iter().rev().copied()));
     lower
 }
-
-/// Writes seals for looking at them.
-#[test]
-#[ignore = "writes files: YINXIN_LOOK=folder"]
-fn write_seals() {
-    let folder = std::path::PathBuf::from(std::env::var("YINXIN_LOOK").unwrap());
-    let short = "汶川县教育局";
-    let bureau = "汶川县行政审批局";
-    let fourteen = "阿坝藏族羌族自治州行政审批局";
-    let long = "新乡经济技术开发区管理委员会行政审批服务中心";
-    let longest = "阿坝藏族羌族自治州汶川县经济技术开发区管理委员会行政审批服务局";
-    let number = "51322100000001";
-    let seals = [
-        ("06", Legend::star(short)),
-        ("06n", Legend::star(short).numbered(number)),
-        ("09", Legend::star("汶川县行政审批专用章").numbered(number)),
-        ("10s", Legend::special(bureau, "行政审批专用章").numbered(number)),
-        ("14", Legend::star(fourteen).numbered(number)),
-        ("14s", Legend { purpose: Some("行政审批专用章".into()), ..Legend::star(fourteen) }.numbered(number)),
-        ("22", Legend::star(long).numbered(number)),
-        ("22s", Legend::special(long, "行政审批专用章").numbered(number)),
-        ("30", Legend::star(longest)),
-        ("30n", Legend::star(longest).numbered(number)),
-        ("30s", Legend::special(longest, "行政审批专用章").numbered(number)),
-        ("30p", Legend { purpose: Some("行政审批专用章".into()), ..Legend::star(longest) }.numbered(number)),
-    ];
-    with_face(|face| {
-        for (file, legend) in seals {
-            let svg = Impression::draw(&legend, face).unwrap().to_svg();
-            std::fs::write(folder.join(format!("seal-{file}.svg")), svg).unwrap();
-        }
-    });
-}

@@ -247,40 +247,6 @@ fn the_version_covers_the_template_and_what_it_shares() {
     assert!(digests().iter().zip(&second).all(|(now, before)| now != before));
 }
 
-/// Writes the examples where the variable says, for looking at them and for outside checkers.
-#[test]
-#[ignore = "writes files: YINXIN_LOOK=folder"]
-fn write_examples() {
-    let folder = std::path::PathBuf::from(std::env::var("YINXIN_LOOK").unwrap());
-    for name in NAMES {
-        let draft = renderer().render(name, &example(name), name, AT).unwrap();
-        eprintln!("{name}: {} pages, {} bytes, seal at {:?}", draft.pages, draft.pdf.len(), draft.seal_place);
-        std::fs::write(folder.join(format!("{name}.pdf")), draft.pdf).unwrap();
-    }
-}
-
-#[test]
-#[ignore = "a measurement: cargo test --release -- --ignored --nocapture milliseconds"]
-fn milliseconds_a_document() {
-    let start = std::time::Instant::now();
-    Renderer::load(&settings()).unwrap();
-    eprintln!("load: {} ms", start.elapsed().as_millis());
-    for name in NAMES {
-        let mut data = example(name);
-        let mut render = |i: u32| {
-            data["document_number"] = json!(format!("汶审批许准〔2021〕{i}号"));
-            data["licence_number"] = json!(format!("JY2513221{i:07}"));
-            let keep = if name == "food-operation-licence" { "document_number" } else { "licence_number" };
-            data.as_object_mut().unwrap().remove(keep);
-            renderer().render(name, &data, &i.to_string(), AT).unwrap()
-        };
-        (0..10).for_each(|i| drop(render(i)));
-        let start = std::time::Instant::now();
-        (10..110).for_each(|i| drop(render(i)));
-        eprintln!("{name}: {:.1} ms", start.elapsed().as_secs_f64() * 10.0);
-    }
-}
-
 fn write(folder: &Path, path: &str, text: &str) {
     let file = folder.join(path);
     std::fs::create_dir_all(file.parent().unwrap()).unwrap();
