@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use time::macros::{format_description, offset};
 use time::{Duration, OffsetDateTime};
 
 use super::Clock;
@@ -162,7 +163,7 @@ fn clock(rooms: &Rooms, findings: &mut Findings, now: OffsetDateTime) {
     findings.add(
         Level::Ok,
         "doctor.clock",
-        format!("系统时间 {now}"),
+        format!("系统时间 {}", moment(now)),
         "the clock is plausible; whether it is right only a time service can say",
     );
 }
@@ -260,7 +261,7 @@ async fn filed(
         );
     }
     for ca in &authorities {
-        ends(findings, &format!("证书机构 {}", ca.label), &ca.certificate, now)?;
+        ends(findings, ("证书机构", "the authority", &ca.label), &ca.certificate, now)?;
         match store.crl(&ca.label).await? {
             None => findings.add(
                 Level::Fail,
@@ -271,7 +272,7 @@ async fn filed(
             Some(list) if list.next_update <= now => findings.add(
                 Level::Fail,
                 "doctor.list-stale",
-                format!("吊销列表 {} 已过期（{}），请运行 yinxin ca refresh", ca.label, list.next_update),
+                format!("吊销列表 {} 已过期（{}），请运行 yinxin ca refresh", ca.label, moment(list.next_update)),
                 format!("the list of {} is past its next update; run `yinxin ca refresh`", ca.label),
             ),
             Some(list) if list.this_update + Duration::days(2) <= now => findings.add(
@@ -283,7 +284,7 @@ async fn filed(
             Some(list) => findings.add(
                 Level::Ok,
                 "doctor.list",
-                format!("吊销列表 {} 第{}期有效至 {}", ca.label, list.number, list.next_update),
+                format!("吊销列表 {} 第{}期有效至 {}", ca.label, list.number, moment(list.next_update)),
                 format!("the list of {} is fresh", ca.label),
             ),
         }
@@ -293,7 +294,7 @@ async fn filed(
         let seals = store.seals(&SealFilter { limit: 500, offset, ..SealFilter::default() }).await?;
         for filed in seals.iter().filter(|filed| filed.seal.life.status_at(now) == SealStatus::InForce) {
             let Some(certificate) = store.certificates(&filed.seal.number).await?.pop() else { continue };
-            ends(findings, &format!("印章 {}", filed.seal.number), &certificate.certificate, now)?;
+            ends(findings, ("印章", "the seal", filed.seal.number.as_str()), &certificate.certificate, now)?;
             let public_key = Certificate::read(&certificate.certificate)?.public_key;
             if let Some(Err(error)) = keyring.map(|keyring| keyring.signer_for(&certificate.key_label, &public_key)) {
                 findings.fail(error.message());
@@ -316,8 +317,20 @@ async fn filed(
     Ok(())
 }
 
-fn ends(findings: &mut Findings, what: &str, der: &[u8], now: OffsetDateTime) -> Result<(), Trouble> {
+/// As people here read it.
+fn moment(at: OffsetDateTime) -> String {
+    let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
+    at.to_offset(offset!(+8)).format(format).unwrap_or_default()
+}
+
+fn ends(
+    findings: &mut Findings,
+    (zh_of, en_of, name): (&str, &str, &str),
+    der: &[u8],
+    now: OffsetDateTime,
+) -> Result<(), Trouble> {
     let end = Certificate::read(der)?.not_after;
+    let until = moment(end);
     let (level, zh, en) = if end <= now {
         (Level::Fail, "已过期，请更换", "has ended; replace it")
     } else if end <= now + ENDS_SOON {
@@ -328,8 +341,8 @@ fn ends(findings: &mut Findings, what: &str, der: &[u8], now: OffsetDateTime) ->
     findings.add(
         level,
         "doctor.certificate",
-        format!("{what} 的证书{zh}（至 {end}）"),
-        format!("the certificate of {what} {en} (until {end})"),
+        format!("{zh_of} {name} 的证书{zh}（至 {until}）"),
+        format!("the certificate of {en_of} {name} {en} (until {until} Beijing time)"),
     );
     Ok(())
 }

@@ -9,6 +9,9 @@ use super::DemoArguments;
 use crate::cli::trouble::Trouble;
 use crate::keys;
 
+/// First line of the settings, by which our own folder is known again.
+const HEADING: &str = "# 演示用设置 / settings of the demonstration";
+
 /// The working directory; removed at the end where it was made for one run.
 #[derive(Debug)]
 pub(super) struct State {
@@ -25,8 +28,12 @@ impl State {
             true => std::env::temp_dir().join(format!("yinxin-demo-{}", hex::encode(keys::draw()?))),
             false => PathBuf::from("demo"),
         };
-        if folder.join("yinxin.toml").exists() {
-            return Ok(Self { folder, for_one_run });
+        if let Ok(settings) = std::fs::read_to_string(folder.join("yinxin.toml")) {
+            // What an earlier demonstration did not finish is begun anew; any other folder of this name is left alone.
+            if folder.join("out/register.json").exists() || !settings.starts_with(HEADING) {
+                return Ok(Self { folder, for_one_run });
+            }
+            std::fs::remove_dir_all(&folder).map_err(|e| Trouble::file(&folder, &e))?;
         }
         DirBuilder::new()
             .recursive(!for_one_run)
@@ -35,10 +42,7 @@ impl State {
             .map_err(|e| Trouble::file(&folder, &e))?;
         let state = Self { folder, for_one_run };
         let here = std::env::current_dir().map_err(|e| Trouble::file(Path::new("."), &e))?;
-        let mut settings = format!(
-            "# 演示用设置 / settings of the demonstration\n[render]\ntemplates = {}\n",
-            quoted(&here.join("templates"))
-        );
+        let mut settings = format!("{HEADING}\n[render]\ntemplates = {}\n", quoted(&here.join("templates")));
         match (&arguments.hsm_module, &arguments.hsm_token, &arguments.hsm_pin_file) {
             (Some(module), Some(token), Some(pin)) => settings.push_str(&format!(
                 "[keys]\nhome = \"pkcs11\"\n[keys.pkcs11]\nmodule = {}\ntoken_label = {}\npin_file = {}\n",
