@@ -12,12 +12,16 @@ use crate::abolition::{AbolishedSeal, AbolitionOrder, AbolitionRequest, CustodyE
 use crate::ca::Authority;
 use crate::decision::Allowed;
 use crate::desk::{Desk, FlowError, blocking};
-use crate::issue::{Issued, filed_seal, grants_of, no_grant, prepare, random_serial, write_down_and_finish};
+use crate::issue::facts::{self, Facts};
+use crate::issue::{
+    Issued, filed_seal, grants_of, no_grant, no_template, prepare, random_serial, write_down_and_finish,
+};
 use crate::item::ItemCode;
 use crate::licence::LicenceIdentifier;
 use crate::message::Message;
 use crate::officer::{Officer, check_two_administrators};
 use crate::pdf::seal::{Certification, Place};
+use crate::render::Template;
 use crate::seal::SealNumber;
 use crate::store::{FiledSeal, OrderKind};
 
@@ -100,7 +104,7 @@ pub async fn notice(
             "no order of this number is recorded",
         ))
     })?;
-    let once_key = format!("{number}/{}", wanted.template);
+    let once_key = format!("notice/{number}/{}", wanted.template);
     if let Some(record) = desk.store.order_once(&once_key).await? {
         return match record.document {
             Some(document) => {
@@ -122,10 +126,11 @@ pub async fn notice(
         }
     }
     let allowed = leave?;
-    let parts = desk.parts(&seal, None).await?;
+    let parts = desk.parts_in_force(&seal, now).await?;
     let identifier = notice_identifier(&wanted, &seal)?;
-    let data = with_facts(desk, wanted.data, &order, &identifier).await?;
-    let title = desk.renderer.template(&wanted.template).map_or(String::new(), |t| t.title_zh().to_owned());
+    let template = desk.renderer.template(&wanted.template).ok_or_else(|| no_template(&wanted.template))?;
+    let data = with_facts(desk, template, wanted.data, &order, &seal, &identifier).await?;
+    let title = template.title_zh().to_owned();
     let (renderer, drawn, template, reason, signer_name) =
         (desk.renderer.clone(), parts.clone(), wanted.template, number.to_owned(), seal.seal.owner_name.clone());
     let prepared = blocking(move || {
@@ -148,11 +153,13 @@ fn notice_identifier(wanted: &NoticeRequest, seal: &FiledSeal) -> Result<String,
     identifier.map(|i| i.to_string()).map_err(|e| FlowError::Request(e.message()))
 }
 
-/// Fills in from the register what the request leaves out: the notice says what was done.
+/// Fills in the order's facts from the register: the notice says what was done, whatever the request says.
 async fn with_facts(
     desk: &Desk,
+    template: &Template,
     mut data: serde_json::Value,
     order: &AbolitionOrder,
+    seal: &FiledSeal,
     identifier: &str,
 ) -> Result<serde_json::Value, FlowError> {
     let written = order.get();
@@ -171,22 +178,18 @@ async fn with_facts(
         }
         None => None,
     };
-    if let Some(fields) = data.as_object_mut() {
-        for (field, value) in [
-            ("decision_number", Some(written.number.clone().into())),
-            ("government", Some(written.government.clone().into())),
-            ("abolished_at", Some(at.into())),
-            ("reason", Some(written.reason.clone().into())),
-            ("seals", Some(rows.into())),
-            ("successor", successor),
-            ("identifier", Some(identifier.into())),
-            ("verify_url", Some(format!("{}/register", desk.public_url).into())),
-        ] {
-            if let (false, Some(value)) = (fields.contains_key(field), value) {
-                fields.insert(field.into(), value);
-            }
-        }
-    }
+    let known: Facts = [
+        ("identifier", Some(identifier.into())),
+        ("verify_url", Some(format!("{}/register", desk.public_url).into())),
+        ("order.number", Some(written.number.clone().into())),
+        ("order.government", Some(written.government.clone().into())),
+        ("order.at", Some(at.into())),
+        ("order.seals", Some(rows.into())),
+        ("order.successor", successor),
+        ("issuer", Some(seal.seal.owner_name.clone().into())),
+    ]
+    .into();
+    facts::fill(template.schema(), &mut data, &known)?;
     Ok(data)
 }
 

@@ -13,7 +13,9 @@ use crate::pki::install::check_installable;
 use crate::pki::issue::{self, Period, Reason, Revoked, Serial, Unsigned};
 use crate::pki::name::{Attribute, Name};
 use crate::seal::{Seal, SealStatus};
-use crate::store::{Act, CaCertificate, CaKind, Crl, OrderKind, Revocation, SealCertificate, SealFilter, Store};
+use crate::store::{
+    Act, CaCertificate, CaKind, Crl, OrderKind, Revocation, SealCertificate, SealFilter, Store, StoreError,
+};
 use std::sync::Arc;
 
 /// Label of the root's key and certificate.
@@ -194,8 +196,11 @@ impl Authority {
                             reason: Reason::CessationOfOperation,
                             document: event.document.clone(),
                         };
-                        self.store.revoke(&revocation, who, now).await?;
-                        revoked += 1;
+                        match self.store.revoke(&revocation, who, now).await {
+                            // Another process was quicker; it is revoked.
+                            Ok(()) | Err(StoreError::Conflict(_)) => revoked += 1,
+                            Err(error) => return Err(error.into()),
+                        }
                     }
                 }
             }
@@ -254,7 +259,13 @@ impl Authority {
         let (keyring, label) = (self.keyring.clone(), key_label.to_owned());
         let signature = blocking(move || keyring.signer(&label)?.sign(order)).await?;
         let signed = unsigned.signed(signature.value())?;
-        self.store.finish_act(&id, now).await?;
+        if !self.store.finish_act(&id, now).await? {
+            return Err(FlowError::Request(Message::new(
+                "ca.given-up",
+                "该操作已被标记为中断，请重新执行",
+                "this act was meanwhile marked as interrupted; run it again",
+            )));
+        }
         Ok(signed)
     }
 

@@ -2,6 +2,7 @@
 
 use time::OffsetDateTime;
 
+use crate::authority::Uscc;
 use crate::item::{Item, ItemCode};
 use crate::officer::{self, Duty, Grant, Officer, OfficerId};
 use crate::refusal::{Refusal, Rule};
@@ -50,8 +51,12 @@ pub struct DecisionRequest {
 }
 
 /// A complete decision: nothing is missing, the dates are in order and the hands are different people with the duty.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Decision(DecisionRequest);
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    request: DecisionRequest,
+    /// The authority to which all its hands belong.
+    authority: Uscc,
+}
 
 impl Decision {
     /// Reads a decision (ISSUE, step 1). `officer` looks a hand up among the bureau's people.
@@ -82,6 +87,7 @@ impl Decision {
             ));
         }
         let hands = &request.hands;
+        let mut authority: Option<&Uscc> = None;
         for (id, duty) in [
             (&hands.intake, Duty::Intake),
             (&hands.review, Duty::Review),
@@ -97,6 +103,14 @@ impl Decision {
                 ));
             };
             person.check_duty(duty)?;
+            if *authority.get_or_insert(&person.authority) != &person.authority {
+                return Err(Refusal::new(
+                    Rule::Hands,
+                    "decision.hands-of-two-authorities",
+                    "同一办件的受理、审核、决定、制证人员应属同一单位",
+                    "all hands of one case belong to one authority",
+                ));
+            }
         }
         if hands.intake == hands.review || hands.review == hands.produce || hands.intake == hands.produce {
             return Err(Refusal::new(
@@ -106,12 +120,13 @@ impl Decision {
                 "intake, review and certificate production of one case are three different people",
             ));
         }
-        Ok(Self(request))
+        let authority = authority.cloned().ok_or_else(|| incomplete("hands"))?;
+        Ok(Self { request, authority })
     }
 
     /// What was read.
     pub fn get(&self) -> &DecisionRequest {
-        &self.0
+        &self.request
     }
 }
 
@@ -168,6 +183,23 @@ impl Allowed {
             ));
         }
         item.check_competence(&seal.owner, request.accepted_at)?;
+        let hands = &request.hands;
+        if officer.id == hands.intake || officer.id == hands.review {
+            return Err(Refusal::new(
+                Rule::Hands,
+                "decision.sealed-by-other-hand",
+                "受理人、审核人不得为同一办件用印",
+                "whoever took the case in or reviewed it does not also use the seal on it",
+            ));
+        }
+        if decision.authority != seal.owner {
+            return Err(Refusal::new(
+                Rule::Hands,
+                "decision.other-authority",
+                format!("办件人员不属于印章“{}”的所有单位", seal.legend),
+                format!("the hands of this case do not belong to the authority that owns the seal {}", seal.number),
+            ));
+        }
         if seal.kind != SealKind::Approval {
             return Err(Refusal::new(
                 Rule::SealLife,
@@ -267,9 +299,9 @@ mod tests {
         }
     }
 
-    fn people() -> Vec<Officer> {
+    fn people(authority: &str) -> Vec<Officer> {
         let all = [Duty::Intake, Duty::Review, Duty::Decide, Duty::Produce];
-        ["a", "b", "c", "d"].iter().map(|id| officer(id, BUREAU, &all)).collect()
+        ["a", "b", "c", "d"].iter().map(|id| officer(id, authority, &all)).collect()
     }
 
     fn request(hands: [&str; 4], accepted: i64, decided: i64) -> DecisionRequest {
@@ -286,7 +318,11 @@ mod tests {
     }
 
     fn read(request: DecisionRequest) -> Result<Decision, Refusal> {
-        let people = people();
+        read_of(BUREAU, request)
+    }
+
+    fn read_of(authority: &str, request: DecisionRequest) -> Result<Decision, Refusal> {
+        let people = people(authority);
         Decision::read(request, |id| people.iter().find(|p| p.id == *id))
     }
 
@@ -325,12 +361,12 @@ mod tests {
                 id: "g".into(), officer: chief.id.clone(), seal: seal.number.clone(), items: GrantedItems::All, from: at(0), until: at(10_000),
                 given_by: "局长".into(), document: "授1".into(), revoked_at: None,
             };
-            let decision = read(request(["a", "b", "c", "d"], accepted, accepted + work)).unwrap();
+            let decision = read_of(owner, request(["a", "b", "c", "d"], accepted, accepted + work)).unwrap();
             let allowed = Allowed::on_decision(decision, &item, &seal, &chief, &grant, at(now));
             let expected = (bureau == (accepted >= transfer)) && start <= now && now < start + length;
             prop_assert_eq!(allowed.is_ok(), expected);
             let stranger = officer("chief", if bureau { DEPARTMENT } else { BUREAU }, &[Duty::Decide]);
-            let decision = read(request(["a", "b", "c", "d"], accepted, accepted + work)).unwrap();
+            let decision = read_of(owner, request(["a", "b", "c", "d"], accepted, accepted + work)).unwrap();
             prop_assert!(Allowed::on_decision(decision, &item, &seal, &stranger, &grant, at(now)).is_err());
         }
     }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
+use time::OffsetDateTime;
 
 use crate::cms::{self, CmsError};
 use crate::impression::{Centre, Impression, ImpressionError, Legend};
@@ -42,6 +43,8 @@ pub struct Desk {
     pub public_url: String,
     /// Called after each step: the log listens here, and tests stop the process here.
     pub done: Arc<dyn Fn(Step) + Send + Sync>,
+    /// The clock. Flows take the moment of the request as `now`; this is asked again after the key has signed.
+    pub clock: Arc<dyn Fn() -> OffsetDateTime + Send + Sync>,
     parts: Arc<Mutex<HashMap<String, Arc<SealParts>>>>,
 }
 
@@ -70,9 +73,25 @@ impl Desk {
         keyring: Arc<Keyring>,
         renderer: Arc<Renderer>,
         public_url: String,
+        clock: Arc<dyn Fn() -> OffsetDateTime + Send + Sync>,
         done: Arc<dyn Fn(Step) + Send + Sync>,
     ) -> Self {
-        Self { store, keyring, renderer, public_url, done, parts: Arc::default() }
+        Self { store, keyring, renderer, public_url, done, clock, parts: Arc::default() }
+    }
+
+    /// The parts for a new use of a seal: its newest certificate must be in force and not revoked. A seal that was
+    /// reinstated needs a new certificate, since the revocation of the old one stands.
+    ///
+    /// # Errors
+    /// As [`Desk::parts`], and the certificate's end.
+    pub async fn parts_in_force(&self, seal: &FiledSeal, now: OffsetDateTime) -> Result<Arc<SealParts>, FlowError> {
+        let parts = self.parts(seal, None).await?;
+        let filed = &parts.certificate;
+        let revoked = self.store.is_revoked(&filed.serial).await?;
+        if revoked || !Certificate::read(&filed.certificate)?.is_in_force(now) {
+            return Err(FlowError::CertificateEnded(seal.seal.number.to_string()));
+        }
+        Ok(parts)
     }
 
     /// The parts of a seal under its newest certificate, or under the one with this digest.
@@ -211,6 +230,9 @@ pub enum FlowError {
     /// The seal with this number has no certificate.
     #[error("{}", self.message())]
     NoCertificate(String),
+    /// The certificate of the seal with this number has expired or is revoked.
+    #[error("{}", self.message())]
+    CertificateEnded(String),
     /// What was named is not there.
     #[error("{0}")]
     Unknown(Message),
@@ -256,6 +278,13 @@ impl FlowError {
                 format!("印章{number}还没有证书，请先运行 yinxin seal make-cert 或安装外部证书"),
                 format!(
                     "the seal {number} has no certificate yet; run `yinxin seal make-cert` or install one from outside"
+                ),
+            ),
+            Self::CertificateEnded(number) => Message::new(
+                "desk.certificate-ended",
+                format!("印章{number}的证书已过期或被吊销，请先运行 yinxin seal make-cert 制作新证书"),
+                format!(
+                    "the certificate of the seal {number} has expired or is revoked; make a new one with `yinxin seal make-cert`"
                 ),
             ),
             Self::Unknown(message) | Self::Request(message) => message.clone(),

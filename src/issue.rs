@@ -4,14 +4,17 @@
 //! 6 seal · 8 close and check ourselves · 9 store and deliver. (7, the time stamp, is not there yet.)
 //! After step 5 there is one function, [`finish`]; a crash re-enters it with the same bytes.
 
+mod check;
+pub(crate) mod facts;
+mod place;
 mod request;
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use serde::Serialize;
 use time::OffsetDateTime;
 
+use crate::authority::Uscc;
 use crate::cms;
 use crate::decision::{Allowed, Decision, DecisionRequest, Purpose};
 use crate::desk::{Desk, FlowError, SealParts, Step, blocking};
@@ -20,17 +23,14 @@ use crate::licence::{LicenceAct, LicenceIdentifier, LicenceVersion};
 use crate::limits;
 use crate::message::Message;
 use crate::officer::{Grant, Officer, OfficerId};
-use crate::pdf::changes::LaterChanges;
 use crate::pdf::seal::{self as pdf_seal, Certification, Place, Prepared, SealPlan};
-use crate::pdf::signatures::Coverage;
-use crate::pdf::text;
-use crate::pki::certificate::Certificate;
 use crate::refusal::{Refusal, Rule};
 use crate::seal::{SealNumber, SealStatus};
-use crate::store::{FiledSeal, LicencePending, OrderKind, OrderRecord, OrderState, SealUse, Unfinished};
-use crate::verify::judge::evidence::Opened;
-use crate::verify::report::Verdict;
-use crate::verify::{Evidence, Trust, judge};
+use crate::store::{FiledSeal, LicencePending, OrderKind, OrderRecord, OrderState, SealUse, StoreError, Unfinished};
+
+use check::check_ourselves;
+use facts::Facts;
+use place::place_on;
 
 pub use request::{EndRequest, IssueRequest, LicenceRequest, UploadPlace, UploadRequest};
 
@@ -58,15 +58,16 @@ pub async fn issue(
     request: IssueRequest,
     now: OffsetDateTime,
 ) -> Result<Issued, FlowError> {
-    let once_key = format!("{}/{}", request.decision.number, request.template);
+    let once_key = format!("licence/{}/{}", request.decision.number, request.template);
+    let decision = read_decision(desk, request.decision.clone()).await?;
+    let seal = filed_seal(desk, &request.seal).await?;
+    // Leave first: who may not seal this learns nothing of it, and sets nothing going again.
+    let allowed = authorise(desk, decision.clone(), &seal, officer, now).await?;
     if let Some(issued) = made_before(desk, &once_key, &request.decision, now).await? {
         return Ok(issued);
     }
-    let decision = read_decision(desk, request.decision.clone()).await?;
-    let seal = filed_seal(desk, &request.seal).await?;
     let pending = pending(desk, &decision, &seal, &request, now).await?;
-    let allowed = authorise(desk, decision, &seal, officer, now).await?;
-    let parts = desk.parts(&seal, None).await?;
+    let parts = desk.parts_in_force(&seal, now).await?;
 
     let (renderer, identifier, data, template) =
         (desk.renderer.clone(), pending.version.identifier.to_string(), pending.data.clone(), request.template.clone());
@@ -121,14 +122,14 @@ pub async fn seal_upload(
             "the file is larger than the limit; make it smaller first",
         )));
     }
-    let once_key = format!("{}/upload/{}", request.decision.number, hex::encode(crate::crypto::sha256(&pdf)));
-    if let Some(issued) = made_before(desk, &once_key, &request.decision, now).await? {
-        return Ok(issued);
-    }
+    let once_key = format!("upload/{}/{}", request.decision.number, hex::encode(crate::crypto::sha256(&pdf)));
     let decision = read_decision(desk, request.decision.clone()).await?;
     let seal = filed_seal(desk, &request.seal).await?;
     let allowed = authorise(desk, decision, &seal, officer, now).await?;
-    let parts = desk.parts(&seal, None).await?;
+    if let Some(issued) = made_before(desk, &once_key, &request.decision, now).await? {
+        return Ok(issued);
+    }
+    let parts = desk.parts_in_force(&seal, now).await?;
     let (drawn, signer_name, reason, wanted) =
         (parts.clone(), seal.seal.owner_name.clone(), request.decision.number.clone(), request.place.clone());
     let prepared = blocking(move || {
@@ -179,10 +180,7 @@ pub async fn end_licence(
             "there is no such licence; check the identifier",
         )));
     };
-    let item = item_of(desk, &decision).await?;
-    if officer.authority.as_str() != last.licence.version.identifier.issuer() {
-        item.check_competence(&officer.authority, decision.get().accepted_at)?;
-    }
+    same_matter(desk, &decision, &last.licence, &officer.authority, now).await?;
     let identifier = desk.store.licence(&key).await?.next(request.act, now)?;
     let pending = LicencePending {
         version: LicenceVersion {
@@ -196,6 +194,31 @@ pub async fn end_licence(
     };
     desk.store.end_licence(&pending, &decision, &officer.id, now).await?;
     Ok(identifier)
+}
+
+/// A licence's next version is decided on the same item, for the same holder, by its issuer or by whoever is competent
+/// for that item now; never by a stranger who happens to hold a seal.
+async fn same_matter(
+    desk: &Desk,
+    decision: &Decision,
+    last: &LicencePending,
+    authority: &Uscc,
+    now: OffsetDateTime,
+) -> Result<(), FlowError> {
+    let request = decision.get();
+    let refuse = |zh: &str, en: &str| Err(Refusal::new(Rule::NoItemNoLicence, "licence.other-matter", zh, en).into());
+    let first = desk.store.decision(&last.decision).await?;
+    if first.as_ref().is_none_or(|first| first.item != request.item || first.holder.code != request.holder.code) {
+        return refuse(
+            "决定的事项或持证主体与原证照不一致",
+            "the decision is on another item or for another holder than the licence",
+        );
+    }
+    if request.decided_at > now {
+        return refuse("决定时间晚于当前时间", "the decision is dated in the future");
+    }
+    item_of(desk, decision).await?.check_competence(authority, request.accepted_at)?;
+    Ok(())
 }
 
 /// What resume did with one order.
@@ -213,6 +236,10 @@ pub struct Resumed {
 pub async fn resume(desk: &Desk, now: OffsetDateTime) -> Result<Vec<Resumed>, FlowError> {
     let mut resumed = vec![];
     for unfinished in desk.store.unfinished().await? {
+        // An act of the certificate authorities may be under way in another process at this moment.
+        if unfinished.record.seal.is_none() && now - unfinished.record.written_at < ACT_UNDER_WAY {
+            continue;
+        }
         let order = unfinished.record.id.clone();
         let outcome = match give_up_because(desk, &unfinished.record, now).await? {
             Some(why) => {
@@ -226,6 +253,9 @@ pub async fn resume(desk: &Desk, now: OffsetDateTime) -> Result<Vec<Resumed>, Fl
     Ok(resumed)
 }
 
+/// After this time an act of the certificate authorities is no longer under way: it is one signature.
+const ACT_UNDER_WAY: time::Duration = time::Duration::minutes(10);
+
 /// Why an order that was left behind must not be finished now.
 async fn give_up_because(desk: &Desk, record: &OrderRecord, now: OffsetDateTime) -> Result<Option<Message>, FlowError> {
     let Some(number) = &record.seal else {
@@ -236,6 +266,16 @@ async fn give_up_because(desk: &Desk, record: &OrderRecord, now: OffsetDateTime)
         )));
     };
     let seal = filed_seal(desk, number).await?;
+    // The head of the unit may take a grant back at once (rule 5), a crash or not.
+    let grants = desk.store.grants(number).await?;
+    let grant = grants.iter().find(|g| Some(&g.id) == record.grant.as_ref());
+    if grant.is_none_or(|g| g.revoked_at.is_some_and(|at| at <= now)) {
+        return Ok(Some(Message::new(
+            "issue.grant-ended",
+            "中断期间授权已被收回，未再用印",
+            "the grant was taken back while the order was interrupted; the seal was not used",
+        )));
+    }
     // Leave was given while the seal was in force; what is sealed after its end would not be good.
     Ok((seal.seal.life.status_at(now) != SealStatus::InForce).then(|| {
         Message::new(
@@ -344,6 +384,14 @@ pub(crate) fn no_grant(officer: &Officer, seal: &FiledSeal) -> Refusal {
     )
 }
 
+pub(crate) fn no_template(name: &str) -> FlowError {
+    FlowError::Unknown(Message::new(
+        "issue.template",
+        format!("没有名为“{name}”的模板"),
+        format!("there is no template '{name}'"),
+    ))
+}
+
 /// The licence's version as it will stand, with identifier and address filled into what is printed.
 async fn pending(
     desk: &Desk,
@@ -353,13 +401,7 @@ async fn pending(
     now: OffsetDateTime,
 ) -> Result<LicencePending, FlowError> {
     let wanted = &request.licence;
-    let template = desk.renderer.template(&request.template).ok_or_else(|| {
-        FlowError::Unknown(Message::new(
-            "issue.template",
-            format!("没有名为“{}”的模板", request.template),
-            format!("there is no template '{}'", request.template),
-        ))
-    })?;
+    let template = desk.renderer.template(&request.template).ok_or_else(|| no_template(&request.template))?;
     let bad = |e: crate::licence::IdentifierError| FlowError::Request(e.message());
     let identifier = match (wanted.act, &wanted.previous) {
         (LicenceAct::Issue, None) => {
@@ -378,6 +420,10 @@ async fn pending(
             first
         }
         (LicenceAct::Renew | LicenceAct::Change, Some(previous)) => {
+            let versions = desk.store.licence_versions(&previous.licence()).await?;
+            if let Some(last) = versions.last() {
+                same_matter(desk, decision, &last.licence, &seal.seal.owner, now).await?;
+            }
             desk.store.licence(&previous.licence()).await?.next(wanted.act, now)?
         }
         _ => {
@@ -396,13 +442,22 @@ async fn pending(
         )));
     }
     let mut data = request.data.clone();
-    if let Some(fields) = data.as_object_mut() {
-        fields.insert("identifier".into(), identifier.to_string().into());
-        let properties = template.schema().get("properties");
-        if properties.is_some_and(|p| p.get("verify_url").is_some()) {
-            fields.insert("verify_url".into(), format!("{}/licences/{identifier}", desk.public_url).into());
-        }
-    }
+    let decided = decision.get();
+    let last_day = wanted.valid_until.map(|until| facts::china_date(until - time::Duration::MICROSECOND));
+    let known: Facts = [
+        ("identifier", Some(identifier.to_string().into())),
+        ("verify_url", Some(format!("{}/licences/{identifier}", desk.public_url).into())),
+        ("holder.name", Some(decided.holder.name.clone().into())),
+        ("holder.code", Some(decided.holder.code.clone().into())),
+        ("decision.number", Some(decided.number.clone().into())),
+        ("decision.case", Some(decided.case.clone().into())),
+        ("decision.accepted_on", Some(facts::china_date(decided.accepted_at))),
+        ("licence.valid_from", Some(facts::china_date(wanted.valid_from))),
+        ("licence.valid_until", last_day),
+        ("issuer", Some(seal.seal.owner_name.clone().into())),
+    ]
+    .into();
+    facts::fill(template.schema(), &mut data, &known)?;
     Ok(LicencePending {
         version: LicenceVersion {
             identifier,
@@ -448,25 +503,6 @@ pub(crate) fn prepare(
     Ok(pdf_seal::prepare(draft, &plan)?)
 }
 
-fn place_on(pdf: &[u8], wanted: &UploadPlace) -> Result<Place, FlowError> {
-    match wanted {
-        UploadPlace::At { page, x_mm, y_mm } => Ok(Place { page: page.saturating_sub(1), centre_mm: (*x_mm, *y_mm) }),
-        UploadPlace::Keyword { text: keyword, nth, dx_mm, dy_mm } => {
-            let found = text::occurrences(pdf, keyword)?;
-            let nth = usize::try_from(*nth).unwrap_or(usize::MAX);
-            let found = nth.checked_sub(1).and_then(|n| found.get(n)).ok_or_else(|| {
-                FlowError::Request(Message::new(
-                    "issue.keyword",
-                    format!("文书中“{keyword}”只出现{}次，找不到第{nth}处；请核对关键字或改用页码和坐标", found.len()),
-                    format!("'{keyword}' stands {} time(s) in the document, there is no number {nth}; check the keyword or give page and millimetres", found.len()),
-                ))
-            })?;
-            let (x, y) = found.centre_mm();
-            Ok(Place { page: found.page, centre_mm: (x + dx_mm, y + dy_mm) })
-        }
-    }
-}
-
 /// Steps 5 to 9 for any kind of document.
 #[expect(clippy::too_many_arguments, reason = "the one place where everything about a document comes together")]
 pub(crate) async fn write_down_and_finish(
@@ -509,18 +545,34 @@ async fn finish(desk: &Desk, unfinished: Unfinished, now: OffsetDateTime) -> Res
     let seal = filed_seal(desk, &number).await?;
     let parts = desk.parts(&seal, record.certificate.as_deref()).await?;
     let done = desk.done.clone();
+    let (id, clock) = (record.id.clone(), desk.clock.clone());
     let sealed = blocking(move || {
         let signature = parts.signer.sign(order)?;
         done(Step::Signed);
+        // The record proves that the document existed by this moment, so it is read after the signature is there.
+        let ended = clock().max(now);
         let cms = cms::assemble(&to_be_signed, signature.value(), signature.algorithm(), &parts.chain)?;
         let sealed = Prepared::from_parts(prepared, hole)?.close(&cms)?;
-        check_ourselves(&sealed, &parts, now)?;
+        check_ourselves(&sealed, &parts, ended)?;
         done(Step::Checked);
-        Ok::<_, FlowError>(sealed)
+        Ok::<_, FlowError>((sealed, ended))
     })
-    .await?;
-    // Somebody else may have ended the same order meanwhile; then what counts is what they stored.
-    desk.store.finish(&record, &sealed, "application/pdf", now).await?;
+    .await;
+    let stored = match sealed {
+        // Somebody else may have ended the same order meanwhile; then what counts is what they stored.
+        Ok((sealed, ended)) => {
+            desk.store.finish(&record, &sealed, "application/pdf", ended).await.map_err(FlowError::from)
+        }
+        Err(error) => Err(error),
+    };
+    if let Err(error) = stored {
+        // What can never be released is shown as lost; everything else (a key that does not answer) stays to be resumed.
+        if matches!(error, FlowError::SelfCheck(_) | FlowError::Refused(_) | FlowError::Store(StoreError::Conflict(_)))
+        {
+            desk.store.lose(&id, &error.message().en, (desk.clock)().max(now)).await?;
+        }
+        return Err(error);
+    }
     (desk.done)(Step::Stored);
     let stored = desk.store.order(&record.id).await?.and_then(|r| r.document).ok_or_else(|| {
         FlowError::SelfCheck(Message::new("issue.not-stored", "文书未能入库", "the document was not stored"))
@@ -532,28 +584,4 @@ async fn finish(desk: &Desk, unfinished: Unfinished, now: OffsetDateTime) -> Res
         title: record.title,
         again: false,
     })
-}
-
-/// Step 8: the judge reads the finished file as a stranger would, with nothing but the seal's own root to trust. What is
-/// released is intact, covered whole, unchanged, and speaks for the seal's certificate.
-fn check_ourselves(sealed: &[u8], parts: &SealParts, now: OffsetDateTime) -> Result<(), FlowError> {
-    let fault = |zh: &str, en: &str| Err(FlowError::SelfCheck(Message::new("issue.self-check", zh, en)));
-    let anchors = parts.chain.last().map(|root| Certificate::read(root)).transpose()?.into_iter().collect();
-    let trust = Trust { anchors, ..Trust::default() };
-    let evidence = Evidence::open("self-check", sealed.to_vec(), Arc::new(trust), now);
-    let report = judge(&evidence);
-    let (Some(newest), Opened::Pdf { envelopes, .. }) = (report.signatures.last(), &evidence.opened) else {
-        return fault("读不到签章", "no signature is found in it");
-    };
-    let ours = envelopes.last().and_then(|e| e.certificate.as_ref());
-    if ours.is_none_or(|c| c.der() != parts.certificate.certificate) {
-        return fault("签名证书不是该印章的证书", "the signer's certificate is not the seal's");
-    }
-    if newest.coverage != Coverage::Whole || newest.later_changes != LaterChanges::None {
-        return fault("签章未覆盖全文", "the signature does not cover the whole document");
-    }
-    if !newest.intact || matches!(newest.verdict, Verdict::Failed(_)) {
-        return fault("摘要、签名值或证书不符", "digest, signature value or certificate do not fit");
-    }
-    Ok(())
 }

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::Clock;
 use super::trouble::Trouble;
 use crate::ca::Authority;
 use crate::config::{self, Keys, Settings};
@@ -74,10 +75,10 @@ impl Rooms {
     }
 
     /// Everything a flow works with.
-    pub async fn desk(&self) -> Result<Desk, Trouble> {
+    pub async fn desk(&self, clock: Clock) -> Result<Desk, Trouble> {
         let (store, renderer) = (self.store().await?, self.renderer().await?);
         let public_url = self.settings.http.public_url.clone();
-        Ok(Desk::new(store, self.keyring().await?, renderer, public_url, done()))
+        Ok(Desk::new(store, self.keyring().await?, renderer, public_url, Arc::new(clock), done()))
     }
 
     /// What the certificate authorities work with.

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Deserialize;
-use time::OffsetDateTime;
 
+use super::Clock;
 use super::filing::TwoOfficers;
 use super::rooms::{Rooms, acting, read_file, read_json, write_file};
 use super::trouble::Trouble;
@@ -84,27 +84,30 @@ pub(super) struct CustodyRow {
     pub entry: CustodyEntry,
 }
 
-pub(super) async fn issue(rooms: &Rooms, issue: Issue, now: OffsetDateTime) -> Result<(), Trouble> {
+pub(super) async fn issue(rooms: &Rooms, issue: Issue, clock: Clock) -> Result<(), Trouble> {
+    let now = clock();
     let request: IssueRequest = read_json(&issue.request)?;
-    let desk = rooms.desk().await?;
+    let desk = rooms.desk(clock).await?;
     let officer = acting(&desk.store, &issue.officer, "issue", now).await?;
     let issued = issue::issue(&desk, &officer, request, now).await?;
     deliver(rooms, &desk, &issued, issue.out.as_deref()).await
 }
 
-pub(super) async fn seal_upload(rooms: &Rooms, upload: SealUpload, now: OffsetDateTime) -> Result<(), Trouble> {
+pub(super) async fn seal_upload(rooms: &Rooms, upload: SealUpload, clock: Clock) -> Result<(), Trouble> {
+    let now = clock();
     let request: UploadRequest = read_json(&upload.request)?;
     let pdf = read_file(&upload.pdf, limits::PDF_BYTES)?;
-    let desk = rooms.desk().await?;
+    let desk = rooms.desk(clock).await?;
     let officer = acting(&desk.store, &upload.officer, "seal-upload", now).await?;
     let issued = issue::seal_upload(&desk, &officer, request, pdf, now).await?;
     deliver(rooms, &desk, &issued, upload.out.as_deref()).await
 }
 
-pub(super) async fn end_licence(rooms: &Rooms, end: EndLicence, now: OffsetDateTime) -> Result<(), Trouble> {
+pub(super) async fn end_licence(rooms: &Rooms, end: EndLicence, clock: Clock) -> Result<(), Trouble> {
+    let now = clock();
     let request: EndRequest = read_json(&end.request)?;
     let act = request.act;
-    let desk = rooms.desk().await?;
+    let desk = rooms.desk(clock).await?;
     let officer = acting(&desk.store, &end.officer, "end-licence", now).await?;
     let identifier = issue::end_licence(&desk, &officer, request, now).await?;
     rooms.say(
@@ -115,7 +118,8 @@ pub(super) async fn end_licence(rooms: &Rooms, end: EndLicence, now: OffsetDateT
     Ok(())
 }
 
-pub(super) async fn abolish(rooms: &Rooms, abolish: Abolish, now: OffsetDateTime) -> Result<(), Trouble> {
+pub(super) async fn abolish(rooms: &Rooms, abolish: Abolish, clock: Clock) -> Result<(), Trouble> {
+    let now = clock();
     let AbolishFile { mut order, custody, notice } = read_json(&abolish.file)?;
     if let (Some(csv), Some(fields)) = (&abolish.csv, order.as_object_mut()) {
         let seals = abolish::seals_from_csv(&read_file(csv, limits::REQUEST_FILE_BYTES)?)?;
@@ -124,7 +128,7 @@ pub(super) async fn abolish(rooms: &Rooms, abolish: Abolish, now: OffsetDateTime
     let order: AbolitionRequest = serde_json::from_value(order).map_err(|e| {
         Trouble::new("cli.request", format!("废止决定不合要求：{e}"), format!("the order does not read as one: {e}"))
     })?;
-    let desk = rooms.desk().await?;
+    let desk = rooms.desk(clock).await?;
     let (by, second) = abolish.two.check(&desk.store, "abolish", now).await?;
     let custody = custody.into_iter().map(|row| (row.seal, row.entry)).collect();
     let done = abolish::abolish(&desk, &by, &second, order, custody, notice, now).await?;
@@ -139,8 +143,9 @@ pub(super) async fn abolish(rooms: &Rooms, abolish: Abolish, now: OffsetDateTime
     Ok(())
 }
 
-pub(super) async fn resume(rooms: &Rooms, now: OffsetDateTime) -> Result<(), Trouble> {
-    let resumed = issue::resume(&rooms.desk().await?, now).await?;
+pub(super) async fn resume(rooms: &Rooms, clock: Clock) -> Result<(), Trouble> {
+    let now = clock();
+    let resumed = issue::resume(&rooms.desk(clock).await?, now).await?;
     let mut rows = vec![];
     for one in &resumed {
         match &one.outcome {

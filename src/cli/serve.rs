@@ -22,7 +22,7 @@ const REFRESH: Duration = Duration::from_secs(3600);
 pub(super) async fn run(rooms: &Rooms, clock: Clock) -> Result<(), Trouble> {
     // Before the keys: a schema that is not ours ends it at once.
     rooms.store().await?;
-    let desk = rooms.desk().await?;
+    let desk = rooms.desk(clock).await?;
     listen(rooms, desk, clock).await
 }
 

@@ -125,6 +125,7 @@ impl From<FlowError> for Problem {
                 _ => StatusCode::BAD_REQUEST,
             },
             FlowError::Pdf(_) => StatusCode::BAD_REQUEST,
+            FlowError::CertificateEnded(_) => StatusCode::CONFLICT,
             FlowError::Render(
                 RenderError::Data { .. } | RenderError::Character { .. } | RenderError::TooLarge { .. },
             ) => StatusCode::BAD_REQUEST,

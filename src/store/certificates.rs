@@ -114,6 +114,13 @@ impl Store {
         Ok(tx.commit().await?)
     }
 
+    /// Whether a certificate of ours, by its serial number (hexadecimal), is revoked from any moment on.
+    pub async fn is_revoked(&self, serial: &str) -> Result<bool, StoreError> {
+        let row =
+            sqlx::query("SELECT serial FROM revocation WHERE serial = $1").bind(serial).fetch_optional(&self.read);
+        Ok(row.await?.is_some())
+    }
+
     /// Everything an authority revoked.
     pub async fn revocations(&self, issuer: &str) -> Result<Vec<Revocation>, StoreError> {
         sqlx::query("SELECT serial, issuer, at, reason, document FROM revocation WHERE issuer = $1 ORDER BY at, serial")

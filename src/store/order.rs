@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 use super::audit::{audit, post};
 use super::licences::{LicencePending, add_decision, add_document, add_version};
 use super::row::{Reading, to_json};
-use super::seals::already;
+use super::seals::{already, seal_in};
 use super::{SealCertificate, Store, StoreError, exactly_one, fresh_id, micros};
 use crate::decision::{Allowed, Purpose};
 use crate::seal::SealNumber;
@@ -137,6 +137,8 @@ pub struct OrderRecord {
     /// SHA-256 of the seal certificate, hexadecimal.
     pub certificate: Option<String>,
     pub officer: String,
+    /// Identifier of the grant it was written under.
+    pub grant: Option<String>,
     pub decision: Option<String>,
     pub abolition: Option<String>,
     pub licence: Option<LicencePending>,
@@ -195,7 +197,7 @@ pub struct LedgerFilter {
 macro_rules! records {
     ($where:literal) => {
         concat!(
-            "SELECT id, kind, state, seal, certificate, officer, decision, abolition, licence_version, title, digest, written_at, ended_at, lost_because, document FROM seal_order ",
+            "SELECT id, kind, state, seal, certificate, officer, grant_id, decision, abolition, licence_version, title, digest, written_at, ended_at, lost_because, document FROM seal_order ",
             $where
         )
     };
@@ -276,6 +278,7 @@ impl Store {
                 seal: Some(allowed.seal().clone()),
                 certificate: Some(sealing.certificate.digest.clone()),
                 officer: allowed.officer().to_string(),
+                grant: Some(allowed.grant().to_owned()),
                 decision,
                 abolition,
                 licence: sealing.licence.cloned(),
@@ -336,6 +339,16 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let sha256 = hex::encode(crate::crypto::sha256(sealed));
         let mut tx = self.begin().await?;
+        // The seal first, as in `write_down`: two transactions that lock in one order never wait for each other in a ring.
+        // The record will prove that the seal was used by now, so it must still be in force now: an abolition that
+        // came in between has locked this row, or waits for it.
+        if let Some(number) = &record.seal {
+            sqlx::query("UPDATE seal SET revision = revision WHERE number = $1")
+                .bind(number.as_str())
+                .execute(&mut *tx)
+                .await?;
+            seal_in(&mut tx, number).await?.check_in_force(now)?;
+        }
         let done = sqlx::query("UPDATE seal_order SET state = 'sealed', ended_at = $1, document = $2, prepared = $3 WHERE id = $4 AND state = 'written'")
             .bind(micros(now))
             .bind(&sha256)
@@ -515,6 +528,7 @@ fn read_record(row: &AnyRow) -> Result<OrderRecord, StoreError> {
         seal: seal.map(|s| SealNumber::parse(&s)).transpose().map_err(|e| row.bad("seal", e.to_string()))?,
         certificate: row.get("certificate")?,
         officer: row.get("officer")?,
+        grant: row.get("grant_id")?,
         decision: row.get("decision")?,
         abolition: row.get("abolition")?,
         licence: licence

@@ -100,12 +100,16 @@ impl Store {
 
     /// Sets a new password hash (PHC form).
     pub async fn set_password(&self, id: &OfficerId, password: &str) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
         let done = sqlx::query("UPDATE officer SET password = $1, failures = 0, locked_until = 0 WHERE id = $2")
             .bind(password)
             .bind(id.as_str())
-            .execute(&self.write)
+            .execute(&mut *tx)
             .await?;
-        exactly_one(done, || StoreError::conflict("store.no-officer", "没有此人员", "there is no such officer"))
+        exactly_one(done, || StoreError::conflict("store.no-officer", "没有此人员", "there is no such officer"))?;
+        // Whoever knew the old one is signed out.
+        sqlx::query("DELETE FROM session WHERE officer = $1").bind(id.as_str()).execute(&mut *tx).await?;
+        Ok(tx.commit().await?)
     }
 
     /// Counts a failed attempt, and locks the account until `locked_until` (the past for not at all).

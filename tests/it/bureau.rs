@@ -156,8 +156,14 @@ impl Bureau {
     pub async fn at_work(store: Store, folder: &Path) -> Self {
         let officer = async |id: &str| store.officer(&person(id)).await.unwrap().unwrap();
         let (chief, administrators) = (officer("chief").await, [officer("admin-1").await, officer("admin-2").await]);
-        let desk =
-            Desk::new(store, Arc::new(keyring(folder)), renderer(), "https://seal.example".into(), Arc::new(|_| {}));
+        let desk = Desk::new(
+            store,
+            Arc::new(keyring(folder)),
+            renderer(),
+            "https://seal.example".into(),
+            Arc::new(|| NOW),
+            Arc::new(|_| {}),
+        );
         Self { desk, chief, administrators }
     }
 
@@ -232,11 +238,16 @@ pub fn decision(document: &str, accepted: OffsetDateTime) -> DecisionRequest {
 /// A food licence on that decision.
 pub fn licence(document: &str, accepted: OffsetDateTime) -> IssueRequest {
     let example = include_str!("../../templates/food-operation-licence/example.json");
+    let mut data: serde_json::Value = serde_json::from_str(example).unwrap();
+    // Facts of the decision, which the service fills in.
+    for fact in ["identifier", "verify_url", "operator_name", "uscc", "valid_until", "issuer"] {
+        data.as_object_mut().unwrap().remove(fact);
+    }
     IssueRequest {
         decision: decision(document, accepted),
         seal: number(BUREAU_SEAL),
         template: "food-operation-licence".into(),
-        data: serde_json::from_str(example).unwrap(),
+        data,
         licence: LicenceRequest {
             act: LicenceAct::Issue,
             previous: None,

@@ -119,7 +119,8 @@ fn licence(number: &str) -> Value {
     decision["number"] = number.into();
     json!({
         "decision": decision, "seal": BUREAU, "template": case["template"], "data": case["face"],
-        "licence": { "act": "issue", "type_code": case["licence_type"], "valid_from": "2021-03-08T16:00:00Z" },
+        "licence": { "act": "issue", "type_code": case["licence_type"], "valid_from": "2021-03-08T16:00:00Z",
+            "valid_until": "2026-03-08T16:00:00Z" },
     })
 }
 

@@ -108,6 +108,7 @@ async fn two_resumes_at_once_finish_each_order_once() {
             bureau.desk.keyring.clone(),
             renderer(),
             bureau.desk.public_url.clone(),
+            std::sync::Arc::new(|| NOW),
             std::sync::Arc::new(|step| assert_ne!(step, yinxin::desk::Step::Written, "the process ends here")),
         );
         for n in 0..4 {

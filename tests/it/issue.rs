@@ -133,7 +133,8 @@ async fn many_at_once_and_the_same_one_many_times() {
         while let Some(done) = work.join_next().await {
             // Made, made before, or being made by the other; never anything else.
             if let Err(error) = done.unwrap() {
-                assert!(["store.order", "issue.in-progress", "keys.order-for-other-key"].contains(&id(error)));
+                let found = id(error);
+                assert!(["store.order", "issue.in-progress"].contains(&found), "{found}");
             }
         }
         let ledger = bureau.desk.store.ledger(&LedgerFilter { limit: 100, ..LedgerFilter::default() }).await.unwrap();
@@ -232,6 +233,7 @@ async fn an_order_left_behind_is_lost_when_its_seal_has_ended() {
             bureau.desk.keyring.clone(),
             renderer(),
             "https://seal.example".into(),
+            std::sync::Arc::new(|| NOW),
             std::sync::Arc::new(|step| assert_ne!(step, yinxin::desk::Step::Signed, "the process ends here")),
         );
         std::fs::remove_dir(&keys).unwrap();

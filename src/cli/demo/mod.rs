@@ -90,7 +90,7 @@ pub(super) async fn run(arguments: DemoArguments, clock: Clock) -> Result<ExitCo
             let duties: Vec<_> = officer.duties.iter().copied().map(Duty::zh).collect();
             print(&format!("  {}  {}（{}）", officer.id, officer.name, duties.join("、")));
         }
-        serve::listen(&rooms, rooms.desk().await?, clock).await?;
+        serve::listen(&rooms, rooms.desk(clock).await?, clock).await?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -122,7 +122,7 @@ impl Story {
         let now = (self.clock)();
         step("建立数据库、证书机构 / database, certificate authorities");
         rooms.open_store().await?.migrate().await?;
-        let desk = rooms.desk().await?;
+        let desk = rooms.desk(self.clock).await?;
         let authority = authority(&desk);
         authority.init("汶川县示例证书机构", KeyAlgorithm::EcdsaP256, "service", now).await?;
 

@@ -1,0 +1,27 @@
+//! Where the seal goes on a document drafted elsewhere.
+
+use super::UploadPlace;
+use crate::desk::FlowError;
+use crate::message::Message;
+use crate::pdf::seal::Place;
+use crate::pdf::text;
+
+/// The place that was asked for, on this very file.
+pub(super) fn place_on(pdf: &[u8], wanted: &UploadPlace) -> Result<Place, FlowError> {
+    match wanted {
+        UploadPlace::At { page, x_mm, y_mm } => Ok(Place { page: page.saturating_sub(1), centre_mm: (*x_mm, *y_mm) }),
+        UploadPlace::Keyword { text: keyword, nth, dx_mm, dy_mm } => {
+            let found = text::occurrences(pdf, keyword)?;
+            let nth = usize::try_from(*nth).unwrap_or(usize::MAX);
+            let found = nth.checked_sub(1).and_then(|n| found.get(n)).ok_or_else(|| {
+                FlowError::Request(Message::new(
+                    "issue.keyword",
+                    format!("文书中“{keyword}”只出现{}次，找不到第{nth}处；请核对关键字或改用页码和坐标", found.len()),
+                    format!("'{keyword}' stands {} time(s) in the document, there is no number {nth}; check the keyword or give page and millimetres", found.len()),
+                ))
+            })?;
+            let (x, y) = found.centre_mm();
+            Ok(Place { page: found.page, centre_mm: (x + dx_mm, y + dy_mm) })
+        }
+    }
+}
