@@ -294,6 +294,7 @@ fn named(field: &str, text: String) -> Result<String, Problem> {
 #[utoipa::path(delete, path = "/api/v1/grants/{id}", tag = "administration", security(("token" = [])), params(("id" = String, Path, description = "The grant's identifier")), responses(
     (status = 204, description = "Taken back"),
     (status = 409, description = "No such grant, or it was taken back before", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 422, description = "Another authority's seal", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn revoke_grant(
     State(state): State<StaffState>,

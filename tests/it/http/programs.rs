@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use time::Duration;
 use time::format_description::well_known::Rfc3339;
+use yinxin::officer::Officer;
 use yinxin::store::Scope;
 
 use super::Doors;
@@ -213,6 +214,23 @@ async fn seals_are_administered_by_two() {
             both.post_json("/api/v1/grants", &foreign).await,
             both.post_json(&format!("/api/v1/seals/{DEPARTMENT_SEAL}/events"), &resume).await,
             alone.send("DELETE", "/api/v1/grants/g-old-chief", "", &[]).await,
+        ] {
+            assert_eq!((answer.status, answer.problem().as_str()), (422, "http.not-your-seal"));
+        }
+        // Nor does a department close or keep what is not its own.
+        for id in ["department-1", "department-2"] {
+            let authority = yinxin::authority::Uscc::parse(DEPARTMENT).unwrap();
+            let officer = Officer { id: person(id), name: id.into(), authority, ..doors.bureau.administrators[0].clone() };
+            doors.bureau.desk.store.add_officer(&officer, "").await.unwrap();
+        }
+        let department = doors.staff().with_token(&doors.token("department-1", &[Scope::Administer]).await);
+        let department = department.with_second(&doors.token("department-2", &[Scope::Administer]).await);
+        let mut order = json!({ "order": doors.bureau.abolition() });
+        order["order"]["seals"] = json!([{ "number": BUREAU_SEAL, "items": [] }]);
+        order["order"]["number"] = json!("示府〔2020〕64号");
+        for answer in [
+            department.post_json("/api/v1/abolitions", &order).await,
+            department.post_json(&format!("/api/v1/seals/{BUREAU_SEAL}/custody"), &entry).await,
         ] {
             assert_eq!((answer.status, answer.problem().as_str()), (422, "http.not-your-seal"));
         }

@@ -6,6 +6,8 @@ use axum::body::Body;
 use axum::http::Request;
 use serde_json::json;
 use time::Duration;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tower::ServiceExt as _;
 use yinxin::abolish::abolish;
@@ -265,6 +267,28 @@ async fn a_judgement_keeps_its_turn_when_its_client_hangs_up() {
         assert_eq!((refused.status().as_u16(), refused.headers()["retry-after"].to_str().unwrap()), (503, "5"));
         drop(turn);
         assert_eq!(upload().await.unwrap().status(), 200);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn uploads_to_all_routes_are_counted_together() {
+    on_both("http_uploads", async |database| {
+        let doors = Doors::open(database).await;
+        let mut unfinished = vec![];
+        for _ in 0..yinxin::limits::HTTP_UPLOADS {
+            let mut one = TcpStream::connect(doors.public).await.unwrap();
+            let head = "POST /api/v1/verifications HTTP/1.1\r\nHost: x\r\nContent-Type: application/pdf\r\nContent-Length: 9\r\n\r\n";
+            one.write_all(head.as_bytes()).await.unwrap();
+            unfinished.push(one);
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        let client = doors.public();
+        let mut next = tokio::spawn(async move { client.get("/verify").await.status });
+        let wait = std::time::Duration::from_millis(500);
+        assert!(tokio::time::timeout(wait, &mut next).await.is_err(), "it waits for the other route's uploads");
+        drop(unfinished);
+        assert_eq!(next.await.unwrap(), 200);
     })
     .await;
 }
