@@ -137,10 +137,16 @@ pub const HTTP_SECONDS: u64 = 30;
 pub const HTTP_UPLOAD_SECONDS: u64 = 120;
 /// Requests with a document at once: each may hold twice `PDF_BYTES` in memory.
 pub const HTTP_UPLOADS: usize = 8;
+/// Documents judged at once: each takes a core for seconds and up to twice `PDF_BYTES` of memory.
+pub const HTTP_JUDGEMENTS: usize = 4;
+/// Seconds for which a document waits for its turn to be judged.
+pub const HTTP_JUDGEMENT_WAIT_SECONDS: u64 = 5;
 /// Requests at once on one listener; more wait at the door until their time is up.
 pub const HTTP_REQUESTS: usize = 512;
 /// Rows on one page of a list.
 pub const HTTP_ROWS: u16 = 200;
+/// Orders of abolition on one page: each shows all its seals, up to 1000.
+pub const HTTP_ORDERS: u16 = 20;
 /// Lines of the ledger in one CSV: a county's year of licences (domain: 110,000 cases).
 pub const HTTP_LEDGER_LINES: u32 = 200_000;
 /// A password, bytes; longer ones only feed argon2id for nothing.

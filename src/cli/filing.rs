@@ -231,8 +231,8 @@ pub(super) async fn grant(rooms: &Rooms, command: GrantCommand, now: OffsetDateT
     match command {
         GrantCommand::Add { file, two } => {
             let grant: Grant = read_json(&file)?;
-            let (by, _) = two.check(&store, "grant add", now).await?;
-            store.add_grant(&grant, &by.id, now).await?;
+            let (by, second) = two.check(&store, "grant add", now).await?;
+            store.add_grant(&grant, &by.id, &second.id, now).await?;
             rooms.say(
                 &format!("已登记授权：{}", grant.document),
                 "grant filed",
@@ -252,8 +252,8 @@ pub(super) async fn custody(rooms: &Rooms, command: CustodyCommand, now: OffsetD
     let CustodyCommand::Add { seal, file, two } = command;
     let entry: CustodyEntry = read_json(&file)?;
     let store = rooms.store().await?;
-    let (by, _) = two.check(&store, "custody add", now).await?;
-    store.add_custody(&seal, &entry, &by.id, now).await?;
+    let (by, second) = two.check(&store, "custody add", now).await?;
+    store.add_custody(&seal, &entry, &by.id, &second.id, now).await?;
     rooms.say(&format!("已登记：{seal} {}", entry.container), "custody recorded", &serde_json::json!({ "seal": seal }));
     Ok(())
 }
@@ -356,7 +356,7 @@ impl Bureau {
             bar.inc(1);
         }
         for grant in &self.grants {
-            store.add_grant(grant, &by.id, now).await?;
+            store.add_grant(grant, &by.id, &second.id, now).await?;
             bar.inc(1);
         }
         bar.finish_and_clear();

@@ -41,7 +41,7 @@ pub(super) async fn listen(rooms: &Rooms, desk: Desk, clock: Clock) -> Result<()
     let http = &rooms.settings.http;
     let https = http.public_url.starts_with("https://");
     let trust = Arc::new(read_trust(&rooms.settings.verify.trust)?);
-    let public = public_router(PublicState { store: desk.store.clone(), clock: Arc::new(clock), trust, https });
+    let public = public_router(PublicState::new(desk.store.clone(), Arc::new(clock), trust, https));
     let at_the_desk = desk.clone();
     let staff = tokio::task::spawn_blocking(move || StaffState::new(at_the_desk, Arc::new(clock), https)).await;
     let staff = staff_router(staff.map_err(|e| Trouble::new("cli.serve", e.to_string(), e.to_string()))?);

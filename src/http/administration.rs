@@ -17,10 +17,12 @@ use super::sign_in::{Program, SecondOfficer};
 use super::staff::StaffState;
 use crate::abolish::{self, Abolished, NoticeRequest, seals_from_csv};
 use crate::abolition::{AbolitionRequest, CustodyEntry};
+use crate::authority::AuthorityKind;
 use crate::desk::FlowError;
 use crate::item::ItemCode;
 use crate::officer::{Duty, Grant, GrantedItems, Officer, OfficerId, check_two_administrators};
-use crate::seal::{SealEvent, SealEventKind, SealNumber};
+use crate::refusal::{Refusal, Rule};
+use crate::seal::{Seal, SealEvent, SealEventKind, SealNumber};
 use crate::store::Scope;
 
 /// An order with what is to be done along with it.
@@ -102,6 +104,9 @@ pub(super) async fn carry_out(
     notice: Option<NoticeRequest>,
 ) -> Result<Abolished, FlowError> {
     let now = (state.clock)();
+    for seal in order.seals.iter().map(|seal| &seal.number).chain(custody.iter().map(|(number, _)| number)) {
+        closed_by(state, seal, &[by, second]).await?;
+    }
     let recorded = state.desk.store.abolition(&order.number).await?.is_some_and(|recorded| *recorded.get() == order);
     match notice {
         Some(wanted) if recorded => {
@@ -113,19 +118,24 @@ pub(super) async fn carry_out(
 }
 
 /// Records what happened to an abolished seal: sealed away, opened, destroyed.
-#[utoipa::path(post, path = "/api/v1/seals/{number}/custody", tag = "administration", security(("token" = [])), params(("number" = String, Path, description = "13 or 14 digits")), request_body = asked::CustodyEntry, responses(
+#[utoipa::path(post, path = "/api/v1/seals/{number}/custody", tag = "administration", security(("token" = [], "second-officer" = [])), params(("number" = String, Path, description = "13 or 14 digits")), request_body = asked::CustodyEntry, responses(
     (status = 204, description = "Recorded"),
     (status = 422, description = "A rule said no", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn custody(
     State(state): State<StaffState>,
     program: Program,
+    second: SecondOfficer,
     Path(number): Path<String>,
     body: Result<Json<CustodyEntry>, JsonRejection>,
 ) -> Result<StatusCode, Problem> {
     let by = program.with(Scope::Administer, Duty::SealAdministration)?;
+    let second = second.administrator()?;
+    check_two_administrators(by, second)?;
     let Json(entry) = body?;
-    state.desk.store.add_custody(&SealNumber::parse(&number)?, &entry, &by.id, (state.clock)()).await?;
+    let number = SealNumber::parse(&number)?;
+    closed_by(&state, &number, &[by, second]).await?;
+    state.desk.store.add_custody(&number, &entry, &by.id, &second.id, (state.clock)()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -164,6 +174,17 @@ pub(super) async fn events(
     let second = second.administrator()?;
     check_two_administrators(by, second)?;
     let Json(part) = body?;
+    let now = (state.clock)();
+    // A step that is to come could be undone by nobody until then, and every answer about today would rest on it.
+    if part.at > now {
+        return Err(Refusal::new(
+            Rule::SealLife,
+            "http.event-in-the-future",
+            "办理时间晚于现在，印章的启用、停用、恢复须在发生后登记，请核对",
+            "the time lies ahead; a step in a seal's life is recorded once it has happened",
+        )
+        .into());
+    }
     let document = named("document", part.document)?;
     let kind = match part.kind {
         Step::Activated => SealEventKind::Activated,
@@ -172,7 +193,8 @@ pub(super) async fn events(
     };
     let event = SealEvent { kind, at: part.at, document, reason: part.reason, successor: None, items: vec![] };
     let number = SealNumber::parse(&number)?;
-    state.desk.store.add_seal_event(&number, &event, &by.id, &second.id, (state.clock)()).await?;
+    owned_by(&state, &number, &[by, second]).await?;
+    state.desk.store.add_seal_event(&number, &event, &by.id, &second.id, now).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -226,7 +248,6 @@ pub(super) async fn file_grant(
 ) -> Result<String, Problem> {
     check_two_administrators(by, second)?;
     let store = &state.desk.store;
-    let now = (state.clock)();
     if store.officer(&part.officer).await?.is_none() {
         return Err(Problem::unknown(
             "http.no-officer",
@@ -238,6 +259,7 @@ pub(super) async fn file_grant(
         return Err(Problem::bad("http.grant-period", "授权截止时间应晚于起始时间", "a grant ends after it begins"));
     }
     let id = hex::encode(random::<8>().map_err(|_| Problem::busy())?);
+    owned_by(state, &part.seal, &[by, second]).await?;
     let items = match part.items.is_empty() {
         true => GrantedItems::All,
         false => GrantedItems::Only(part.items.into_iter().collect()),
@@ -253,8 +275,7 @@ pub(super) async fn file_grant(
         document: named("document", part.document)?,
         revoked_at: None,
     };
-    store.add_grant(&grant, &by.id, now).await?;
-    store.audit(now, second.id.as_str(), "grant.confirmed", &id, &serde_json::json!({ "by": by.id })).await?;
+    store.add_grant(&grant, &by.id, &second.id, (state.clock)()).await?;
     Ok(id)
 }
 
@@ -273,6 +294,7 @@ fn named(field: &str, text: String) -> Result<String, Problem> {
 #[utoipa::path(delete, path = "/api/v1/grants/{id}", tag = "administration", security(("token" = [])), params(("id" = String, Path, description = "The grant's identifier")), responses(
     (status = 204, description = "Taken back"),
     (status = 409, description = "No such grant, or it was taken back before", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 422, description = "Another authority's seal", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn revoke_grant(
     State(state): State<StaffState>,
@@ -280,6 +302,49 @@ pub(super) async fn revoke_grant(
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
     let by = program.with(Scope::Administer, Duty::SealAdministration)?;
-    state.desk.store.revoke_grant(&id, &by.id, (state.clock)()).await?;
+    take_back(&state, by, &id).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Takes back a grant of a seal of the administrator's own authority.
+pub(super) async fn take_back(state: &StaffState, by: &Officer, id: &str) -> Result<(), Problem> {
+    let store = &state.desk.store;
+    if let Some(grant) = store.grant(id).await? {
+        owned_by(state, &grant.seal, &[by]).await?;
+    }
+    // Where there is none, the store says so.
+    Ok(store.revoke_grant(id, &by.id, (state.clock)()).await?)
+}
+
+// — whose seals
+
+/// A seal's life and its grants are the business of its owner's administrators.
+async fn owned_by(state: &StaffState, number: &SealNumber, administrators: &[&Officer]) -> Result<(), FlowError> {
+    let Some(filed) = state.desk.store.seal(number).await? else { return Ok(()) };
+    match administrators.iter().all(|one| one.authority == filed.seal.owner) {
+        true => Ok(()),
+        false => Err(not_theirs(&filed.seal).into()),
+    }
+}
+
+/// An order of government is carried out, and old seals are kept, by the government, by the bureau that the items moved
+/// to, or by the owner; never by another department.
+async fn closed_by(state: &StaffState, number: &SealNumber, administrators: &[&Officer]) -> Result<(), FlowError> {
+    let Some(filed) = state.desk.store.seal(number).await? else { return Ok(()) };
+    for one in administrators.iter().filter(|one| one.authority != filed.seal.owner) {
+        let kind = state.desk.store.authority(&one.authority).await?.map(|authority| authority.kind);
+        if !matches!(kind, Some(AuthorityKind::Government | AuthorityKind::Bureau)) {
+            return Err(not_theirs(&filed.seal).into());
+        }
+    }
+    Ok(())
+}
+
+fn not_theirs(seal: &Seal) -> Refusal {
+    Refusal::new(
+        Rule::Hands,
+        "http.not-your-seal",
+        format!("{}属{}，须由该单位的印章管理人员办理", seal.legend, seal.owner_name),
+        format!("the seal {} is another authority's; its own administrators must do this", seal.number),
+    )
 }

@@ -8,7 +8,7 @@ use axum::http::header::{self, HeaderName};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
-use tower::limit::ConcurrencyLimitLayer;
+use tower::limit::GlobalConcurrencyLimitLayer;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
@@ -43,8 +43,9 @@ pub(super) fn small<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Rout
 
 /// Routes that take a document.
 pub(super) fn large<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
+    // Within the time limit, so that waiting counts too. Global: a router gives each of its routes a layer of its own.
+    let routes = routes.layer(GlobalConcurrencyLimitLayer::new(limits::HTTP_UPLOADS));
     bounded(routes, limits::PDF_BYTES + limits::HTTP_FORM_BYTES, limits::HTTP_UPLOAD_SECONDS)
-        .layer(ConcurrencyLimitLayer::new(limits::HTTP_UPLOADS))
 }
 
 /// axum's limit counts for its own extractors, tower-http's for everything that reads the body: both are set.
@@ -59,7 +60,7 @@ fn bounded<S: Clone + Send + Sync + 'static>(routes: Router<S>, bytes: usize, se
 pub(super) fn around(routes: Router, how: Around) -> Router {
     routes
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(ConcurrencyLimitLayer::new(limits::HTTP_REQUESTS))
+        .layer(GlobalConcurrencyLimitLayer::new(limits::HTTP_REQUESTS))
         .layer(from_fn_with_state(how, answer))
         .layer(SetSensitiveRequestHeadersLayer::new([header::AUTHORIZATION, header::COOKIE, SECOND_OFFICER]))
 }

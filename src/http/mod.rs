@@ -38,6 +38,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use time::OffsetDateTime;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tower_http::csrf::CsrfLayer;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -45,6 +46,7 @@ use utoipa_axum::routes;
 
 use self::guard::Around;
 use self::problem::Problem;
+use crate::limits;
 use crate::store::Store;
 use crate::verify::Trust;
 
@@ -64,6 +66,14 @@ pub struct PublicState {
     pub trust: Arc<Trust>,
     /// Reached by https, by whoever stands in front: HSTS is sent.
     pub https: bool,
+    /// Turns to judge a document: as many run at once, and a turn ends with its work and not with its client.
+    pub judgements: Arc<Semaphore>,
+}
+
+impl PublicState {
+    pub fn new(store: Store, clock: Clock, trust: Arc<Trust>, https: bool) -> Self {
+        Self { store, clock, trust, https, judgements: Arc::new(Semaphore::new(limits::HTTP_JUDGEMENTS)) }
+    }
 }
 
 #[derive(OpenApi)]

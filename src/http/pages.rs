@@ -9,6 +9,7 @@ use super::answers::{ItemAnswer, LicenceAnswer, SealAnswer, StatusAnswer, china}
 use super::problem::Problem;
 use super::register::{SealQuery, StatusQuery, find_licence, find_seal};
 use crate::abolition::{AbolitionAct, CustodyEntry, CustodyKind};
+use crate::limits;
 use crate::message::Message;
 
 /// A template's text, or the fault in the log and a plain answer.
@@ -25,15 +26,12 @@ pub(super) fn show(page: &impl Template) -> Result<Response, Problem> {
 #[derive(Template)]
 #[template(path = "home.html")]
 struct Home {
-    seals: usize,
-    abolitions: usize,
+    seals: u64,
+    abolitions: u64,
 }
 
 pub(super) async fn home(State(state): State<PublicState>) -> Result<Response, Problem> {
-    let abolitions = state.store.abolitions().await?.len();
-    let all = SealQuery { limit: Some(crate::limits::HTTP_ROWS), ..SealQuery::default() };
-    let seals = all.page(&state.store, (state.clock)()).await?.seals.len();
-    show(&Home { seals, abolitions })
+    show(&Home { seals: state.store.seal_count().await?, abolitions: state.store.abolition_count().await? })
 }
 
 #[derive(Template)]
@@ -138,6 +136,8 @@ pub(super) async fn seal(
 #[template(path = "abolitions.html")]
 struct AbolitionsPage {
     orders: Vec<OrderLine>,
+    /// Where the next page begins.
+    next: Option<u32>,
 }
 
 struct OrderLine {
@@ -152,9 +152,24 @@ struct OrderLine {
     seals: Vec<(String, String)>,
 }
 
-pub(super) async fn abolitions(State(state): State<PublicState>) -> Result<Response, Problem> {
+/// Which orders.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OrderQuery {
+    #[serde(default)]
+    offset: u32,
+}
+
+pub(super) async fn abolitions(
+    State(state): State<PublicState>,
+    Query(OrderQuery { offset }): Query<OrderQuery>,
+) -> Result<Response, Problem> {
+    let limit = limits::HTTP_ORDERS;
+    let mut found = state.store.some_abolitions(limit + 1, offset).await?;
+    let next = (found.len() > usize::from(limit)).then(|| offset.saturating_add(u32::from(limit)));
+    found.truncate(usize::from(limit));
     let mut orders = vec![];
-    for order in state.store.abolitions().await? {
+    for order in found {
         let order = order.get();
         let mut seals = vec![];
         for seal in &order.seals {
@@ -172,7 +187,7 @@ pub(super) async fn abolitions(State(state): State<PublicState>) -> Result<Respo
             seals,
         });
     }
-    show(&AbolitionsPage { orders })
+    show(&AbolitionsPage { orders, next })
 }
 
 #[derive(Template)]

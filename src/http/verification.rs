@@ -1,6 +1,7 @@
 //! Verification for programs and for people: an upload, a report, nothing kept.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use askama::Template;
 use axum::Json;
@@ -9,12 +10,14 @@ use axum::extract::multipart::Multipart;
 use axum::extract::{FromRequest, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::Response;
+use tokio::task::JoinError;
 use utoipa::ToSchema;
 
 use super::PublicState;
 use super::answers::china;
 use super::pages::{VerifyPage, show};
 use super::problem::{Problem, ProblemBody};
+use crate::limits;
 use crate::seal::SealStatus;
 use crate::verify::gather::{gather, house_trust};
 use crate::verify::report::{Check, Outcome, Verdict};
@@ -62,10 +65,26 @@ fn no_file() -> Problem {
     Problem::bad("http.no-file", "请选择要核验的文件", "choose the file that is to be verified")
 }
 
+/// Waits for a turn, and judges in a task of its own: a client who hangs up ends neither the task nor its turn, so that
+/// no more judgements run than there are turns, whoever still listens.
 async fn verify(state: &PublicState, upload: Upload) -> Result<Report, Problem> {
     if upload.bytes.is_empty() {
         return Err(no_file());
     }
+    let wait = Duration::from_secs(limits::HTTP_JUDGEMENT_WAIT_SECONDS);
+    let Ok(Ok(turn)) = tokio::time::timeout(wait, state.judgements.clone().acquire_owned()).await else {
+        return Err(Problem::busy());
+    };
+    let state = state.clone();
+    let judged = tokio::spawn(async move {
+        let report = judged(&state, upload).await;
+        drop(turn);
+        report
+    });
+    judged.await.map_err(panicked)?
+}
+
+async fn judged(state: &PublicState, upload: Upload) -> Result<Report, Problem> {
     let mut trust = house_trust(&state.store).await?;
     trust.anchors.extend(state.trust.anchors.iter().cloned());
     trust.intermediates.extend(state.trust.intermediates.iter().cloned());
@@ -73,11 +92,12 @@ async fn verify(state: &PublicState, upload: Upload) -> Result<Report, Problem> 
     let at = (state.clock)();
     let evidence = gather(Some(&state.store), Arc::new(trust), &upload.name, upload.bytes, at).await?;
     // Digests of a large file and signatures: off the threads that answer.
-    let judged = tokio::task::spawn_blocking(move || judge(&evidence)).await;
-    judged.map_err(|error| {
-        tracing::error!(%error, "a verification panicked");
-        Problem::from_status(StatusCode::INTERNAL_SERVER_ERROR)
-    })
+    tokio::task::spawn_blocking(move || judge(&evidence)).await.map_err(panicked)
+}
+
+fn panicked(error: JoinError) -> Problem {
+    tracing::error!(%error, "a verification panicked");
+    Problem::from_status(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 /// The shape of a report, at least; fields are added and never renamed.
@@ -143,6 +163,7 @@ pub(super) struct CheckAnswer {
     (status = 200, description = "The report, whatever it says", body = ReportAnswer),
     (status = 413, description = "Larger than is taken", body = ProblemBody, content_type = "application/problem+json"),
     (status = 415, description = "Neither a form nor a PDF", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 503, description = "Too many verifications at once; `Retry-After` says when", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn verifications(State(state): State<PublicState>, request: Request) -> Result<Json<Report>, Problem> {
     let upload = Upload::read(request, &state).await?;

@@ -228,7 +228,13 @@ impl Store {
     }
 
     /// Files a grant. Orders in flight under older facts are refused.
-    pub async fn add_grant(&self, grant: &Grant, by: &OfficerId, now: OffsetDateTime) -> Result<(), StoreError> {
+    pub async fn add_grant(
+        &self,
+        grant: &Grant,
+        by: &OfficerId,
+        confirmed_by: &OfficerId,
+        now: OffsetDateTime,
+    ) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
         touch(&mut tx, &grant.seal).await?;
         sqlx::query("INSERT INTO seal_grant (id, officer, seal, items, from_at, until_at, given_by, document) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
@@ -249,7 +255,7 @@ impl Store {
             by.as_str(),
             "grant.given",
             grant.seal.as_str(),
-            &serde_json::json!({ "grant": grant.id, "officer": grant.officer, "document": grant.document }),
+            &serde_json::json!({ "grant": grant.id, "officer": grant.officer, "document": grant.document, "confirmed_by": confirmed_by }),
         )
         .await?;
         Ok(tx.commit().await?)
@@ -280,6 +286,17 @@ impl Store {
         exactly_one(done, none)?;
         audit(&mut tx, now, by.as_str(), "grant.revoked", seal.as_str(), &serde_json::json!({ "grant": id })).await?;
         Ok(tx.commit().await?)
+    }
+
+    /// One grant, taken back or not.
+    pub async fn grant(&self, id: &str) -> Result<Option<Grant>, StoreError> {
+        sqlx::query("SELECT id, officer, seal, items, from_at, until_at, given_by, document, revoked_at FROM seal_grant WHERE id = $1")
+            .bind(id)
+            .fetch_optional(&self.read)
+            .await?
+            .as_ref()
+            .map(read_grant)
+            .transpose()
     }
 
     /// All grants for a seal, newest first.

@@ -225,6 +225,11 @@ impl Store {
         Ok(seals)
     }
 
+    /// How many seals are on the register.
+    pub async fn seal_count(&self) -> Result<u64, StoreError> {
+        self.count("SELECT COUNT(*) AS rows_found FROM seal").await
+    }
+
     /// Adds a step to a seal's life, if it is possible from where the seal stands now.
     pub async fn add_seal_event(
         &self,
@@ -317,7 +322,7 @@ impl Store {
             append_event(&mut tx, &seal.number, &order.event(seal), by, confirmed_by, now).await?;
         }
         for (number, entry) in custody {
-            append_custody(&mut tx, number, entry, by, now).await?;
+            append_custody(&mut tx, number, entry, by, confirmed_by, now).await?;
         }
         Ok(tx.commit().await?)
     }
@@ -341,16 +346,39 @@ impl Store {
             .collect()
     }
 
+    /// Some orders of abolition, newest first.
+    pub async fn some_abolitions(&self, limit: u16, offset: u32) -> Result<Vec<AbolitionOrder>, StoreError> {
+        sqlx::query("SELECT abolition FROM abolition ORDER BY at DESC, number LIMIT $1 OFFSET $2")
+            .bind(i64::from(limit))
+            .bind(i64::from(offset))
+            .fetch_all(&self.read)
+            .await?
+            .iter()
+            .map(read_abolition)
+            .collect()
+    }
+
+    /// How many orders of abolition are recorded.
+    pub async fn abolition_count(&self) -> Result<u64, StoreError> {
+        self.count("SELECT COUNT(*) AS rows_found FROM abolition").await
+    }
+
+    async fn count(&self, query: &'static str) -> Result<u64, StoreError> {
+        let row = sqlx::query(query).fetch_one(&self.read).await?;
+        Ok(u64::try_from(Reading("count", &row).get::<i64>("rows_found")?).unwrap_or(0))
+    }
+
     /// Adds a custody entry after asking rule 4 inside the transaction.
     pub async fn add_custody(
         &self,
         number: &SealNumber,
         entry: &CustodyEntry,
         by: &OfficerId,
+        confirmed_by: &OfficerId,
         now: OffsetDateTime,
     ) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
-        append_custody(&mut tx, number, entry, by, now).await?;
+        append_custody(&mut tx, number, entry, by, confirmed_by, now).await?;
         Ok(tx.commit().await?)
     }
 
@@ -389,6 +417,7 @@ async fn append_custody(
     number: &SealNumber,
     entry: &CustodyEntry,
     by: &OfficerId,
+    confirmed_by: &OfficerId,
     now: OffsetDateTime,
 ) -> Result<(), StoreError> {
     touch(tx, number).await?;
@@ -408,7 +437,7 @@ async fn append_custody(
     .bind(by.as_str())
     .execute(&mut **tx)
     .await?;
-    let detail = serde_json::json!({ "kind": entry.kind, "container": entry.container });
+    let detail = serde_json::json!({ "kind": entry.kind, "container": entry.container, "confirmed_by": confirmed_by });
     audit(tx, now, by.as_str(), "seal.custody", number.as_str(), &detail).await
 }
 

@@ -133,6 +133,7 @@ impl Bureau {
                         revoked_at: None,
                     },
                     &person("admin-1"),
+                    &person("admin-2"),
                     NOW,
                 )
                 .await

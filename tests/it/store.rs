@@ -110,7 +110,7 @@ async fn an_order_on_stale_facts_is_refused() {
             document: "授〔2026〕2号".into(),
             revoked_at: None,
         };
-        store.add_grant(&grant, &person("admin-1"), NOW).await.unwrap();
+        store.add_grant(&grant, &person("admin-1"), &person("admin-2"), NOW).await.unwrap();
         assert_ne!(store.seal(&number(BUREAU_SEAL)).await.unwrap().unwrap().revision, after.revision);
 
         // The leave itself, from the old facts, against the new row.

@@ -12,7 +12,7 @@ use time::Duration;
 use super::Who;
 use super::field::{Faults, Field, Kind, Reading, Section, Values, fill};
 use super::issue::seals;
-use crate::http::administration::{GrantPart, file_grant};
+use crate::http::administration::{GrantPart, file_grant, take_back};
 use crate::http::answers::{china, china_day};
 use crate::http::pages::{encoded, show};
 use crate::http::problem::Problem;
@@ -116,7 +116,7 @@ pub(crate) async fn revoke(
     Form(of): Form<Of>,
 ) -> Result<Redirect, Problem> {
     let by = session.with(Duty::SealAdministration)?;
-    state.desk.store.revoke_grant(&id, &by.id, (state.clock)()).await?;
+    take_back(&state, by, &id).await?;
     Ok(Redirect::to(&format!("/grants?seal={}", encoded(&of.seal))))
 }
 

@@ -42,7 +42,7 @@ impl Doors {
         let seconds = late.clone();
         let clock: Clock = Arc::new(move || NOW + Duration::seconds(seconds.load(Ordering::SeqCst)));
         let store = bureau.desk.store.clone();
-        let state = PublicState { store, clock: clock.clone(), trust: Arc::new(Trust::default()), https: false };
+        let state = PublicState::new(store, clock.clone(), Arc::new(Trust::default()), false);
         let (public, stop_public) = listen(public_router(state)).await;
         let (staff, stop_staff) = listen(staff_router(StaffState::new(bureau.desk.clone(), clock, false))).await;
         Self { bureau, public, staff, late, _stop: [stop_public, stop_staff], _folder: folder }

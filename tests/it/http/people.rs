@@ -121,7 +121,7 @@ async fn a_notice_that_failed_is_made_by_submitting_again() {
             document: "授〔2026〕3号".into(),
             revoked_at: None,
         };
-        doors.bureau.desk.store.add_grant(&grant, &person("admin-1"), NOW).await.unwrap();
+        doors.bureau.desk.store.add_grant(&grant, &person("admin-1"), &person("admin-2"), NOW).await.unwrap();
         let admin = doors.signed_in("admin-1").await;
         let post = async |issued_on: &'static str| {
             let pairs = [

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 use time::Duration;
+use time::format_description::well_known::Rfc3339;
+use yinxin::officer::Officer;
 use yinxin::store::Scope;
 
 use super::Doors;
@@ -167,6 +169,10 @@ async fn seals_are_administered_by_two() {
         }
         let abolished = json!({ "kind": "abolished", "at": "2026-11-21T08:00:00Z", "document": "1", "reason": "1" });
         assert_eq!(both.post_json(&events, &abolished).await.status, 400, "abolition takes an order");
+        let mut ahead = suspend.clone();
+        ahead["at"] = json!((NOW + Duration::SECOND).format(&Rfc3339).unwrap());
+        let answer = both.post_json(&events, &ahead).await;
+        assert_eq!((answer.status, answer.problem().as_str(), answer.json()["rule"].as_u64()), (422, "http.event-in-the-future", Some(2)));
         assert_eq!(both.post_json(&events, &suspend).await.status, 204);
         assert_eq!(doors.public().get(&format!("/api/v1/seals/{BUREAU_SEAL}")).await.json()["status"], "suspended");
         assert_eq!(both.post_json(&events, &suspend).await.problem(), "seal.impossible-step");
@@ -184,9 +190,10 @@ async fn seals_are_administered_by_two() {
         assert_eq!((again.status, again.problem().as_str()), (409, "store.abolition"));
         let custody = format!("/api/v1/seals/{DEPARTMENT_SEAL}/custody");
         let entry = json!({ "kind": "sealed-away", "at": "2021-01-04T02:00:00Z", "handed_over_by": "周", "received_by": "吴", "place": "档案室", "container": "封2021-01" });
-        assert_eq!(alone.post_json(&custody, &entry).await.status, 204);
+        assert_eq!(alone.post_json(&custody, &entry).await.problem(), "http.second-officer");
+        assert_eq!(both.post_json(&custody, &entry).await.status, 204);
         let one = json!({ "kind": "opened", "at": "2021-02-04T02:00:00Z", "handed_over_by": "周", "received_by": "周", "place": "档案室", "container": "封2021-01" });
-        let refused = alone.post_json(&custody, &one).await;
+        let refused = both.post_json(&custody, &one).await;
         assert_eq!((refused.status, refused.problem().as_str(), refused.json()["rule"].as_u64()), (422, "custody.two-people", Some(4)));
         let page = doors.public().page(&format!("/register/{DEPARTMENT_SEAL}")).await.text();
         assert!(page.contains("封2021-01") && !page.contains("周"), "the public sees where and not who: {page}");
@@ -196,6 +203,37 @@ async fn seals_are_administered_by_two() {
         assert_eq!(alone.post_json("/api/v1/grants", &grant).await.status, 401);
         let given = both.post_json("/api/v1/grants", &grant).await;
         assert_eq!(given.status, 201, "{}", given.text());
+        let trail = doors.bureau.desk.store.audit_events(100).await.unwrap();
+        let filed = trail.iter().find(|event| event.what == "grant.given" && event.detail["document"] == "授2").unwrap();
+        assert_eq!(filed.detail["confirmed_by"], "admin-2");
+        // Another authority's seal: no grant, no step, none of its grants taken back.
+        let mut foreign = grant.clone();
+        foreign["seal"] = json!(DEPARTMENT_SEAL);
+        let resume = json!({ "kind": "resumed", "at": "2026-11-21T08:00:00Z", "document": "1", "reason": "1" });
+        for answer in [
+            both.post_json("/api/v1/grants", &foreign).await,
+            both.post_json(&format!("/api/v1/seals/{DEPARTMENT_SEAL}/events"), &resume).await,
+            alone.send("DELETE", "/api/v1/grants/g-old-chief", "", &[]).await,
+        ] {
+            assert_eq!((answer.status, answer.problem().as_str()), (422, "http.not-your-seal"));
+        }
+        // Nor does a department close or keep what is not its own.
+        for id in ["department-1", "department-2"] {
+            let authority = yinxin::authority::Uscc::parse(DEPARTMENT).unwrap();
+            let officer = Officer { id: person(id), name: id.into(), authority, ..doors.bureau.administrators[0].clone() };
+            doors.bureau.desk.store.add_officer(&officer, "").await.unwrap();
+        }
+        let department = doors.staff().with_token(&doors.token("department-1", &[Scope::Administer]).await);
+        let department = department.with_second(&doors.token("department-2", &[Scope::Administer]).await);
+        let mut order = json!({ "order": doors.bureau.abolition() });
+        order["order"]["seals"] = json!([{ "number": BUREAU_SEAL, "items": [] }]);
+        order["order"]["number"] = json!("示府〔2020〕64号");
+        for answer in [
+            department.post_json("/api/v1/abolitions", &order).await,
+            department.post_json(&format!("/api/v1/seals/{BUREAU_SEAL}/custody"), &entry).await,
+        ] {
+            assert_eq!((answer.status, answer.problem().as_str()), (422, "http.not-your-seal"));
+        }
         let path = format!("/api/v1/grants/{}", given.json()["id"].as_str().unwrap());
         assert_eq!(alone.send("DELETE", &path, "", &[]).await.status, 204);
         assert_eq!(alone.send("DELETE", &path, "", &[]).await.status, 409);

@@ -1,8 +1,18 @@
 //! The public listener: what anyone may ask, and what nobody may break.
 
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::Request;
 use serde_json::json;
 use time::Duration;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tower::ServiceExt as _;
 use yinxin::abolish::abolish;
+use yinxin::abolition::{AbolitionAct, AbolitionOrder};
+use yinxin::http::{PublicState, public_router};
 use yinxin::issue::issue;
 use yinxin::seal::{Life, Seal, SealEvent, SealEventKind, SealKind};
 use yinxin::store::Store;
@@ -65,6 +75,32 @@ async fn the_register_answers_the_corner_cases_of_rules_1_and_2() {
             .page(&format!("/register/{DEPARTMENT_SEAL}?item={ITEM}&accepted=2020-07-31T10:00&at=2020-12-31T10:00"))
             .await;
         assert!(page.text().contains("notice good") && page.text().contains("其后废止不影响"), "{}", page.text());
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn orders_are_shown_by_the_page_and_counted_whole() {
+    on_both("http_orders", async |database| {
+        let doors = Doors::open(database).await;
+        for round in 0..21_u8 {
+            let mut order = doors.bureau.abolition();
+            order.number = format!("示府〔2021〕{round}号");
+            order.at += Duration::days(round.into());
+            if round % 2 == 1 {
+                (order.act, order.successor) = (AbolitionAct::Reinstate, None);
+            }
+            let order = AbolitionOrder::read(order).unwrap();
+            let store = &doors.bureau.desk.store;
+            store.record_abolition(&order, &[], &person("admin-1"), &person("admin-2"), NOW).await.unwrap();
+        }
+        let first = doors.public().page("/register/abolitions").await.text();
+        assert_eq!(first.matches("<article").count(), 20);
+        assert!(first.contains("/register/abolitions?offset=20") && !first.contains("〕0号"), "{first}");
+        let last = doors.public().page("/register/abolitions?offset=20").await.text();
+        assert!(last.matches("<article").count() == 1 && last.contains("〕0号") && !last.contains("rel=\"next\""));
+        let home = doors.public().page("/").await.text();
+        assert!(home.contains("<strong>21</strong>") && home.contains("<strong>2</strong>"), "{home}");
     })
     .await;
 }
@@ -150,8 +186,8 @@ async fn not_ready_before_the_migrations() {
     on_both("http_unready", async |database| {
         let store: Store = open(database).await;
         let clock: yinxin::http::Clock = std::sync::Arc::new(|| NOW);
-        let state = yinxin::http::PublicState { store, clock, trust: std::sync::Arc::default(), https: true };
-        let (address, _stop) = super::listen(yinxin::http::public_router(state)).await;
+        let state = PublicState::new(store, clock, Arc::default(), true);
+        let (address, _stop) = super::listen(public_router(state)).await;
         let answer = super::Client::of(address).get("/readyz").await;
         assert_eq!((answer.status, answer.problem().as_str()), (503, "store.migrations-pending"));
         assert!(!answer.header("retry-after").is_empty());
@@ -199,6 +235,60 @@ async fn anyone_verifies_a_licence() {
         let answer = client.post_parts("/api/v1/verifications", &[("other", None, b"x")]).await;
         assert_eq!((answer.status, answer.problem().as_str()), (400, "http.no-file"));
         assert_eq!(client.post_parts("/verify", &[("file", Some(""), b"")]).await.status, 400);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_judgement_keeps_its_turn_when_its_client_hangs_up() {
+    on_both("http_turns", async |database| {
+        let doors = Doors::open(database).await;
+        let bureau = &doors.bureau;
+        let issued =
+            issue(&bureau.desk, &bureau.chief, licence("许准〔2026〕1号", NOW - Duration::days(3)), NOW).await.unwrap();
+        let pdf = bureau.desk.store.document(&issued.document).await.unwrap().unwrap().bytes;
+        let mut state = PublicState::new(bureau.desk.store.clone(), Arc::new(|| NOW), Arc::default(), false);
+        let turns = Arc::new(Semaphore::new(1));
+        state.judgements = turns.clone();
+        let routes = public_router(state);
+        let upload = || {
+            let request = Request::post("/api/v1/verifications").header("content-type", "application/pdf");
+            routes.clone().oneshot(request.body(Body::from(pdf.clone())).unwrap())
+        };
+        let asked = tokio::spawn(upload());
+        while turns.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        asked.abort();
+        assert!(asked.await.unwrap_err().is_cancelled(), "hung up");
+        assert_eq!(turns.available_permits(), 0, "the work goes on, and so does its turn");
+        let turn = turns.acquire().await.unwrap();
+        let refused = upload().await.unwrap();
+        assert_eq!((refused.status().as_u16(), refused.headers()["retry-after"].to_str().unwrap()), (503, "5"));
+        drop(turn);
+        assert_eq!(upload().await.unwrap().status(), 200);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn uploads_to_all_routes_are_counted_together() {
+    on_both("http_uploads", async |database| {
+        let doors = Doors::open(database).await;
+        let mut unfinished = vec![];
+        for _ in 0..yinxin::limits::HTTP_UPLOADS {
+            let mut one = TcpStream::connect(doors.public).await.unwrap();
+            let head = "POST /api/v1/verifications HTTP/1.1\r\nHost: x\r\nContent-Type: application/pdf\r\nContent-Length: 9\r\n\r\n";
+            one.write_all(head.as_bytes()).await.unwrap();
+            unfinished.push(one);
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        let client = doors.public();
+        let mut next = tokio::spawn(async move { client.get("/verify").await.status });
+        let wait = std::time::Duration::from_millis(500);
+        assert!(tokio::time::timeout(wait, &mut next).await.is_err(), "it waits for the other route's uploads");
+        drop(unfinished);
+        assert_eq!(next.await.unwrap(), 200);
     })
     .await;
 }
