@@ -67,6 +67,8 @@ pub struct Evidence {
     pub bytes: Vec<u8>,
     /// The moment at which it is judged: now, or the one asked about.
     pub at: OffsetDateTime,
+    /// The moment at which the question is put. Where the caller does not say, all that the register holds counts as known.
+    pub now: Option<OffsetDateTime>,
     pub trust: Arc<Trust>,
     /// What was found inside.
     pub opened: Opened,
@@ -177,14 +179,21 @@ pub struct LicenceFacts {
 }
 
 impl Evidence {
-    /// Opens a file within the limits; the register has not been asked.
-    pub fn open(file: &str, bytes: Vec<u8>, trust: Arc<Trust>, at: OffsetDateTime) -> Self {
+    /// Opens a file within the limits, to be judged now; the register has not been asked.
+    pub fn open(file: &str, bytes: Vec<u8>, trust: Arc<Trust>, now: OffsetDateTime) -> Self {
         let opened = Opened::of(&bytes);
         let facts = match &opened {
             Opened::Pdf { envelopes, .. } => vec![Facts::NotAsked; envelopes.len()],
             _ => Vec::new(),
         };
-        Self { file: file.to_owned(), bytes, at, trust, opened, facts }
+        Self { file: file.to_owned(), bytes, at: now, now: Some(now), trust, opened, facts }
+    }
+
+    /// The newest moment of which anything is known. To ask about an earlier one does not prove that the document existed
+    /// then (EN 319 102-1 §5.5), so what is known since speaks against it.
+    pub fn known_until(&self) -> OffsetDateTime {
+        let lists = self.trust.lists.iter().map(|list| list.this_update);
+        lists.chain(self.now).fold(self.at, OffsetDateTime::max)
     }
 
     /// Asks an exported register, by the seal numbers in the certificates. A certificate's number is believed because the

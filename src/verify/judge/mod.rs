@@ -115,11 +115,11 @@ fn seal(evidence: &Evidence, signature: &Signature, envelope: &Envelope, facts: 
     let (digest, digest_right) = proof::digest(&crypto);
     let (value, value_right) = proof::value(&crypto);
     let (reference, identified) = proof::signing_certificate(&crypto);
-    let verdict = find_path(evidence, signed, crypto.certificate.as_ref(), facts, proven.unwrap_or(evidence.at));
+    let verdict = find_path(evidence, signed, crypto.certificate.as_ref(), facts, proven);
     let ((path, trusted), (revocation, not_revoked)) = proof::path(&verdict, record, claimed);
     let (usage, may_sign) = proof::usage(crypto.certificate.as_ref());
     let (later_changes, unchanged) = proof::later_changes(signature);
-    let (standing, allowed) = standing::judge(facts, claimed, evidence.at);
+    let (standing, allowed) = standing::judge(facts, claimed, evidence);
 
     let mut checks = vec![format, coverage, digest, value, reference, path, usage, revocation, later_changes];
     checks.extend(standing);
@@ -165,12 +165,13 @@ fn decide(checks: &[Check], genuine: Option<Genuine>) -> Verdict {
     }
 }
 
+/// The path at the proven time. Without one it must hold at the moment asked about and at the newest known.
 fn find_path(
     evidence: &Evidence,
     signed: &SignedData,
     certificate: Option<&Certificate>,
     facts: &Facts,
-    at: OffsetDateTime,
+    proven: Option<OffsetDateTime>,
 ) -> PathVerdict {
     let Some(certificate) = certificate else { return PathVerdict::NoAnchor };
     let mut candidates: Vec<Certificate> = evidence.trust.intermediates.clone();
@@ -180,7 +181,12 @@ fn find_path(
     candidates.extend(signed.certificates.iter().filter_map(|der| Certificate::read(der).ok()));
     let mut lists = evidence.trust.lists.clone();
     lists.extend(signed.crls.iter().filter_map(|der| RevocationList::read(der).ok()));
-    judge_path(certificate, &candidates, &evidence.trust.anchors, &lists, at)
+    let at = |moment| judge_path(certificate, &candidates, &evidence.trust.anchors, &lists, moment);
+    let (asked, newest) = (proven.unwrap_or(evidence.at), evidence.known_until());
+    match at(asked) {
+        PathVerdict::Trusted { .. } if proven.is_none() && newest > asked => at(newest),
+        verdict => verdict,
+    }
 }
 
 /// A signature whose envelope cannot be read (EN 319 102-1 §5.2.2).

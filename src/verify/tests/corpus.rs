@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::pdf::signatures::Signature;
 use crate::pki::trial;
-use crate::verify::judge::evidence::Opened;
+use crate::verify::judge::evidence::{Envelope, Opened};
 use crate::verify::{Evidence, Report, Trust, judge};
 
 /// One file may take this long on a busy machine; the slowest take some tens of milliseconds.
@@ -117,15 +118,22 @@ fn rows() -> Vec<Row> {
     text.lines().skip(1).filter_map(row).collect()
 }
 
-/// As a caller would see it who trusts every signer in the file by name, at a moment at which all their certificates are in
-/// force: what keeps a forgery from passing is then the document itself.
+/// As a caller would see it who trusts every signer in the file by name, at the moment of the last signature, at which
+/// all their certificates are in force: what keeps a forgery from passing is then the document itself.
 fn judged(row: &Row) -> (Report, Duration) {
     let bytes = std::fs::read(trial::corpus(&row.file).unwrap()).unwrap();
     let before = Instant::now();
     let mut evidence = Evidence::open(&row.file, bytes, Arc::new(Trust::default()), super::NOW);
-    if let Opened::Pdf { envelopes, .. } = &evidence.opened {
+    if let Opened::Pdf { reading, envelopes } = &evidence.opened {
         let anchors: Vec<_> = envelopes.iter().filter_map(|envelope| envelope.certificate.clone()).collect();
-        evidence.at = anchors.iter().map(|anchor| anchor.not_before).max().unwrap_or(super::NOW);
+        let begun = anchors.iter().map(|anchor| anchor.not_before);
+        let claimed = |(signature, envelope): (&Signature, &Envelope)| {
+            let signer = envelope.cms.as_ref().ok().and_then(|signed| signed.signers.first());
+            signature.claimed_time.or_else(|| signer?.claimed_time())
+        };
+        let claims = reading.signatures.iter().zip(envelopes).filter_map(claimed);
+        evidence.at = begun.chain(claims).max().unwrap_or(super::NOW);
+        evidence.now = Some(evidence.at);
         evidence.trust = Arc::new(Trust { anchors, ..Trust::default() });
     }
     (judge(&evidence), before.elapsed())
