@@ -43,7 +43,8 @@ pub struct Signature {
     /// Full field name.
     pub field: String,
     pub sub_filter: String,
-    /// (offset, length) as written, cut to the file.
+    /// (offset, length) of the two signed ranges, ascending and inside the file; empty where it is anything else
+    /// (ISO 32000-1 §12.8.1 leaves more open, PAdES does not: EN 319 142-1 §5.2), and then nothing was signed.
     pub byte_range: Vec<(usize, usize)>,
     /// The DER value in /Contents without its padding. An indefinite length (BER) is left with its padding.
     pub cms: Vec<u8>,
@@ -183,15 +184,20 @@ fn one(file: &File<'_>, field: &Field, dict: &Dict) -> Result<(Signature, Leave)
         file.get(dict, b"SubFilter")?.name().map(|n| String::from_utf8_lossy(n).into_owned()).unwrap_or_default();
 
     let numbers: Option<Vec<usize>> = match file.get(dict, b"ByteRange")? {
-        Object::Array(items) if items.len() <= 64 => items.iter().map(|o| file.resolve(o).ok()?.count()).collect(),
+        Object::Array(items) if items.len() == 4 => items.iter().map(|o| file.resolve(o).ok()?.count()).collect(),
         _ => None,
     };
     let numbers = numbers.unwrap_or_default();
-    let pairs = numbers.chunks_exact(2).filter_map(|c| match c {
-        [start, length] if start.checked_add(*length).is_some_and(|end| end <= bytes.len()) => Some((*start, *length)),
-        _ => None,
-    });
-    let byte_range: Vec<(usize, usize)> = pairs.collect();
+    // Ranges over each other, or many of them, would make a small file cost any amount of hashing.
+    let byte_range = match numbers.as_slice() {
+        [a, m, b, n]
+            if a.checked_add(*m).is_some_and(|end| end <= *b)
+                && b.checked_add(*n).is_some_and(|end| end <= bytes.len()) =>
+        {
+            vec![(*a, *m), (*b, *n)]
+        }
+        _ => Vec::new(),
+    };
 
     // The hole must be this dictionary's own /Contents where it lies in the file: an object inside an object stream,
     // or one moved by a later update, has its bytes elsewhere.
