@@ -51,6 +51,9 @@ pub enum Fault {
     /// There is no content to compare with.
     #[error("{}", self.message())]
     NoContent,
+    /// The digest was not made, as those of the file's other signatures cost too much already.
+    #[error("{}", self.message())]
+    TooCostly,
     /// A value directly over so much content that it is not checked; the limit.
     #[error("{}", self.message())]
     TooLong(usize),
@@ -120,10 +123,17 @@ impl Fault {
                 "签名范围不成立，文件中没有任何内容是它签署的。请向发文机关索取原件。",
                 "The signed range does not hold, so nothing in the file is signed by it. Ask the issuer for the original.",
             ),
+            Self::TooCostly => Message::new(
+                "cms.too-costly",
+                "文件中的签名反复覆盖大量内容，超出允许的计算量，其余签名不予判断。",
+                "The file's signatures cover so much of it again and again that the remaining ones are not judged.",
+            ),
             Self::TooLong(limit) => Message::new(
                 "cms.content-too-long",
                 format!("签名没有签名属性而直接签署内容，内容超过{limit}字节，不予判断。"),
-                format!("The value is made directly over the content, without signed attributes, and the content is longer than {limit} bytes; it is not judged."),
+                format!(
+                    "The value is made directly over the content, without signed attributes, and the content is longer than {limit} bytes; it is not judged."
+                ),
             ),
             Self::Signature(fault) => fault.message(),
             Self::OtherCertificate => Message::new(
@@ -144,13 +154,23 @@ impl SignedData {
     /// Checks `signer` over `content`, given as pieces read one after the other (the spans of a ByteRange, or the content
     /// inside). No piece at all is nothing signed, which is never right; an empty content is one empty piece.
     pub fn check(&self, signer: &Signer, content: &[&[u8]]) -> Checks {
+        self.check_digested(signer, content, &mut |digest| Some(digest.over(content)))
+    }
+
+    /// As `check`, with the content's digest from elsewhere; None where it was too costly to make.
+    pub fn check_digested(
+        &self,
+        signer: &Signer,
+        content: &[&[u8]],
+        over: &mut dyn FnMut(Digest) -> Option<Vec<u8>>,
+    ) -> Checks {
         let certificate = self.certificate_of(signer);
         let (signature, attributes_in_der) = match &certificate {
             None => (Err(Fault::NoCertificate), true),
             Some(certificate) => check_signature(signer, certificate, content),
         };
         Checks {
-            digest: check_digest(signer, content),
+            digest: check_digest(signer, content, over),
             content_type: self.check_content_type(signer),
             signature,
             signing_certificate: check_reference(signer, certificate.as_ref()),
@@ -186,7 +206,11 @@ impl SignedData {
     }
 }
 
-fn check_digest(signer: &Signer, content: &[&[u8]]) -> Result<(), Fault> {
+fn check_digest(
+    signer: &Signer,
+    content: &[&[u8]],
+    over: &mut dyn FnMut(Digest) -> Option<Vec<u8>>,
+) -> Result<(), Fault> {
     if content.is_empty() {
         return Err(Fault::NoContent);
     }
@@ -195,7 +219,7 @@ fn check_digest(signer: &Signer, content: &[&[u8]]) -> Result<(), Fault> {
     }
     let named = signer.message_digest().ok_or(Fault::Attribute("messageDigest"))?;
     let digest = Digest::of_oid(signer.digest_algorithm).ok_or(Fault::DigestUnsupported(signer.digest_algorithm))?;
-    if digest.over(content) != named {
+    if over(digest).ok_or(Fault::TooCostly)? != named {
         return Err(Fault::DigestDiffers);
     }
     if digest.is_weak() { Err(Fault::WeakDigest(digest.name())) } else { Ok(()) }

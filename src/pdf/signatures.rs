@@ -8,6 +8,7 @@ use super::form::{self, Field};
 use super::lex::{Lexer, is_space};
 use super::object::{Dict, Object, text};
 use super::page;
+use crate::crypto::Digest;
 use crate::limits;
 use crate::message::Message;
 use ring::digest::{Algorithm, Context};
@@ -80,6 +81,63 @@ impl Signature {
     pub fn signed_parts<'b>(&self, bytes: &'b [u8]) -> Vec<&'b [u8]> {
         let part = |&(start, length): &(usize, usize)| bytes.get(start..start.checked_add(length)?);
         self.byte_range.iter().filter_map(part).collect()
+    }
+}
+
+/// Digests of one file's signatures. What two of them share from the first byte on is hashed once, so that seals put on
+/// one after another cost one reading of the file; others are hashed until the purse is empty.
+pub struct Hasher<'b> {
+    bytes: &'b [u8],
+    /// Contexts over the file from its first byte to the named one.
+    fronts: Vec<(Digest, usize, Context)>,
+    done: Vec<(Digest, Vec<(usize, usize)>, Vec<u8>)>,
+    purse: u64,
+}
+
+impl<'b> Hasher<'b> {
+    /// Over the file that was read.
+    pub fn new(bytes: &'b [u8]) -> Self {
+        let purse = limits::PDF_HASH_BASE + limits::PDF_HASH_PER_BYTE * bytes.len() as u64;
+        Self { bytes, fronts: Vec::new(), done: Vec::new(), purse }
+    }
+
+    /// As [`Signature::digest`]; None where nothing is signed or the purse is empty.
+    pub fn digest(&mut self, signature: &Signature, algorithm: Digest) -> Option<Vec<u8>> {
+        let [(begin, first), (start, rest)] = signature.byte_range.as_slice() else { return None };
+        let first = begin.checked_add(*first)?;
+        let known = self.done.iter().find(|(a, range, _)| *a == algorithm && *range == signature.byte_range);
+        if let Some((.., digest)) = known {
+            return Some(digest.clone());
+        }
+        let nearest = self
+            .fronts
+            .iter()
+            .filter(|(a, to, _)| *a == algorithm && *begin == 0 && *to <= first)
+            .max_by_key(|(_, to, _)| *to);
+        let (from, mut context) = match nearest {
+            Some((_, to, context)) => (*to, context.clone()),
+            None => (*begin, Context::new(ring_algorithm(algorithm))),
+        };
+        let front = self.bytes.get(from..first)?;
+        let tail = self.bytes.get(*start..start.checked_add(*rest)?)?;
+        self.purse = self.purse.checked_sub((front.len() + tail.len()) as u64)?;
+        context.update(front);
+        if *begin == 0 {
+            self.fronts.push((algorithm, first, context.clone()));
+        }
+        context.update(tail);
+        let digest = context.finish().as_ref().to_vec();
+        self.done.push((algorithm, signature.byte_range.clone(), digest.clone()));
+        Some(digest)
+    }
+}
+
+fn ring_algorithm(digest: Digest) -> &'static Algorithm {
+    match digest {
+        Digest::Sha1 => &ring::digest::SHA1_FOR_LEGACY_USE_ONLY,
+        Digest::Sha256 => &ring::digest::SHA256,
+        Digest::Sha384 => &ring::digest::SHA384,
+        Digest::Sha512 => &ring::digest::SHA512,
     }
 }
 

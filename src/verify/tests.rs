@@ -9,11 +9,13 @@ use super::report::{Outcome, SignatureReport, SubIndication as Sub, Verdict};
 use super::*;
 use crate::authority::Uscc;
 use crate::cms;
+use crate::crypto::Digest;
 use crate::impression::{Impression, Picture, Segment, Shape};
 use crate::item::{Item, ItemCode, Transfer};
 use crate::licence::{LicenceAct, LicenceIdentifier, LicenceVersion};
 use crate::pdf::appearance::Appearance;
 use crate::pdf::seal::{Certification, Place, SealPlan, prepare};
+use crate::pdf::signatures::{Hasher, Signature};
 use crate::pki::certificate::Certificate;
 use crate::pki::issue::{self, Reason, Revoked};
 use crate::pki::revocation::RevocationList;
@@ -411,6 +413,43 @@ fn to_ask_about_the_past_proves_nothing() {
     let mut evidence = Evidence::open("x", notice(&expired, SEALED), Arc::new(expired.trust()), ended);
     evidence.at = NOW;
     assert_eq!(judge(&evidence).verdict, Verdict::Indeterminate(Sub::OutOfBoundsNoPoe));
+}
+
+#[test]
+fn hashing_is_bounded() {
+    let house = House::new();
+    let bytes = notice(&house, SEALED);
+    let crate::verify::judge::evidence::Opened::Pdf { reading, .. } =
+        Evidence::open("x", bytes.clone(), Arc::new(house.trust()), NOW).opened
+    else {
+        panic!()
+    };
+    let signature = reading.signatures[0].clone();
+    // Seals one after another share what is before them.
+    let mut hasher = Hasher::new(&bytes);
+    let (front, end) = (signature.byte_range[0].1, bytes.len());
+    let other = |hole: usize| Signature { byte_range: vec![(0, hole), (end - 1, 1)], ..signature.clone() };
+    for hole in front..front + 1000 {
+        let expected = other(hole).digest(&bytes, &ring::digest::SHA256);
+        assert_eq!(hasher.digest(&other(hole), Digest::Sha256), Some(expected));
+    }
+    // Those that share nothing come to an end.
+    let big = vec![b' '; 32 << 20];
+    let mut hasher = Hasher::new(&big);
+    let made = (1..128).filter(|&hole| {
+        let byte_range = vec![(0, hole), (200, big.len() - 200)];
+        hasher.digest(&Signature { byte_range, ..signature.clone() }, Digest::Sha256).is_some()
+    });
+    assert_eq!(made.count(), 6);
+    // A range that is not the two of a signature signs nothing.
+    let found = bytes.windows(10).position(|w| w == b"/ByteRange").unwrap();
+    let close = found + bytes[found..].iter().position(|&b| b == b']').unwrap();
+    let mut odd = bytes.clone();
+    let length = close - found - 11;
+    odd[found + 11..close].copy_from_slice(format!("{:<length$}", "0 9 0 9 0 9").as_bytes());
+    let report = house.judge(&odd, sealed());
+    assert_eq!(outcome(&report, "digest"), Outcome::Failed, "{report:#?}");
+    assert!(!only(&report).intact);
 }
 
 #[test]

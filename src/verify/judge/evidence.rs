@@ -5,12 +5,12 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 
 use crate::cms::{self, CmsError, SignedData};
-use crate::crypto;
+use crate::crypto::Digest;
 use crate::item::Item;
 use crate::licence::LicenceVersion;
 use crate::limits;
 use crate::pdf::PdfError;
-use crate::pdf::signatures::{self, Reading, Signature};
+use crate::pdf::signatures::{self, Hasher, Reading, Signature};
 use crate::pki::certificate::{Certificate, from_pem_or_der};
 use crate::pki::revocation::RevocationList;
 use crate::seal::{Life, Seal, SealEvent, SealNumber};
@@ -92,7 +92,7 @@ pub struct Envelope {
     pub cms: Result<SignedData, CmsError>,
     /// By its own account.
     pub certificate: Option<Certificate>,
-    /// SHA-256 of the signed bytes.
+    /// SHA-256 of the signed bytes; zeros, which are in no ledger, where nothing is signed or it was too costly.
     pub digest: [u8; 32],
 }
 
@@ -230,7 +230,9 @@ impl Opened {
         }
         match signatures::read(bytes) {
             Ok(reading) => {
-                let envelopes = reading.signatures.iter().map(|signature| Envelope::of(signature, bytes)).collect();
+                let mut hasher = Hasher::new(bytes);
+                let envelopes =
+                    reading.signatures.iter().map(|signature| Envelope::of(signature, &mut hasher)).collect();
                 Self::Pdf { reading, envelopes }
             }
             Err(PdfError::NotPdf) => Self::Unknown,
@@ -240,11 +242,11 @@ impl Opened {
 }
 
 impl Envelope {
-    fn of(signature: &Signature, bytes: &[u8]) -> Self {
+    fn of(signature: &Signature, hasher: &mut Hasher<'_>) -> Self {
         let cms = cms::read(&signature.cms);
         let certificate = cms.as_ref().ok().and_then(|signed| signed.certificate_of(signed.signers.first()?));
-        let parts = signature.signed_parts(bytes);
-        let digest = crypto::Digest::Sha256.over(&parts).try_into().unwrap_or_default();
+        let digest = hasher.digest(signature, Digest::Sha256).and_then(|digest| digest.try_into().ok());
+        let digest = digest.unwrap_or_default();
         Self { cms, certificate, digest }
     }
 

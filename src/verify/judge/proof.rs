@@ -184,6 +184,7 @@ pub(super) fn digest(checks: &Checks) -> Found<DigestRight> {
     match &checks.digest {
         Ok(()) => passed(ID, CLAUSE, "摘要与内容相符", "the digest is the content's", DigestRight(())),
         Err(fault @ Fault::DigestDiffers) => failed(ID, CLAUSE, Sub::HashFailure, fault.message()),
+        Err(fault @ Fault::TooCostly) => open(ID, CLAUSE, Sub::Generic, fault.message()),
         Err(fault @ (Fault::WeakDigest(_) | Fault::DigestUnsupported(_))) => {
             open(ID, CLAUSE, Sub::CryptoConstraintsFailureNoPoe, fault.message())
         }
