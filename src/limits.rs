@@ -24,6 +24,10 @@ pub const PICTURE_SEGMENTS: usize = 100_000;
 /// largest in public use are about 10 MB.
 pub const CMS_BYTES: usize = 16 * 1024 * 1024;
 
+/// Content in pieces that a value without signed attributes is made over, bytes: it must be put together in memory to be
+/// checked. Only short texts and old time stamps are signed so; PAdES requires signed attributes.
+pub const CMS_DIRECT_BYTES: usize = 16 * 1024 * 1024;
+
 /// Nesting of BER elements. Real certificates and CMS stay below 16; OpenSSL stops constructed strings at 30.
 pub const BER_DEPTH: usize = 32;
 
@@ -108,6 +112,10 @@ pub const PDF_FIELD_NAME: usize = 16 * 1024;
 /// Bytes that may be reserved for a CMS with certificates, revocation data and a time stamp, and the largest /Contents
 /// that is read.
 pub const PDF_CMS_BYTES: usize = 1024 * 1024;
+/// Bytes hashed for the signatures of one file: each is some times the file where the seals were put on one after another,
+/// as what they share is hashed once. A base, and so many for each byte of the file.
+pub const PDF_HASH_BASE: u64 = 64 * 1024 * 1024;
+pub const PDF_HASH_PER_BYTE: u64 = 4;
 /// Signatures of one PDF: every hand of a joint approval, and a time stamp a year for a century.
 pub const PDF_SIGNATURES: usize = 128;
 /// Objects compared between a signed state and the newest one; a 2000-page scanned file has some 10^4.

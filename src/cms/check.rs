@@ -4,6 +4,7 @@ use const_oid::ObjectIdentifier;
 
 use super::read::{SignedData, Signer, SignerName};
 use crate::crypto::{self, Digest, SignatureFault};
+use crate::limits;
 use crate::message::Message;
 use crate::pki::certificate::Certificate;
 use crate::pki::tlv::{self, Element};
@@ -47,6 +48,15 @@ pub enum Fault {
     /// The digest is equal, but by an algorithm that proves little.
     #[error("{}", self.message())]
     WeakDigest(&'static str),
+    /// There is no content to compare with.
+    #[error("{}", self.message())]
+    NoContent,
+    /// The digest was not made, as those of the file's other signatures cost too much already.
+    #[error("{}", self.message())]
+    TooCostly,
+    /// A value directly over so much content that it is not checked; the limit.
+    #[error("{}", self.message())]
+    TooLong(usize),
     /// The digest algorithm is not one that can be computed here.
     #[error("{}", self.message())]
     DigestUnsupported(ObjectIdentifier),
@@ -108,6 +118,23 @@ impl Fault {
                 "签名中没有签名人的证书，无法检验签名值。请索取带证书的文件。",
                 "The signer's certificate is not in the signature, so the value cannot be checked. Ask for a file that carries it.",
             ),
+            Self::NoContent => Message::new(
+                "cms.no-content",
+                "签名范围不成立，文件中没有任何内容是它签署的。请向发文机关索取原件。",
+                "The signed range does not hold, so nothing in the file is signed by it. Ask the issuer for the original.",
+            ),
+            Self::TooCostly => Message::new(
+                "cms.too-costly",
+                "文件中的签名反复覆盖大量内容，超出允许的计算量，其余签名不予判断。",
+                "The file's signatures cover so much of it again and again that the remaining ones are not judged.",
+            ),
+            Self::TooLong(limit) => Message::new(
+                "cms.content-too-long",
+                format!("签名没有签名属性而直接签署内容，内容超过{limit}字节，不予判断。"),
+                format!(
+                    "The value is made directly over the content, without signed attributes, and the content is longer than {limit} bytes; it is not judged."
+                ),
+            ),
             Self::Signature(fault) => fault.message(),
             Self::OtherCertificate => Message::new(
                 "cms.other-certificate",
@@ -125,15 +152,25 @@ impl Fault {
 
 impl SignedData {
     /// Checks `signer` over `content`, given as pieces read one after the other (the spans of a ByteRange, or the content
-    /// inside).
+    /// inside). No piece at all is nothing signed, which is never right; an empty content is one empty piece.
     pub fn check(&self, signer: &Signer, content: &[&[u8]]) -> Checks {
+        self.check_digested(signer, content, &mut |digest| Some(digest.over(content)))
+    }
+
+    /// As `check`, with the content's digest from elsewhere; None where it was too costly to make.
+    pub fn check_digested(
+        &self,
+        signer: &Signer,
+        content: &[&[u8]],
+        over: &mut dyn FnMut(Digest) -> Option<Vec<u8>>,
+    ) -> Checks {
         let certificate = self.certificate_of(signer);
         let (signature, attributes_in_der) = match &certificate {
             None => (Err(Fault::NoCertificate), true),
             Some(certificate) => check_signature(signer, certificate, content),
         };
         Checks {
-            digest: check_digest(signer, content),
+            digest: check_digest(signer, content, over),
             content_type: self.check_content_type(signer),
             signature,
             signing_certificate: check_reference(signer, certificate.as_ref()),
@@ -169,13 +206,20 @@ impl SignedData {
     }
 }
 
-fn check_digest(signer: &Signer, content: &[&[u8]]) -> Result<(), Fault> {
+fn check_digest(
+    signer: &Signer,
+    content: &[&[u8]],
+    over: &mut dyn FnMut(Digest) -> Option<Vec<u8>>,
+) -> Result<(), Fault> {
+    if content.is_empty() {
+        return Err(Fault::NoContent);
+    }
     if signer.signed_attributes_raw.is_none() {
         return Ok(());
     }
     let named = signer.message_digest().ok_or(Fault::Attribute("messageDigest"))?;
     let digest = Digest::of_oid(signer.digest_algorithm).ok_or(Fault::DigestUnsupported(signer.digest_algorithm))?;
-    if digest.over(content) != named {
+    if over(digest).ok_or(Fault::TooCostly)? != named {
         return Err(Fault::DigestDiffers);
     }
     if digest.is_weak() { Err(Fault::WeakDigest(digest.name())) } else { Ok(()) }
@@ -190,7 +234,14 @@ fn check_signature(signer: &Signer, certificate: &Certificate, content: &[&[u8]]
     };
     let verify = |message: &[u8]| crypto::verify(&certificate.public_key, &algorithm, message, &signer.signature);
     let Some(raw) = &signer.signed_attributes_raw else {
-        return (verify(&content.concat()).map_err(Fault::Signature), true);
+        let length = content.iter().fold(0usize, |sum, piece| sum.saturating_add(piece.len()));
+        let answer = match (content, length) {
+            ([], _) => Err(Fault::NoContent),
+            ([whole], _) => verify(whole).map_err(Fault::Signature),
+            (_, ..=limits::CMS_DIRECT_BYTES) => verify(&content.concat()).map_err(Fault::Signature),
+            _ => Err(Fault::TooLong(limits::CMS_DIRECT_BYTES)),
+        };
+        return (answer, true);
     };
     let forms = match attribute_forms(raw) {
         Ok(forms) => forms,

@@ -8,6 +8,7 @@ use super::form::{self, Field};
 use super::lex::{Lexer, is_space};
 use super::object::{Dict, Object, text};
 use super::page;
+use crate::crypto::Digest;
 use crate::limits;
 use crate::message::Message;
 use ring::digest::{Algorithm, Context};
@@ -43,7 +44,8 @@ pub struct Signature {
     /// Full field name.
     pub field: String,
     pub sub_filter: String,
-    /// (offset, length) as written, cut to the file.
+    /// (offset, length) of the two signed ranges, ascending and inside the file; empty where it is anything else
+    /// (ISO 32000-1 §12.8.1 leaves more open, PAdES does not: EN 319 142-1 §5.2), and then nothing was signed.
     pub byte_range: Vec<(usize, usize)>,
     /// The DER value in /Contents without its padding. An indefinite length (BER) is left with its padding.
     pub cms: Vec<u8>,
@@ -79,6 +81,63 @@ impl Signature {
     pub fn signed_parts<'b>(&self, bytes: &'b [u8]) -> Vec<&'b [u8]> {
         let part = |&(start, length): &(usize, usize)| bytes.get(start..start.checked_add(length)?);
         self.byte_range.iter().filter_map(part).collect()
+    }
+}
+
+/// Digests of one file's signatures. What two of them share from the first byte on is hashed once, so that seals put on
+/// one after another cost one reading of the file; others are hashed until the purse is empty.
+pub struct Hasher<'b> {
+    bytes: &'b [u8],
+    /// Contexts over the file from its first byte to the named one.
+    fronts: Vec<(Digest, usize, Context)>,
+    done: Vec<(Digest, Vec<(usize, usize)>, Vec<u8>)>,
+    purse: u64,
+}
+
+impl<'b> Hasher<'b> {
+    /// Over the file that was read.
+    pub fn new(bytes: &'b [u8]) -> Self {
+        let purse = limits::PDF_HASH_BASE + limits::PDF_HASH_PER_BYTE * bytes.len() as u64;
+        Self { bytes, fronts: Vec::new(), done: Vec::new(), purse }
+    }
+
+    /// As [`Signature::digest`]; None where nothing is signed or the purse is empty.
+    pub fn digest(&mut self, signature: &Signature, algorithm: Digest) -> Option<Vec<u8>> {
+        let [(begin, first), (start, rest)] = signature.byte_range.as_slice() else { return None };
+        let first = begin.checked_add(*first)?;
+        let known = self.done.iter().find(|(a, range, _)| *a == algorithm && *range == signature.byte_range);
+        if let Some((.., digest)) = known {
+            return Some(digest.clone());
+        }
+        let nearest = self
+            .fronts
+            .iter()
+            .filter(|(a, to, _)| *a == algorithm && *begin == 0 && *to <= first)
+            .max_by_key(|(_, to, _)| *to);
+        let (from, mut context) = match nearest {
+            Some((_, to, context)) => (*to, context.clone()),
+            None => (*begin, Context::new(ring_algorithm(algorithm))),
+        };
+        let front = self.bytes.get(from..first)?;
+        let tail = self.bytes.get(*start..start.checked_add(*rest)?)?;
+        self.purse = self.purse.checked_sub((front.len() + tail.len()) as u64)?;
+        context.update(front);
+        if *begin == 0 {
+            self.fronts.push((algorithm, first, context.clone()));
+        }
+        context.update(tail);
+        let digest = context.finish().as_ref().to_vec();
+        self.done.push((algorithm, signature.byte_range.clone(), digest.clone()));
+        Some(digest)
+    }
+}
+
+fn ring_algorithm(digest: Digest) -> &'static Algorithm {
+    match digest {
+        Digest::Sha1 => &ring::digest::SHA1_FOR_LEGACY_USE_ONLY,
+        Digest::Sha256 => &ring::digest::SHA256,
+        Digest::Sha384 => &ring::digest::SHA384,
+        Digest::Sha512 => &ring::digest::SHA512,
     }
 }
 
@@ -183,15 +242,20 @@ fn one(file: &File<'_>, field: &Field, dict: &Dict) -> Result<(Signature, Leave)
         file.get(dict, b"SubFilter")?.name().map(|n| String::from_utf8_lossy(n).into_owned()).unwrap_or_default();
 
     let numbers: Option<Vec<usize>> = match file.get(dict, b"ByteRange")? {
-        Object::Array(items) if items.len() <= 64 => items.iter().map(|o| file.resolve(o).ok()?.count()).collect(),
+        Object::Array(items) if items.len() == 4 => items.iter().map(|o| file.resolve(o).ok()?.count()).collect(),
         _ => None,
     };
     let numbers = numbers.unwrap_or_default();
-    let pairs = numbers.chunks_exact(2).filter_map(|c| match c {
-        [start, length] if start.checked_add(*length).is_some_and(|end| end <= bytes.len()) => Some((*start, *length)),
-        _ => None,
-    });
-    let byte_range: Vec<(usize, usize)> = pairs.collect();
+    // Ranges over each other, or many of them, would make a small file cost any amount of hashing.
+    let byte_range = match numbers.as_slice() {
+        [a, m, b, n]
+            if a.checked_add(*m).is_some_and(|end| end <= *b)
+                && b.checked_add(*n).is_some_and(|end| end <= bytes.len()) =>
+        {
+            vec![(*a, *m), (*b, *n)]
+        }
+        _ => Vec::new(),
+    };
 
     // The hole must be this dictionary's own /Contents where it lies in the file: an object inside an object stream,
     // or one moved by a later update, has its bytes elsewhere.

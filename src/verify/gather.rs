@@ -10,7 +10,8 @@ use crate::pki::revocation::RevocationList;
 use crate::seal::SealNumber;
 use crate::store::{CaKind, OrderRecord, OrderState, Store, StoreError};
 
-/// Opens the file and gathers what the register knows. Without a store it works offline, on `trust` alone.
+/// Opens the file and gathers what the register knows, to be judged at `at`. Without a store it works offline, on `trust`
+/// alone.
 ///
 /// # Errors
 /// Trouble of the store; a bad document is evidence, not an error.
@@ -23,7 +24,8 @@ pub async fn gather(
 ) -> Result<Evidence, StoreError> {
     let name = file.to_owned();
     // Reading a file of 200 MB takes seconds, in which nobody else should wait.
-    let open = move || Evidence::open(&name, bytes, trust, at);
+    // Whether `at` is the caller's now is for the caller to say.
+    let open = move || Evidence { now: None, ..Evidence::open(&name, bytes, trust, at) };
     let mut evidence = match tokio::task::spawn_blocking(open).await {
         Ok(evidence) => evidence,
         Err(error) => std::panic::resume_unwind(error.into_panic()),

@@ -9,11 +9,13 @@ use super::report::{Outcome, SignatureReport, SubIndication as Sub, Verdict};
 use super::*;
 use crate::authority::Uscc;
 use crate::cms;
+use crate::crypto::Digest;
 use crate::impression::{Impression, Picture, Segment, Shape};
 use crate::item::{Item, ItemCode, Transfer};
 use crate::licence::{LicenceAct, LicenceIdentifier, LicenceVersion};
 use crate::pdf::appearance::Appearance;
 use crate::pdf::seal::{Certification, Place, SealPlan, prepare};
+use crate::pdf::signatures::{Hasher, Signature};
 use crate::pki::certificate::Certificate;
 use crate::pki::issue::{self, Reason, Revoked};
 use crate::pki::revocation::RevocationList;
@@ -362,6 +364,108 @@ fn revocation_and_expiry_count_at_the_proven_time() {
     let mut too_late = record(RecordState::Sealed { by: ended });
     too_late.written_at = ended;
     assert_eq!(judged(&late, filed(Some(Box::new(too_late)))).verdict, Verdict::Failed(Sub::Expired));
+}
+
+/// Judged now about an earlier moment.
+fn asked_about(house: &House, at: OffsetDateTime, claims: OffsetDateTime, facts: Facts) -> Report {
+    let evidence = Evidence::open("x", notice(house, claims), Arc::new(house.trust()), NOW);
+    judge(&Evidence { at, facts: vec![facts], ..evidence })
+}
+
+#[test]
+fn to_ask_about_the_past_proves_nothing() {
+    let before = ABOLISHED - Duration::DAY;
+    // Only the register knows of the end, then only the list, then only the calendar.
+    let mut house = House::new();
+    house.life.push(event(SealEventKind::Abolished, ABOLISHED));
+    let report = asked_about(&house, before, SEALED, Facts::Exported { seal: house.seal() });
+    assert_eq!(report.verdict, Verdict::Indeterminate(Sub::RevokedNoPoe), "{report:#?}");
+    names_the_order(&report);
+    let filed = Facts::Filed { seal: house.seal(), chain: vec![], record: sealed().map(Box::new) };
+    assert!(asked_about(&house, before, SEALED, filed).verdict.is_genuine(), "what is proven stays good");
+    let mut suspended = House::new();
+    suspended.life.push(event(SealEventKind::Suspended, ABOLISHED));
+    let report = asked_about(&suspended, before, SEALED, Facts::Exported { seal: suspended.seal() });
+    assert_eq!(report.verdict, Verdict::Indeterminate(Sub::RevokedNoPoe));
+    // An abolition that is decided and still to come takes nothing from today.
+    let mut coming = House::new();
+    coming.life.push(event(SealEventKind::Abolished, NOW + Duration::DAY));
+    assert!(coming.judge_with(&notice(&coming, SEALED), Facts::Exported { seal: coming.seal() }).verdict.is_genuine());
+
+    // Unless nobody says what day it is.
+    let evidence = Evidence::open("x", notice(&coming, SEALED), Arc::new(coming.trust()), NOW);
+    let timeless = Evidence { now: None, facts: vec![Facts::Exported { seal: coming.seal() }], ..evidence };
+    assert_eq!(judge(&timeless).verdict, Verdict::Indeterminate(Sub::RevokedNoPoe));
+
+    let revoked = House::new().revoke(ABOLISHED, Reason::KeyCompromise);
+    let report = asked_about(&revoked, before, SEALED, Facts::Unknown);
+    assert_eq!(report.verdict, Verdict::Indeterminate(Sub::RevokedNoPoe), "{report:#?}");
+    // The newer list is enough, whatever the clock says.
+    let evidence = Evidence::open("x", notice(&revoked, SEALED), Arc::new(revoked.trust()), before);
+    assert_eq!(judge(&evidence).verdict, Verdict::Indeterminate(Sub::RevokedNoPoe));
+    // Listed ahead of its time.
+    let ahead = House::new().revoke(NOW + Duration::DAY, Reason::CessationOfOperation);
+    let report = ahead.judge_with(&notice(&ahead, SEALED), Facts::Unknown);
+    assert_eq!(report.verdict, Verdict::Indeterminate(Sub::RevokedNoPoe), "{report:#?}");
+
+    let ended = trial::MADE + Duration::days(3 * 365 + 30);
+    let expired = House::new();
+    let mut evidence = Evidence::open("x", notice(&expired, SEALED), Arc::new(expired.trust()), ended);
+    evidence.at = NOW;
+    assert_eq!(judge(&evidence).verdict, Verdict::Indeterminate(Sub::OutOfBoundsNoPoe));
+}
+
+#[test]
+fn hashing_is_bounded() {
+    let house = House::new();
+    let bytes = notice(&house, SEALED);
+    let crate::verify::judge::evidence::Opened::Pdf { reading, .. } =
+        Evidence::open("x", bytes.clone(), Arc::new(house.trust()), NOW).opened
+    else {
+        panic!()
+    };
+    let signature = reading.signatures[0].clone();
+    // Seals one after another share what is before them.
+    let mut hasher = Hasher::new(&bytes);
+    let (front, end) = (signature.byte_range[0].1, bytes.len());
+    let other = |hole: usize| Signature { byte_range: vec![(0, hole), (end - 1, 1)], ..signature.clone() };
+    for hole in front..front + 1000 {
+        let expected = other(hole).digest(&bytes, &ring::digest::SHA256);
+        assert_eq!(hasher.digest(&other(hole), Digest::Sha256), Some(expected));
+    }
+    // Those that share nothing come to an end.
+    let big = vec![b' '; 32 << 20];
+    let mut hasher = Hasher::new(&big);
+    let made = (1..128).filter(|&hole| {
+        let byte_range = vec![(0, hole), (200, big.len() - 200)];
+        hasher.digest(&Signature { byte_range, ..signature.clone() }, Digest::Sha256).is_some()
+    });
+    assert_eq!(made.count(), 6);
+    // A range that is not the two of a signature signs nothing.
+    let found = bytes.windows(10).position(|w| w == b"/ByteRange").unwrap();
+    let close = found + bytes[found..].iter().position(|&b| b == b']').unwrap();
+    let mut odd = bytes.clone();
+    let length = close - found - 11;
+    odd[found + 11..close].copy_from_slice(format!("{:<length$}", "0 9 0 9 0 9").as_bytes());
+    let report = house.judge(&odd, sealed());
+    assert_eq!(outcome(&report, "digest"), Outcome::Failed, "{report:#?}");
+    assert!(!only(&report).intact);
+}
+
+#[test]
+fn a_claim_about_the_future_is_not_passed() {
+    let house = House::new();
+    for facts in [Facts::Unknown, Facts::Exported { seal: house.seal() }] {
+        let report = house.judge_with(&notice(&house, NOW + Duration::SECOND), facts.clone());
+        assert_eq!(report.verdict, Verdict::Indeterminate(Sub::NotYetValid), "{report:#?}");
+        // Later than the moment asked about, though past by now.
+        let report = asked_about(&house, SEALED, SEALED + Duration::DAY, facts.clone());
+        assert_eq!(report.verdict, Verdict::Indeterminate(Sub::NotYetValid));
+        // Asked about a day to come, which nothing shows to have come.
+        let report = asked_about(&house, NOW + Duration::DAY, NOW + Duration::HOUR, facts.clone());
+        assert_eq!(report.verdict, Verdict::Indeterminate(Sub::NotYetValid));
+        assert!(house.judge_with(&notice(&house, NOW), facts).verdict.is_genuine());
+    }
 }
 
 #[test]

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 
 use crate::cms::{self, CmsError, SignedData};
-use crate::crypto;
+use crate::crypto::Digest;
 use crate::item::Item;
 use crate::licence::LicenceVersion;
 use crate::limits;
 use crate::pdf::PdfError;
-use crate::pdf::signatures::{self, Reading, Signature};
+use crate::pdf::signatures::{self, Hasher, Reading, Signature};
 use crate::pki::certificate::{Certificate, from_pem_or_der};
 use crate::pki::revocation::RevocationList;
 use crate::seal::{Life, Seal, SealEvent, SealNumber};
@@ -67,6 +67,8 @@ pub struct Evidence {
     pub bytes: Vec<u8>,
     /// The moment at which it is judged: now, or the one asked about.
     pub at: OffsetDateTime,
+    /// The moment at which the question is put. Where the caller does not say, all that the register holds counts as known.
+    pub now: Option<OffsetDateTime>,
     pub trust: Arc<Trust>,
     /// What was found inside.
     pub opened: Opened,
@@ -90,7 +92,7 @@ pub struct Envelope {
     pub cms: Result<SignedData, CmsError>,
     /// By its own account.
     pub certificate: Option<Certificate>,
-    /// SHA-256 of the signed bytes.
+    /// SHA-256 of the signed bytes; zeros, which are in no ledger, where nothing is signed or it was too costly.
     pub digest: [u8; 32],
 }
 
@@ -177,14 +179,21 @@ pub struct LicenceFacts {
 }
 
 impl Evidence {
-    /// Opens a file within the limits; the register has not been asked.
-    pub fn open(file: &str, bytes: Vec<u8>, trust: Arc<Trust>, at: OffsetDateTime) -> Self {
+    /// Opens a file within the limits, to be judged now; the register has not been asked.
+    pub fn open(file: &str, bytes: Vec<u8>, trust: Arc<Trust>, now: OffsetDateTime) -> Self {
         let opened = Opened::of(&bytes);
         let facts = match &opened {
             Opened::Pdf { envelopes, .. } => vec![Facts::NotAsked; envelopes.len()],
             _ => Vec::new(),
         };
-        Self { file: file.to_owned(), bytes, at, trust, opened, facts }
+        Self { file: file.to_owned(), bytes, at: now, now: Some(now), trust, opened, facts }
+    }
+
+    /// The newest moment of which anything is known. To ask about an earlier one does not prove that the document existed
+    /// then (EN 319 102-1 §5.5), so what is known since speaks against it.
+    pub fn known_until(&self) -> OffsetDateTime {
+        let lists = self.trust.lists.iter().map(|list| list.this_update);
+        lists.chain(self.now).fold(self.at, OffsetDateTime::max)
     }
 
     /// Asks an exported register, by the seal numbers in the certificates. A certificate's number is believed because the
@@ -221,7 +230,9 @@ impl Opened {
         }
         match signatures::read(bytes) {
             Ok(reading) => {
-                let envelopes = reading.signatures.iter().map(|signature| Envelope::of(signature, bytes)).collect();
+                let mut hasher = Hasher::new(bytes);
+                let envelopes =
+                    reading.signatures.iter().map(|signature| Envelope::of(signature, &mut hasher)).collect();
                 Self::Pdf { reading, envelopes }
             }
             Err(PdfError::NotPdf) => Self::Unknown,
@@ -231,11 +242,11 @@ impl Opened {
 }
 
 impl Envelope {
-    fn of(signature: &Signature, bytes: &[u8]) -> Self {
+    fn of(signature: &Signature, hasher: &mut Hasher<'_>) -> Self {
         let cms = cms::read(&signature.cms);
         let certificate = cms.as_ref().ok().and_then(|signed| signed.certificate_of(signed.signers.first()?));
-        let parts = signature.signed_parts(bytes);
-        let digest = crypto::Digest::Sha256.over(&parts).try_into().unwrap_or_default();
+        let digest = hasher.digest(signature, Digest::Sha256).and_then(|digest| digest.try_into().ok());
+        let digest = digest.unwrap_or_default();
         Self { cms, certificate, digest }
     }
 

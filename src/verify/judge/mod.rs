@@ -18,7 +18,7 @@ use crate::crypto::Digest;
 use crate::message::Message;
 use crate::pdf::PdfError;
 use crate::pdf::changes::LaterChanges;
-use crate::pdf::signatures::{Coverage, Signature};
+use crate::pdf::signatures::{Coverage, Hasher, Signature};
 use crate::pki::certificate::Certificate;
 use crate::pki::path::{PathVerdict, judge_path};
 use crate::pki::revocation::RevocationList;
@@ -30,14 +30,15 @@ use crate::pki::tlv::{self, Element};
 pub fn judge(evidence: &Evidence) -> Report {
     let mut findings = Vec::new();
     let mut signatures = Vec::new();
+    let mut hasher = Hasher::new(&evidence.bytes);
     let (format, unsigned) = match &evidence.opened {
         Opened::Pdf { reading, envelopes } => {
             findings.extend(reading.findings.iter().cloned());
             let known = evidence.facts.iter().chain(std::iter::repeat(&Facts::NotAsked));
             for ((signature, envelope), facts) in reading.signatures.iter().zip(envelopes).zip(known) {
                 signatures.push(match signature.is_time_stamp {
-                    true => time_stamp(evidence, signature, envelope),
-                    false => seal(evidence, signature, envelope, facts),
+                    true => time_stamp(signature, envelope, &mut hasher),
+                    false => seal(evidence, signature, envelope, facts, &mut hasher),
                 });
             }
             (Format::Pdf, SubIndication::SignedDataNotFound)
@@ -97,7 +98,13 @@ fn cannot_be_opened(error: &PdfError) -> Message {
 }
 
 /// One seal, check by check.
-fn seal(evidence: &Evidence, signature: &Signature, envelope: &Envelope, facts: &Facts) -> SignatureReport {
+fn seal(
+    evidence: &Evidence,
+    signature: &Signature,
+    envelope: &Envelope,
+    facts: &Facts,
+    hasher: &mut Hasher<'_>,
+) -> SignatureReport {
     let signed = match &envelope.cms {
         Ok(signed) => signed,
         Err(error) => return unreadable(signature, error),
@@ -105,7 +112,8 @@ fn seal(evidence: &Evidence, signature: &Signature, envelope: &Envelope, facts: 
     let Some(signer) = signed.signers.first() else {
         return unreadable(signature, &CmsError::Malformed("signerInfos"));
     };
-    let crypto = signed.check(signer, &signature.signed_parts(&evidence.bytes));
+    let content = signature.signed_parts(&evidence.bytes);
+    let crypto = signed.check_digested(signer, &content, &mut |digest| hasher.digest(signature, digest));
     let claimed = signature.claimed_time.or_else(|| signer.claimed_time());
     let record = facts.record();
     let proven = record.and_then(|record| record.proven_time());
@@ -115,11 +123,11 @@ fn seal(evidence: &Evidence, signature: &Signature, envelope: &Envelope, facts: 
     let (digest, digest_right) = proof::digest(&crypto);
     let (value, value_right) = proof::value(&crypto);
     let (reference, identified) = proof::signing_certificate(&crypto);
-    let verdict = find_path(evidence, signed, crypto.certificate.as_ref(), facts, proven.unwrap_or(evidence.at));
+    let verdict = find_path(evidence, signed, crypto.certificate.as_ref(), facts, proven);
     let ((path, trusted), (revocation, not_revoked)) = proof::path(&verdict, record, claimed);
     let (usage, may_sign) = proof::usage(crypto.certificate.as_ref());
     let (later_changes, unchanged) = proof::later_changes(signature);
-    let (standing, allowed) = standing::judge(facts, claimed, evidence.at);
+    let (standing, allowed) = standing::judge(facts, claimed, evidence);
 
     let mut checks = vec![format, coverage, digest, value, reference, path, usage, revocation, later_changes];
     checks.extend(standing);
@@ -165,12 +173,13 @@ fn decide(checks: &[Check], genuine: Option<Genuine>) -> Verdict {
     }
 }
 
+/// The path at the proven time. Without one it must hold at the moment asked about and at the newest known.
 fn find_path(
     evidence: &Evidence,
     signed: &SignedData,
     certificate: Option<&Certificate>,
     facts: &Facts,
-    at: OffsetDateTime,
+    proven: Option<OffsetDateTime>,
 ) -> PathVerdict {
     let Some(certificate) = certificate else { return PathVerdict::NoAnchor };
     let mut candidates: Vec<Certificate> = evidence.trust.intermediates.clone();
@@ -180,7 +189,12 @@ fn find_path(
     candidates.extend(signed.certificates.iter().filter_map(|der| Certificate::read(der).ok()));
     let mut lists = evidence.trust.lists.clone();
     lists.extend(signed.crls.iter().filter_map(|der| RevocationList::read(der).ok()));
-    judge_path(certificate, &candidates, &evidence.trust.anchors, &lists, at)
+    let at = |moment| judge_path(certificate, &candidates, &evidence.trust.anchors, &lists, moment);
+    let (asked, newest) = (proven.unwrap_or(evidence.at), evidence.known_until());
+    match at(asked) {
+        PathVerdict::Trusted { .. } if proven.is_none() && newest > asked => at(newest),
+        verdict => verdict,
+    }
 }
 
 /// A signature whose envelope cannot be read (EN 319 102-1 §5.2.2).
@@ -207,9 +221,9 @@ fn unreadable(signature: &Signature, error: &CmsError) -> SignatureReport {
 }
 
 /// A document time stamp: its digest and value are compared, its authority is not judged.
-fn time_stamp(evidence: &Evidence, signature: &Signature, envelope: &Envelope) -> SignatureReport {
+fn time_stamp(signature: &Signature, envelope: &Envelope, hasher: &mut Hasher<'_>) -> SignatureReport {
     let signed = envelope.cms.as_ref().ok();
-    let intact = signed.is_some_and(|signed| stamps(signed, &signature.signed_parts(&evidence.bytes)));
+    let intact = signed.is_some_and(|signed| stamps(signed, &mut |digest| hasher.digest(signature, digest)));
     let message = Message::new(
         "verify.time-stamp-not-judged",
         "这是时间戳，本版本尚不判断其效力，也不据以证明时间",
@@ -233,14 +247,14 @@ fn time_stamp(evidence: &Evidence, signature: &Signature, envelope: &Envelope) -
 }
 
 /// The token's messageImprint (RFC 3161 §2.4.2) is the digest of the content, and its CMS is right.
-fn stamps(signed: &SignedData, content: &[&[u8]]) -> bool {
-    let imprint = || -> Option<bool> {
+fn stamps(signed: &SignedData, over: &mut dyn FnMut(Digest) -> Option<Vec<u8>>) -> bool {
+    let mut imprint = || -> Option<bool> {
         let information = Element::read_all(signed.content.as_deref()?).ok()?.children().ok()?;
         let parts = information.get(2)?.children().ok()?;
         let [algorithm, digest] = parts.as_slice() else { return None };
         let algorithm = algorithm.children().ok()?;
         let oid = <ObjectIdentifier as der::Decode>::from_der(algorithm.first()?.whole).ok()?;
-        Some(Digest::of_oid(oid)?.over(content) == digest.expect(tlv::OCTET_STRING).ok()?.content)
+        Some(over(Digest::of_oid(oid)?)? == digest.expect(tlv::OCTET_STRING).ok()?.content)
     };
     let right = |token: &[u8]| match signed.signers.as_slice() {
         [signer] => signed.check(signer, &[token]).is_intact(),

@@ -184,6 +184,7 @@ pub(super) fn digest(checks: &Checks) -> Found<DigestRight> {
     match &checks.digest {
         Ok(()) => passed(ID, CLAUSE, "摘要与内容相符", "the digest is the content's", DigestRight(())),
         Err(fault @ Fault::DigestDiffers) => failed(ID, CLAUSE, Sub::HashFailure, fault.message()),
+        Err(fault @ Fault::TooCostly) => open(ID, CLAUSE, Sub::Generic, fault.message()),
         Err(fault @ (Fault::WeakDigest(_) | Fault::DigestUnsupported(_))) => {
             open(ID, CLAUSE, Sub::CryptoConstraintsFailureNoPoe, fault.message())
         }
@@ -233,7 +234,7 @@ pub(super) fn signing_certificate(checks: &Checks) -> Found<Identified> {
     }
 }
 
-/// Path and revocation at the proven time, else at the moment of judging.
+/// Path and revocation at the proven time, else at the newest moment known.
 ///
 /// A claimed time cannot save a signature, but one that lies outside the certificate's life condemns it by its own words.
 pub(super) fn path(
@@ -270,6 +271,17 @@ pub(super) fn path(
     match verdict {
         PathVerdict::Trusted { revoked_later: None, .. } => {
             (leads(), passed(REVOCATION, REVOCATION_CLAUSE, "当时未被吊销", "not revoked at the time", NotRevoked(())))
+        }
+        PathVerdict::Trusted { revoked_later: Some(later), .. } if proven.is_none() => {
+            let text = Message::new(
+                "verify.revoked-later-unproven",
+                format!("证书于{}吊销，没有证据证明签章在此之前。请向印章所属机关核实。", moment(later.effective())),
+                format!(
+                    "The certificate is revoked as of {} Beijing time, and nothing proves that this was sealed before. Ask the seal's owner.",
+                    moment(later.effective())
+                ),
+            );
+            (leads(), open(REVOCATION, REVOCATION_CLAUSE, Sub::RevokedNoPoe, text))
         }
         PathVerdict::Trusted { revoked_later: Some(later), .. } => {
             let zh = format!("证书后于{}吊销，不影响此前的签章", moment(later.effective()));

@@ -3,7 +3,7 @@
 
 use time::OffsetDateTime;
 
-use super::evidence::{Facts, Record, RecordState};
+use super::evidence::{Evidence, Facts, Record, RecordState};
 use crate::licence::{Licence, LicenceStatus};
 use crate::message::Message;
 use crate::refusal::{Refusal, Rule};
@@ -25,15 +25,25 @@ const TIME: &str = "EN 319 102-1 §5.5 (proof of existence)";
 pub(super) fn judge(
     facts: &Facts,
     claimed: Option<OffsetDateTime>,
-    at: OffsetDateTime,
+    evidence: &Evidence,
 ) -> (Vec<Check>, Option<Allowed>) {
-    let record = facts.record();
-    let mut checks = vec![order(facts), time(record, claimed, at), seal_in_force(facts, claimed, at)];
+    let (record, at) = (facts.record(), evidence.at);
+    let mut checks = vec![
+        order(facts),
+        time(record, claimed, evidence.now.map_or(at, |now| at.min(now))),
+        seal_in_force(facts, claimed, at, register_known_until(facts, evidence)),
+    ];
     checks.extend(record.and_then(|record| item(facts, record)));
     checks.extend(record.and_then(identifier));
     checks.extend(record.and_then(|record| licence_status(record, at)));
     let spoiled = checks.iter().any(|c| matches!(c.outcome, Outcome::Failed | Outcome::Indeterminate));
     (checks, (!spoiled).then_some(Allowed(())))
+}
+
+/// A step that is decided and still to come takes nothing from today, but only who says when today is can tell it apart.
+fn register_known_until(facts: &Facts, evidence: &Evidence) -> OffsetDateTime {
+    let last = facts.seal().filter(|_| evidence.now.is_none()).and_then(|seal| seal.life.events().last());
+    last.map_or(evidence.known_until(), |event| event.at.max(evidence.known_until()))
 }
 
 /// The licence's worth at a moment.
@@ -100,6 +110,13 @@ fn time(record: Option<&Record>, claimed: Option<OffsetDateTime>, at: OffsetDate
             format!("本系统用印记录证明签章不晚于{}", moment(proven)),
             format!("our own record proves that it was sealed by {} Beijing time", moment(proven)),
         )),
+        // Our own unfinished order was written by the clock that is asked now; a stranger's word about the future is false.
+        (None, Some(claimed)) if record.is_none() && claimed > at => Check::new("time", TIME, Outcome::Indeterminate, Message::new(
+            "verify.claims-later",
+            format!("文件自称签章于{}，晚于所问的时间或当前时间，不可信。请向发文机关核实。", moment(claimed)),
+            format!("The file claims to have been sealed at {} Beijing time, which is after the moment asked about or still to come. Ask the issuer.", moment(claimed)),
+        ))
+        .because(Sub::NotYetValid),
         (None, Some(claimed)) => Check::new("time", TIME, Outcome::Info, Message::new(
             "verify.time-claimed",
             format!("签章时间{}只是签名人自称，没有证明", moment(claimed)),
@@ -114,7 +131,15 @@ fn time(record: Option<&Record>, claimed: Option<OffsetDateTime>, at: OffsetDate
 }
 
 /// Rule 2: what a seal sealed while in force stays good for ever, what carries a later time does not.
-fn seal_in_force(facts: &Facts, claimed: Option<OffsetDateTime>, at: OffsetDateTime) -> Check {
+///
+/// Without a proven time the seal must count at the moment asked about and at the newest known: having asked about an
+/// earlier moment does not prove that the document existed then.
+fn seal_in_force(
+    facts: &Facts,
+    claimed: Option<OffsetDateTime>,
+    at: OffsetDateTime,
+    known_until: OffsetDateTime,
+) -> Check {
     let check = |outcome, message| Check::new("seal-in-force", RULE_2, outcome, message);
     let Some(seal) = facts.seal() else {
         return check(
@@ -133,7 +158,8 @@ fn seal_in_force(facts: &Facts, claimed: Option<OffsetDateTime>, at: OffsetDateT
             Err(refusal) => check(Outcome::Failed, refusal.message).because(ended(seal, proven)),
         };
     }
-    let now = seal.check_in_force(at);
+    let counts = [at, known_until].map(|moment| seal.check_in_force(moment).map_err(|refusal| (moment, refusal)));
+    let [now, newest] = counts;
     // By its own words outside the seal's life: a forger would not say so, and no proof could be better than a confession.
     if let Some((claimed, Err(refusal))) = claimed.map(|claimed| (claimed, seal.check_in_force(claimed))) {
         let ending = ending(seal, claimed).unwrap_or_else(|| refusal.message.clone());
@@ -147,7 +173,7 @@ fn seal_in_force(facts: &Facts, claimed: Option<OffsetDateTime>, at: OffsetDateT
         )
         .because(ended(seal, claimed));
     }
-    match now {
+    match now.and(newest) {
         Ok(()) => check(
             Outcome::Passed,
             Message::new(
@@ -156,8 +182,8 @@ fn seal_in_force(facts: &Facts, claimed: Option<OffsetDateTime>, at: OffsetDateT
                 format!("the seal {} is in force now", seal.legend),
             ),
         ),
-        Err(refusal) => {
-            let ending = ending(seal, at).unwrap_or(refusal.message);
+        Err((left, refusal)) => {
+            let ending = ending(seal, left).unwrap_or(refusal.message);
             let says = claimed.map_or((String::new(), String::new()), |claimed| {
                 (
                     format!("文件自称签章于{}，但", moment(claimed)),

@@ -118,14 +118,17 @@ fn rows() -> Vec<Row> {
 }
 
 /// As a caller would see it who trusts every signer in the file by name, at a moment at which all their certificates are in
-/// force: what keeps a forgery from passing is then the document itself.
+/// force, and claimed as the time of signing: what keeps a forgery from passing is then the document itself.
 fn judged(row: &Row) -> (Report, Duration) {
     let bytes = std::fs::read(trial::corpus(&row.file).unwrap()).unwrap();
     let before = Instant::now();
     let mut evidence = Evidence::open(&row.file, bytes, Arc::new(Trust::default()), super::NOW);
-    if let Opened::Pdf { envelopes, .. } = &evidence.opened {
+    if let Opened::Pdf { reading, envelopes } = &mut evidence.opened {
         let anchors: Vec<_> = envelopes.iter().filter_map(|envelope| envelope.certificate.clone()).collect();
         evidence.at = anchors.iter().map(|anchor| anchor.not_before).max().unwrap_or(super::NOW);
+        evidence.now = Some(evidence.at);
+        // Many claim a later time or one at which the certificate had ended, which alone would keep them from passing.
+        reading.signatures.iter_mut().for_each(|signature| signature.claimed_time = Some(evidence.at));
         evidence.trust = Arc::new(Trust { anchors, ..Trust::default() });
     }
     (judge(&evidence), before.elapsed())
