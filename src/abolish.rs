@@ -189,6 +189,10 @@ async fn with_facts(
         ("issuer", Some(seal.seal.owner_name.clone().into())),
     ]
     .into();
+    if let Some(fields) = data.as_object_mut() {
+        // A notice may put the reason in words of its own.
+        fields.entry("reason").or_insert_with(|| written.reason.clone().into());
+    }
     facts::fill(template.schema(), &mut data, &known)?;
     Ok(data)
 }

@@ -97,13 +97,13 @@ pub(super) async fn verify(
         }
         None => None,
     };
-    let (trust, at) = (Arc::new(trust), verify.at.unwrap_or(now));
+    let trust = Arc::new(trust);
     let bar = indicatif::ProgressBar::new(verify.files.len() as u64);
     let mut reports = Vec::with_capacity(verify.files.len());
     for file in &verify.files {
         let bytes = read_file(file, limits::PDF_BYTES)?;
         let name = file.display().to_string();
-        let report = report(store.as_ref(), &trust, register.as_ref(), &name, bytes, at).await?;
+        let report = report(store.as_ref(), &trust, register.as_ref(), &name, bytes, verify.at, now).await?;
         bar.suspend(|| match json {
             true => print(&serde_json::to_string(&report).unwrap_or_default()),
             false => tell(&report),
@@ -122,9 +122,11 @@ pub(super) async fn report(
     register: Option<&Register>,
     name: &str,
     bytes: Vec<u8>,
-    at: OffsetDateTime,
+    at: Option<OffsetDateTime>,
+    now: OffsetDateTime,
 ) -> Result<Report, Trouble> {
-    let mut evidence = gather(store, trust.clone(), name, bytes, at).await?;
+    let mut evidence = gather(store, trust.clone(), name, bytes, at.unwrap_or(now)).await?;
+    evidence.now = Some(now);
     if let (None, Some(register)) = (store, register) {
         evidence.ask_export(register);
     }

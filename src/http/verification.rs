@@ -90,7 +90,8 @@ async fn judged(state: &PublicState, upload: Upload) -> Result<Report, Problem> 
     trust.intermediates.extend(state.trust.intermediates.iter().cloned());
     trust.lists.extend(state.trust.lists.iter().cloned());
     let at = (state.clock)();
-    let evidence = gather(Some(&state.store), Arc::new(trust), &upload.name, upload.bytes, at).await?;
+    let mut evidence = gather(Some(&state.store), Arc::new(trust), &upload.name, upload.bytes, at).await?;
+    evidence.now = Some(at);
     // Digests of a large file and signatures: off the threads that answer.
     tokio::task::spawn_blocking(move || judge(&evidence)).await.map_err(panicked)
 }

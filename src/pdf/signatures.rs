@@ -84,13 +84,16 @@ impl Signature {
     }
 }
 
+/// An algorithm, the ranges it was run over, and its value.
+type Hashed = (Digest, Vec<(usize, usize)>, Vec<u8>);
+
 /// Digests of one file's signatures. What two of them share from the first byte on is hashed once, so that seals put on
 /// one after another cost one reading of the file; others are hashed until the purse is empty.
 pub struct Hasher<'b> {
     bytes: &'b [u8],
     /// Contexts over the file from its first byte to the named one.
     fronts: Vec<(Digest, usize, Context)>,
-    done: Vec<(Digest, Vec<(usize, usize)>, Vec<u8>)>,
+    done: Vec<Hashed>,
     purse: u64,
 }
 

@@ -147,7 +147,10 @@ impl Rooms {
 const LINES: usize = 600;
 
 /// Longer files, each with its reason. An entry that is no longer needed is an error.
-const LONG_FILES: &[(&str, &str)] = &[];
+const LONG_FILES: &[(&str, &str)] = &[(
+    "src/verify/tests.rs",
+    "one house of really sealed documents, and the verdict on each thing that can be done to them",
+)];
 
 fn untidy(file: &str, text: &str, long_files: &[(&str, &str)], tests: &BTreeSet<String>) -> Vec<String> {
     let mut complaints = Vec::new();

@@ -297,11 +297,12 @@ impl Story {
             let path = self.dir.join(format!("{name}.pdf"));
             let bytes = super::rooms::read_file(&path, crate::limits::PDF_BYTES)?;
             let now = (self.clock)();
-            let found = report(Some(&desk.store), &trust, None, &format!("{name}.pdf"), bytes.clone(), now).await?;
+            let found =
+                report(Some(&desk.store), &trust, None, &format!("{name}.pdf"), bytes.clone(), None, now).await?;
             self.table.expect(format!("{name}.pdf"), "TOTAL-PASSED", found.verdict.indication());
             write_report(&self.dir, name, &found)?;
             if name == "licence" {
-                let found = report(Some(&desk.store), &trust, None, "changed.pdf", changed(bytes), now).await?;
+                let found = report(Some(&desk.store), &trust, None, "changed.pdf", changed(bytes), None, now).await?;
                 self.table.expect("licence.pdf 改动一个字节", "TOTAL-FAILED", found.verdict.indication());
                 write_report(&self.dir, "changed", &found)?;
             }
