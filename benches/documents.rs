@@ -35,7 +35,10 @@ fn main() {
     let desk = &bureau.desk;
 
     let request = licence("许准〔2026〕0号", NOW - Duration::days(3));
-    let mut data = request.data.clone();
+    // The first one fills the facts in; its data is what the renderer gets.
+    let first = runtime.block_on(issue(desk, &bureau.chief, request.clone(), NOW)).unwrap();
+    let order = runtime.block_on(desk.store.order(&first.order)).unwrap().unwrap();
+    let mut data = order.licence.unwrap().data;
     let draft = desk.renderer.render(&request.template, &data, "bench", NOW).unwrap();
     let seal = runtime.block_on(desk.store.seal(&request.seal)).unwrap().unwrap();
     let parts = runtime.block_on(desk.parts(&seal, None)).unwrap();
@@ -50,7 +53,6 @@ fn main() {
         certify: Some(Certification::NoChanges),
         reserve: parts.room,
     };
-    let first = runtime.block_on(issue(desk, &bureau.chief, request.clone(), NOW)).unwrap();
     let sealed = runtime.block_on(desk.store.document(&first.document)).unwrap().unwrap().bytes;
     let trust = Arc::new(runtime.block_on(yinxin::verify::gather::house_trust(&desk.store)).unwrap());
 
