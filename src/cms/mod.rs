@@ -1,7 +1,7 @@
 //! CMS signatures (RFC 5652): the envelope that carries a signature value, its signer's certificate and what was signed.
 //!
 //! Writing has two halves with the key between them: [`signed_attributes`] gives the bytes that the key signs,
-//! [`assemble`] puts those very bytes, the value and the certificates together. Reading ([`read`]) keeps every byte that
+//! [`assemble`] puts those very bytes, the value and the certificates together. Reading ([`read()`]) keeps every byte that
 //! a signature covers as it was found, and [`SignedData::check`] judges one signer; a bad signature is a finding.
 //!
 //! Not here: time stamps and countersignatures (unsigned attributes are handed over raw), attribute certificates

@@ -1,6 +1,6 @@
 //! PDF (ISO 32000-1): read as it lies, sealed by an update over the tail, judged by its revisions.
 //!
-//! The reader ([`file`]) keeps byte offsets and revisions, loads an object when it is asked for and repairs nothing. On
+//! The reader ([`mod@file`]) keeps byte offsets and revisions, loads an object when it is asked for and repairs nothing. On
 //! it stand sealing ([`seal`]), verification ([`signatures`], [`changes`]) and finding a word on a page ([`text`]).
 //!
 //! Absent: decryption (an encrypted file is refused), repair, any rewriting of what was already in the file, and the

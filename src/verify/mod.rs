@@ -1,4 +1,4 @@
-//! VERIFY: gather once, then judge (EN 319 102-1). [`gather`] may touch the store and nothing else; [`judge`] is a pure
+//! VERIFY: gather once, then judge (EN 319 102-1). [`mod@gather`] may touch the store and nothing else; [`judge()`] is a pure
 //! function of what was gathered, and [`report`] says it to programs and to citizens.
 //!
 //! The rules of the house:
