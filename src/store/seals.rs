@@ -123,13 +123,18 @@ impl Store {
 
     /// One item with its transfers.
     pub async fn item(&self, code: &ItemCode) -> Result<Option<Item>, StoreError> {
-        Ok(self.items().await?.into_iter().find(|item| item.code == *code))
+        Ok(self.items_named(code.as_str()).await?.pop())
     }
 
     /// The public list, by code.
     pub async fn items(&self) -> Result<Vec<Item>, StoreError> {
+        self.items_named("").await
+    }
+
+    /// The item with this code, or all of them for an empty one: every use of a seal asks for just one.
+    async fn items_named(&self, code: &str) -> Result<Vec<Item>, StoreError> {
         let mut transfers: BTreeMap<String, Vec<Transfer>> = BTreeMap::new();
-        for row in &sqlx::query("SELECT item, to_authority, batch, document, at FROM item_transfer ORDER BY item, at")
+        for row in &sqlx::query("SELECT item, to_authority, batch, document, at FROM item_transfer WHERE $1 = '' OR item = $1 ORDER BY item, at").bind(code)
             .fetch_all(&self.read)
             .await?
         {
@@ -141,7 +146,8 @@ impl Store {
                 at: row.time("at")?,
             });
         }
-        sqlx::query("SELECT code, name, department, example FROM item ORDER BY code")
+        sqlx::query("SELECT code, name, department, example FROM item WHERE $1 = '' OR code = $1 ORDER BY code")
+            .bind(code)
             .fetch_all(&self.read)
             .await?
             .iter()
