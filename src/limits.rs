@@ -28,6 +28,9 @@ pub const CMS_BYTES: usize = 16 * 1024 * 1024;
 /// checked. Only short texts and old time stamps are signed so; PAdES requires signed attributes.
 pub const CMS_DIRECT_BYTES: usize = 16 * 1024 * 1024;
 
+/// Time stamps inside one signature: writers put one; a renewal by another authority might add some.
+pub const SIGNATURE_STAMPS: usize = 8;
+
 /// Nesting of BER elements. Real certificates and CMS stay below 16; OpenSSL stops constructed strings at 30.
 pub const BER_DEPTH: usize = 32;
 
