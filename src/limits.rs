@@ -54,6 +54,15 @@ pub const PATH_ATTEMPTS: usize = 32;
 
 /// Steps of the path search, so that many look-alike issuers cannot hold it up: each attempt may look at each step once.
 pub const PATH_STEPS: usize = 2048;
+
+/// Bits of a foreign RSA modulus, so that one signature cannot cost seconds: ring's own ceiling, and the least that was ever
+/// put into a certificate.
+pub const RSA_BITS: usize = 8192;
+/// See [`RSA_BITS`].
+pub const RSA_BITS_LEAST: usize = 512;
+
+/// Bits of a foreign RSA exponent: nearly all are 65537; ring takes 33 bits, SP 800-56B up to 256 (§6.2).
+pub const RSA_EXPONENT_BITS: usize = 64;
 // — keys
 
 /// A key's label, bytes. It is a file name (255 in ext4) with room for prefix and suffix, and must fit a database
