@@ -20,6 +20,7 @@ use crate::pdf::PdfError;
 use crate::pdf::changes::LaterChanges;
 use crate::pdf::signatures::{Coverage, Hasher, Signature};
 use crate::pki::certificate::Certificate;
+use crate::pki::evidence::RevocationEvidence;
 use crate::pki::path::{PathVerdict, judge_path};
 use crate::pki::revocation::RevocationList;
 use crate::pki::tlv::{self, Element};
@@ -182,14 +183,19 @@ fn find_path(
     proven: Option<OffsetDateTime>,
 ) -> PathVerdict {
     let Some(certificate) = certificate else { return PathVerdict::NoAnchor };
-    let mut candidates: Vec<Certificate> = evidence.trust.intermediates.clone();
+    let trust = &evidence.trust;
+    let sent: Vec<Certificate> = signed.certificates.iter().filter_map(|der| Certificate::read(der).ok()).collect();
+    let sent_lists: Vec<RevocationList> =
+        signed.crls.iter().filter_map(|der| RevocationList::read(der).ok()).collect();
+    let mut candidates: Vec<&Certificate> = trust.intermediates.iter().chain(&sent).collect();
     if let Facts::Filed { chain, .. } = facts {
-        candidates.extend(chain.iter().cloned());
+        candidates.extend(chain);
     }
-    candidates.extend(signed.certificates.iter().filter_map(|der| Certificate::read(der).ok()));
-    let mut lists = evidence.trust.lists.clone();
-    lists.extend(signed.crls.iter().filter_map(|der| RevocationList::read(der).ok()));
-    let at = |moment| judge_path(certificate, &candidates, &evidence.trust.anchors, &lists, moment);
+    let revocation = RevocationEvidence {
+        lists: trust.lists.iter().chain(&sent_lists).collect(),
+        responses: trust.responses.iter().collect(),
+    };
+    let at = |moment| judge_path(certificate, &candidates, &trust.anchors, &revocation, &trust.known, moment);
     let (asked, newest) = (proven.unwrap_or(evidence.at), evidence.known_until());
     match at(asked) {
         PathVerdict::Trusted { .. } if proven.is_none() && newest > asked => at(newest),
