@@ -5,8 +5,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use const_oid::{ObjectIdentifier, db::rfc5280, db::rfc6960};
-use der::asn1::OctetString;
 use der::Decode;
+use der::asn1::OctetString;
 use spki::AlgorithmIdentifierOwned;
 use time::OffsetDateTime;
 use x509_cert::ext::pkix::{

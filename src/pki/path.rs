@@ -104,9 +104,8 @@ impl<'a> Inquiry<'a> {
         }
         let mut seen: HashSet<[u8; 32]> = anchors.iter().map(Certificate::fingerprint).collect();
         seen.insert(leaf.fingerprint());
-        let useful = |candidate: &&&Certificate| {
-            candidate.is_ca && !candidate.lenient && seen.insert(candidate.fingerprint())
-        };
+        let useful =
+            |candidate: &&&Certificate| candidate.is_ca && !candidate.lenient && seen.insert(candidate.fingerprint());
         let intermediates = self.candidates.iter().filter(useful).copied().collect();
         let mut search = Search { inquiry: self, intermediates, anchors, without, at, best: PathVerdict::NoAnchor };
         search.extend(&mut vec![leaf], None);

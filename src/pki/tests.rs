@@ -5,9 +5,9 @@ use time::Duration;
 use time::macros::datetime;
 
 use super::certificate::{Certificate, to_pem};
+use super::evidence::{RevocationEvidence, Unknown};
 use super::install::{InstallFault, check_installable};
 use super::issue::{self, IssueFault, Period, Reason, Request, Revoked, Unsigned};
-use super::evidence::{RevocationEvidence, Unknown};
 use super::known::Known;
 use super::path::{PathVerdict, Rule};
 use super::revocation::RevocationList;
@@ -148,7 +148,10 @@ fn a_path_is_trusted_only_with_evidence() {
     let made = Hierarchy::of(Key::p256);
     let lists = [made.root_list(NOW), made.list(NOW, &[])];
     let trusted = made.judge(&lists, NOW);
-    assert!(matches!(&trusted, PathVerdict::Trusted { chain, revoked_later: None, .. } if chain.len() == 3), "{trusted:?}");
+    assert!(
+        matches!(&trusted, PathVerdict::Trusted { chain, revoked_later: None, .. } if chain.len() == 3),
+        "{trusted:?}"
+    );
     assert_eq!(trusted.sub_indication(), None);
 
     let unknown = |lists: &[RevocationList], at| match made.judge(lists, at) {
