@@ -79,7 +79,7 @@ impl House {
             list(&self.pki.root, &self.pki.root_key, &[]),
             list(&self.pki.issuing, &self.pki.issuing_key, &self.revoked),
         ];
-        Trust { anchors: self.anchors.clone(), intermediates: Vec::new(), lists }
+        Trust { anchors: self.anchors.clone(), lists, ..Trust::default() }
     }
 
     /// Judged where the register files the certificate, with this line in the ledger.

@@ -7,9 +7,6 @@ mod sources;
 pub mod standing;
 pub mod stamps;
 
-use const_oid::ObjectIdentifier;
-use time::OffsetDateTime;
-
 use self::evidence::{Envelope, Evidence, Facts, Opened, Record};
 use self::existence::{By, Existence, Proven};
 use self::proof::Genuine;
@@ -19,19 +16,15 @@ use super::report::{
     answers, summary,
 };
 use crate::cms::{CmsError, SignedData};
-use crate::crypto::Digest;
 use crate::message::Message;
 use crate::pdf::PdfError;
 use crate::pdf::changes::LaterChanges;
 use crate::pdf::signatures::{Coverage, Hasher, Signature};
-use crate::pki::certificate::Certificate;
-use crate::pki::path::{PathVerdict, judge_path};
-use crate::pki::revocation::RevocationList;
-use crate::pki::tlv::{self, Element};
+use crate::pki::path::PathVerdict;
 
 /// Judges one file.
 ///
-/// A document is worth what its worst signature is worth; time stamps are listed and count for nothing yet.
+/// A document is worth what its worst signature is worth; a time stamp that holds proves when they existed.
 pub fn judge(evidence: &Evidence) -> Report {
     let mut findings = Vec::new();
     let mut signatures = Vec::new();
@@ -141,7 +134,7 @@ fn seal(
     let (reference, identified) = proof::signing_certificate(&crypto);
     let asked = sources::Signer { certificate: crypto.certificate.as_ref(), signed, facts, end };
     let verdict = find_path(evidence, sources, existence, &asked, proven.map(|proven| proven.at));
-    let ((path, trusted), (revocation, not_revoked)) = proof::path(&verdict, record, claimed);
+    let ((path, trusted), (revocation, not_revoked)) = proof::path(&verdict, record, proven, claimed);
     let (usage, may_sign) = proof::usage(crypto.certificate.as_ref());
     let (later_changes, unchanged) = proof::later_changes(signature);
     let (standing, allowed) = standing::judge(facts, proven, claimed, evidence);

@@ -281,6 +281,7 @@ pub(super) fn signing_certificate(checks: &Checks) -> Found<Identified> {
 pub(super) fn path(
     verdict: &PathVerdict,
     record: Option<&Record>,
+    proven: Option<&Proven>,
     claimed: Option<OffsetDateTime>,
 ) -> (Found<Trusted>, Found<NotRevoked>) {
     const PATH: &str = "certificate-path";

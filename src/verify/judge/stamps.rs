@@ -129,7 +129,7 @@ fn judge(
     let signer =
         Signer { certificate: crypto.certificate.as_ref(), signed: &token.signed, facts: &Facts::NotAsked, end };
     let verdict = find_path(evidence, sources, existence, &signer, outer.map(|proven| proven.at));
-    let ((path, trusted), (revocation, not_revoked)) = proof::path(&verdict, None, Some(token.time));
+    let ((path, trusted), (revocation, not_revoked)) = proof::path(&verdict, None, outer, Some(token.time));
     let (order, in_order) = order(evidence, &token, outer);
     let checks = vec![format, imprint, digest, value, reference, path, revocation, order];
     let genuine = (|| {
