@@ -23,6 +23,7 @@ use crate::pki::trial::{self, Hierarchy, Key};
 use crate::seal::{Life, Seal, SealEvent, SealEventKind, SealKind, SealNumber};
 
 mod corpus;
+mod stamps;
 
 const SEALED: OffsetDateTime = datetime!(2026-03-01 02:00 UTC);
 const ABOLISHED: OffsetDateTime = datetime!(2026-06-01 00:00 UTC);
