@@ -24,8 +24,8 @@ pub const PICTURE_SEGMENTS: usize = 100_000;
 /// largest in public use are about 10 MB.
 pub const CMS_BYTES: usize = 16 * 1024 * 1024;
 
-/// Content in pieces that a value without signed attributes is made over, bytes: it must be put together in memory to be
-/// checked. Only short texts and old time stamps are signed so; PAdES requires signed attributes.
+/// Content that an Ed25519 or Ed448 value without signed attributes is made over, bytes: it must be put together in memory
+/// to be checked. Only short texts are signed so; PAdES requires signed attributes.
 pub const CMS_DIRECT_BYTES: usize = 16 * 1024 * 1024;
 
 /// Time stamps inside one signature: writers put one; a renewal by another authority might add some.

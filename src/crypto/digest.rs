@@ -3,6 +3,7 @@
 use const_oid::{ObjectIdentifier, db};
 use ring::digest as ring;
 use sha2::digest::{ExtendableOutput, FixedOutput, Update, XofReader};
+use spki::AlgorithmIdentifierOwned;
 
 use super::Strength;
 
@@ -22,7 +23,6 @@ pub enum Digest {
     Shake256,
 }
 
-/// SHA-1 as the OIW named it before everybody (1.3.14.3.2.26 is also RFC 5912's); MD5 of RFC 1321.
 const OIDS: &[(ObjectIdentifier, Digest)] = &[
     (db::rfc5912::ID_MD_5, Digest::Md5),
     (db::rfc5912::ID_SHA_1, Digest::Sha1),
@@ -45,6 +45,17 @@ impl Digest {
     /// The algorithm behind an object identifier, if it is one of ours.
     pub fn of_oid(oid: ObjectIdentifier) -> Option<Self> {
         OIDS.iter().find(|(own, _)| *own == oid).map(|(_, digest)| *digest)
+    }
+
+    /// The algorithm that an identifier names, if it is one of ours; SHAKE256 with a length named beside it must be the one
+    /// that we compute (RFC 8419 §2.3).
+    pub fn of(algorithm: &AlgorithmIdentifierOwned) -> Option<Self> {
+        const SHAKE_256_LEN: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.18");
+        if algorithm.oid != SHAKE_256_LEN {
+            return Self::of_oid(algorithm.oid);
+        }
+        let bits: u16 = algorithm.parameters.as_ref()?.decode_as().ok()?;
+        (bits == 512).then_some(Self::Shake256)
     }
 
     /// The object identifier (RFC 3370 §2, RFC 5754 §2, RFC 9688 §2, RFC 8702 §2).

@@ -56,14 +56,23 @@ impl RsaKey {
     }
 
     /// RSAVP1 and the encoding of RFC 8017 §8.2.2: PKCS#1 v1.5, compared as a whole.
-    pub(super) fn verify_pkcs1(&self, digest: Digest, message: &[u8], signature: &[u8]) -> Result<(), SignatureFault> {
+    pub(super) fn verify_pkcs1(&self, digest: Digest, value: &[u8], signature: &[u8]) -> Result<(), SignatureFault> {
         let encoded = self.power(signature)?;
-        let expected = pkcs1_encoding(digest, &digest.over(&[message]), encoded.len());
+        let expected = pkcs1_encoding(digest, value, encoded.len());
         if expected.is_some_and(|expected| expected == encoded) { Ok(()) } else { Err(SignatureFault::Wrong) }
     }
 
+    /// The digest that a PKCS#1 v1.5 value names inside: a hint, which [`RsaKey::verify_pkcs1`] still has to bear out.
+    pub(super) fn pkcs1_digest(&self, signature: &[u8]) -> Option<Digest> {
+        let encoded = self.power(signature).ok()?;
+        Digest::all().find(|digest| {
+            let value = encoded.get(encoded.len().saturating_sub(digest.length())..).unwrap_or_default();
+            pkcs1_encoding(*digest, value, encoded.len()).is_some_and(|expected| expected == encoded)
+        })
+    }
+
     /// RFC 8017 §8.1.2.
-    pub(super) fn verify_pss(&self, pss: Pss, message: &[u8], signature: &[u8]) -> Result<(), SignatureFault> {
+    pub(super) fn verify_pss(&self, pss: Pss, value: &[u8], signature: &[u8]) -> Result<(), SignatureFault> {
         let encoded = self.power(signature)?;
         let bits = self.bits - 1;
         // Where the modulus is one bit longer than whole octets, the encoding is one octet shorter and the first is zero.
@@ -72,7 +81,7 @@ impl RsaKey {
             Some(_) if bits.is_multiple_of(8) => return Err(SignatureFault::Wrong),
             _ => &encoded,
         };
-        match pss_fits(pss, &pss.digest.over(&[message]), encoded, bits) {
+        match pss_fits(pss, value, encoded, bits) {
             true => Ok(()),
             false => Err(SignatureFault::Wrong),
         }

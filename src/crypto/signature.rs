@@ -79,8 +79,32 @@ pub fn verify(
     let key = PublicKey::read(spki_der)?;
     let scheme = Scheme::read(signature_algorithm)?;
     key.verify(scheme, message, signature)?;
-    let weak: Vec<String> = key.rests_on(scheme).iter().filter(|one| one.is_weak()).map(|one| one.name()).collect();
-    if weak.is_empty() { Ok(()) } else { Err(SignatureFault::Weak(weak.join(" + "))) }
+    key.is_sound(scheme)
+}
+
+/// As [`verify`], where the message is large or lies in pieces and only its digest by [`digest_of`] is at hand.
+///
+/// # Errors
+/// As there; [`SignatureFault::Unsupported`] for Ed25519 and Ed448, which read the whole message twice.
+pub fn verify_digest(
+    spki_der: &[u8],
+    signature_algorithm: &AlgorithmIdentifierOwned,
+    digest: &[u8],
+    signature: &[u8],
+) -> Result<(), SignatureFault> {
+    let key = PublicKey::read(spki_der)?;
+    let scheme = Scheme::read(signature_algorithm)?;
+    key.fits(scheme)?;
+    key.verify_value(scheme, digest, signature)?;
+    key.is_sound(scheme)
+}
+
+/// The digest algorithm inside an RSA PKCS#1 v1.5 value, where nothing beside it names one; it is not thereby verified.
+pub fn pkcs1_digest(spki_der: &[u8], signature: &[u8]) -> Option<Digest> {
+    match PublicKey::read(spki_der) {
+        Ok(PublicKey::Rsa { key, .. }) => key.pkcs1_digest(signature),
+        _ => None,
+    }
 }
 
 /// What a signature by this key and algorithm rests on, so that whoever knows its time can ask [`Strength::until`].
@@ -216,7 +240,7 @@ fn read_pss(parameters: Option<&Any>) -> Result<Pss, SignatureFault> {
     let unknown = |oid| SignatureFault::Unsupported(named("RSA-PSS with", oid));
     let digest = |algorithm: Option<AlgorithmIdentifierOwned>| match algorithm {
         None => Ok(Digest::Sha1),
-        Some(algorithm) => Digest::of_oid(algorithm.oid).ok_or_else(|| unknown(algorithm.oid)),
+        Some(algorithm) => Digest::of(&algorithm).ok_or_else(|| unknown(algorithm.oid)),
     };
     let mask = match fields.mask {
         None => None,
@@ -330,19 +354,31 @@ impl PublicKey {
             let key = ring::UnparsedPublicKey::new(algorithm, key);
             return key.verify(message, signature).map_err(|_| SignatureFault::Wrong);
         }
-        let digest = || scheme.digest().map(|digest| digest.over(&[message])).unwrap_or_default();
+        match (self, scheme.digest()) {
+            (Self::Ed448(key), _) => verify_ed448(key, message, signature),
+            (_, Some(digest)) => self.verify_value(scheme, &digest.over(&[message]), signature),
+            (_, None) => Err(SignatureFault::Wrong),
+        }
+    }
+
+    /// Over the digest of the message; the key fits the scheme.
+    fn verify_value(&self, scheme: Scheme, digest: &[u8], signature: &[u8]) -> Result<(), SignatureFault> {
         let right = match (self, scheme) {
-            (Self::Rsa { key, .. }, Scheme::Pkcs1(digest)) => return key.verify_pkcs1(digest, message, signature),
-            (Self::Rsa { key, .. }, Scheme::Pss(pss)) => return key.verify_pss(pss, message, signature),
-            (Self::P256(point), _) => ecdsa::p256(point, &digest(), signature)?,
-            (Self::P384(point), _) => ecdsa::p384(point, &digest(), signature)?,
-            (Self::P521(point), _) => ecdsa::p521(point, &digest(), signature)?,
-            (Self::Dsa(key), _) => verify_dsa(key, &digest(), signature),
-            (Self::Ed448(key), _) => verify_ed448(key, message, signature)?,
-            // ring's own, and what does not fit.
-            (Self::Ed25519(_) | Self::Rsa { .. }, _) => false,
+            (Self::Rsa { key, .. }, Scheme::Pkcs1(algorithm)) => return key.verify_pkcs1(algorithm, digest, signature),
+            (Self::Rsa { key, .. }, Scheme::Pss(pss)) => return key.verify_pss(pss, digest, signature),
+            (Self::P256(point), _) => ecdsa::p256(point, digest, signature)?,
+            (Self::P384(point), _) => ecdsa::p384(point, digest, signature)?,
+            (Self::P521(point), _) => ecdsa::p521(point, digest, signature)?,
+            (Self::Dsa(key), _) => verify_dsa(key, digest, signature),
+            _ => return Err(SignatureFault::Unsupported(format!("{} over a digest", self.name()))),
         };
         if right { Ok(()) } else { Err(SignatureFault::Wrong) }
+    }
+
+    fn is_sound(&self, scheme: Scheme) -> Result<(), SignatureFault> {
+        let weak: Vec<String> =
+            self.rests_on(scheme).iter().filter(|one| one.is_weak()).map(|one| one.name()).collect();
+        if weak.is_empty() { Ok(()) } else { Err(SignatureFault::Weak(weak.join(" + "))) }
     }
 
     /// The fast way, where ring has one; it takes RSA from 2048 bits on in earnest.
@@ -443,12 +479,12 @@ fn verify_dsa(key: &dsa::VerifyingKey, digest: &[u8], signature: &[u8]) -> bool 
 }
 
 /// RFC 8032 §5.2.7, without context (RFC 8419 §3).
-fn verify_ed448(key: &[u8], message: &[u8], signature: &[u8]) -> Result<bool, SignatureFault> {
+fn verify_ed448(key: &[u8], message: &[u8], signature: &[u8]) -> Result<(), SignatureFault> {
     const BAD: SignatureFault = SignatureFault::Malformed("Ed448 public key");
     let point = key.try_into().map_err(|_| BAD)?;
     let key = ed448_goldilocks::VerifyingKey::from_bytes(&point).map_err(|_| BAD)?;
-    let value = ed448_goldilocks::Signature::from_slice(signature);
-    Ok(value.is_ok_and(|value| key.verify_raw(&value, message).is_ok()))
+    let value = ed448_goldilocks::Signature::from_slice(signature).map_err(|_| SignatureFault::Wrong)?;
+    key.verify_raw(&value, message).map_err(|_| SignatureFault::Wrong)
 }
 
 fn named(what: &str, oid: ObjectIdentifier) -> String {

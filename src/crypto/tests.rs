@@ -169,9 +169,10 @@ fn wycheproof_without_ring() {
             let Ok(PublicKey::Rsa { key, .. }) = PublicKey::read(&spki) else { panic!("{name}") };
             for test in group["tests"].as_array().unwrap() {
                 let bytes = |field: &str| hex::decode(test[field].as_str().unwrap()).unwrap();
+                let digest = sha256(&bytes("msg"));
                 let right = match pss {
-                    Some(pss) => key.verify_pss(pss, &bytes("msg"), &bytes("sig")),
-                    None => key.verify_pkcs1(Digest::Sha256, &bytes("msg"), &bytes("sig")),
+                    Some(pss) => key.verify_pss(pss, &digest, &bytes("sig")),
+                    None => key.verify_pkcs1(Digest::Sha256, &digest, &bytes("sig")),
                 };
                 if test["result"] != "acceptable" {
                     assert_eq!(right.is_ok(), test["result"] == "valid", "{name} {}", test["tcId"]);
@@ -223,6 +224,15 @@ fn what_openssl_signs() {
         let mut odd = value.clone();
         *odd.last_mut().unwrap() ^= 1;
         assert_eq!(verify(&public[key], algorithm, MESSAGE, &odd), Err(SignatureFault::Wrong), "{key} {line}");
+        if let Some(digest) = digest_of(algorithm) {
+            assert_eq!(
+                verify_digest(&public[key], algorithm, &digest.over(&[MESSAGE]), &value),
+                verdict,
+                "{key} {line}"
+            );
+            let named = line.contains("pss").then_some(None).unwrap_or_else(|| pkcs1_digest(&public[key], &value));
+            assert_eq!(named, (key.starts_with("rsa") && !line.contains("pss")).then_some(digest), "{key} {line}");
+        }
         // Weak is exactly what the table says of what it rests on.
         let strengths = strengths(&public[key], algorithm).unwrap();
         assert_eq!(strengths.iter().any(|one| one.is_weak()), weak, "{strengths:?}");
