@@ -24,9 +24,12 @@ pub const PICTURE_SEGMENTS: usize = 100_000;
 /// largest in public use are about 10 MB.
 pub const CMS_BYTES: usize = 16 * 1024 * 1024;
 
-/// Content in pieces that a value without signed attributes is made over, bytes: it must be put together in memory to be
-/// checked. Only short texts and old time stamps are signed so; PAdES requires signed attributes.
+/// Content that an Ed25519 or Ed448 value without signed attributes is made over, bytes: it must be put together in memory
+/// to be checked. Only short texts are signed so; PAdES requires signed attributes.
 pub const CMS_DIRECT_BYTES: usize = 16 * 1024 * 1024;
+
+/// Time stamps inside one signature: writers put one; a renewal by another authority might add some.
+pub const SIGNATURE_STAMPS: usize = 8;
 
 /// Nesting of BER elements. Real certificates and CMS stay below 16; OpenSSL stops constructed strings at 30.
 pub const BER_DEPTH: usize = 32;
@@ -51,6 +54,15 @@ pub const PATH_ATTEMPTS: usize = 32;
 
 /// Steps of the path search, so that many look-alike issuers cannot hold it up: each attempt may look at each step once.
 pub const PATH_STEPS: usize = 2048;
+
+/// Bits of a foreign RSA modulus, so that one signature cannot cost seconds: ring's own ceiling, and the least that was ever
+/// put into a certificate.
+pub const RSA_BITS: usize = 8192;
+/// See [`RSA_BITS`].
+pub const RSA_BITS_LEAST: usize = 512;
+
+/// Bits of a foreign RSA exponent: nearly all are 65537; ring takes 33 bits, SP 800-56B up to 256 (§6.2).
+pub const RSA_EXPONENT_BITS: usize = 64;
 
 /// Questions inside a question: who signed a list that its issuer's own key did not sign, and is that one revoked? PKITS
 /// needs one step, a responder whose certificate is on such a list a second.

@@ -8,7 +8,7 @@ use super::form::{self, Field};
 use super::lex::{Lexer, is_space};
 use super::object::{Dict, Object, text};
 use super::page;
-use crate::crypto::Digest;
+use crate::crypto::{Digest, Hashing};
 use crate::limits;
 use crate::message::Message;
 use ring::digest::{Algorithm, Context};
@@ -92,7 +92,7 @@ type Hashed = (Digest, Vec<(usize, usize)>, Vec<u8>);
 pub struct Hasher<'b> {
     bytes: &'b [u8],
     /// Contexts over the file from its first byte to the named one.
-    fronts: Vec<(Digest, usize, Context)>,
+    fronts: Vec<(Digest, usize, Hashing)>,
     done: Vec<Hashed>,
     purse: u64,
 }
@@ -119,7 +119,7 @@ impl<'b> Hasher<'b> {
             .max_by_key(|(_, to, _)| *to);
         let (from, mut context) = match nearest {
             Some((_, to, context)) => (*to, context.clone()),
-            None => (*begin, Context::new(ring_algorithm(algorithm))),
+            None => (*begin, algorithm.begin()),
         };
         let front = self.bytes.get(from..first)?;
         let tail = self.bytes.get(*start..start.checked_add(*rest)?)?;
@@ -129,18 +129,9 @@ impl<'b> Hasher<'b> {
             self.fronts.push((algorithm, first, context.clone()));
         }
         context.update(tail);
-        let digest = context.finish().as_ref().to_vec();
+        let digest = context.finish();
         self.done.push((algorithm, signature.byte_range.clone(), digest.clone()));
         Some(digest)
-    }
-}
-
-fn ring_algorithm(digest: Digest) -> &'static Algorithm {
-    match digest {
-        Digest::Sha1 => &ring::digest::SHA1_FOR_LEGACY_USE_ONLY,
-        Digest::Sha256 => &ring::digest::SHA256,
-        Digest::Sha384 => &ring::digest::SHA384,
-        Digest::Sha512 => &ring::digest::SHA512,
     }
 }
 

@@ -188,7 +188,7 @@ impl OcspResponse {
         &self.der
     }
 
-    pub(super) fn shared_der(&self) -> Arc<[u8]> {
+    pub fn shared_der(&self) -> Arc<[u8]> {
         self.der.clone()
     }
 

@@ -160,7 +160,7 @@ impl RevocationList {
         &self.der
     }
 
-    pub(super) fn shared_der(&self) -> Arc<[u8]> {
+    pub fn shared_der(&self) -> Arc<[u8]> {
         self.der.clone()
     }
 
