@@ -28,6 +28,9 @@ pub const CMS_BYTES: usize = 16 * 1024 * 1024;
 /// to be checked. Only short texts are signed so; PAdES requires signed attributes.
 pub const CMS_DIRECT_BYTES: usize = 16 * 1024 * 1024;
 
+/// Time stamps inside one signature: writers put one; a renewal by another authority might add some.
+pub const SIGNATURE_STAMPS: usize = 8;
+
 /// Nesting of BER elements. Real certificates and CMS stay below 16; OpenSSL stops constructed strings at 30.
 pub const BER_DEPTH: usize = 32;
 
@@ -60,6 +63,22 @@ pub const RSA_BITS_LEAST: usize = 512;
 
 /// Bits of a foreign RSA exponent: nearly all are 65537; ring takes 33 bits, SP 800-56B up to 256 (§6.2).
 pub const RSA_EXPONENT_BITS: usize = 64;
+
+/// Questions inside a question: who signed a list that its issuer's own key did not sign, and is that one revoked? PKITS
+/// needs one step, a responder whose certificate is on such a list a second.
+pub const PATH_NESTING: usize = 2;
+
+/// Signatures and chains remembered with their outcome, 100 bytes each. A province's chains, lists and responses of a year
+/// are some thousands.
+pub const KNOWN_ANSWERS: usize = 65_536;
+
+/// An OCSP response, bytes. The largest in the corpus is 2.4 kB; a responder's chain of post-quantum certificates would be
+/// some 100 kB.
+pub const OCSP_BYTES: usize = 1024 * 1024;
+
+/// Certificates inside an OCSP response: the responder's, and perhaps those above it.
+pub const OCSP_CERTIFICATES: usize = 16;
+
 // — keys
 
 /// A key's label, bytes. It is a file name (255 in ext4) with room for prefix and suffix, and must fit a database

@@ -5,14 +5,29 @@ use time::Duration;
 use time::macros::datetime;
 
 use super::certificate::{Certificate, to_pem};
+use super::evidence::{RevocationEvidence, Unknown};
 use super::install::{InstallFault, check_installable};
 use super::issue::{self, IssueFault, Period, Reason, Request, Revoked, Unsigned};
-use super::path::{PathVerdict, Rule, judge_path};
-use super::revocation::{RevocationList, Unknown};
+use super::known::Known;
+use super::path::{PathVerdict, Rule};
+use super::revocation::RevocationList;
 use super::trial::{self, CRL_URL, Hierarchy, Key, MADE, name, openssl_accepts, openssl_refuses, put, serial, years};
 use crate::crypto::SignatureFault;
 
 const NOW: time::OffsetDateTime = datetime!(2026-06-01 00:00 UTC);
+
+/// By lists alone, with nothing known before.
+fn judge_path(
+    leaf: &Certificate,
+    candidates: &[Certificate],
+    anchors: &[Certificate],
+    lists: &[RevocationList],
+    at: time::OffsetDateTime,
+) -> PathVerdict {
+    let candidates: Vec<&Certificate> = candidates.iter().collect();
+    let evidence = RevocationEvidence { lists: lists.iter().collect(), responses: Vec::new() };
+    super::path::judge_path(leaf, &candidates, anchors, &evidence, &Known::default(), at)
+}
 
 impl Hierarchy {
     /// The issuing authority's list, made at `at` and due a week later.
@@ -133,15 +148,18 @@ fn a_path_is_trusted_only_with_evidence() {
     let made = Hierarchy::of(Key::p256);
     let lists = [made.root_list(NOW), made.list(NOW, &[])];
     let trusted = made.judge(&lists, NOW);
-    assert!(matches!(&trusted, PathVerdict::Trusted { chain, revoked_later: None } if chain.len() == 3), "{trusted:?}");
+    assert!(
+        matches!(&trusted, PathVerdict::Trusted { chain, revoked_later: None, .. } if chain.len() == 3),
+        "{trusted:?}"
+    );
     assert_eq!(trusted.sub_indication(), None);
 
     let unknown = |lists: &[RevocationList], at| match made.judge(lists, at) {
         PathVerdict::RevocationUnknown { at_fault, why, .. } => (at_fault, why),
         other => panic!("{other:?}"),
     };
-    assert_eq!(unknown(&[], NOW), (1, Unknown::NoList));
-    assert_eq!(unknown(&lists[..1], NOW), (0, Unknown::NoList));
+    assert_eq!(unknown(&[], NOW), (1, Unknown::NoEvidence));
+    assert_eq!(unknown(&lists[..1], NOW), (0, Unknown::NoEvidence));
     // Overdue by a second; a week is the list's life.
     assert_eq!(unknown(&lists, NOW + Duration::WEEK + Duration::SECOND), (1, Unknown::Stale(NOW)));
     assert!(matches!(made.judge(&lists, NOW + Duration::WEEK), PathVerdict::Trusted { .. }));
@@ -153,7 +171,7 @@ fn a_path_is_trusted_only_with_evidence() {
         forger.certificate(issue::root(&made.issuing.subject, &forger.public_key, serial(8), years(10)).unwrap());
     let forged = issue::revocation_list(&forged_authority, 9, NOW, NOW + Duration::WEEK, &[]).unwrap();
     let forged = RevocationList::read(&forger.finish(forged)).unwrap();
-    assert_eq!(unknown(&[lists[0].clone(), forged], NOW), (0, Unknown::NotSignedByIssuer));
+    assert_eq!(unknown(&[lists[0].clone(), forged], NOW), (0, Unknown::NotByIssuer));
 }
 
 #[test]
@@ -267,7 +285,7 @@ fn foreign_chains() {
     let judge = |leaf: &Certificate| judge_path(leaf, &[], std::slice::from_ref(&root), &[], NOW);
 
     let plain = leaf(CertificateParams::new(vec!["a.example".into()]).unwrap());
-    assert!(matches!(judge(&plain), PathVerdict::RevocationUnknown { at_fault: 0, why: Unknown::NoList, .. }));
+    assert!(matches!(judge(&plain), PathVerdict::RevocationUnknown { at_fault: 0, why: Unknown::NoEvidence, .. }));
     let own = KeyPair::generate().unwrap();
     let self_signed = CertificateParams::default().self_signed(&own).unwrap();
     assert_eq!(judge(&Certificate::read(self_signed.der()).unwrap()), PathVerdict::NoAnchor);
@@ -336,9 +354,9 @@ fn an_outside_certificate_is_installed_only_for_its_key() {
     let anchors = [made.root.clone()];
     // In any order, with the root among them.
     let sent = [made.root.clone(), made.issuing.clone(), made.seal.clone()];
-    let chain = check_installable(&sent, &made.seal_key.public_key, &anchors, &[], NOW).unwrap();
+    let chain = check_installable(&sent, &made.seal_key.public_key, &anchors, NOW).unwrap();
     assert_eq!(chain, [made.seal.clone(), made.issuing.clone(), made.root.clone()]);
-    let refused = |sent: &[Certificate], key: &[u8]| check_installable(sent, key, &anchors, &[], NOW).unwrap_err();
+    let refused = |sent: &[Certificate], key: &[u8]| check_installable(sent, key, &anchors, NOW).unwrap_err();
     assert_eq!(refused(&sent, &Key::p256().public_key), InstallFault::OtherKey);
     assert_eq!(refused(&sent, &made.issuing_key.public_key), InstallFault::Usage);
     let without_issuer = refused(&sent[2..], &made.seal_key.public_key);
@@ -378,7 +396,7 @@ fn scopes_of_lists_are_kept() {
     assert_eq!(verdict(&named(CRL_URL)), None);
     assert_eq!(verdict(&named("http://elsewhere.example/")), Some("another distribution point"));
     assert_eq!(verdict(&flag(2)), Some("authority certificates only"));
-    assert_eq!(verdict(&flag(4)), Some("an indirect list"));
+    assert_eq!(verdict(&flag(4)), None);
     assert_eq!(verdict(&wrap(context_primitive(3), &[&[1, 2]])), Some("a list for some reasons only"));
 }
 

@@ -75,6 +75,7 @@ pub enum SubIndication {
     #[serde(rename = "REVOKED_CA_NO_POE")]
     RevokedCaNoPoe,
     OutOfBoundsNoPoe,
+    TimestampOrderFailure,
     TryLater,
     SignedDataNotFound,
     Generic,
@@ -104,6 +105,23 @@ pub struct SignatureReport {
     pub trusted: bool,
     /// The seal, where the register knows it.
     pub seal: Option<SealFacts>,
+    /// Over the signature's value, inside the signature.
+    pub time_stamps: Vec<StampReport>,
+    pub checks: Vec<Check>,
+}
+
+/// A time stamp inside a signature.
+#[derive(Debug, Serialize)]
+pub struct StampReport {
+    /// Subject of the authority's certificate.
+    pub authority: Option<String>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub time: Option<OffsetDateTime>,
+    #[serde(flatten)]
+    pub verdict: Verdict,
+    /// It is of this very value and signed by the authority's key, whoever that is.
+    pub intact: bool,
+    pub trusted: bool,
     pub checks: Vec<Check>,
 }
 
@@ -112,7 +130,7 @@ pub struct SignatureReport {
 #[serde(rename_all = "kebab-case")]
 pub enum SignatureKind {
     Seal,
-    /// Listed, not judged yet; it neither spoils nor proves the others.
+    /// A document time stamp: it proves a moment for what came before it, and never spoils that.
     TimeStamp,
 }
 

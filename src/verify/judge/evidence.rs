@@ -12,6 +12,8 @@ use crate::limits;
 use crate::pdf::PdfError;
 use crate::pdf::signatures::{self, Hasher, Reading, Signature};
 use crate::pki::certificate::{Certificate, from_pem_or_der};
+use crate::pki::known::Known;
+use crate::pki::ocsp::OcspResponse;
 use crate::pki::revocation::RevocationList;
 use crate::seal::{Life, Seal, SealEvent, SealNumber};
 
@@ -22,10 +24,14 @@ pub struct Trust {
     /// May help to find a path; trusted for nothing.
     pub intermediates: Vec<Certificate>,
     pub lists: Vec<RevocationList>,
+    pub responses: Vec<OcspResponse>,
+    /// What was found out about these and their like, by whoever judged before.
+    pub known: Arc<Known>,
 }
 
 impl Trust {
-    /// From the contents of files, each PEM (any number of certificates and lists, mixed) or one DER. Self-issued
+    /// From the contents of files, each PEM (any number of certificates and lists, mixed) or one DER (an OCSP response,
+    /// too). Self-issued
     /// authorities become anchors; other certificates only help to find a path. What is neither is passed over, and
     /// counted in the answer so that the caller can say so.
     pub fn read<'b>(files: impl IntoIterator<Item = &'b [u8]>) -> (Self, usize) {
@@ -41,6 +47,7 @@ impl Trust {
             }
             let lists = from_pem_or_der("X509 CRL", file);
             trust.lists.extend(lists.iter().filter_map(|der| RevocationList::read(der).ok()));
+            trust.responses.extend(OcspResponse::read(file));
             unread += usize::from(trust.len() == before);
         }
         (trust, unread)
@@ -51,11 +58,12 @@ impl Trust {
         self.anchors.extend(other.anchors);
         self.intermediates.extend(other.intermediates);
         self.lists.extend(other.lists);
+        self.responses.extend(other.responses);
         self
     }
 
     fn len(&self) -> usize {
-        self.anchors.len() + self.intermediates.len() + self.lists.len()
+        self.anchors.len() + self.intermediates.len() + self.lists.len() + self.responses.len()
     }
 }
 
