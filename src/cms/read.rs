@@ -6,6 +6,7 @@ use der::Decode;
 use spki::AlgorithmIdentifierOwned;
 use time::OffsetDateTime;
 
+use super::revocation::other_revocation;
 use crate::crypto::{self, Digest};
 use crate::limits;
 use crate::message::Message;
@@ -38,6 +39,8 @@ pub struct SignedData {
     pub other_certificates: usize,
     /// CRLs as found.
     pub crls: Vec<Vec<u8>>,
+    /// OCSP responses among them (RFC 5940).
+    pub responses: Vec<Vec<u8>>,
     /// The signers; anything but exactly one is a finding in a PDF (ISO 32000-2 §12.8.3.3.1).
     pub signers: Vec<Signer>,
     /// Bytes after the structure that are not the zero padding of a PDF hole: room for something unsigned.
@@ -181,6 +184,7 @@ fn read_bare_value(contents: &[u8], certificates: &[Vec<u8>]) -> Result<SignedDa
         certificates: certificates.to_vec(),
         other_certificates: 0,
         crls: Vec::new(),
+        responses: Vec::new(),
         signers: vec![signer],
         trailing: trailing(rest),
     })
@@ -218,6 +222,7 @@ fn read_signed_data(element: &Element<'_>, trailing: usize) -> Result<SignedData
         certificates: Vec::new(),
         other_certificates: 0,
         crls: Vec::new(),
+        responses: Vec::new(),
         signers: Vec::new(),
         trailing,
     };
@@ -234,6 +239,7 @@ fn read_signed_data(element: &Element<'_>, trailing: usize) -> Result<SignedData
             0xA1 => {
                 let crls = field.children().map_err(|_| CmsError::Malformed("crls"))?;
                 read.crls.extend(crls.iter().filter(|crl| crl.tag == tlv::SEQUENCE).map(|crl| crl.whole.to_vec()));
+                read.responses.extend(crls.iter().filter_map(other_revocation));
             }
             _ => return Err(CmsError::Malformed("SignedData")),
         }
