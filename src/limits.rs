@@ -31,6 +31,9 @@ pub const CMS_DIRECT_BYTES: usize = 16 * 1024 * 1024;
 /// Time stamps inside one signature: writers put one; a renewal by another authority might add some.
 pub const SIGNATURE_STAMPS: usize = 8;
 
+/// Lists and responses, each, that are read from one CMS: one for every certificate of some chains.
+pub const CMS_REVOCATION: usize = 64;
+
 /// Nesting of BER elements. Real certificates and CMS stay below 16; OpenSSL stops constructed strings at 30.
 pub const BER_DEPTH: usize = 32;
 

@@ -4,7 +4,7 @@ use const_oid::ObjectIdentifier;
 use const_oid::db::rfc5911;
 
 use super::fault::Fault;
-use super::read::{Form, SignedData, Signer, SignerName};
+use super::read::{Form, SignedData, Signer, SignerName, in_der};
 use crate::crypto::{self, Digest, SignatureFault, Strength};
 use crate::limits;
 use crate::pki::certificate::Certificate;
@@ -268,8 +268,7 @@ fn attribute_forms(raw: &[u8]) -> Result<Vec<Vec<u8>>, Fault> {
     if let Some(identifier) = as_found.first_mut() {
         *identifier = tlv::SET;
     }
-    let der: Vec<Vec<u8>> =
-        members.iter().map(|member| in_der(member, 0)).collect::<Result<_, _>>().map_err(|_| BAD)?;
+    let der: Vec<Vec<u8>> = members.iter().map(|member| in_der(member)).collect::<Result<_, _>>().map_err(|_| BAD)?;
     let mut forms = vec![tlv::set_of(tlv::SET, der)];
     for form in [tlv::set_of(tlv::SET, whole), in_order, as_found] {
         if !forms.contains(&form) {
@@ -277,24 +276,6 @@ fn attribute_forms(raw: &[u8]) -> Result<Vec<Vec<u8>>, Fault> {
         }
     }
     Ok(forms)
-}
-
-/// The element in DER: definite and shortest lengths, strings in one piece, sets in order (X.690 §10, §11.6).
-fn in_der(element: &Element<'_>, depth: usize) -> Result<Vec<u8>, tlv::Fault> {
-    if depth > limits::BER_DEPTH {
-        return Err(tlv::Fault::Limit);
-    }
-    if element.tag & 0x20 == 0 {
-        return Ok(tlv::wrap(element.tag, &[element.content]));
-    }
-    if element.tag == tlv::OCTET_STRING | 0x20 {
-        return Ok(tlv::wrap(tlv::OCTET_STRING, &[&element.octets()?]));
-    }
-    let inside = element.children()?.iter().map(|child| in_der(child, depth + 1)).collect::<Result<Vec<_>, _>>()?;
-    Ok(match element.tag {
-        tlv::SET => tlv::set_of(tlv::SET, inside),
-        tag => tlv::wrap(tag, &inside.iter().map(Vec::as_slice).collect::<Vec<_>>()),
-    })
 }
 
 fn check_reference(signer: &Signer, certificate: Option<&Certificate>) -> Result<(), Fault> {

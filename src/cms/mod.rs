@@ -10,10 +10,12 @@
 mod check;
 mod fault;
 mod read;
+mod revocation;
 
 pub use check::Checks;
 pub use fault::Fault;
 pub use read::{Attribute, CertificateReference, CmsError, Form, SignedData, Signer, SignerName, read, read_pdf};
+pub use revocation::Brought;
 
 use const_oid::db::{rfc5911, rfc5912};
 use der::Encode;

@@ -6,6 +6,7 @@ use der::Decode;
 use spki::AlgorithmIdentifierOwned;
 use time::OffsetDateTime;
 
+use super::revocation::other_revocation;
 use crate::crypto::{self, Digest};
 use crate::limits;
 use crate::message::Message;
@@ -38,6 +39,8 @@ pub struct SignedData {
     pub other_certificates: usize,
     /// CRLs as found.
     pub crls: Vec<Vec<u8>>,
+    /// OCSP responses among them (RFC 5940).
+    pub responses: Vec<Vec<u8>>,
     /// The signers; anything but exactly one is a finding in a PDF (ISO 32000-2 §12.8.3.3.1).
     pub signers: Vec<Signer>,
     /// Bytes after the structure that are not the zero padding of a PDF hole: room for something unsigned.
@@ -181,6 +184,7 @@ fn read_bare_value(contents: &[u8], certificates: &[Vec<u8>]) -> Result<SignedDa
         certificates: certificates.to_vec(),
         other_certificates: 0,
         crls: Vec::new(),
+        responses: Vec::new(),
         signers: vec![signer],
         trailing: trailing(rest),
     })
@@ -218,6 +222,7 @@ fn read_signed_data(element: &Element<'_>, trailing: usize) -> Result<SignedData
         certificates: Vec::new(),
         other_certificates: 0,
         crls: Vec::new(),
+        responses: Vec::new(),
         signers: Vec::new(),
         trailing,
     };
@@ -234,6 +239,7 @@ fn read_signed_data(element: &Element<'_>, trailing: usize) -> Result<SignedData
             0xA1 => {
                 let crls = field.children().map_err(|_| CmsError::Malformed("crls"))?;
                 read.crls.extend(crls.iter().filter(|crl| crl.tag == tlv::SEQUENCE).map(|crl| crl.whole.to_vec()));
+                read.responses.extend(crls.iter().filter_map(other_revocation));
             }
             _ => return Err(CmsError::Malformed("SignedData")),
         }
@@ -267,8 +273,11 @@ fn read_signer(element: &Element<'_>) -> Result<Signer, CmsError> {
         0x80 => SignerName::KeyIdentifier(name.content.to_vec()),
         _ => return Err(CmsError::Malformed("sid")),
     };
-    let digest_algorithm = AlgorithmIdentifierOwned::from_der(digest_algorithm.whole)
-        .map_err(|_| CmsError::Malformed("digestAlgorithm"))?;
+    let algorithm = |element: &Element<'_>, part| {
+        let der = in_der(element).map_err(|_| CmsError::Malformed(part))?;
+        AlgorithmIdentifierOwned::from_der(&der).map_err(|_| CmsError::Malformed(part))
+    };
+    let digest_algorithm = algorithm(digest_algorithm, "digestAlgorithm")?;
     if signature.tag & !0x20 != tlv::OCTET_STRING {
         return Err(CmsError::Malformed("signature"));
     }
@@ -277,8 +286,7 @@ fn read_signer(element: &Element<'_>) -> Result<Signer, CmsError> {
         digest_algorithm: Digest::of(&digest_algorithm).map_or(digest_algorithm.oid, Digest::oid),
         signed_attributes_raw: signed.map(|set| set.whole.to_vec()),
         signed_attributes: signed.map(attributes).transpose()?.unwrap_or_default(),
-        signature_algorithm: AlgorithmIdentifierOwned::from_der(signature_algorithm.whole)
-            .map_err(|_| CmsError::Malformed("signatureAlgorithm"))?,
+        signature_algorithm: algorithm(signature_algorithm, "signatureAlgorithm")?,
         signature: signature.octets().map_err(|_| CmsError::Malformed("signature"))?.into_owned(),
         unsigned_attributes: unsigned.map(attributes).transpose()?.unwrap_or_default(),
     })
@@ -425,4 +433,27 @@ fn issuer_and_serial(element: &Element<'_>) -> Option<(Name, Vec<u8>)> {
     let names = names.expect(tlv::SEQUENCE).ok()?.children().ok()?;
     let name = *names.iter().find(|name| name.tag == tlv::context(4))?.children().ok()?.first()?;
     Some((Name::from_der(name.whole), serial.expect(tlv::INTEGER).ok()?.content.to_vec()))
+}
+
+/// The element in DER: definite and shortest lengths, strings in one piece, sets in order (X.690 §10, §11.6).
+pub(super) fn in_der(element: &Element<'_>) -> Result<Vec<u8>, tlv::Fault> {
+    in_der_below(element, 0)
+}
+
+fn in_der_below(element: &Element<'_>, depth: usize) -> Result<Vec<u8>, tlv::Fault> {
+    if depth > limits::BER_DEPTH {
+        return Err(tlv::Fault::Limit);
+    }
+    if element.tag & 0x20 == 0 {
+        return Ok(tlv::wrap(element.tag, &[element.content]));
+    }
+    if element.tag == tlv::OCTET_STRING | 0x20 {
+        return Ok(tlv::wrap(tlv::OCTET_STRING, &[&element.octets()?]));
+    }
+    let inside =
+        element.children()?.iter().map(|child| in_der_below(child, depth + 1)).collect::<Result<Vec<_>, _>>()?;
+    Ok(match element.tag {
+        tlv::SET => tlv::set_of(tlv::SET, inside),
+        tag => tlv::wrap(tag, &inside.iter().map(Vec::as_slice).collect::<Vec<_>>()),
+    })
 }

@@ -5,9 +5,12 @@ use der::Decode;
 use proptest::prelude::*;
 
 use super::*;
-use crate::crypto::SignatureFault;
+use crate::crypto::{Digest, SignatureFault, Strength};
 use crate::pki::tlv::Element;
 use crate::pki::trial::{self, Hierarchy, Key, openssl_accepts, openssl_refuses, put};
+
+mod attacks;
+mod kinds;
 
 const CONTENT: &[u8] = "准予行政许可决定书".as_bytes();
 
