@@ -77,7 +77,8 @@ async fn who_guesses_waits_and_never_the_officer_at_the_usual_desk() {
         assert_eq!(attempt(&desk, "chief", PASSWORD).await.status, 303);
         assert_eq!(attempt(&client, "chief", PASSWORD).await.status, 401);
         // A cookie that is made up, or another officer's, is a stranger's.
-        let forged = Client { cookie: Some(format!("yinxin-browser={}", "0".repeat(64))), ..client.clone() };
+        let mut forged = doors.staff();
+        forged.cookie = Some(format!("yinxin-browser={}", "0".repeat(64)));
         assert_eq!(attempt(&forged, "chief", PASSWORD).await.status, 401);
 
         doors.later(Duration::seconds(59));

@@ -240,6 +240,7 @@ async fn seals_are_administered_by_two() {
         let mut order = json!({ "order": doors.bureau.abolition() });
         order["order"]["seals"] = json!([{ "number": BUREAU_SEAL, "items": [] }]);
         order["order"]["number"] = json!("示府〔2020〕64号");
+        order["order"]["successor"] = Value::Null;
         for answer in [
             department.post_json("/api/v1/abolitions", &order).await,
             department.post_json(&format!("/api/v1/seals/{BUREAU_SEAL}/custody"), &entry).await,
