@@ -151,6 +151,13 @@ pub const PDF_HASH_PER_BYTE: u64 = 4;
 pub const PDF_SIGNATURES: usize = 128;
 /// Objects compared between a signed state and the newest one; a 2000-page scanned file has some 10^4.
 pub const PDF_COMPARED: usize = 500_000;
+/// Certificates, lists and responses of a file's validation data: a time stamp a year for a century, each with a chain of
+/// five and a list or response for each.
+pub const PDF_VALIDATION_ITEMS: usize = 2048;
+/// Bytes of them when unpacked; see `CMS_BYTES` for the largest lists.
+pub const PDF_VALIDATION_BYTES: usize = 64 * 1024 * 1024;
+/// Entries about single signatures: `PDF_SIGNATURES`, and as many again of signatures that were time-stamped.
+pub const PDF_VALIDATION_ENTRIES: usize = 256;
 /// Reasons kept for one signature; the first ones name the trouble.
 pub const PDF_FINDINGS: usize = 20;
 /// Operators run while looking for a word: a dense A4 page has some 10^4.

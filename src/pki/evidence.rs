@@ -255,11 +255,17 @@ impl Inquiry<'_> {
         // Another key of the maker, whose path leads to the same anchor. It must say that it signs lists: anybody's
         // certificate might bear the name.
         let without = question.and_without(list.fingerprint)?;
+        // Who shares the issuer's name must be its sibling, or have certified it, or be certified by it.
+        let is_kin = |maker: &Certificate| {
+            maker.issuer.means(&issuer.issuer)
+                || maker.issuer.means(&issuer.subject)
+                || (issuer.is_self_issued() && strength(self.certified(issuer, maker)).is_some())
+        };
         let others = self.candidates.iter().copied().chain(std::iter::once(anchor)).filter(|maker| {
             maker.key_usage.is_some_and(|usage| usage.crl_sign)
                 && maker.subject.means(&list.issuer)
                 && maker.public_key != certificate.public_key
-                && (!by_issuer || maker.issuer.means(&issuer.issuer) || maker.issuer.means(&issuer.subject))
+                && (!by_issuer || is_kin(maker))
         });
         for maker in others {
             if !self.may_step() {

@@ -236,8 +236,20 @@ fn is_foreign(extension: &Extension<'_>) -> bool {
     extension.critical && !known.contains(&extension.oid)
 }
 
+/// RFC 6960 §4.2.2.1 takes times as RFC 5280 has them; some responders add a fraction of a second, which is cut off.
 fn generalized(time: &Element<'_>) -> Option<OffsetDateTime> {
-    time_of(&time.expect(tlv::GENERALIZED_TIME).ok()?)
+    let time = time.expect(tlv::GENERALIZED_TIME).ok()?;
+    match time.content.iter().position(|&byte| byte == b'.') {
+        None => time_of(&time),
+        Some(point) => {
+            let (whole, fraction) = time.content.split_at(point);
+            let digits = fraction.strip_prefix(b".")?.strip_suffix(b"Z")?;
+            if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+                return None;
+            }
+            time_of(&Element::read_all(&tlv::wrap(tlv::GENERALIZED_TIME, &[whole, b"Z"])).ok()?)
+        }
+    }
 }
 
 /// The octets of the BIT STRING in a SubjectPublicKeyInfo, which RFC 6960 §4.1.1 hashes.

@@ -14,6 +14,9 @@ use super::revocation::RevocationList;
 use super::trial::{self, CRL_URL, Hierarchy, Key, MADE, name, openssl_accepts, openssl_refuses, put, serial, years};
 use crate::crypto::SignatureFault;
 
+mod ocsp;
+mod pkits;
+
 const NOW: time::OffsetDateTime = datetime!(2026-06-01 00:00 UTC);
 
 /// By lists alone, with nothing known before.
@@ -456,80 +459,4 @@ fn corpus_lists_and_certificates() {
     }
     eprintln!("certificates: {strict} strict, {lenient} lenient, {refused} refused");
     assert!(others.is_empty() || (strict > 300 && refused == 0));
-}
-
-/// NIST PKITS: the name of each end certificate tells what a validator with the test's own settings must say. Ours has
-/// one setting (any policy, complete direct lists), so the differences are listed with their reasons, and a stale entry
-/// fails.
-#[test]
-fn pkits() {
-    let files = trial::corpus_files(&["vector:pkits"]);
-    let (mut leaves, mut issuers, mut lists) = (Vec::new(), Vec::new(), Vec::new());
-    let mut anchor = None;
-    for (file, bytes) in &files {
-        let name = file.rsplit('/').next().unwrap();
-        if let Some(name) = name.strip_suffix(".crt") {
-            let Ok(certificate) = Certificate::read(bytes) else { continue };
-            match name {
-                "TrustAnchorRootCertificate" => anchor = Some(certificate),
-                _ if name.starts_with("Valid") || name.starts_with("Invalid") => leaves.push((name, certificate)),
-                _ => issuers.push(certificate),
-            }
-        } else if let Ok(list) = RevocationList::read(bytes) {
-            lists.push(list);
-        }
-    }
-    let Some(anchor) = anchor else { return };
-    let other_key = "the list is signed by another key of the issuer than the certificate: unknown, not good";
-    let indirect = "indirect lists are not followed: unknown, not good";
-    let relative = "distribution points by relative name are not followed: unknown, not good";
-    let reasons = "two lists for some reasons each are not added up: unknown, not good";
-    let dsa = "DSA is not checked";
-    // All of these are certificates that NIST calls good and we do not; none the other way round.
-    let mut exceptions = vec![
-        ("ValidBasicSelfIssuedCRLSigningKeyTest6EE", other_key),
-        ("ValidBasicSelfIssuedNewWithOldTest4EE", other_key),
-        ("ValidBasicSelfIssuedOldWithNewTest1EE", other_key),
-        ("ValidDNnameConstraintsTest19EE", other_key),
-        ("ValidSelfIssuedinhibitAnyPolicyTest7EE", other_key),
-        ("ValidSelfIssuedinhibitAnyPolicyTest9EE", other_key),
-        ("ValidSelfIssuedinhibitPolicyMappingTest7EE", other_key),
-        ("ValidSelfIssuedpathLenConstraintTest15EE", other_key),
-        ("ValidSelfIssuedpathLenConstraintTest17EE", other_key),
-        ("ValidSelfIssuedrequireExplicitPolicyTest6EE", other_key),
-        ("ValidSeparateCertificateandCRLKeysTest19EE", other_key),
-        ("ValidIDPwithindirectCRLTest22EE", indirect),
-        ("ValidIDPwithindirectCRLTest24EE", indirect),
-        ("ValidIDPwithindirectCRLTest25EE", indirect),
-        ("ValidcRLIssuerTest28EE", indirect),
-        ("ValidcRLIssuerTest29EE", indirect),
-        ("ValidcRLIssuerTest30EE", indirect),
-        ("ValidcRLIssuerTest33EE", indirect),
-        ("ValiddistributionPointTest4EE", relative),
-        ("ValiddistributionPointTest5EE", relative),
-        ("ValiddistributionPointTest7EE", relative),
-        ("ValidonlySomeReasonsTest18EE", reasons),
-        ("ValidonlySomeReasonsTest19EE", reasons),
-        ("ValiddeltaCRLTest5EE", "a hold that only a delta list lifts still counts"),
-        ("ValidDSAParameterInheritanceTest5EE", dsa),
-        ("ValidDSASignaturesTest4EE", dsa),
-        ("Validpre2000UTCnotBeforeDateTest3EE", "a notBefore of 1950 is before the strict reader's first day, 1970"),
-    ];
-    let mut differ = Vec::new();
-    for (name, leaf) in &leaves {
-        let verdict =
-            judge_path(leaf, &issuers, std::slice::from_ref(&anchor), &lists, datetime!(2010-01-01 00:00 UTC));
-        // The keys are RSA-1024 with SHA-1: weak at best, and only when all else is good.
-        if matches!(verdict, PathVerdict::Weak { .. }) != name.starts_with("Valid") {
-            differ.push(format!("{name}: {}", verdict.message().en));
-        }
-    }
-    let unsound: Vec<_> = differ.iter().filter(|found: &&String| found.starts_with("Invalid")).collect();
-    assert!(unsound.is_empty(), "{unsound:#?}");
-    eprintln!("{} of {} as NIST says", leaves.len() - differ.len(), leaves.len());
-    differ.retain(|found| {
-        let listed = exceptions.iter().position(|(name, _)| found.starts_with(name));
-        listed.map(|at| exceptions.remove(at)).is_none()
-    });
-    assert!(differ.is_empty() && exceptions.is_empty(), "{differ:#?} {exceptions:#?}");
 }

@@ -95,16 +95,6 @@ pub(super) fn signature_stamps(
     tokens.map(|der| judge(evidence, sources, existence, Token::read(der), over, end)).collect()
 }
 
-/// A token by itself (`yinxin verify stamp.tst`), over content that may be given.
-pub(super) fn alone(
-    evidence: &Evidence,
-    token: Token,
-    over: &mut dyn FnMut(Digest) -> Option<Vec<u8>>,
-) -> StampReport {
-    let (sources, existence) = (Sources::default(), Existence::default());
-    judge(evidence, &sources, &existence, Ok(token), over, usize::MAX).report
-}
-
 fn judge(
     evidence: &Evidence,
     sources: &Sources,
