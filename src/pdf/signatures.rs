@@ -8,6 +8,7 @@ use super::form::{self, Field};
 use super::lex::{Lexer, is_space};
 use super::object::{Dict, Object, text};
 use super::page;
+use super::validation::{self, ValidationData};
 use crate::crypto::{Digest, Hashing};
 use crate::limits;
 use crate::message::Message;
@@ -24,6 +25,8 @@ pub struct Reading {
     pub signatures: Vec<Signature>,
     /// What a person should know although it decides nothing by itself.
     pub findings: Vec<Message>,
+    /// Certificates, lists and responses that the file carries for its signatures.
+    pub validation: ValidationData,
 }
 
 /// How much of the file a signature's digest speaks for.
@@ -191,7 +194,9 @@ pub fn read(bytes: &[u8]) -> Result<Reading, PdfError> {
             ));
         }
     }
-    Ok(Reading { pages, revisions, signatures, findings })
+    let mut validation = validation::read(&file)?;
+    findings.append(&mut validation.findings);
+    Ok(Reading { pages, revisions, signatures, findings, validation })
 }
 
 /// Where each `%%EOF` stands that closes a section of the chain.

@@ -13,12 +13,13 @@ pub struct Proven {
 }
 
 /// Who proves a moment.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum By {
     /// Our own ledger.
     Ledger,
-    /// A time stamp authority, by its certificate's subject.
-    Stamp(String),
+    /// A time-stamp authority, by its certificate's subject.
+    TimeStamp(String),
 }
 
 /// Document time stamps that hold, by how many of the file's first bytes each covers.

@@ -5,8 +5,8 @@ pub mod evidence;
 pub mod existence;
 pub mod proof;
 mod sources;
-pub mod standing;
 pub mod stamps;
+pub mod standing;
 
 use self::evidence::{Envelope, Evidence, Facts, Opened, Record};
 use self::existence::{By, Existence, Proven};
@@ -33,8 +33,7 @@ pub fn judge(evidence: &Evidence) -> Report {
     let (format, unsigned) = match &evidence.opened {
         Opened::Pdf { reading, envelopes } => {
             findings.extend(reading.findings.iter().cloned());
-            let (mut stamps, existence) =
-                stamps::document_stamps(evidence, &sources, &reading.signatures, &mut hasher);
+            let (mut stamps, existence) = stamps::document_stamps(evidence, &sources, &reading.signatures, &mut hasher);
             let known = evidence.facts.iter().chain(std::iter::repeat(&Facts::NotAsked));
             for (place, ((signature, envelope), facts)) in
                 reading.signatures.iter().zip(envelopes).zip(known).enumerate()
@@ -164,6 +163,7 @@ fn seal(
         later_changes: signature.later_changes,
         signed_at: claimed,
         proven_time: proven.map(|proven| proven.at),
+        proven_by: proven.map(|proven| proven.by.clone()),
         signer: crypto.certificate.as_ref().map(|certificate| certificate.subject.to_string()),
         trusted: matches!(verdict, PathVerdict::Trusted { .. }),
         seal: facts.seal().map(|seal| SealFacts::of(seal, evidence.at, proven.map(|proven| proven.at))),
@@ -200,6 +200,7 @@ fn unreadable(signature: &Signature, error: &CmsError) -> SignatureReport {
         later_changes: signature.later_changes,
         signed_at: signature.claimed_time,
         proven_time: None,
+        proven_by: None,
         signer: None,
         trusted: false,
         seal: None,

@@ -35,13 +35,13 @@ impl Sources {
         }
         for item in &data.lists {
             if let Ok(list) = RevocationList::read(&item.der) {
-                sources.since.push((list.shared_der(), item.since));
+                sources.since.push((list.shared_der(), item.ends_at));
                 sources.lists.push(list);
             }
         }
         for item in &data.responses {
             if let Ok(response) = OcspResponse::read(&item.der) {
-                sources.since.push((response.shared_der(), item.since));
+                sources.since.push((response.shared_der(), item.ends_at));
                 sources.responses.push(response);
             }
         }

@@ -2,9 +2,9 @@
 
 use const_oid::db::rfc3161;
 
+use super::decide;
 use super::evidence::{Evidence, Facts};
 use super::existence::{By, Existence, Proven};
-use super::decide;
 use super::proof::{self, Found, Genuine, failed, open, passed};
 use super::sources::{Signer, Sources, find_path};
 use crate::cms::{self, Checks, Fault};
@@ -48,7 +48,7 @@ pub(super) fn document_stamps(
         let token = Token::read(&signature.cms);
         let over = &mut |digest: Digest| hasher.digest(signature, digest);
         let judged = judge(evidence, sources, &existence, token, over, end);
-        let outer = existence.of(end).map(|proven| proven.at);
+        let outer = existence.of(end).cloned();
         if let (Some(proven), Some(end)) = (judged.proven, signature.signed_length) {
             existence.add(end, proven);
         }
@@ -69,7 +69,8 @@ pub(super) fn document_stamps(
                 coverage: signature.coverage,
                 later_changes: signature.later_changes,
                 signed_at: time,
-                proven_time: outer,
+                proven_time: outer.as_ref().map(|outer| outer.at),
+                proven_by: outer.map(|outer| outer.by),
                 signer: authority,
                 trusted,
                 seal: None,
@@ -93,6 +94,15 @@ pub(super) fn signature_stamps(
     let tokens = stamps.flat_map(|attribute| &attribute.values).take(crate::limits::SIGNATURE_STAMPS);
     let over = &mut |digest: Digest| Some(digest.over(&[&signer.signature]));
     tokens.map(|der| judge(evidence, sources, existence, Token::read(der), over, end)).collect()
+}
+
+/// A token by itself, over content that may be given.
+pub(super) fn alone(
+    evidence: &Evidence,
+    token: Token,
+    over: &mut dyn FnMut(Digest) -> Option<Vec<u8>>,
+) -> StampReport {
+    judge(evidence, &Sources::default(), &Existence::default(), Ok(token), over, usize::MAX).report
 }
 
 fn judge(
@@ -138,7 +148,7 @@ fn judge(
     let authority = crypto.certificate.as_ref().map(|certificate| certificate.subject.to_string());
     let proven = indication
         .is_genuine()
-        .then(|| Proven { at: token.time, by: By::Stamp(authority.clone().unwrap_or_default()) });
+        .then(|| Proven { at: token.time, by: By::TimeStamp(authority.clone().unwrap_or_default()) });
     let intact = token.is_intact(over);
     let trusted = matches!(verdict, PathVerdict::Trusted { .. });
     Judged {

@@ -112,7 +112,7 @@ fn time(
             format!("It was sealed at {} Beijing time, after the moment asked about, when there was no such document yet.", moment(proven)),
         ))
         .because(Sub::NotYetValid),
-        (Some((proven, By::Stamp(authority))), _) => Check::new("time", TIME, Outcome::Passed, Message::new(
+        (Some((proven, By::TimeStamp(authority))), _) => Check::new("time", TIME, Outcome::Passed, Message::new(
             "verify.time-stamped",
             format!("“{authority}”的时间戳证明签章不晚于{}", moment(proven)),
             format!("the time stamp of {authority} proves that it was sealed by {} Beijing time", moment(proven)),

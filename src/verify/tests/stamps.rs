@@ -90,10 +90,7 @@ impl Tsa {
             tlv::SET,
             vec![
                 attribute(rfc5911::ID_CONTENT_TYPE, &tlv::object_identifier(rfc3161::ID_CT_TST_INFO)),
-                attribute(
-                    rfc5911::ID_MESSAGE_DIGEST,
-                    &tlv::wrap(tlv::OCTET_STRING, &[&crypto::sha256(&info)]),
-                ),
+                attribute(rfc5911::ID_MESSAGE_DIGEST, &tlv::wrap(tlv::OCTET_STRING, &[&crypto::sha256(&info)])),
                 attribute(rfc5911::ID_AA_SIGNING_CERTIFICATE_V_2, &reference),
             ],
         );
