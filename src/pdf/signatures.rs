@@ -58,6 +58,8 @@ pub struct Signature {
     pub later_changes: LaterChanges,
     /// Why `later_changes` is more than `None`.
     pub changes: Vec<Message>,
+    /// /Cert, the signer's own first: only a bare value needs them (ISO 32000-1 table 252).
+    pub certificates: Vec<Vec<u8>>,
     /// /M, in UTC. A claim.
     pub claimed_time: Option<OffsetDateTime>,
     pub name: Option<String>,
@@ -323,6 +325,14 @@ fn one(file: &File<'_>, field: &Field, dict: &Dict) -> Result<(Signature, Leave)
             leave.level = Some(leave.level.map_or(level, |l| l.min(level)));
         }
     }
+    let certificates = match file.get(dict, b"Cert")? {
+        Object::Array(items) => {
+            let items = items.iter().take(limits::PATH_CERTIFICATES).map(|item| file.resolve(item));
+            let items = items.map(|item| item.map(|item| item.string().map(<[u8]>::to_vec)));
+            items.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect()
+        }
+        one => one.string().map(<[u8]>::to_vec).into_iter().collect(),
+    };
     let claimed_time = string(b"M")?.and_then(|m| date(&text(&m)));
     let person = |key: &[u8]| -> Result<Option<String>, PdfError> { Ok(string(key)?.map(|s| text(&s))) };
     let is_time_stamp = file.get(dict, b"Type")?.name() == Some(b"DocTimeStamp") || sub_filter == "ETSI.RFC3161";
@@ -334,6 +344,7 @@ fn one(file: &File<'_>, field: &Field, dict: &Dict) -> Result<(Signature, Leave)
         signed_length,
         later_changes: LaterChanges::None,
         changes: Vec::new(),
+        certificates,
         claimed_time,
         name: person(b"Name")?,
         reason: person(b"Reason")?,

@@ -370,9 +370,9 @@ fn nothing_to_judge(format: Format) -> Message {
             "This is an OFD file, whose seals this version does not judge yet. Use a verifier that knows OFD.",
         ),
         Format::Cms => Message::new(
-            "verify.cms-not-yet",
-            "这是单独的签名数据，本版本尚不判断；请提交完整的签章文件。",
-            "This is a bare signature, which this version does not judge; submit the whole sealed document.",
+            "verify.cms-unsigned",
+            "这是签名数据，但其中没有对文书的签名，只有证书或时间戳。请提交签章文件或分离签名。",
+            "This is signature data without a signature of a document: certificates or a time stamp alone. Submit the sealed document or its detached signature.",
         ),
         Format::Unknown => Message::new(
             "verify.unknown-format",
