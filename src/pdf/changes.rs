@@ -84,6 +84,7 @@ pub(super) fn since(history: &History<'_, '_>, end: usize, leave: &Leave) -> (La
         leave,
         changed: BTreeSet::new(),
         explained: HashSet::new(),
+        followed: HashSet::new(),
         why: Vec::new(),
     };
     if let Err(error) = judge.run() {
@@ -119,6 +120,8 @@ struct Judge<'j, 'f, 'a> {
     leave: &'j Leave,
     changed: BTreeSet<u32>,
     explained: HashSet<u32>,
+    /// New objects whose own references were followed.
+    followed: HashSet<u32>,
     why: Vec<(LaterChanges, Message)>,
 }
 
@@ -314,7 +317,8 @@ impl Judge<'_, '_, '_> {
         let mut waiting = vec![from.clone()];
         while let Some(object) = waiting.pop() {
             match object {
-                Object::Ref(r) if self.at.is_new(r.number) && self.explained.insert(r.number) => {
+                Object::Ref(r) if self.at.is_new(r.number) && self.followed.insert(r.number) => {
+                    self.explained.insert(r.number);
                     self.at.history.pay(1)?;
                     if let Some(loaded) = self.newest.load(r)? {
                         waiting.push(loaded.object.clone());

@@ -413,7 +413,9 @@ impl Judge<'_, '_, '_> {
         }
         for r in containers {
             overwritten |= self.overwrites(r.number, name, &family);
-            family.insert(r.number);
+            if self.is_of(r.number, &family) {
+                family.insert(r.number);
+            }
         }
         let mut pictures = Vec::new();
         if let Some(looks) = self.newest.resolve(new)?.dict() {
@@ -444,13 +446,18 @@ impl Judge<'_, '_, '_> {
         Ok(overwritten)
     }
 
+    /// Whether what was signed leads to an object from these alone.
+    fn is_of(&self, number: u32, family: &HashSet<u32>) -> bool {
+        let mut ways = self.at.ways(number).peekable();
+        self.at.is_new(number) || ways.peek().is_some() && ways.all(|way| family.contains(&way.from))
+    }
+
     /// An appearance that was there has been overwritten in place.
     fn overwrites(&mut self, number: u32, field: &str, family: &HashSet<u32>) -> bool {
         if !self.changed.contains(&number) || self.at.is_new(number) {
             return false;
         }
-        let mut ways = self.at.ways(number).peekable();
-        if ways.peek().is_some() && ways.all(|way| family.contains(&way.from)) {
+        if self.is_of(number, family) {
             self.explained.insert(number);
         } else {
             let zh = format!("“{field}”的图案（对象{number}）被改写，而文件别处也使用它");

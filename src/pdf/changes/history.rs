@@ -185,10 +185,11 @@ impl Ways {
             states.iter().enumerate().filter_map(|(i, s)| Some((i, s.file.as_ref().ok()?.as_ref()?))).collect();
         let Some(&(_, oldest)) = files.first() else { return Ok(ways) };
         ways.touched = numbers_since(newest, oldest)?;
-        // A field may get another appearance without the old one being touched; who else shows the old one matters.
-        let looks = files.iter().flat_map(|(_, file)| ways.touched.iter().filter_map(|n| appearance(file, *n)));
-        let looks: Vec<u32> = looks.collect();
-        ways.touched.extend(looks);
+        // A field may get another picture without its old one being touched, or a picture may be touched while what
+        // holds it is not: who else shows them matters.
+        for (_, file) in &files {
+            ways.touched.extend(holders(file).unwrap_or_default());
+        }
         let mut before: Option<&File<'_>> = None;
         for (index, file) in files {
             let mut waiting = vec![(0, Object::Dict(file.trailer().clone()))];
@@ -265,10 +266,22 @@ impl Ways {
     }
 }
 
-/// The object that is this object's appearance dictionary.
-fn appearance(file: &File<'_>, number: u32) -> Option<u32> {
-    let loaded = file.load_number(number).ok().flatten()?;
-    Some(loaded.object.dict()?.get(b"AP")?.reference()?.number)
+/// The appearance dictionaries of a state's fields, and what they lead to, where they are objects of their own.
+fn holders(file: &File<'_>) -> Result<Vec<u32>, PdfError> {
+    let mut found = Vec::new();
+    for field in form::fields(file)? {
+        let mut widgets = vec![field.dict.clone()];
+        for kid in file.get(&field.dict, b"Kids")?.array().unwrap_or_default() {
+            widgets.extend(file.resolve(kid)?.dict().cloned());
+        }
+        for widget in widgets {
+            found.extend(widget.get(b"AP").and_then(Object::reference).map(|r| r.number));
+            if let Some(looks) = file.get_dict(&widget, b"AP")? {
+                found.extend(looks.entries().iter().filter_map(|e| e.value.reference()).map(|r| r.number));
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// Every number that the sections of `newer` speak of which `older` has not.
