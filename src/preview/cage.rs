@@ -1,0 +1,58 @@
+//! The cage of the process that draws: it may think, read what it was given and answer, and nothing else.
+//!
+//! Set by the process upon itself before it looks at a single byte of the document, while it still has one thread. The
+//! limits hold on every Linux; Landlock comes on top where the kernel has it, and the answer says whether it has.
+
+use landlock::{ABI, Access, AccessFs, AccessNet, Ruleset, RulesetAttr, RulesetError, RulesetStatus, Scope};
+use rustix::process::{Resource, Rlimit, setrlimit};
+
+use crate::limits;
+
+/// What the kernel enforces beyond the limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Landlock {
+    Full,
+    /// An older kernel: what it knows of is enforced.
+    Partial,
+    /// The kernel has none. No file can be opened all the same: there is no descriptor left for it.
+    None,
+}
+
+/// Closes the cage. There is no way out of it for this process and its children.
+///
+/// # Errors
+/// A limit could not be set; then nothing foreign may be read.
+pub(super) fn close() -> std::io::Result<Landlock> {
+    // First, as it needs a descriptor for a moment. A kernel that has it and fails is no reason to stop: the limits
+    // below stand by themselves.
+    let landlock = lock().unwrap_or(Landlock::None);
+    for (resource, most) in [
+        (Resource::As, limits::PREVIEW_MEMORY_BYTES),
+        (Resource::Cpu, limits::PREVIEW_CPU_SECONDS),
+        // Standard input, output and error are there already; a fourth (a file, a socket, a pipe) is refused.
+        (Resource::Nofile, 3),
+        (Resource::Fsize, 0),
+        (Resource::Core, 0),
+        (Resource::Nproc, 0),
+    ] {
+        setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })?;
+    }
+    Ok(landlock)
+}
+
+/// Every right over files and the network that Landlock knows of is taken, and none is given back.
+fn lock() -> Result<Landlock, RulesetError> {
+    let newest = ABI::V6;
+    let status = Ruleset::default()
+        .handle_access(AccessFs::from_all(newest))?
+        .handle_access(AccessNet::from_all(newest))?
+        .scope(Scope::from_all(newest))?
+        .create()?
+        .restrict_self()?;
+    Ok(match status.ruleset {
+        RulesetStatus::FullyEnforced => Landlock::Full,
+        RulesetStatus::PartiallyEnforced => Landlock::Partial,
+        RulesetStatus::NotEnforced => Landlock::None,
+    })
+}
