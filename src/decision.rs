@@ -148,6 +148,8 @@ pub enum Purpose {
     Decision(Box<Decision>),
     /// A notice under an order of government, by its number.
     Notice { order: String },
+    /// A report of what our own verification found about a document, by the SHA-256 of its bytes, hexadecimal.
+    Report { document: String },
 }
 
 /// Leave to use one seal once, given by the rules (ISSUE, step 2). Not `Clone`: writing the order down eats it.
@@ -223,6 +225,26 @@ impl Allowed {
     ) -> Result<Self, Refusal> {
         officer::check_two_administrators(officer, second)?;
         Self::under_grant(Purpose::Notice { order }, None, seal, officer, grant, now)
+    }
+
+    /// Leave to seal a report of verification. No decision and no second hand stands behind it, so it never carries an
+    /// approval seal, whose impression means that something was decided; the officer answers for what the service finds.
+    pub fn on_report(
+        document: String,
+        seal: &Seal,
+        officer: &Officer,
+        grant: &Grant,
+        now: OffsetDateTime,
+    ) -> Result<Self, Refusal> {
+        if seal.kind == SealKind::Approval {
+            return Err(Refusal::new(
+                Rule::SealLife,
+                "seal.not-for-reports",
+                format!("印章“{}”是行政审批专用章，只用于审批决定，不能用于核验报告", seal.legend),
+                format!("the seal {} is an approval seal: it carries decisions and no reports", seal.legend),
+            ));
+        }
+        Self::under_grant(Purpose::Report { document }, None, seal, officer, grant, now)
     }
 
     fn under_grant(

@@ -7,6 +7,7 @@
 mod check;
 pub(crate) mod facts;
 mod place;
+mod report;
 mod request;
 
 use std::collections::HashMap;
@@ -32,6 +33,7 @@ use check::check_ourselves;
 use facts::Facts;
 use place::place_on;
 
+pub use report::{ReportSeal, seal_report};
 pub use request::{EndRequest, IssueRequest, LicenceRequest, UploadPlace, UploadRequest};
 
 /// A sealed, checked and stored document.
@@ -518,6 +520,7 @@ pub(crate) async fn write_down_and_finish(
     now: OffsetDateTime,
 ) -> Result<Issued, FlowError> {
     debug_assert!(kind != OrderKind::Notice || matches!(allowed.purpose(), Purpose::Notice { .. }));
+    debug_assert!(kind != OrderKind::Report || matches!(allowed.purpose(), Purpose::Report { .. }));
     let to_be_signed = cms::signed_attributes(&prepared.digest(), &parts.certificate.certificate);
     let sealing = SealUse {
         kind,

@@ -1,4 +1,17 @@
 //! The report: the JSON contract of `yinxin verify`, and one sentence for a citizen in Chinese and English.
+//!
+//! One report has many forms: this one for programs, [`html()`] for people and courts, [`etsi::xml`] for other verifiers
+//! (ETSI TS 119 102-2), [`print()`] for paper and the seal on it.
+
+pub mod etsi;
+#[cfg(feature = "service")]
+pub mod html;
+mod markup;
+mod print;
+
+#[cfg(feature = "service")]
+pub use html::html;
+pub use print::print;
 
 use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
@@ -227,6 +240,42 @@ impl Verdict {
     /// True for TOTAL-PASSED.
     pub fn is_genuine(&self) -> bool {
         matches!(self, Self::Genuine(_))
+    }
+
+    /// For a citizen, Chinese and English.
+    pub fn words(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Genuine(_) => ("核验通过", "Passed"),
+            Self::Indeterminate(_) => ("无法确认", "Not certain"),
+            Self::Failed(_) => ("核验不通过", "Failed"),
+        }
+    }
+
+    /// Beside the words, for eyes that do not tell the colours apart.
+    pub fn sign(&self) -> &'static str {
+        match self {
+            Self::Genuine(_) => "✓",
+            Self::Indeterminate(_) => "？",
+            Self::Failed(_) => "✗",
+        }
+    }
+
+    /// `good`, `unsure` or `bad`: the look of the verdict.
+    pub fn class(&self) -> &'static str {
+        match self {
+            Self::Genuine(_) => "good",
+            Self::Indeterminate(_) => "unsure",
+            Self::Failed(_) => "bad",
+        }
+    }
+
+    /// The same for one signature among others: `passed`, `indeterminate` or `failed`.
+    pub fn status(&self) -> &'static str {
+        match self {
+            Self::Genuine(_) => "passed",
+            Self::Indeterminate(_) => "indeterminate",
+            Self::Failed(_) => "failed",
+        }
     }
 
     pub(super) fn rank(&self) -> u8 {
