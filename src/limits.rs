@@ -186,3 +186,11 @@ pub const PREVIEW_CPU_SECONDS: u64 = 10;
 pub const PREVIEW_SECONDS: u64 = 15;
 /// Such processes at once.
 pub const PREVIEWS: usize = 2;
+
+// — reports
+/// Minutes for which a report may be fetched after its verification, in memory alone: long enough to read the page.
+pub const REPORT_MINUTES: i64 = 15;
+/// All reports waiting, bytes: one of a licence takes about 60 kB, one with a hundred signatures 3 MB.
+pub const REPORT_SHELF_BYTES: usize = 64 * 1024 * 1024;
+/// Reports sealed within an hour: each is written into the ledger and stays there, and anyone may ask for one.
+pub const REPORTS_SEALED_AN_HOUR: usize = 60;
