@@ -33,7 +33,7 @@ use check::check_ourselves;
 use facts::Facts;
 use place::place_on;
 
-pub use report::{ReportSeal, seal_report};
+pub use report::{ReportSeal, TEMPLATE as REPORT_TEMPLATE, seal_report};
 pub use request::{EndRequest, IssueRequest, LicenceRequest, UploadPlace, UploadRequest};
 
 /// A sealed, checked and stored document.

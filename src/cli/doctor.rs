@@ -8,9 +8,11 @@ use time::{Duration, OffsetDateTime};
 
 use super::Clock;
 use super::certificates::read_trust;
-use super::rooms::{Rooms, print};
+use super::rooms::{Rooms, filed_seal, print};
 use super::trouble::Trouble;
 use crate::config;
+use crate::decision::Allowed;
+use crate::issue::ReportSeal;
 use crate::keys::Keyring;
 use crate::message::Message;
 use crate::pki::certificate::Certificate;
@@ -133,7 +135,8 @@ async fn examine(rooms: &Rooms, findings: &mut Findings, now: OffsetDateTime) {
                 "数据库可用，结构与程序相符",
                 "the database answers and its schema is this program's",
             );
-            if let Err(Trouble(message)) = filed(&store, keyring.as_deref(), findings, now).await {
+            let with = rooms.settings.verify.report_seal.as_ref();
+            if let Err(Trouble(message)) = filed(&store, keyring.as_deref(), with, findings, now).await {
                 findings.fail(message);
             }
         }
@@ -239,6 +242,7 @@ fn keys(keyring: &Keyring, findings: &mut Findings) {
 async fn filed(
     store: &Store,
     keyring: Option<&Keyring>,
+    with: Option<&ReportSeal>,
     findings: &mut Findings,
     now: OffsetDateTime,
 ) -> Result<(), Trouble> {
@@ -305,6 +309,7 @@ async fn filed(
         }
         offset += 500;
     }
+    report_seal(store, with, findings, now).await?;
     let unfinished = store.unfinished().await?.len();
     if unfinished > 0 {
         findings.add(
@@ -313,6 +318,47 @@ async fn filed(
             format!("有{unfinished}件用印中断，启动服务或运行 yinxin resume 即可处理"),
             format!("{unfinished} order(s) were interrupted; serving or `yinxin resume` takes them up"),
         );
+    }
+    Ok(())
+}
+
+/// Whether reports of verification can be sealed as the settings say.
+async fn report_seal(
+    store: &Store,
+    with: Option<&ReportSeal>,
+    findings: &mut Findings,
+    now: OffsetDateTime,
+) -> Result<(), Trouble> {
+    let Some(with) = with else {
+        findings.add(
+            Level::Ok,
+            "doctor.no-report-seal",
+            "核验报告不盖章（未设置 verify.report_seal）",
+            "reports of verification are not sealed (no verify.report_seal)",
+        );
+        return Ok(());
+    };
+    let seal = filed_seal(store, &with.seal).await?.seal;
+    let officer = store.officer(&with.officer).await?.ok_or_else(|| Trouble::unknown("人员", "officer", &with.officer))?;
+    let mut leave = Err(Message::new(
+        "doctor.report-grant",
+        format!("{}没有使用印章{}的授权，核验报告无法盖章", with.officer, with.seal),
+        format!("{} has no grant for the seal {}, so reports cannot be sealed", with.officer, with.seal),
+    ));
+    for grant in store.grants(&with.seal).await?.iter().filter(|grant| grant.officer == with.officer) {
+        leave = Allowed::on_report(String::new(), &seal, &officer, grant, now).map(|_| ()).map_err(|no| no.message);
+        if leave.is_ok() {
+            break;
+        }
+    }
+    match leave {
+        Ok(()) => findings.add(
+            Level::Ok,
+            "doctor.report-seal",
+            format!("核验报告可加盖“{}”", seal.legend),
+            format!("reports of verification can be sealed with {}", seal.number),
+        ),
+        Err(message) => findings.fail(message),
     }
     Ok(())
 }

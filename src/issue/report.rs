@@ -16,11 +16,11 @@ use crate::render::{RenderError, Renderer};
 use crate::seal::SealNumber;
 use crate::store::OrderKind;
 
-/// The template of every report.
-const TEMPLATE: &str = "verification-report";
+/// The template of every report; for nothing else.
+pub const TEMPLATE: &str = "verification-report";
 
 /// With what reports are sealed, and who answers for it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReportSeal {
     /// A legal-name seal; an approval seal is refused.
     pub seal: SealNumber,
