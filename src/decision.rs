@@ -362,6 +362,43 @@ mod tests {
         assert_eq!(read(empty).unwrap_err().message.id, "decision.incomplete");
     }
 
+    #[test]
+    fn a_report_carries_no_approval_seal() {
+        let activated = SealEvent {
+            kind: SealEventKind::Activated,
+            at: at(0),
+            document: "1".into(),
+            reason: String::new(),
+            successor: None,
+            items: vec![],
+        };
+        let seal = |kind| Seal {
+            number: SealNumber::parse("51322100000001").unwrap(),
+            owner: Uscc::parse(BUREAU).unwrap(),
+            owner_name: "某局".into(),
+            legend: "章".into(),
+            kind,
+            life: Life::replay([activated.clone()]).unwrap(),
+        };
+        let person = officer("desk", BUREAU, &[]);
+        let grant = |items| Grant {
+            id: "g".into(),
+            officer: person.id.clone(),
+            seal: SealNumber::parse("51322100000001").unwrap(),
+            items,
+            from: at(0),
+            until: at(100),
+            given_by: "局长".into(),
+            document: "授1".into(),
+            revoked_at: None,
+        };
+        let ask = |kind, items, now| Allowed::on_report("ab".into(), &seal(kind), &person, &grant(items), at(now));
+        assert!(ask(SealKind::LegalName, GrantedItems::All, 1).is_ok());
+        assert_eq!(ask(SealKind::Approval, GrantedItems::All, 1).unwrap_err().message.id, "seal.not-for-reports");
+        assert!(ask(SealKind::LegalName, GrantedItems::All, 100).is_err(), "the grant has ended");
+        assert!(ask(SealKind::LegalName, GrantedItems::Only([].into()), 1).is_err(), "it is limited to items");
+    }
+
     proptest! {
         /// Rule 3 over all dates: leave is given exactly when the item, the seal and the dates agree.
         #[test]

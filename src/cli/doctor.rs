@@ -16,6 +16,7 @@ use crate::issue::ReportSeal;
 use crate::keys::Keyring;
 use crate::message::Message;
 use crate::pki::certificate::Certificate;
+use crate::preview::{Landlock, Previewer};
 use crate::seal::SealStatus;
 use crate::store::{SealFilter, Store};
 
@@ -116,6 +117,7 @@ async fn examine(rooms: &Rooms, findings: &mut Findings, now: OffsetDateTime) {
             );
         }
     }
+    preview(findings);
     let keyring = match rooms.keyring().await {
         Err(Trouble(message)) => {
             findings.fail(message);
@@ -205,6 +207,28 @@ fn disk(rooms: &Rooms, findings: &mut Findings) {
     };
     let todo = if level == Level::Ok { ("", "") } else { ("，请清理或扩容", "; make room") };
     findings.add(level, "doctor.disk", format!("磁盘余量 {free} MiB{}", todo.0), format!("{free} MiB free{}", todo.1));
+}
+
+/// A blank page, drawn as an uploaded document's would be.
+fn preview(findings: &mut Findings) {
+    const BLANK: &[u8] = b"%PDF-1.7\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n\
+        3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 99 99]>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n";
+    let (level, zh, en) = match Previewer::of_this_program().draw(BLANK, &[]) {
+        Err(why) => {
+            tracing::warn!(%why, "a blank page was not drawn");
+            let (zh, en) = ("无法绘制，核验页不显示页面图片；结论不受影响", "do not work; verdicts stand without pictures");
+            (Level::Warn, zh, en)
+        }
+        Ok(drawn) if drawn.landlock == Some(Landlock::Full) => {
+            (Level::Ok, "在隔离进程中绘制（含Landlock）", "are drawn in a process of their own, with Landlock")
+        }
+        Ok(_) => (
+            Level::Warn,
+            "在隔离进程中绘制，但内核未提供完整的Landlock；请使用较新的内核",
+            "are drawn in a process of their own, but this kernel has not all of Landlock; use a newer one",
+        ),
+    };
+    findings.add(level, "doctor.preview", format!("页面预览{zh}"), format!("previews of pages {en}"));
 }
 
 /// Each key signs a test message.

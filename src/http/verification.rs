@@ -22,7 +22,7 @@ use super::problem::{Problem, ProblemBody};
 use super::shelf::Forms;
 use crate::issue::seal_report;
 use crate::limits;
-use crate::preview::{NotDrawn, Previewer, Previews};
+use crate::preview::{Landlock, NotDrawn, Previewer, Previews};
 use crate::verify::gather::{gather, house_trust};
 use crate::verify::judge::evidence::Opened;
 use crate::verify::report::html::Shown;
@@ -156,8 +156,12 @@ impl Pictures {
         }
         let lengths: Vec<usize> = states.keys().copied().collect();
         let drawn = previewer.draw(bytes, &lengths);
-        if let Err(why) = &drawn {
-            tracing::warn!(%why, "the pages of an uploaded document were not drawn");
+        match &drawn {
+            Err(why) => tracing::warn!(%why, "the pages of an uploaded document were not drawn"),
+            Ok(drawn) if drawn.landlock == Some(Landlock::None) => {
+                tracing::warn!("this kernel has no Landlock: pages are drawn within the other limits alone");
+            }
+            Ok(_) => {}
         }
         Some(Self { drawn, signers: states.into_values().collect() })
     }

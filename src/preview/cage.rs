@@ -56,3 +56,43 @@ fn lock() -> Result<Landlock, RulesetError> {
         RulesetStatus::NotEnforced => Landlock::None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+    use std::process::Command;
+
+    use super::*;
+
+    /// Run by the test below in a process of its own: what is closed stays closed.
+    #[test]
+    #[ignore = "closes the cage around its own process; the test below runs it"]
+    fn inside() {
+        let file = std::env::var("YINXIN_CAGED_FILE").unwrap();
+        let somebody = TcpListener::bind("127.0.0.1:0").unwrap();
+        let lives = somebody.local_addr().unwrap();
+        let landlock = close().unwrap();
+        assert!(std::fs::read(&file).is_err(), "a file was read");
+        assert!(std::fs::read("/proc/self/status").is_err() && std::fs::read_dir("/").is_err(), "the system was read");
+        assert!(std::fs::write(format!("{file}.new"), "x").is_err(), "a file was made");
+        assert!(TcpStream::connect(lives).is_err() && TcpListener::bind("127.0.0.1:0").is_err(), "a socket was opened");
+        assert!(Command::new("/bin/true").status().is_err(), "a program was started");
+        assert!(Vec::<u8>::new().try_reserve_exact(2 * limits::PREVIEW_MEMORY_BYTES as usize).is_err(), "no ceiling");
+        if landlock != Landlock::None {
+            assert!(std::fs::remove_file(&file).is_err() && std::fs::create_dir(format!("{file}.d")).is_err());
+        }
+    }
+
+    #[test]
+    fn who_is_in_the_cage_reads_and_reaches_nothing() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let inside = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "preview::cage::tests::inside", "--ignored", "--nocapture", "--test-threads=1"])
+            .env("YINXIN_CAGED_FILE", file.path())
+            .output()
+            .unwrap();
+        let said = [inside.stdout, inside.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+        assert!(inside.status.success() && said.contains("1 passed"), "{said}");
+        assert!(file.path().exists());
+    }
+}

@@ -127,7 +127,7 @@ mod tests {
         for i in 0..40 {
             other.put_pixel(i % 8 * 50, i / 8 * 60, Rgb([0, 0, 0]));
         }
-        assert_eq!(areas(&paper(), &other), [(0, 0, 368, 256)]);
+        assert_eq!(areas(&paper(), &other), [(0, 0, 352, 256)]);
         assert_eq!(areas(&paper(), &RgbImage::new(400, 301)), [(0, 0, 400, 300)]);
     }
 }

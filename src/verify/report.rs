@@ -337,7 +337,8 @@ pub(super) fn summary(
         Verdict::Indeterminate(_) => Outcome::Indeterminate,
         Verdict::Failed(_) => Outcome::Failed,
     };
-    let reason = worst.and_then(|s| s.checks.iter().find(|check| check.outcome == wanted)).map(|check| &check.message);
+    let against = worst.iter().flat_map(|s| &s.checks).filter(|check| check.outcome == wanted);
+    let reason = against.min_by_key(|check| gravity(check.id)).map(|check| &check.message);
     match verdict {
         Verdict::Genuine(_) => {
             let (mut zh, mut en) = ("验证通过".to_owned(), "Genuine".to_owned());
@@ -381,6 +382,12 @@ pub(super) fn summary(
     }
 }
 
+/// What a person should hear first of several reasons: that the content was changed comes before who may sign what.
+fn gravity(check: &str) -> usize {
+    const FIRST: [&str; 4] = ["digest", "signature", "coverage", "later-changes"];
+    FIRST.iter().position(|id| *id == check).unwrap_or(FIRST.len())
+}
+
 fn nothing_to_judge(format: Format) -> Message {
     match format {
         Format::Pdf => Message::new(
@@ -421,12 +428,15 @@ pub(super) fn answers(
             text.extend(holder.iter().map(|holder| format!("，{holder}")));
             Message::new("verify.what", text.clone(), text)
         }
+        None if format == Format::Unknown => {
+            Message::new("verify.what-nothing", "无法识别的文件，不是PDF", "a file of no known kind, not a PDF")
+        }
         None => {
             let name = match format {
                 Format::Pdf => "PDF",
                 Format::Ofd => "OFD",
                 Format::Cms => "CMS",
-                Format::Unknown => "?",
+                Format::Unknown => "—",
             };
             Message::new(
                 "verify.what-unknown",

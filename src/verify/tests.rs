@@ -23,6 +23,8 @@ use crate::pki::trial::{self, Hierarchy, Key};
 use crate::seal::{Life, Seal, SealEvent, SealEventKind, SealKind, SealNumber};
 
 mod corpus;
+#[cfg(feature = "service")]
+mod forms;
 
 const SEALED: OffsetDateTime = datetime!(2026-03-01 02:00 UTC);
 const ABOLISHED: OffsetDateTime = datetime!(2026-06-01 00:00 UTC);

@@ -51,7 +51,13 @@ impl Shown<'_> {
         sub.as_ref().and_then(|sub| sub.as_str()).unwrap_or_default().to_owned()
     }
 
-    /// Words for the checks that did not pass, before the list is unfolded.
+    /// The checks that speak against it.
+    pub fn against<'s>(&self, signature: &'s SignatureReport) -> Vec<&'s Check> {
+        let against = |check: &&Check| matches!(check.outcome, Outcome::Failed | Outcome::Indeterminate);
+        signature.checks.iter().filter(against).collect()
+    }
+
+    /// How many checks passed, of how many that decide anything.
     pub fn tally(&self, signature: &SignatureReport) -> (usize, usize) {
         let passed = signature.checks.iter().filter(|check| check.outcome == Outcome::Passed).count();
         let counted = signature.checks.iter().filter(|check| check.outcome != Outcome::Info).count();
