@@ -131,28 +131,39 @@ pub(super) async fn custody(
 ) -> Result<StatusCode, Problem> {
     let by = program.with(Scope::Administer, Duty::SealAdministration)?;
     let second = second.administrator()?;
-    check_two_administrators(by, second)?;
     let Json(entry) = body?;
-    let number = SealNumber::parse(&number)?;
-    closed_by(&state, &number, &[by, second]).await?;
-    state.desk.store.add_custody(&number, &entry, &by.id, &second.id, (state.clock)()).await?;
+    file_custody(&state, by, second, &number, &entry).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Files a custody entry of a seal; two administrators, both in the trail.
+pub(super) async fn file_custody(
+    state: &StaffState,
+    by: &Officer,
+    second: &Officer,
+    number: &str,
+    entry: &CustodyEntry,
+) -> Result<(), Problem> {
+    check_two_administrators(by, second)?;
+    let number = SealNumber::parse(number)?;
+    closed_by(state, &number, &[by, second]).await?;
+    Ok(state.desk.store.add_custody(&number, entry, &by.id, &second.id, (state.clock)()).await?)
 }
 
 /// A step in a seal's life short of abolition, which takes an order of government.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EventPart {
-    kind: Step,
+    pub kind: Step,
     #[serde(with = "time::serde::rfc3339")]
-    at: OffsetDateTime,
-    document: String,
-    reason: String,
+    pub at: OffsetDateTime,
+    pub document: String,
+    pub reason: String,
 }
 
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum Step {
+pub(super) enum Step {
     Activated,
     Suspended,
     Resumed,
@@ -172,8 +183,20 @@ pub(super) async fn events(
 ) -> Result<StatusCode, Problem> {
     let by = program.with(Scope::Administer, Duty::SealAdministration)?;
     let second = second.administrator()?;
-    check_two_administrators(by, second)?;
     let Json(part) = body?;
+    file_step(&state, by, second, &number, part).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Files a step in a seal's life, once it has happened; two administrators, both in the trail.
+pub(super) async fn file_step(
+    state: &StaffState,
+    by: &Officer,
+    second: &Officer,
+    number: &str,
+    part: EventPart,
+) -> Result<(), Problem> {
+    check_two_administrators(by, second)?;
     let now = (state.clock)();
     // A step that is to come could be undone by nobody until then, and every answer about today would rest on it.
     if part.at > now {
@@ -192,10 +215,9 @@ pub(super) async fn events(
         Step::Resumed => SealEventKind::Resumed,
     };
     let event = SealEvent { kind, at: part.at, document, reason: part.reason, successor: None, items: vec![] };
-    let number = SealNumber::parse(&number)?;
-    owned_by(&state, &number, &[by, second]).await?;
-    state.desk.store.add_seal_event(&number, &event, &by.id, &second.id, now).await?;
-    Ok(StatusCode::NO_CONTENT)
+    let number = SealNumber::parse(number)?;
+    owned_by(state, &number, &[by, second]).await?;
+    Ok(state.desk.store.add_seal_event(&number, &event, &by.id, &second.id, now).await?)
 }
 
 /// A grant as asked for; its identifier is drawn here.
