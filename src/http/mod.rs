@@ -130,6 +130,11 @@ pub fn staff_router(state: StaffState) -> Router {
     let (api, mut openapi) = staff_api().split_for_parts();
     let (uploads, with_uploads) = staff_uploads().split_for_parts();
     openapi.merge(with_uploads);
+    let with_files = Router::new()
+        .route("/uploads", get(office::upload_form).post(office::upload))
+        .route("/seals/{number}/custody", post(office::custody))
+        .layer(CsrfLayer::new());
+    let uploads = uploads.merge(with_files);
     let small = Router::new()
         .route("/", get(office::home))
         .route("/sign-in", get(office::sign_in_form).post(office::sign_in))
@@ -137,6 +142,9 @@ pub fn staff_router(state: StaffState) -> Router {
         .route("/issue", get(office::issue_form).post(office::issue))
         .route("/orders/{id}", get(office::order))
         .route("/documents/{sha256}", get(office::document))
+        .route("/seals", get(office::seals))
+        .route("/seals/{number}", get(office::seal))
+        .route("/seals/{number}/steps", post(office::step))
         .route("/abolish", get(office::abolish_form).post(office::abolish))
         .route("/grants", get(office::grants).post(office::grant))
         .route("/grants/{id}/revoke", post(office::revoke))

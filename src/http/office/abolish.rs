@@ -4,11 +4,10 @@ use askama::Template;
 use axum::extract::{Multipart, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use secrecy::SecretString;
 
-use super::Who;
-use super::field::{Faults, Field, Kind, Reading, Section, Values, data, fill, of_schema};
+use super::field::{Faults, Field, Kind, Need, Reading, Section, Values, Wrong, data, fill, of_schema};
 use super::issue::{NOTICE, faults_of, seals};
+use super::{Who, second};
 use crate::abolish::{Abolished, NoticeRequest, seals_from_csv};
 use crate::abolition::{AbolishedSeal, AbolitionAct, AbolitionRequest};
 use crate::desk::FlowError;
@@ -16,7 +15,7 @@ use crate::http::administration::carry_out;
 use crate::http::answers::day;
 use crate::http::pages::show;
 use crate::http::problem::Problem;
-use crate::http::sign_in::{Session, check_password};
+use crate::http::sign_in::Session;
 use crate::http::staff::StaffState;
 use crate::item::ItemCode;
 use crate::message::Message;
@@ -34,10 +33,9 @@ struct AbolishPage {
     who: Who,
     sections: Vec<Section>,
     notice: Vec<Section>,
+    second: Vec<Section>,
     with_notice: bool,
-    second: String,
-    second_fault: Option<Message>,
-    faults: Vec<Message>,
+    faults: Vec<Wrong>,
     rule: Option<u8>,
     refused: bool,
 }
@@ -51,7 +49,7 @@ struct AbolishedPage {
 
 pub(crate) async fn abolish_form(State(state): State<StaffState>, session: Session) -> Result<Response, Problem> {
     session.with(Duty::SealAdministration)?;
-    page(&state, &session, &Values::default(), &Faults::default(), None, None).await
+    page(&state, &session, &Values::default(), &Faults::default(), None).await
 }
 
 pub(crate) async fn abolish(
@@ -63,14 +61,14 @@ pub(crate) async fn abolish(
     let (values, csv) = Values::with_file(form, "csv").await?;
     let (request, notice) = match read(&state, &values, csv.as_deref()) {
         Ok(read) => read,
-        Err(faults) => return page(&state, &session, &values, &faults, None, None).await,
+        Err(faults) => return page(&state, &session, &values, &faults, None).await,
     };
-    let password = SecretString::from(values.get("second_password"));
-    let second = match check_password(&state, values.get("second_id"), password).await {
+    let second = match second::signed(&state, &values).await {
         Ok(second) => second,
         Err(problem) if problem.is_askers() => {
-            let wrong = Some(problem.message().clone());
-            return page(&state, &session, &values, &Faults::default(), Some(&problem), wrong).await;
+            let mut faults = Faults::default();
+            faults.add(second::SECOND, problem.message().clone());
+            return page(&state, &session, &values, &faults, Some(&problem)).await;
         }
         Err(problem) => return Err(problem),
     };
@@ -87,7 +85,7 @@ pub(crate) async fn abolish(
             if !problem.is_askers() {
                 return Err(problem);
             }
-            page(&state, &session, &values, &faults, Some(&problem), None).await
+            page(&state, &session, &values, &faults, Some(&problem)).await
         }
     }
 }
@@ -107,7 +105,6 @@ async fn page(
     values: &Values,
     faults: &Faults,
     problem: Option<&Problem>,
-    second_fault: Option<Message>,
 ) -> Result<Response, Problem> {
     let in_force = seals(state, None, (state.clock)()).await?;
     let acts = vec![("abolish".into(), "废止".into()), ("reinstate".into(), "撤销废止".into())];
@@ -130,26 +127,28 @@ async fn page(
         fields: vec![
             Field::new("seals", "印章编号", "Numbers", Kind::Lines)
                 .optional()
-                .hint("每行一枚：编号，空格后可写划转事项编码；或上传CSV（列：印章编号、划转事项）"),
+                .hint("每行一枚：编号，空格后可写划转事项编码"),
+            Field::new("csv", "或上传CSV文件", "CSV file", Kind::Csv)
+                .optional()
+                .hint("列：印章编号、划转事项；更正后重新提交时须再选一次文件"),
         ],
     };
     let schema = state.desk.renderer.template(NOTICE).map(|sheet| of_schema(sheet.schema(), FILLED_IN));
     let mut printed = vec![Field::choice("notice_seal", "公告用章", "Seal for the notice", in_force)];
     printed.extend(schema.into_iter().flatten());
-    // Asked for only when a notice is wanted, which the browser cannot know without a script.
-    let printed = printed.into_iter().map(Field::optional).collect();
-    let mut sections = vec![order, list, Section { zh: "废止公告", en: "Notice", fields: printed }];
-    let left = fill(&mut sections, values, faults);
-    let notice = sections.split_off(2);
+    let printed = printed.into_iter().map(Field::if_chosen).collect();
+    let notice = Section { zh: "废止公告", en: "Notice", fields: printed };
+    let mut sections = vec![order, list, notice, second::section()];
+    let wrong = fill(&mut sections, values, faults);
+    let (second, notice) = (sections.split_off(3), sections.split_off(2));
     let refused = !faults.is_empty() || problem.is_some();
     let shown = show(&AbolishPage {
         who: Who::of(&session.officer),
         sections,
         notice,
+        second,
         with_notice: values.get("with_notice") == "yes",
-        second: values.get("second_id").to_owned(),
-        second_fault,
-        faults: left,
+        faults: wrong,
         rule: problem.and_then(Problem::rule),
         refused,
     })?;
@@ -174,7 +173,7 @@ fn read(
     if let Some(csv) = csv {
         match seals_from_csv(csv) {
             Ok(more) => seals.extend(more),
-            Err(error) => form.faults.add("seals", error.message()),
+            Err(error) => form.faults.add("csv", error.message()),
         }
     }
     if seals.is_empty() && form.faults.is_empty() {
