@@ -182,7 +182,8 @@ fn common<S: Clone + Send + Sync + 'static>(openapi: utoipa::openapi::OpenApi) -
     Router::new()
         .route("/openapi.json", get(async move || Json(openapi)))
         .route("/healthz", get(async || "ok\n"))
-        .route("/assets/yinxin.css", get(style))
+        .route("/assets/yinxin.css", get(async || asset("text/css; charset=utf-8", include_str!("assets/yinxin.css"))))
+        .route("/assets/yinxin.svg", get(async || asset("image/svg+xml", include_str!("assets/yinxin.svg"))))
 }
 
 /// Whether requests can be served: the database answers, and its schema is this program's.
@@ -192,9 +193,9 @@ async fn ready(State(store): State<Store>) -> Result<&'static str, Problem> {
     Ok("ready\n")
 }
 
-async fn style() -> Response {
-    let headers = [(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "public, max-age=3600")];
-    (headers, include_str!("assets/yinxin.css")).into_response()
+fn asset(kind: &'static str, text: &'static str) -> Response {
+    let headers = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "public, max-age=3600")];
+    (headers, text).into_response()
 }
 
 /// Serves until `stop` is done, then lets the requests in flight end.
