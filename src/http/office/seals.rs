@@ -58,7 +58,8 @@ struct SealPage {
     sections: Vec<Section>,
     /// Digests of the photographs that were sent with a form that was refused: they need not be sent again.
     photographs: Vec<String>,
-    done: bool,
+    /// What was just recorded.
+    done: Option<(&'static str, &'static str)>,
     faults: Vec<Wrong>,
     rule: Option<u8>,
     refused: bool,
@@ -144,6 +145,11 @@ async fn page(
         Doing::Custody => vec![custody_section(last, now), second::section()],
         Doing::Others | Doing::Nothing => vec![],
     };
+    let just_recorded = match (last, seal.life.events().last()) {
+        (Some(kind), _) => Some(custody_words(kind)),
+        (None, Some(event)) => Some((event.kind.zh(), event.kind.as_str())),
+        (None, None) => None,
+    };
     let refused = !outcome.faults.is_empty();
     let wrong = fill(&mut sections, values, &outcome.faults);
     let line = |entry: &CustodyEntry| CustodyLine {
@@ -158,7 +164,7 @@ async fn page(
         doing,
         sections,
         photographs: values.all(PHOTOGRAPH).map(str::to_owned).collect(),
-        done: outcome.done,
+        done: just_recorded.filter(|_| outcome.done),
         faults: wrong,
         rule: outcome.problem.and_then(Problem::rule),
         refused,

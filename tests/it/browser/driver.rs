@@ -10,7 +10,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
-use crate::http::client::Client;
+use crate::http::client::{Answer, Client};
 
 const CHROMIUM: &str = "/usr/bin/chromium";
 /// The key under which WebDriver names an element (WebDriver §12.2).
@@ -41,6 +41,7 @@ impl Browser {
             // What Chromium keeps beside its profile, its crash reports for one.
             .env("XDG_CONFIG_HOME", folder.path())
             .env("XDG_CACHE_HOME", folder.path())
+            .env("LANGUAGE", "zh_CN")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -100,10 +101,14 @@ impl Browser {
         self.devtools("Emulation.setScriptExecutionDisabled", json!({ "value": true })).await;
     }
 
-    async fn command(&self, method: &str, path: &str, body: &Value) -> Value {
+    async fn send(&self, method: &str, path: &str, body: &str) -> Answer {
         let path = format!("/session/{}{path}", self.session);
+        self.client.send(method, &path, "application/json", body.as_bytes()).await
+    }
+
+    async fn command(&self, method: &str, path: &str, body: &Value) -> Value {
         let body = if method == "GET" { String::new() } else { body.to_string() };
-        let answer = self.client.send(method, &path, "application/json", body.as_bytes()).await;
+        let answer = self.send(method, path, &body).await;
         assert_eq!(answer.status, 200, "{path} {}: {}", body.chars().take(300).collect::<String>(), answer.text());
         answer.json()["value"].take()
     }
@@ -143,7 +148,20 @@ impl Browser {
         self.command("GET", &format!("/element/{element}/text"), &Value::Null).await.as_str().unwrap().to_owned()
     }
 
-    /// Clicks, and waits for the page that follows.
+    /// Clicks on what leads to another page, and waits until the one before us is gone.
+    pub async fn follow(&self, css: &str) {
+        let page = self.element("html").await;
+        self.click(css).await;
+        for _ in 0..600 {
+            if self.send("GET", &format!("/element/{page}/name"), "").await.status != 200 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("{css} led nowhere from {}", self.address().await);
+    }
+
+    /// Clicks on what stays on the page.
     pub async fn click(&self, css: &str) {
         let element = self.element(css).await;
         self.post(&format!("/element/{element}/click"), json!({})).await;

@@ -126,7 +126,7 @@ impl Visit {
     }
 
     async fn submit(&self) {
-        self.browser.click("main form button[type=submit]").await;
+        self.browser.follow("main form button[type=submit]").await;
     }
 
     async fn main(&self) -> String {
@@ -148,7 +148,7 @@ impl Visit {
     }
 
     async fn sign_out(&self) {
-        self.browser.click(".who button").await;
+        self.browser.follow(".who button").await;
         assert!(self.browser.address().await.ends_with("/sign-in"));
     }
 }
@@ -203,7 +203,7 @@ async fn a_clerk_issues_a_licence(visit: &Visit) -> Vec<u8> {
     visit.fill(&[("password", PASSWORD)]).await;
     visit.submit().await;
     visit.look("office").await;
-    browser.click("main a[href='/issue?template=food-operation-licence']").await;
+    browser.follow("main a[href='/issue?template=food-operation-licence']").await;
     visit.look("issue").await;
 
     // One person in two hands is refused beside the hands, and everything typed is still there.
@@ -227,7 +227,7 @@ async fn a_clerk_issues_a_licence(visit: &Visit) -> Vec<u8> {
 
 async fn a_clerk_seals_an_upload(visit: &Visit) {
     let browser = &visit.browser;
-    browser.click("nav a[href='/uploads']").await;
+    browser.follow("nav a[href='/uploads']").await;
     visit.look("upload").await;
     let draft = visit.house.file("draft.pdf", DRAFT);
     let draft = draft.to_str().unwrap();
@@ -291,7 +291,7 @@ async fn the_owner_closes_and_keeps_an_old_seal(visit: &Visit) {
     let browser = &visit.browser;
     visit.sign_in("department-1").await;
     visit.look("office-seals").await;
-    browser.click("nav a[href='/abolish']").await;
+    browser.follow("nav a[href='/abolish']").await;
     visit.look("abolish").await;
     let order = [
         ("act", "abolish"),
@@ -314,9 +314,9 @@ async fn the_owner_closes_and_keeps_an_old_seal(visit: &Visit) {
     visit.submit().await;
     visit.look("abolished").await;
 
-    browser.click("nav a[href='/seals']").await;
+    browser.follow("nav a[href='/seals']").await;
     visit.look("seals").await;
-    browser.click(&format!("main a[href='/seals/{DEPARTMENT_SEAL}']")).await;
+    browser.follow(&format!("main a[href='/seals/{DEPARTMENT_SEAL}']")).await;
     visit.look("custody").await;
     let photograph = visit.house.file("photograph.jpg", b"not really a photograph");
     let entry = [
@@ -336,7 +336,7 @@ async fn the_owner_closes_and_keeps_an_old_seal(visit: &Visit) {
     visit.fill(&[("received_by", "吴示例"), ("second_password", PASSWORD)]).await;
     visit.submit().await;
     visit.look("kept").await;
-    visit.says(&["已登记", "周示例 → 吴示例", "县档案馆，封2026-01", "1张"]).await;
+    visit.says(&["已登记：封存", "周示例 → 吴示例", "县档案馆，封2026-01", "1张"]).await;
     visit.sign_out().await;
 }
 
@@ -345,7 +345,7 @@ async fn anyone_asks_the_register(visit: &Visit) {
     visit.public("/register/abolitions").await;
     visit.look("abolitions").await;
     visit.says(&["示府〔2020〕63号", "示例县市场监督管理局行政审批专用章"]).await;
-    browser.click(&format!("main a[href='/register/{DEPARTMENT_SEAL}']")).await;
+    browser.follow(&format!("main a[href='/register/{DEPARTMENT_SEAL}']")).await;
     visit.look("register-seal").await;
     visit.says(&["已废止", "封2026-01"]).await;
     assert!(!visit.main().await.contains("周示例"), "who kept it is not public");
@@ -383,14 +383,14 @@ async fn two_administrators_suspend_and_resume(visit: &Visit) {
     visit.fill(&[("at", "2026-11-21T16:00"), ("second_password", PASSWORD)]).await;
     visit.submit().await;
     visit.look("suspended").await;
-    visit.says(&["已登记", "已停用", "密码机检修", "恢复使用"]).await;
+    visit.says(&["已登记：停用", "已停用", "密码机检修", "恢复使用"]).await;
     visit.public(&format!("/register/{BUREAU_SEAL}")).await;
     visit.says(&["已停用", "密码机检修"]).await;
 
     visit.staff(&format!("/seals/{BUREAU_SEAL}")).await;
     visit.fill(&step).await;
     visit.submit().await;
-    visit.says(&["已登记", "有效"]).await;
+    visit.says(&["已登记：恢复使用", "有效"]).await;
     visit.staff("/ledger").await;
     visit.look("ledger").await;
     visit.says(&["食品经营许可证", "准予行政许可决定书"]).await;
