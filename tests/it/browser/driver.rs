@@ -48,11 +48,11 @@ impl Browser {
             .spawn()
             .unwrap();
         let mut said = BufReader::new(driver.stdout.take().unwrap()).lines();
-        let port = said
+        let mut ports = said
             .by_ref()
             .map_while(Result::ok)
             .filter_map(|line| line.split("on port ").nth(1)?.trim_end_matches('.').parse::<u16>().ok());
-        let Some(port) = port.filter(|port| *port > 0).next() else {
+        let Some(port) = ports.find(|port| *port > 0) else {
             driver.kill().ok();
             panic!("chromedriver did not say its port");
         };
