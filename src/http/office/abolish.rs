@@ -7,15 +7,15 @@ use axum::response::{IntoResponse, Response};
 
 use super::field::{Faults, Field, Kind, Need, Reading, Section, Values, Wrong, data, fill, of_schema};
 use super::issue::{NOTICE, faults_of, seals};
+use super::seals::{ACKNOWLEDGED, acknowledged};
 use super::{Who, second};
-use crate::abolish::{Abolished, NoticeRequest, seals_from_csv};
+use crate::abolish::{self, AbolishRequest, Abolished, NoticeRequest, seals_from_csv};
 use crate::abolition::{AbolishedSeal, AbolitionAct, AbolitionRequest};
 use crate::desk::FlowError;
-use crate::http::administration::carry_out;
 use crate::http::answers::day;
 use crate::http::pages::show;
 use crate::http::problem::Problem;
-use crate::http::sign_in::Session;
+use crate::http::sign_in::{Browser, Session};
 use crate::http::staff::StaffState;
 use crate::item::ItemCode;
 use crate::message::Message;
@@ -55,15 +55,16 @@ pub(crate) async fn abolish_form(State(state): State<StaffState>, session: Sessi
 pub(crate) async fn abolish(
     State(state): State<StaffState>,
     session: Session,
+    browser: Browser,
     form: Multipart,
 ) -> Result<Response, Problem> {
     let by = session.with(Duty::SealAdministration)?;
     let (values, csv) = Values::with_file(form, "csv").await?;
-    let (request, notice) = match read(&state, &values, csv.as_deref()) {
+    let (request, notice, acknowledged) = match read(&state, &values, csv.as_deref()) {
         Ok(read) => read,
         Err(faults) => return page(&state, &session, &values, &faults, None).await,
     };
-    let second = match second::signed(&state, &values).await {
+    let second = match second::signed(&state, &browser, &values).await {
         Ok(second) => second,
         Err(problem) if problem.is_askers() => {
             let mut faults = Faults::default();
@@ -73,7 +74,8 @@ pub(crate) async fn abolish(
         Err(problem) => return Err(problem),
     };
     let number = request.number.clone();
-    match carry_out(&state, by, &second, request, vec![], notice).await {
+    let request = AbolishRequest { order: request, custody: vec![], notice, acknowledged };
+    match abolish::abolish(&state.desk, by, &second, request, (state.clock)()).await {
         Ok(done) => show(&AbolishedPage { who: Who::of(by), done }),
         Err(error) => {
             let mut faults = faults_of(&error);
@@ -119,6 +121,7 @@ async fn page(
             Field::new("at", "生效时间", "Counts from", Kind::Moment).hint("北京时间；此刻起印章不再有效"),
             Field::choice("successor", "接替印章", "Successor", in_force.clone()).optional(),
             Field::new("reason", "理由", "Reason", Kind::Text),
+            acknowledged(),
         ],
     };
     let list = Section {
@@ -160,7 +163,7 @@ fn read(
     state: &StaffState,
     values: &Values,
     csv: Option<&[u8]>,
-) -> Result<(AbolitionRequest, Option<NoticeRequest>), Faults> {
+) -> Result<(AbolitionRequest, Option<NoticeRequest>, u64), Faults> {
     let mut form = Reading::of(values);
     let (number, government, reason) = (form.text("number"), form.text("government"), form.text("reason"));
     let date = form.parse("date", |text| {
@@ -193,11 +196,12 @@ fn read(
         }),
         _ => None,
     };
+    let acknowledged = form.count_or_none(ACKNOWLEDGED);
     let act = if values.get("act") == "reinstate" { AbolitionAct::Reinstate } else { AbolitionAct::Abolish };
     match (date, at, form.faults.is_empty()) {
         (Some(date), Some(at), true) => {
             let successor = successor.flatten();
-            Ok((AbolitionRequest { act, number, government, date, at, reason, successor, seals }, notice))
+            Ok((AbolitionRequest { act, number, government, date, at, reason, successor, seals }, notice, acknowledged))
         }
         _ => Err(form.faults),
     }

@@ -10,10 +10,11 @@ use crate::officer::{Duty, Officer, OfficerId};
 
 /// What is asked about a decision; people and items are those of the officer's own authority.
 pub(super) async fn sections(state: &StaffState, officer: &Officer) -> Result<Vec<Section>, Problem> {
-    let store = &state.desk.store;
+    let (store, now) = (&state.desk.store, (state.clock)());
     let officers = store.officers().await?;
     let hand = |name: &str, duty: Duty, en: &str| {
-        let able = officers.iter().filter(|one| one.authority == officer.authority && one.check_duty(duty).is_ok());
+        let able =
+            officers.iter().filter(|one| one.authority == officer.authority && one.check_on_duty(duty, now).is_ok());
         let options = able.map(|one| (one.id.to_string(), format!("{}（{}）", one.name, one.id))).collect();
         Field::choice(name, duty.zh(), en, options)
     };

@@ -127,6 +127,11 @@ impl<'a> Reading<'a> {
         found
     }
 
+    /// A whole number, 0 where nothing was typed.
+    pub fn count_or_none(&mut self, name: &str) -> u64 {
+        if self.values.get(name).is_empty() { 0 } else { self.count(name).map_or(0, u64::from) }
+    }
+
     /// A whole number from 1.
     pub fn count(&mut self, name: &str) -> Option<u32> {
         let found = self.values.get(name).parse().ok().filter(|number: &u32| *number > 0);
@@ -354,6 +359,7 @@ pub(super) fn field_of(refusal: &Refusal) -> &'static str {
         "decision.one-hand-twice" | "decision.unknown-officer" => "intake",
         "item.not-on-the-list" | "grant.item" => "item",
         "item.accepted-before-transfer" | "item.accepted-after-transfer" => "accepted_at",
+        "seal.acknowledge" => super::seals::ACKNOWLEDGED,
         id if id.starts_with("seal.") || id.starts_with("grant.") => "seal",
         _ => "",
     }

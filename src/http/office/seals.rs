@@ -11,18 +11,19 @@ use time::OffsetDateTime;
 use super::field::{Faults, Field, Kind, Need, Reading, Section, Values, Wrong, fill};
 use super::{Who, second};
 use crate::abolition::{CustodyEntry, CustodyKind};
+use crate::administer;
 use crate::crypto::sha256;
-use crate::http::administration::{EventPart, Step, file_custody, file_step};
+use crate::desk::FlowError;
 use crate::http::answers::{SealAnswer, china, form_moment};
 use crate::http::pages::{custody_words, next_page, show};
 use crate::http::problem::Problem;
 use crate::http::register::{SealQuery, find_seal};
-use crate::http::sign_in::Session;
+use crate::http::sign_in::{Browser, Session};
 use crate::http::staff::StaffState;
 use crate::limits;
 use crate::message::Message;
-use crate::officer::{Duty, Officer};
-use crate::seal::SealStatus;
+use crate::officer::Duty;
+use crate::seal::{SealEvent, SealEventKind, SealNumber, SealStatus};
 
 // — finding one
 
@@ -68,7 +69,7 @@ struct SealPage {
 /// What the page offers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Doing {
-    Step(Step),
+    Step(SealEventKind),
     Custody,
     /// Another authority's, which puts it out of use and back itself.
     Others,
@@ -79,10 +80,10 @@ enum Doing {
 impl Doing {
     fn step(self) -> (&'static str, &'static str, &'static str) {
         match self {
-            Doing::Step(Step::Activated) => ("activated", "启用此章", "Activate"),
-            Doing::Step(Step::Suspended) => ("suspended", "停用此章", "Suspend"),
-            Doing::Step(Step::Resumed) => ("resumed", "恢复使用", "Resume"),
-            Doing::Custody | Doing::Others | Doing::Nothing => ("", "登记封存、启封或销毁", "Custody"),
+            Doing::Step(SealEventKind::Activated) => ("activated", "启用此章", "Activate"),
+            Doing::Step(SealEventKind::Suspended) => ("suspended", "停用此章", "Suspend"),
+            Doing::Step(SealEventKind::Resumed) => ("resumed", "恢复使用", "Resume"),
+            _ => ("", "登记封存、启封或销毁", "Custody"),
         }
     }
 }
@@ -136,12 +137,12 @@ async fn page(
         SealStatus::Abolished if last == Some(CustodyKind::Destroyed) => Doing::Nothing,
         SealStatus::Abolished => Doing::Custody,
         _ if !ours => Doing::Others,
-        SealStatus::NotYetActivated => Doing::Step(Step::Activated),
-        SealStatus::InForce => Doing::Step(Step::Suspended),
-        SealStatus::Suspended => Doing::Step(Step::Resumed),
+        SealStatus::NotYetActivated => Doing::Step(SealEventKind::Activated),
+        SealStatus::InForce => Doing::Step(SealEventKind::Suspended),
+        SealStatus::Suspended => Doing::Step(SealEventKind::Resumed),
     };
     let mut sections = match doing {
-        Doing::Step(_) => vec![step_section(doing, now), second::section()],
+        Doing::Step(_) => vec![step_section(doing), second::section()],
         Doing::Custody => vec![custody_section(last, now), second::section()],
         Doing::Others | Doing::Nothing => vec![],
     };
@@ -195,56 +196,76 @@ async fn ended(
 
 // — out of use and back
 
-fn step_section(doing: Doing, now: OffsetDateTime) -> Section {
+fn step_section(doing: Doing) -> Section {
     let (_, zh, en) = doing.step();
-    Section {
-        zh,
-        en,
-        fields: vec![
-            Field::new("at", "生效时间", "Counts from", Kind::Moment)
-                .filled(form_moment(now))
-                .hint("北京时间；不能晚于现在"),
-            Field::new("document", "依据文号", "Document", Kind::Text).hint("作出决定的文件"),
-            Field::new("reason", "理由", "Reason", Kind::Text).hint("将在印章登记册中公开"),
-        ],
+    let suspends = doing == Doing::Step(SealEventKind::Suspended);
+    let at = Field::new("at", "生效时间", "Counts from", Kind::Moment).optional();
+    let mut fields = vec![
+        at.hint(if suspends {
+            "北京时间；不填为现在"
+        } else {
+            "北京时间；不填为现在，不能追溯"
+        }),
+        Field::new("document", "依据文号", "Document", Kind::Text).hint("作出决定的文件"),
+        Field::new("reason", "理由", "Reason", Kind::Text).hint("将在印章登记册中公开"),
+    ];
+    if suspends {
+        fields.push(acknowledged());
     }
+    Section { zh, en, fields }
 }
+
+/// Asked wherever something may end documents that were good when they were sealed.
+pub(super) fn acknowledged() -> Field {
+    Field::new(ACKNOWLEDGED, "追溯生效时，失去效力的文书份数", "Documents it ends, if retroactive", Kind::Count)
+        .optional()
+        .hint("生效时间早于现在时，请核对用印台账后填写；没有则不填")
+}
+
+pub(super) const ACKNOWLEDGED: &str = "acknowledged";
 
 pub(crate) async fn step(
     State(state): State<StaffState>,
     session: Session,
+    browser: Browser,
     Path(number): Path<String>,
     Form(pairs): Form<Vec<(String, String)>>,
 ) -> Result<Response, Problem> {
     let by = session.with(Duty::SealAdministration)?;
     let values = Values::of(pairs);
-    let part = match read_step(&values) {
-        Ok(part) => part,
+    let now = (state.clock)();
+    let (event, ended_documents) = match read_step(&values, now) {
+        Ok(read) => read,
         Err(faults) => return page(&state, &session, &number, &values, Outcome { faults, ..Outcome::default() }).await,
     };
-    let filed = match second::signed(&state, &values).await {
+    let filed = match second::signed(&state, &browser, &values).await {
         Ok(second) => {
-            file_step(&state, by, &second, &number, part).await.map_err(|problem| (field_of(&problem), problem))
+            let (store, seal) = (&state.desk.store, SealNumber::parse(&number)?);
+            administer::step(store, (by, &second), &seal, event, ended_documents, now).await.map_err(placed)
         }
         Err(problem) => Err((second::SECOND, problem)),
     };
     ended(&state, &session, &number, &values, filed).await
 }
 
-fn read_step(values: &Values) -> Result<EventPart, Faults> {
+fn read_step(values: &Values, now: OffsetDateTime) -> Result<(SealEvent, u64), Faults> {
     let mut form = Reading::of(values);
     let kind = match values.get("kind") {
-        "activated" => Some(Step::Activated),
-        "suspended" => Some(Step::Suspended),
-        "resumed" => Some(Step::Resumed),
+        "activated" => Some(SealEventKind::Activated),
+        "suspended" => Some(SealEventKind::Suspended),
+        "resumed" => Some(SealEventKind::Resumed),
         _ => None,
     };
     if kind.is_none() {
         form.faults.add("", Message::new("http.step", "请从印章页面重新办理", "start again from the seal's page"));
     }
-    let (at, document, reason) = (form.instant("at"), form.text("document"), form.text("reason"));
+    let at = if values.get("at").is_empty() { Some(now) } else { form.instant("at") };
+    let (document, reason) = (form.text("document"), form.text("reason"));
+    let ended = form.count_or_none(ACKNOWLEDGED);
     match (kind, at, form.faults.is_empty()) {
-        (Some(kind), Some(at), true) => Ok(EventPart { kind, at, document, reason }),
+        (Some(kind), Some(at), true) => {
+            Ok((SealEvent { kind, at, document, reason, successor: None, items: vec![] }, ended))
+        }
         _ => Err(form.faults),
     }
 }
@@ -283,6 +304,7 @@ fn custody_section(last: Option<CustodyKind>, now: OffsetDateTime) -> Section {
 pub(crate) async fn custody(
     State(state): State<StaffState>,
     session: Session,
+    browser: Browser,
     Path(number): Path<String>,
     form: Multipart,
 ) -> Result<Response, Problem> {
@@ -296,21 +318,14 @@ pub(crate) async fn custody(
         Ok(entry) => entry,
         Err(faults) => return page(&state, &session, &number, &values, Outcome { faults, ..Outcome::default() }).await,
     };
-    let filed = match second::signed(&state, &values).await {
-        Ok(second) => filed_custody(&state, by, &second, &number, &entry).await,
+    let filed = match second::signed(&state, &browser, &values).await {
+        Ok(second) => {
+            let (store, seal) = (&state.desk.store, SealNumber::parse(&number)?);
+            administer::keep(store, (by, &second), &seal, &entry, (state.clock)()).await.map_err(placed)
+        }
         Err(problem) => Err((second::SECOND, problem)),
     };
     ended(&state, &session, &number, &values, filed).await
-}
-
-async fn filed_custody(
-    state: &StaffState,
-    by: &Officer,
-    second: &Officer,
-    number: &str,
-    entry: &CustodyEntry,
-) -> Result<(), (&'static str, Problem)> {
-    file_custody(state, by, second, number, entry).await.map_err(|problem| (field_of(&problem), problem))
 }
 
 fn read_custody(values: &Values) -> Result<CustodyEntry, Faults> {
@@ -338,16 +353,17 @@ fn read_custody(values: &Values) -> Result<CustodyEntry, Faults> {
     }
 }
 
-/// The field that a rule's words are shown beside.
-fn field_of(problem: &Problem) -> &'static str {
-    match problem.message().id {
-        "http.event-in-the-future" | "seal.event-before-last" | "custody.not-abolished" | "custody.before-last" => "at",
+/// What a flow said, and the field it is shown beside.
+fn placed(error: FlowError) -> (&'static str, Problem) {
+    let field = match error.message().id {
+        "seal.force-in-the-past" | "seal.event-before-last" | "custody.not-abolished" | "custody.before-last" => "at",
+        "seal.acknowledge" => ACKNOWLEDGED,
         "custody.two-people" => "received_by",
         "custody.place" => "container",
         "custody.photograph" => "photographs",
         "custody.impossible-step" => "kind",
-        "http.text" => "document",
-        "officer.two-administrators" | "officer.duty" => second::SECOND,
+        "officer.two-administrators" | "officer.duty" | "officer.left" => second::SECOND,
         _ => "",
-    }
+    };
+    (field, error.into())
 }

@@ -4,7 +4,7 @@ use secrecy::SecretString;
 
 use super::field::{Field, Kind, Section, Values};
 use crate::http::problem::Problem;
-use crate::http::sign_in::check_password;
+use crate::http::sign_in::{Browser, check_password};
 use crate::http::staff::StaffState;
 use crate::officer::Officer;
 
@@ -25,6 +25,6 @@ pub(super) fn section() -> Section {
 }
 
 /// Whoever signed there; the rules say whether they may.
-pub(super) async fn signed(state: &StaffState, values: &Values) -> Result<Officer, Problem> {
-    check_password(state, values.get(SECOND), SecretString::from(values.get("second_password"))).await
+pub(super) async fn signed(state: &StaffState, browser: &Browser, values: &Values) -> Result<Officer, Problem> {
+    check_password(state, browser, values.get(SECOND), SecretString::from(values.get("second_password"))).await
 }

@@ -45,7 +45,7 @@ impl House {
                 authority,
                 ..bureau.administrators[0].clone()
             };
-            store.add_officer(&officer, "").await.unwrap();
+            store.add_officer(&officer, "", "test", NOW).await.unwrap();
         }
         let hash = tokio::task::spawn_blocking(|| hash_password(&PASSWORD.into()).unwrap()).await.unwrap();
         for id in ["chief", "admin-1", "admin-2", "department-1", "department-2"] {
@@ -376,11 +376,12 @@ async fn two_administrators_suspend_and_resume(visit: &Visit) {
         ("second_password", PASSWORD),
     ];
     visit.fill(&step).await;
-    visit.fill(&[("at", "2099-01-01T00:00")]).await;
+    // From before the two documents of today: how many it ends must be said.
+    visit.fill(&[("at", "2026-11-21T16:00")]).await;
     visit.submit().await;
     visit.look_refused("suspend-refused").await;
-    assert!(browser.read("#at-fault").await.contains("晚于现在"));
-    visit.fill(&[("at", "2026-11-21T16:00"), ("second_password", PASSWORD)]).await;
+    assert!(browser.read("#acknowledged-fault").await.contains("台账现有2份"));
+    visit.fill(&[("acknowledged", "2"), ("second_password", PASSWORD)]).await;
     visit.submit().await;
     visit.look("suspended").await;
     visit.says(&["已登记：停用", "已停用", "密码机检修", "恢复使用"]).await;
