@@ -24,9 +24,15 @@ pub const PICTURE_SEGMENTS: usize = 100_000;
 /// largest in public use are about 10 MB.
 pub const CMS_BYTES: usize = 16 * 1024 * 1024;
 
-/// Content in pieces that a value without signed attributes is made over, bytes: it must be put together in memory to be
-/// checked. Only short texts and old time stamps are signed so; PAdES requires signed attributes.
+/// Content that an Ed25519 or Ed448 value without signed attributes is made over, bytes: it must be put together in memory
+/// to be checked. Only short texts are signed so; PAdES requires signed attributes.
 pub const CMS_DIRECT_BYTES: usize = 16 * 1024 * 1024;
+
+/// Time stamps inside one signature: writers put one; a renewal by another authority might add some.
+pub const SIGNATURE_STAMPS: usize = 8;
+
+/// Lists and responses, each, that are read from one CMS: one for every certificate of some chains.
+pub const CMS_REVOCATION: usize = 64;
 
 /// Nesting of BER elements. Real certificates and CMS stay below 16; OpenSSL stops constructed strings at 30.
 pub const BER_DEPTH: usize = 32;
@@ -51,6 +57,31 @@ pub const PATH_ATTEMPTS: usize = 32;
 
 /// Steps of the path search, so that many look-alike issuers cannot hold it up: each attempt may look at each step once.
 pub const PATH_STEPS: usize = 2048;
+
+/// Bits of a foreign RSA modulus, so that one signature cannot cost seconds: ring's own ceiling, and the least that was ever
+/// put into a certificate.
+pub const RSA_BITS: usize = 8192;
+/// See [`RSA_BITS`].
+pub const RSA_BITS_LEAST: usize = 512;
+
+/// Bits of a foreign RSA exponent: nearly all are 65537; ring takes 33 bits, SP 800-56B up to 256 (§6.2).
+pub const RSA_EXPONENT_BITS: usize = 64;
+
+/// Questions inside a question: who signed a list that its issuer's own key did not sign, and is that one revoked? PKITS
+/// needs one step, a responder whose certificate is on such a list a second.
+pub const PATH_NESTING: usize = 2;
+
+/// Signatures and chains remembered with their outcome, 100 bytes each. A province's chains, lists and responses of a year
+/// are some thousands.
+pub const KNOWN_ANSWERS: usize = 65_536;
+
+/// An OCSP response, bytes. The largest in the corpus is 2.4 kB; a responder's chain of post-quantum certificates would be
+/// some 100 kB.
+pub const OCSP_BYTES: usize = 1024 * 1024;
+
+/// Certificates inside an OCSP response: the responder's, and perhaps those above it.
+pub const OCSP_CERTIFICATES: usize = 16;
+
 // — keys
 
 /// A key's label, bytes. It is a file name (255 in ext4) with room for prefix and suffix, and must fit a database
@@ -120,6 +151,13 @@ pub const PDF_HASH_PER_BYTE: u64 = 4;
 pub const PDF_SIGNATURES: usize = 128;
 /// Objects compared between a signed state and the newest one; a 2000-page scanned file has some 10^4.
 pub const PDF_COMPARED: usize = 500_000;
+/// Certificates, lists and responses of a file's validation data: a time stamp a year for a century, each with a chain of
+/// five and a list or response for each.
+pub const PDF_VALIDATION_ITEMS: usize = 2048;
+/// Bytes of them when unpacked; see `CMS_BYTES` for the largest lists.
+pub const PDF_VALIDATION_BYTES: usize = 64 * 1024 * 1024;
+/// Entries about single signatures: `PDF_SIGNATURES`, and as many again of signatures that were time-stamped.
+pub const PDF_VALIDATION_ENTRIES: usize = 256;
 /// Reasons kept for one signature; the first ones name the trouble.
 pub const PDF_FINDINGS: usize = 20;
 /// Operators run while looking for a word: a dense A4 page has some 10^4.

@@ -160,6 +160,37 @@ fn what_cannot_be_run_is_said_and_nothing_is_made() {
     assert!(doctor.out.contains("✗ fail") && doctor.out.contains("config.unknown-key"), "{}", doctor.out);
 }
 
+/// A detached signature by openssl, under the signer's own certificate.
+#[test]
+fn a_detached_signature_is_verified_with_its_content() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |name: &str, line: &str| {
+        let output = Command::new(name).args(line.split(' ')).current_dir(folder.path()).output().unwrap();
+        Ran::of(&output)
+    };
+    fs::create_dir(folder.path().join("trust")).unwrap();
+    fs::write(folder.path().join("order.txt"), "准予行政许可决定书").unwrap();
+    fs::write(folder.path().join("other.txt"), "不予行政许可决定书").unwrap();
+    run("openssl", "req -x509 -newkey rsa:3072 -nodes -keyout key -out trust/signer.pem -subj /CN=signer -days 30 -addext basicConstraints=critical,CA:FALSE -addext keyUsage=critical,digitalSignature").good();
+    run(
+        "openssl",
+        "cms -sign -binary -cades -in order.txt -signer trust/signer.pem -inkey key -outform DER -out order.p7s",
+    )
+    .good();
+
+    let verify = |line: &str| {
+        let ran = run(env!("CARGO_BIN_EXE_yinxin"), &format!("verify --json --trust trust {line}"));
+        (ran.code, serde_json::from_str::<Value>(ran.out.trim()).unwrap())
+    };
+    let (code, report) = verify("--content order.txt order.p7s");
+    assert_eq!((code, report["indication"].as_str()), (0, Some("TOTAL-PASSED")), "{report:#}");
+    assert_eq!((&report["format"], &report["signatures"][0]["intact"]), (&json!("cms"), &json!(true)));
+    let (code, report) = verify("--content other.txt order.p7s");
+    assert_eq!((code, report["sub_indication"].as_str()), (1, Some("HASH_FAILURE")));
+    let (code, report) = verify("order.p7s");
+    assert_eq!((code, report["sub_indication"].as_str()), (2, Some("SIGNED_DATA_NOT_FOUND")));
+}
+
 #[test]
 fn from_an_empty_folder_to_a_verified_licence() {
     let place = Place::with_bureau("sqlite:data/yinxin.sqlite");
