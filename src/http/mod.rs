@@ -24,6 +24,7 @@ mod office;
 mod pages;
 mod problem;
 mod register;
+mod shelf;
 mod sign_in;
 mod staff;
 mod verification;
@@ -46,7 +47,10 @@ use utoipa_axum::routes;
 
 use self::guard::Around;
 use self::problem::Problem;
+use crate::desk::Desk;
+use crate::issue::ReportSeal;
 use crate::limits;
+use crate::preview::Previewer;
 use crate::store::Store;
 use crate::verify::Trust;
 
@@ -68,11 +72,28 @@ pub struct PublicState {
     pub https: bool,
     /// Turns to judge a document: as many run at once, and a turn ends with its work and not with its client.
     pub judgements: Arc<Semaphore>,
+    /// Draws pages beside a verdict; none where no child process may be started.
+    pub previewer: Option<Previewer>,
+    /// Seals reports on request. The one thing here that reaches a key; without it the listener runs without any.
+    pub report_seal: Option<Arc<(Desk, ReportSeal)>>,
+    /// Reports of the last minutes.
+    pub shelf: shelf::Shelf,
 }
 
 impl PublicState {
     pub fn new(store: Store, clock: Clock, trust: Arc<Trust>, https: bool) -> Self {
-        Self { store, clock, trust, https, judgements: Arc::new(Semaphore::new(limits::HTTP_JUDGEMENTS)) }
+        let judgements = Arc::new(Semaphore::new(limits::HTTP_JUDGEMENTS));
+        Self { store, clock, trust, https, judgements, previewer: None, report_seal: None, shelf: Default::default() }
+    }
+
+    /// With pictures of the pages.
+    pub fn drawing(self, previewer: Previewer) -> Self {
+        Self { previewer: Some(previewer), ..self }
+    }
+
+    /// With reports sealed on request.
+    pub fn sealing(self, desk: Desk, with: ReportSeal) -> Self {
+        Self { report_seal: Some(Arc::new((desk, with))), ..self }
     }
 }
 
@@ -107,6 +128,8 @@ pub fn public_router(state: PublicState) -> Router {
         .route("/register/{number}", get(pages::seal))
         .route("/items", get(pages::items))
         .route("/licences/{identifier}", get(pages::licence))
+        .route("/verify/reports/{name}/sealed", post(verification::sealed))
+        .route("/verify/reports/{name}/{form}", get(verification::kept))
         .merge(api)
         .merge(common(openapi));
     let how = Around { no_store: false, https: state.https };

@@ -16,7 +16,7 @@ use crate::http::pages::show;
 use crate::http::problem::Problem;
 use crate::http::sign_in::Session;
 use crate::http::staff::StaffState;
-use crate::issue::{IssueRequest, LicenceRequest};
+use crate::issue::{IssueRequest, LicenceRequest, REPORT_TEMPLATE};
 use crate::item::ItemCode;
 use crate::licence::{LicenceAct, LicenceIdentifier};
 use crate::limits;
@@ -48,7 +48,7 @@ struct IssuePage {
 
 /// Name and both titles of each template for decisions.
 pub(super) fn templates(state: &StaffState) -> Vec<(String, String, String)> {
-    let all = state.desk.renderer.templates().iter().filter(|sheet| sheet.name() != NOTICE);
+    let all = state.desk.renderer.templates().iter().filter(|sheet| ![NOTICE, REPORT_TEMPLATE].contains(&sheet.name()));
     all.map(|sheet| (sheet.name().to_owned(), sheet.title_zh().to_owned(), sheet.title_en().to_owned())).collect()
 }
 

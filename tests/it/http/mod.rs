@@ -5,6 +5,7 @@ mod description;
 mod people;
 mod programs;
 mod public;
+mod reports;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
