@@ -17,7 +17,7 @@ use crate::register::{self, Question};
 use crate::seal::SealNumber;
 use crate::store::{LedgerFilter, Store};
 use crate::verify::gather::{gather, house_trust};
-use crate::verify::{Register, Report, Trust, exit_code, judge};
+use crate::verify::{Evidence, Register, Report, Trust, exit_code, judge};
 
 /// Lines of the ledger asked for at a time.
 const LEDGER_LINES: u32 = 1000;
@@ -36,6 +36,9 @@ pub(super) struct Verify {
     /// 导出的登记册 / an exported register
     #[arg(long, value_name = "FILE")]
     register: Option<PathBuf>,
+    /// 分离签名（.p7s）或时间戳所针对的内容 / what a detached signature (.p7s) or time stamp is about
+    #[arg(long, value_name = "FILE")]
+    content: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -97,13 +100,20 @@ pub(super) async fn verify(
         }
         None => None,
     };
+    let content = verify.content.as_ref().map(|file| read_file(file, limits::PDF_BYTES)).transpose()?;
     let trust = Arc::new(trust);
     let bar = indicatif::ProgressBar::new(verify.files.len() as u64);
     let mut reports = Vec::with_capacity(verify.files.len());
     for file in &verify.files {
         let bytes = read_file(file, limits::PDF_BYTES)?;
         let name = file.display().to_string();
-        let report = report(store.as_ref(), &trust, register.as_ref(), &name, bytes, verify.at, now).await?;
+        let report = match &content {
+            None => report(store.as_ref(), &trust, register.as_ref(), &name, bytes, verify.at, now).await?,
+            Some(content) => {
+                let evidence = gather(store.as_ref(), trust.clone(), &name, bytes, verify.at.unwrap_or(now)).await?;
+                judge(&Evidence { now: Some(now), content: Some(content.clone()), ..evidence })
+            }
+        };
         bar.suspend(|| match json {
             true => print(&serde_json::to_string(&report).unwrap_or_default()),
             false => tell(&report),
