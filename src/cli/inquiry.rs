@@ -8,7 +8,7 @@ use clap::Args;
 use time::OffsetDateTime;
 
 use super::certificates::read_trust;
-use super::rooms::{Rooms, filed_seal, instant, print, read_file};
+use super::rooms::{Rooms, filed_seal, instant, open_file, print, read_file};
 use super::trouble::Trouble;
 use crate::config;
 use crate::item::ItemCode;
@@ -16,7 +16,7 @@ use crate::limits;
 use crate::register::{self, Question};
 use crate::seal::SealNumber;
 use crate::store::{LedgerFilter, Store};
-use crate::verify::gather::{gather, house_trust};
+use crate::verify::gather::{GatherError, Given, gather, house_trust};
 use crate::verify::{Register, Report, Trust, exit_code, judge};
 
 /// Lines of the ledger asked for at a time.
@@ -101,9 +101,13 @@ pub(super) async fn verify(
     let bar = indicatif::ProgressBar::new(verify.files.len() as u64);
     let mut reports = Vec::with_capacity(verify.files.len());
     for file in &verify.files {
-        let bytes = read_file(file, limits::PDF_BYTES)?;
+        let opened = given(file)?;
         let name = file.display().to_string();
-        let report = report(store.as_ref(), &trust, register.as_ref(), &name, bytes, verify.at, now).await?;
+        let report = report(store.as_ref(), &trust, register.as_ref(), &name, opened, verify.at, now).await;
+        let report = report.map_err(|error| match error {
+            GatherError::Unread(error) => Trouble::file(file, &error),
+            GatherError::Store(error) => error.into(),
+        })?;
         bar.suspend(|| match json {
             true => print(&serde_json::to_string(&report).unwrap_or_default()),
             false => tell(&report),
@@ -115,17 +119,24 @@ pub(super) async fn verify(
     Ok(ExitCode::from(exit_code(&reports)))
 }
 
+/// A file on disk is read piece by piece; what comes through a pipe is held in memory.
+fn given(path: &Path) -> Result<Given, Trouble> {
+    let file = open_file(path)?;
+    let pipe = file.metadata().is_ok_and(|about| !about.is_file());
+    Ok(if pipe { read_file(path, limits::PDF_BYTES)?.into() } else { file.into() })
+}
+
 /// One file, gathered for and judged.
 pub(super) async fn report(
     store: Option<&Store>,
     trust: &Arc<Trust>,
     register: Option<&Register>,
     name: &str,
-    bytes: Vec<u8>,
+    given: impl Into<Given>,
     at: Option<OffsetDateTime>,
     now: OffsetDateTime,
-) -> Result<Report, Trouble> {
-    let mut evidence = gather(store, trust.clone(), name, bytes, at.unwrap_or(now)).await?;
+) -> Result<Report, GatherError> {
+    let mut evidence = gather(store, trust.clone(), name, given, at.unwrap_or(now)).await?;
     evidence.now = Some(now);
     if let (None, Some(register)) = (store, register) {
         evidence.ask_export(register);

@@ -187,7 +187,7 @@ impl Judge<'_, '_> {
     fn same(&self, a: &Object, b: &Object) -> Result<bool, PdfError> {
         match (a, b) {
             (Object::Stream(a), Object::Stream(b)) => {
-                Ok(a.dict == b.dict && (a.start == b.start || self.signed.stored(a)? == self.newest.stored(b)?))
+                Ok(a.dict == b.dict && (a.start == b.start || self.signed.same_stored(a, self.newest, b)?))
             }
             _ => Ok(a == b),
         }

@@ -3,15 +3,15 @@
 
 use super::PdfError;
 use super::changes::{self, LaterChanges, Leave, Lock};
-use super::file::File;
+use super::file::{File, STARTXREF};
 use super::form::{self, Field};
-use super::lex::{Lexer, is_space};
 use super::object::{Dict, Object, text};
 use super::page;
+use super::source::Source;
+use super::sweep::{Digests, Words, sweep};
 use crate::crypto::Digest;
 use crate::limits;
 use crate::message::Message;
-use ring::digest::{Algorithm, Context};
 use time::{Date, Month, OffsetDateTime, Time, UtcOffset};
 
 /// A file read for verification.
@@ -49,6 +49,8 @@ pub struct Signature {
     pub byte_range: Vec<(usize, usize)>,
     /// The DER value in /Contents without its padding. An indefinite length (BER) is left with its padding.
     pub cms: Vec<u8>,
+    /// Digests over the signed ranges, those that were asked for and not too costly.
+    pub digests: Vec<(Digest, Vec<u8>)>,
     pub coverage: Coverage,
     /// Length of the file when it was signed, where the coverage is not `None`.
     pub signed_length: Option<usize>,
@@ -68,87 +70,36 @@ pub struct Signature {
 }
 
 impl Signature {
-    /// The digest over the signed ranges, e.g. with `&ring::digest::SHA256`; `bytes` is the file that was read.
-    pub fn digest(&self, bytes: &[u8], algorithm: &'static Algorithm) -> Vec<u8> {
-        let mut context = Context::new(algorithm);
-        for part in self.signed_parts(bytes) {
-            context.update(part);
+    /// The digest over the signed ranges, if it was asked for when the file was read; none where nothing is signed.
+    pub fn digest(&self, algorithm: Digest) -> Option<&[u8]> {
+        self.digests.iter().find(|(a, _)| *a == algorithm).map(|(_, digest)| digest.as_slice())
+    }
+
+    /// The signed bytes themselves, for a value that was made over them; none where nothing is signed or they are more
+    /// than `most`.
+    pub fn content(&self, source: Source<'_>, most: usize) -> Result<Option<Vec<u8>>, PdfError> {
+        let length = self.byte_range.iter().fold(0usize, |sum, (_, length)| sum.saturating_add(*length));
+        if self.byte_range.is_empty() || length > most {
+            return Ok(None);
         }
-        context.finish().as_ref().to_vec()
-    }
-
-    /// The signed ranges themselves, for digests ring does not know.
-    pub fn signed_parts<'b>(&self, bytes: &'b [u8]) -> Vec<&'b [u8]> {
-        let part = |&(start, length): &(usize, usize)| bytes.get(start..start.checked_add(length)?);
-        self.byte_range.iter().filter_map(part).collect()
-    }
-}
-
-/// An algorithm, the ranges it was run over, and its value.
-type Hashed = (Digest, Vec<(usize, usize)>, Vec<u8>);
-
-/// Digests of one file's signatures. What two of them share from the first byte on is hashed once, so that seals put on
-/// one after another cost one reading of the file; others are hashed until the purse is empty.
-pub struct Hasher<'b> {
-    bytes: &'b [u8],
-    /// Contexts over the file from its first byte to the named one.
-    fronts: Vec<(Digest, usize, Context)>,
-    done: Vec<Hashed>,
-    purse: u64,
-}
-
-impl<'b> Hasher<'b> {
-    /// Over the file that was read.
-    pub fn new(bytes: &'b [u8]) -> Self {
-        let purse = limits::PDF_HASH_BASE + limits::PDF_HASH_PER_BYTE * bytes.len() as u64;
-        Self { bytes, fronts: Vec::new(), done: Vec::new(), purse }
-    }
-
-    /// As [`Signature::digest`]; None where nothing is signed or the purse is empty.
-    pub fn digest(&mut self, signature: &Signature, algorithm: Digest) -> Option<Vec<u8>> {
-        let [(begin, first), (start, rest)] = signature.byte_range.as_slice() else { return None };
-        let first = begin.checked_add(*first)?;
-        let known = self.done.iter().find(|(a, range, _)| *a == algorithm && *range == signature.byte_range);
-        if let Some((.., digest)) = known {
-            return Some(digest.clone());
+        let mut content = Vec::with_capacity(length);
+        for &(start, length) in &self.byte_range {
+            content.extend_from_slice(&source.window(start..start.saturating_add(length))?);
         }
-        let nearest = self
-            .fronts
-            .iter()
-            .filter(|(a, to, _)| *a == algorithm && *begin == 0 && *to <= first)
-            .max_by_key(|(_, to, _)| *to);
-        let (from, mut context) = match nearest {
-            Some((_, to, context)) => (*to, context.clone()),
-            None => (*begin, Context::new(ring_algorithm(algorithm))),
-        };
-        let front = self.bytes.get(from..first)?;
-        let tail = self.bytes.get(*start..start.checked_add(*rest)?)?;
-        self.purse = self.purse.checked_sub((front.len() + tail.len()) as u64)?;
-        context.update(front);
-        if *begin == 0 {
-            self.fronts.push((algorithm, first, context.clone()));
-        }
-        context.update(tail);
-        let digest = context.finish().as_ref().to_vec();
-        self.done.push((algorithm, signature.byte_range.clone(), digest.clone()));
-        Some(digest)
+        Ok(Some(content))
     }
 }
 
-fn ring_algorithm(digest: Digest) -> &'static Algorithm {
-    match digest {
-        Digest::Sha1 => &ring::digest::SHA1_FOR_LEGACY_USE_ONLY,
-        Digest::Sha256 => &ring::digest::SHA256,
-        Digest::Sha384 => &ring::digest::SHA384,
-        Digest::Sha512 => &ring::digest::SHA512,
-    }
-}
-
-/// Reads pages, revisions and signatures.
+/// Reads pages, revisions and signatures, with each one's SHA-256.
 ///
 /// Errors: the file cannot be read as [`File::open`] reads, has no pages, or holds more signatures than the limits.
-pub fn read(bytes: &[u8]) -> Result<Reading, PdfError> {
-    let file = File::open(bytes)?;
+pub fn read<'a>(source: impl Into<Source<'a>>) -> Result<Reading, PdfError> {
+    read_with(source.into(), &mut |_| vec![Digest::Sha256])
+}
+
+/// As [`read`], with the digests that `wanted` names for each signature; it is asked once for each, in their order.
+pub fn read_with(source: Source<'_>, wanted: &mut dyn FnMut(&Signature) -> Vec<Digest>) -> Result<Reading, PdfError> {
+    let file = File::open(source)?;
     let pages = page::count(&file)?;
     let mut findings = Vec::new();
     let fields: Vec<Field> = form::fields(&file)?.into_iter().filter(Field::is_signature).collect();
@@ -163,10 +114,11 @@ pub fn read(bytes: &[u8]) -> Result<Reading, PdfError> {
     }
     found.sort_by_key(|(s, _)| s.signed_length.unwrap_or(usize::MAX));
     judge_changes(&file, &mut found);
-    let signatures: Vec<Signature> = found.into_iter().map(|(s, _)| s).collect();
+    let mut signatures: Vec<Signature> = found.into_iter().map(|(s, _)| s).collect();
+    let words = digest(source, &mut signatures, wanted)?;
 
     // A signature that no field leads to is invisible to most viewers and accepted by some.
-    let written = occurrences(bytes, b"/ByteRange").count();
+    let written = words.byte_ranges;
     if written > signatures.len() {
         findings.push(Message::new(
             "pdf.signature-outside-form",
@@ -187,56 +139,59 @@ pub fn read(bytes: &[u8]) -> Result<Reading, PdfError> {
             "The certification that the catalog names is not the one in the form.",
         ));
     }
-    let revisions = revisions(&file);
-    if let Some(end) = revisions.last().filter(|&&end| end < bytes.len()) {
-        let rest = bytes.get(*end..).unwrap_or_default();
-        if !rest.iter().all(|&b| is_space(b)) {
-            findings.push(Message::new(
-                "pdf.bytes-after-end",
-                format!("文件结尾之后还有{}字节。", rest.len()),
-                format!("{} bytes stand behind the end of the file.", rest.len()),
-            ));
-        }
+    let revisions = revisions(&file, &words.ends)?;
+    if let Some(end) = revisions.last().filter(|&&end| end < source.length())
+        && !source.is_blank_from(*end)?
+    {
+        let rest = source.length() - end;
+        findings.push(Message::new(
+            "pdf.bytes-after-end",
+            format!("文件结尾之后还有{rest}字节。"),
+            format!("{rest} bytes stand behind the end of the file."),
+        ));
     }
     Ok(Reading { pages, revisions, signatures, findings })
 }
 
-/// Where each `%%EOF` stands that closes a section of the chain.
-fn revisions(file: &File<'_>) -> Vec<usize> {
-    let bytes = file.bytes();
-    let offsets: std::collections::HashSet<usize> = file.sections().map(|s| s.offset).collect();
-    let mut ends = Vec::new();
-    for at in occurrences(bytes, b"startxref") {
-        let mut lexer = Lexer::at(bytes, at + b"startxref".len());
-        while lexer.peek().is_some_and(is_space) {
-            lexer.pos += 1;
-        }
-        let offset = lexer.unsigned().and_then(|n| usize::try_from(n).ok());
-        while lexer.peek().is_some_and(is_space) {
-            lexer.pos += 1;
-        }
-        let rest = bytes.get(lexer.pos..).unwrap_or_default();
-        if offset.is_some_and(|o| offsets.contains(&o)) && rest.starts_with(b"%%EOF") {
-            let eol = match rest.get(5..) {
-                Some([b'\r', b'\n', ..]) => 2,
-                Some([b'\r' | b'\n', ..]) => 1,
-                _ => 0,
-            };
-            ends.push(lexer.pos + 5 + eol);
-        }
+/// Reads the whole file once for all digests.
+fn digest(
+    source: Source<'_>,
+    signatures: &mut [Signature],
+    wanted: &mut dyn FnMut(&Signature) -> Vec<Digest>,
+) -> Result<Words, PdfError> {
+    let mut digests = Digests::new(source.length());
+    let wanted: Vec<Vec<Digest>> = signatures.iter().map(wanted).collect();
+    for (signature, wanted) in signatures.iter().zip(&wanted) {
+        wanted.iter().for_each(|&algorithm| digests.want(algorithm, &signature.byte_range));
     }
-    ends
+    let words = sweep(source, &mut digests)?;
+    for (signature, wanted) in signatures.iter_mut().zip(wanted) {
+        let made = |algorithm| Some((algorithm, digests.made(algorithm, &signature.byte_range)?));
+        signature.digests = wanted.into_iter().filter_map(made).collect();
+    }
+    Ok(words)
 }
 
-fn occurrences<'b>(bytes: &'b [u8], word: &'b [u8]) -> impl Iterator<Item = usize> + 'b {
-    let first = word.first().copied();
-    let starts = bytes.iter().enumerate().filter(move |(_, b)| Some(**b) == first).map(|(i, _)| i);
-    starts.filter(move |&i| bytes.get(i..).is_some_and(|rest| rest.starts_with(word)))
+/// Where each `%%EOF` stands that closes a section of the chain.
+fn revisions(file: &File<'_>, words: &[usize]) -> Result<Vec<usize>, PdfError> {
+    let offsets: std::collections::HashSet<usize> = file.sections().map(|s| s.offset).collect();
+    let mut ends = Vec::new();
+    for at in words {
+        let end = file.source().parse(at + STARTXREF.len(), |lexer| {
+            lexer.skip_blanks();
+            let offset = lexer.unsigned().and_then(|n| usize::try_from(n).ok());
+            lexer.skip_blanks();
+            (offset.is_some_and(|o| offsets.contains(&o))).then(|| lexer.end_of_file()).flatten()
+        })?;
+        ends.extend(end);
+    }
+    Ok(ends)
 }
 
 /// Reads one signature dictionary, and what it leaves to others.
 fn one(file: &File<'_>, field: &Field, dict: &Dict) -> Result<(Signature, Leave), PdfError> {
-    let bytes = file.bytes();
+    let source = file.source();
+    let length = source.length();
     let mut findings = Vec::new();
     let mut finding = |id, zh: &str, en: &str| findings.push(Message::new(id, zh, en));
     let string =
@@ -252,8 +207,7 @@ fn one(file: &File<'_>, field: &Field, dict: &Dict) -> Result<(Signature, Leave)
     // Ranges over each other, or many of them, would make a small file cost any amount of hashing.
     let byte_range = match numbers.as_slice() {
         [a, m, b, n]
-            if a.checked_add(*m).is_some_and(|end| end <= *b)
-                && b.checked_add(*n).is_some_and(|end| end <= bytes.len()) =>
+            if a.checked_add(*m).is_some_and(|end| end <= *b) && b.checked_add(*n).is_some_and(|end| end <= length) =>
         {
             vec![(*a, *m), (*b, *n)]
         }
@@ -267,8 +221,8 @@ fn one(file: &File<'_>, field: &Field, dict: &Dict) -> Result<(Signature, Leave)
         _ => field.reference.map(|r| file.load(r)).transpose()?.flatten().is_some_and(|l| !l.is_packed()),
     };
     let hole = dict.entry(b"Contents").filter(|_| in_file).map(|e| e.span.clone());
-    let inside =
-        hole.as_ref().and_then(|h| bytes.get(h.clone())).and_then(|h| h.strip_prefix(b"<")?.strip_suffix(b">"));
+    let inside = source.window(hole.clone().unwrap_or_default())?;
+    let inside = inside.strip_prefix(b"<").and_then(|h| h.strip_suffix(b">"));
     let only_hex = inside.is_some_and(|h| h.iter().all(u8::is_ascii_hexdigit));
     if dict.doubled().is_some() {
         finding("pdf.key-twice", "签名字典中有重复的键", "A key is written twice in the signature dictionary");
@@ -277,8 +231,8 @@ fn one(file: &File<'_>, field: &Field, dict: &Dict) -> Result<(Signature, Leave)
     let coverage = match (numbers.as_slice(), &hole) {
         _ if !(once(b"ByteRange") && once(b"Contents")) => Coverage::None,
         ([0, a, b, c], Some(hole)) if *a == hole.start && *b == hole.end && only_hex => match b.checked_add(*c) {
-            Some(end) if end == bytes.len() => Coverage::Whole,
-            Some(end) if end < bytes.len() => Coverage::Partial,
+            Some(end) if end == length => Coverage::Whole,
+            Some(end) if end < length => Coverage::Partial,
             _ => Coverage::None,
         },
         _ => Coverage::None,
@@ -334,6 +288,7 @@ fn one(file: &File<'_>, field: &Field, dict: &Dict) -> Result<(Signature, Leave)
         field: field.name.clone(),
         byte_range,
         cms: value.to_vec(),
+        digests: Vec::new(),
         coverage,
         signed_length,
         later_changes: LaterChanges::None,
@@ -377,7 +332,7 @@ fn judge_changes(file: &File<'_>, found: &mut [(Signature, Leave)]) {
             signature.later_changes = worst;
             signature.changes.push(Message::new(id, zh, en));
         };
-        let bytes = file.bytes();
+        let source = file.source();
         match signature.signed_length {
             None => {
                 let (zh, en) = (
@@ -386,8 +341,8 @@ fn judge_changes(file: &File<'_>, found: &mut [(Signature, Leave)]) {
                 );
                 say(LaterChanges::Suspicious, "pdf.byte-range", zh, en);
             }
-            Some(end) if bytes.get(end..).is_some_and(|rest| rest.iter().all(|&b| is_space(b))) => {}
-            Some(end) => match File::open(bytes.get(..end).unwrap_or_default()) {
+            Some(end) if source.is_blank_from(end).unwrap_or(false) => {}
+            Some(end) => match File::open(source.until(end)) {
                 Ok(signed) => {
                     let (worst, why) = changes::compare(&signed, file, &so_far);
                     signature.later_changes = worst;

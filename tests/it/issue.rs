@@ -2,6 +2,7 @@
 
 use time::Duration;
 use yinxin::abolish::abolish;
+use yinxin::crypto::Digest;
 use yinxin::desk::FlowError;
 use yinxin::issue::{
     EndRequest, IssueRequest, LicenceRequest, UploadPlace, UploadRequest, end_licence, issue, resume, seal_upload,
@@ -31,7 +32,7 @@ async fn a_decision_becomes_one_licence() {
         assert_eq!((reading.signatures.len(), reading.signatures[0].coverage), (1, signatures::Coverage::Whole));
         let order = store.order(&issued.order).await.unwrap().unwrap();
         assert_eq!((order.state, order.document), (OrderState::Sealed, Some(issued.document.clone())));
-        assert_eq!(order.digest, hex::encode(reading.signatures[0].digest(&document.bytes, &ring::digest::SHA256)));
+        assert_eq!(order.digest, hex::encode(reading.signatures[0].digest(Digest::Sha256).unwrap()));
         let identifier = issued.identifier.clone().unwrap();
         let life = store.licence(&identifier.licence()).await.unwrap();
         assert_eq!(life.status_at(NOW), LicenceStatus::InForce);

@@ -11,5 +11,6 @@ mod http;
 mod issue;
 mod pdf_corpus;
 mod pdf_seal;
+mod pdf_source;
 mod store;
 mod verify;

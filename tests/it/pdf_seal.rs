@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 use std::process::Command;
 use time::macros::datetime;
+use yinxin::crypto::Digest;
 use yinxin::impression::{Impression, Picture, Raster, Segment, Shape};
 use yinxin::pdf::PdfError;
 use yinxin::pdf::appearance::Appearance;
@@ -350,11 +351,11 @@ fn the_digest_is_of_everything_but_the_hole_and_changes_are_seen() {
     let prepared = prepare(&plain(), &plan(&appearance)).unwrap();
     let bytes = prepared.close(&[0x30, 0]).unwrap();
     let signature = &read(&bytes).unwrap().signatures[0];
-    assert_eq!(signature.digest(&bytes, &ring::digest::SHA256), prepared.digest());
+    assert_eq!(signature.digest(Digest::Sha256).unwrap(), prepared.digest());
     let mut changed = bytes.clone();
     let at = changed.windows(8).position(|w| w == b"Decision").unwrap();
     changed[at] = b'd';
-    assert_ne!(signature.digest(&changed, &ring::digest::SHA256), prepared.digest());
+    assert_ne!(read(&changed).unwrap().signatures[0].digest(Digest::Sha256).unwrap(), prepared.digest());
 
     // A second seal by our own hand is an allowed change of the first.
     let twice = sealed(&bytes, &SealPlan { place: Place { page: 0, centre_mm: (150.0, 50.0) }, ..plan(&appearance) });

@@ -13,12 +13,13 @@ use super::report::{
     Check, Document, Format, Outcome, Report, SealFacts, SignatureKind, SignatureReport, SubIndication, Verdict,
     answers, summary,
 };
-use crate::cms::{CmsError, SignedData};
+use crate::cms::{Checks, CmsError, Fault, SignedData, Signer};
 use crate::crypto::Digest;
+use crate::limits;
 use crate::message::Message;
 use crate::pdf::PdfError;
 use crate::pdf::changes::LaterChanges;
-use crate::pdf::signatures::{Coverage, Hasher, Signature};
+use crate::pdf::signatures::{Coverage, Signature};
 use crate::pki::certificate::Certificate;
 use crate::pki::path::{PathVerdict, judge_path};
 use crate::pki::revocation::RevocationList;
@@ -30,15 +31,14 @@ use crate::pki::tlv::{self, Element};
 pub fn judge(evidence: &Evidence) -> Report {
     let mut findings = Vec::new();
     let mut signatures = Vec::new();
-    let mut hasher = Hasher::new(&evidence.bytes);
     let (format, unsigned) = match &evidence.opened {
         Opened::Pdf { reading, envelopes } => {
             findings.extend(reading.findings.iter().cloned());
             let known = evidence.facts.iter().chain(std::iter::repeat(&Facts::NotAsked));
             for ((signature, envelope), facts) in reading.signatures.iter().zip(envelopes).zip(known) {
                 signatures.push(match signature.is_time_stamp {
-                    true => time_stamp(signature, envelope, &mut hasher),
-                    false => seal(evidence, signature, envelope, facts, &mut hasher),
+                    true => time_stamp(signature, envelope),
+                    false => seal(evidence, signature, envelope, facts),
                 });
             }
             (Format::Pdf, SubIndication::SignedDataNotFound)
@@ -98,13 +98,7 @@ fn cannot_be_opened(error: &PdfError) -> Message {
 }
 
 /// One seal, check by check.
-fn seal(
-    evidence: &Evidence,
-    signature: &Signature,
-    envelope: &Envelope,
-    facts: &Facts,
-    hasher: &mut Hasher<'_>,
-) -> SignatureReport {
+fn seal(evidence: &Evidence, signature: &Signature, envelope: &Envelope, facts: &Facts) -> SignatureReport {
     let signed = match &envelope.cms {
         Ok(signed) => signed,
         Err(error) => return unreadable(signature, error),
@@ -112,8 +106,7 @@ fn seal(
     let Some(signer) = signed.signers.first() else {
         return unreadable(signature, &CmsError::Malformed("signerInfos"));
     };
-    let content = signature.signed_parts(&evidence.bytes);
-    let crypto = signed.check_digested(signer, &content, &mut |digest| hasher.digest(signature, digest));
+    let crypto = check(signature, envelope, signed, signer);
     let claimed = signature.claimed_time.or_else(|| signer.claimed_time());
     let record = facts.record();
     let proven = record.and_then(|record| record.proven_time());
@@ -159,6 +152,23 @@ fn seal(
         seal: facts.seal().map(|seal| SealFacts::of(seal, evidence.at, proven)),
         checks,
     }
+}
+
+/// The value and the digests, over the bytes as they were read.
+fn check(signature: &Signature, envelope: &Envelope, signed: &SignedData, signer: &Signer) -> Checks {
+    // With signed attributes the value is over them, and of the content only the digest is asked for.
+    let attributes = signer.signed_attributes_raw.is_some();
+    let pieces: &[&[u8]] = match (&envelope.content, signature.byte_range.is_empty()) {
+        (_, true) => &[],
+        (Some(content), _) => &[content],
+        (None, _) => &[&[]],
+    };
+    let mut crypto =
+        signed.check_digested(signer, pieces, &mut |digest| signature.digest(digest).map(<[u8]>::to_vec));
+    if !attributes && envelope.content.is_none() && !pieces.is_empty() {
+        crypto.signature = Err(Fault::TooLong(limits::CMS_DIRECT_BYTES));
+    }
+    crypto
 }
 
 /// The gravest outcome with its first reason. No check against it is not enough: every proof must be there.
@@ -221,9 +231,9 @@ fn unreadable(signature: &Signature, error: &CmsError) -> SignatureReport {
 }
 
 /// A document time stamp: its digest and value are compared, its authority is not judged.
-fn time_stamp(signature: &Signature, envelope: &Envelope, hasher: &mut Hasher<'_>) -> SignatureReport {
+fn time_stamp(signature: &Signature, envelope: &Envelope) -> SignatureReport {
     let signed = envelope.cms.as_ref().ok();
-    let intact = signed.is_some_and(|signed| stamps(signed, &mut |digest| hasher.digest(signature, digest)));
+    let intact = signed.is_some_and(|signed| stamps(signed, &mut |digest| signature.digest(digest).map(<[u8]>::to_vec)));
     let message = Message::new(
         "verify.time-stamp-not-judged",
         "这是时间戳，本版本尚不判断其效力，也不据以证明时间",
@@ -248,19 +258,23 @@ fn time_stamp(signature: &Signature, envelope: &Envelope, hasher: &mut Hasher<'_
 
 /// The token's messageImprint (RFC 3161 §2.4.2) is the digest of the content, and its CMS is right.
 fn stamps(signed: &SignedData, over: &mut dyn FnMut(Digest) -> Option<Vec<u8>>) -> bool {
-    let mut imprint = || -> Option<bool> {
-        let information = Element::read_all(signed.content.as_deref()?).ok()?.children().ok()?;
-        let parts = information.get(2)?.children().ok()?;
-        let [algorithm, digest] = parts.as_slice() else { return None };
-        let algorithm = algorithm.children().ok()?;
-        let oid = <ObjectIdentifier as der::Decode>::from_der(algorithm.first()?.whole).ok()?;
-        Some(over(Digest::of_oid(oid)?)? == digest.expect(tlv::OCTET_STRING).ok()?.content)
-    };
+    let imprint = signed.content.as_deref().and_then(imprint);
+    let imprint = imprint.and_then(|(algorithm, digest)| Some(over(algorithm?)? == digest));
     let right = |token: &[u8]| match signed.signers.as_slice() {
         [signer] => signed.check(signer, &[token]).is_intact(),
         _ => false,
     };
-    imprint() == Some(true) && signed.content.as_deref().is_some_and(right)
+    imprint == Some(true) && signed.content.as_deref().is_some_and(right)
+}
+
+/// A token's messageImprint: its algorithm, where it is one that we know, and the digest.
+fn imprint(token: &[u8]) -> Option<(Option<Digest>, Vec<u8>)> {
+    let information = Element::read_all(token).ok()?.children().ok()?;
+    let parts = information.get(2)?.children().ok()?;
+    let [algorithm, digest] = parts.as_slice() else { return None };
+    let algorithm = algorithm.children().ok()?;
+    let oid = <ObjectIdentifier as der::Decode>::from_der(algorithm.first()?.whole).ok()?;
+    Some((Digest::of_oid(oid), digest.expect(tlv::OCTET_STRING).ok()?.content.to_vec()))
 }
 
 /// A CMS by itself: intact or not, and no more is said.
