@@ -108,6 +108,10 @@ pub const PDF_WORK_PER_BYTE: u64 = 4;
 pub const PDF_TAIL: usize = 2048;
 /// Ends of revisions (`startxref`) written in one file, with those of PDFs attached to it as they are.
 pub const PDF_ENDS: usize = 16 * PDF_SECTIONS;
+/// Heads of objects that no index leads to, looked at in one file; the worst honest ones have some tens.
+pub const PDF_STRAYS: usize = 1000;
+/// Earlier states tried, newest first, where a file does not open: a forged update seldom brings more than one end.
+pub const PDF_SALVAGED: usize = 16;
 /// Pages of one PDF.
 pub const PDF_PAGES: usize = 50_000;
 /// Form fields of one PDF.

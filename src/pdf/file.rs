@@ -22,6 +22,9 @@ pub struct File<'a> {
     loaded: RefCell<HashMap<u32, Option<Rc<Loaded>>>>,
     packs: RefCell<HashMap<u32, Rc<Pack>>>,
     purse: Cell<u64>,
+    encrypted: bool,
+    /// Objects with a dictionary that says two things, and where it begins.
+    doubled: RefCell<Vec<(Ref, usize)>>,
 }
 
 /// An indirect object as it was found.
@@ -55,7 +58,13 @@ impl<'a> File<'a> {
     /// Errors: not a PDF, encrypted, larger than the limits, or a cross-reference that readers could take in
     /// more than one way. Nothing is repaired: a repaired file is not the file that was signed.
     pub fn open(source: impl Into<Source<'a>>) -> Result<Self, PdfError> {
-        let source = source.into();
+        let file = Self::open_even_encrypted(source.into())?;
+        if file.encrypted { Err(PdfError::Encrypted) } else { Ok(file) }
+    }
+
+    /// As [`Self::open`], for what can be said of an encrypted file all the same: its strings and streams stay as they
+    /// are, and what is packed into an encrypted stream cannot be had.
+    pub(super) fn open_even_encrypted(source: Source<'a>) -> Result<Self, PdfError> {
         if source.length() > limits::PDF_BYTES {
             return Err(PdfError::OverLimit { what: "file bytes", limit: limits::PDF_BYTES as u64 });
         }
@@ -70,12 +79,27 @@ impl<'a> File<'a> {
         let (_, start) =
             startxref(source)?.ok_or(PdfError::Broken { at: source.length(), what: "the end has no startxref" })?;
         let (newest, older) = xref::chain(source, start)?;
+        let encrypted = newest.trailer.get(b"Encrypt").is_some_and(|e| !e.is_null());
+        Ok(Self { newest, older, encrypted, ..Self::bare(source) })
+    }
+
+    /// A file without an index: it has bytes and no objects.
+    pub(super) fn bare(source: Source<'a>) -> Self {
         let purse = Cell::new(limits::PDF_WORK_BASE + limits::PDF_WORK_PER_BYTE * source.length() as u64);
-        let file = Self { source, newest, older, loaded: RefCell::default(), packs: RefCell::default(), purse };
-        if file.trailer().get(b"Encrypt").is_some_and(|e| !e.is_null()) {
-            return Err(PdfError::Encrypted);
+        Self {
+            source,
+            newest: Section::empty(),
+            older: Vec::new(),
+            loaded: RefCell::default(),
+            packs: RefCell::default(),
+            purse,
+            encrypted: false,
+            doubled: RefCell::default(),
         }
-        Ok(file)
+    }
+
+    pub(super) fn is_encrypted(&self) -> bool {
+        self.encrypted
     }
 
     /// The bytes that it is read from.
@@ -205,7 +229,7 @@ impl<'a> File<'a> {
     }
 
     fn load_at(&self, offset: usize, reference: Ref) -> Result<Loaded, PdfError> {
-        let (object, span, data) = self.source.parse(offset, |lexer| {
+        let (object, span, data, doubled) = self.source.parse(offset, |lexer| {
             lexer.skip_space();
             if lexer.object_head() != Some(reference) {
                 return Err(PdfError::Broken { at: offset, what: "the cross-reference leads to another object" });
@@ -214,8 +238,10 @@ impl<'a> File<'a> {
             let start = lexer.pos;
             let object = lexer.object();
             self.pay(lexer.pos - offset.min(lexer.pos))?;
-            Ok((object?, start..lexer.pos, lexer.stream_start()))
+            let doubled = lexer.doubled;
+            Ok((object?, start..lexer.pos, lexer.stream_start(), doubled))
         })??;
+        self.note_doubled(reference, doubled);
         let object = match (object, data) {
             (Object::Dict(dict), Some(start)) => Object::Stream(Stream { dict, start }),
             (object, _) => object,
@@ -225,6 +251,9 @@ impl<'a> File<'a> {
 
     fn load_packed(&self, number: u32, stream: u32, index: u32) -> Result<Loaded, PdfError> {
         let bad = |what| PdfError::Broken { at: 0, what };
+        if self.encrypted {
+            return Err(PdfError::Encrypted);
+        }
         let pack = self.pack(stream)?;
         let listed = pack.index.get(index as usize).filter(|(n, _)| *n == number);
         let &(_, offset) = listed.ok_or_else(|| bad("an object stream does not hold the object it should"))?;
@@ -234,6 +263,7 @@ impl<'a> File<'a> {
         let object = lexer.object();
         let span = start..lexer.pos;
         self.pay(lexer.pos - offset.min(lexer.pos))?;
+        self.note_doubled(Ref { number, generation: 0 }, lexer.doubled.map(|_| 0));
         Ok(Loaded { reference: Ref { number, generation: 0 }, object: object?, span, pack: Some(pack) })
     }
 
@@ -281,7 +311,40 @@ impl<'a> File<'a> {
         matches!(entry, Some(Ok(Some((_, Entry::Packed { .. })))))
     }
 
-    fn pay(&self, bytes: usize) -> Result<(), PdfError> {
+    /// The reference at the head of an object that stands at an offset.
+    pub(super) fn head_at(&self, offset: usize) -> Result<Option<Ref>, PdfError> {
+        self.source.parse(offset, |lexer| {
+            lexer.skip_space();
+            lexer.object_head()
+        })
+    }
+
+    /// Where the object ends that stands at an offset, with its stream; the offset itself where none can be read.
+    pub(super) fn end_of_object(&self, offset: usize) -> Result<usize, PdfError> {
+        let Some(reference) = self.head_at(offset)? else { return Ok(offset) };
+        let end = self.load_at(offset, reference).and_then(|loaded| match &loaded.object {
+            Object::Stream(stream) => Ok(self.stored_at(stream)?.end),
+            _ => Ok(loaded.span.end),
+        });
+        match end {
+            Ok(end) => Ok(end),
+            Err(error @ (PdfError::OverLimit { .. } | PdfError::Unread(_))) => Err(error),
+            Err(_) => Ok(offset),
+        }
+    }
+
+    pub(super) fn first_doubled(&self) -> Option<(Ref, usize)> {
+        self.doubled.borrow().first().copied()
+    }
+
+    fn note_doubled(&self, reference: Ref, at: Option<usize>) {
+        let mut list = self.doubled.borrow_mut();
+        if let Some(at) = at.filter(|_| list.len() < limits::PDF_FINDINGS) {
+            list.push((reference, at));
+        }
+    }
+
+    pub(super) fn pay(&self, bytes: usize) -> Result<(), PdfError> {
         let left = self.purse.get().checked_sub(bytes as u64 + 1);
         let total = limits::PDF_WORK_BASE + limits::PDF_WORK_PER_BYTE * self.source.length() as u64;
         self.purse.set(left.ok_or(PdfError::OverLimit { what: "bytes read", limit: total })?);

@@ -14,6 +14,8 @@ pub(super) struct Lexer<'a> {
     pub pos: usize,
     /// Whether something was decided by the buffer's end.
     met_end: Cell<bool>,
+    /// Where a dictionary begins that has a key twice, with two values; the first one met.
+    pub doubled: Option<usize>,
     /// Objects this lexer may still make.
     left: usize,
 }
@@ -37,7 +39,7 @@ pub(super) fn hex_value(b: u8) -> Option<u8> {
 impl<'a> Lexer<'a> {
     /// Over a whole buffer.
     pub fn at(bytes: &'a [u8], pos: usize) -> Self {
-        Self { bytes, base: 0, pos, met_end: Cell::new(false), left: limits::PDF_OBJECT_PARTS }
+        Self { bytes, base: 0, pos, met_end: Cell::new(false), doubled: None, left: limits::PDF_OBJECT_PARTS }
     }
 
     /// Over a piece of something larger, of which the first byte has the position `base`.
@@ -325,6 +327,7 @@ impl<'a> Lexer<'a> {
     }
 
     fn dict(&mut self, depth: usize) -> Result<Dict, PdfError> {
+        let start = self.pos;
         self.pos += 2;
         let mut entries = Vec::new();
         loop {
@@ -332,14 +335,18 @@ impl<'a> Lexer<'a> {
             match self.peek() {
                 Some(b'>') if self.starts_with(b">>") => {
                     self.pos += 2;
-                    return Ok(Dict::new(entries));
+                    let dict = Dict::new(entries);
+                    if dict.is_ambiguous() {
+                        self.doubled.get_or_insert(start);
+                    }
+                    return Ok(dict);
                 }
                 Some(b'/') => {
                     let key = self.name()?;
                     self.skip_space();
-                    let start = self.pos;
+                    let from = self.pos;
                     let value = self.nested(depth + 1)?;
-                    entries.push(DictEntry { key, value, span: start..self.pos });
+                    entries.push(DictEntry { key, value, span: from..self.pos });
                 }
                 _ => return Err(self.broken("a dictionary key is not a name")),
             }

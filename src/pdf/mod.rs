@@ -23,6 +23,7 @@ mod filter;
 mod font;
 mod lex;
 mod reach;
+mod second;
 mod sweep;
 mod update;
 pub mod xref;

@@ -2,17 +2,25 @@
 //! happened afterwards. Nothing is verified here: digests and certificates are the judge's.
 
 use super::PdfError;
-use super::changes::{self, LaterChanges, Leave, Lock};
+use super::changes::{self, LaterChanges, Leave};
 use super::file::{File, STARTXREF};
 use super::form::{self, Field};
-use super::object::{Dict, Object, text};
+use super::object::{Dict, Object, Ref};
 use super::page;
 use super::source::Source;
 use super::sweep::{Digests, Words, sweep};
 use crate::crypto::Digest;
 use crate::limits;
 use crate::message::Message;
-use time::{Date, Month, OffsetDateTime, Time, UtcOffset};
+use std::collections::HashSet;
+use std::ops::ControlFlow;
+use time::OffsetDateTime;
+
+mod attack;
+mod dictionary;
+mod salvage;
+
+pub(super) use dictionary::der_length;
 
 /// A file read for verification.
 #[derive(Debug, Clone, PartialEq)]
@@ -92,30 +100,25 @@ impl Signature {
 
 /// Reads pages, revisions and signatures, with each one's SHA-256.
 ///
-/// Errors: the file cannot be read as [`File::open`] reads, has no pages, or holds more signatures than the limits.
+/// A file that does not open as it should is read a second time for what was signed in it; what is found then carries
+/// findings and is worth no more than a warning.
+///
+/// Errors: the file is no PDF, cannot be read and holds no signature that could, or is beyond the limits.
 pub fn read<'a>(source: impl Into<Source<'a>>) -> Result<Reading, PdfError> {
     read_with(source.into(), &mut |_| vec![Digest::Sha256])
 }
 
 /// As [`read`], with the digests that `wanted` names for each signature; it is asked once for each, in their order.
-pub fn read_with(source: Source<'_>, wanted: &mut dyn FnMut(&Signature) -> Vec<Digest>) -> Result<Reading, PdfError> {
-    let file = File::open(source)?;
-    let pages = page::count(&file)?;
-    let mut findings = Vec::new();
-    let fields: Vec<Field> = form::fields(&file)?.into_iter().filter(Field::is_signature).collect();
-    let mut found = Vec::new();
-    for field in &fields {
-        if let Object::Dict(dict) = file.resolve(&field.value)? {
-            if found.len() == limits::PDF_SIGNATURES {
-                return Err(PdfError::OverLimit { what: "signatures", limit: limits::PDF_SIGNATURES as u64 });
-            }
-            found.push(one(&file, field, &dict)?);
-        }
-    }
-    found.sort_by_key(|(s, _)| s.signed_length.unwrap_or(usize::MAX));
-    judge_changes(&file, &mut found);
-    let mut signatures: Vec<Signature> = found.into_iter().map(|(s, _)| s).collect();
-    let words = digest(source, &mut signatures, wanted)?;
+pub fn read_with(
+    source: Source<'_>,
+    wanted: &mut dyn FnMut(&Signature) -> Vec<Digest>,
+) -> Result<Reading, PdfError> {
+    let outline = match outline(source) {
+        Err(why @ (PdfError::Broken { .. } | PdfError::NoPages | PdfError::NotPdf)) => salvage::salvage(source, why)?,
+        outline => outline?,
+    };
+    let Outline { file, pages, mut signatures, mut findings } = outline;
+    let (words, strays) = digest(&file, source, &mut signatures, wanted)?;
 
     // A signature that no field leads to is invisible to most viewers and accepted by some.
     let written = words.byte_ranges;
@@ -126,18 +129,10 @@ pub fn read_with(source: Source<'_>, wanted: &mut dyn FnMut(&Signature) -> Vec<D
             format!("The file holds {written} signature values but {} signed fields; others may have been removed or hidden.", signatures.len()),
         ));
     }
-    // ISO 32000-1 §12.8.4: the catalog must name the certification, or a reader does not hold anyone to it.
-    let catalog = file.catalog()?;
-    let permissions = catalog.object.dict().map(|c| file.get_dict(c, b"Perms")).transpose()?.flatten();
-    let named = permissions.as_ref().and_then(|p| p.get(b"DocMDP"));
-    let certified = signatures.iter().find(|s| s.certification.is_some());
-    let of_field = certified.and_then(|s| fields.iter().find(|f| f.name == s.field)).map(|f| &f.value);
-    if named != of_field {
-        findings.push(Message::new(
-            "pdf.certification-not-in-catalog",
-            "文件目录登记的认证签名与签名域中的不一致。",
-            "The certification that the catalog names is not the one in the form.",
-        ));
+    // Where two readings of the file differ, the signer may have seen one and the reader the other.
+    for said in file.doubled_keys().into_iter().chain(strays) {
+        signatures.iter_mut().for_each(|s| s.findings.push(said.clone()));
+        findings.push(said);
     }
     let revisions = revisions(&file, &words.ends)?;
     if let Some(end) = revisions.last().filter(|&&end| end < source.length())
@@ -153,267 +148,222 @@ pub fn read_with(source: Source<'_>, wanted: &mut dyn FnMut(&Signature) -> Vec<D
     Ok(Reading { pages, revisions, signatures, findings })
 }
 
-/// Reads the whole file once for all digests.
+/// What the index leads to, before all of the file is read.
+struct Outline<'a> {
+    file: File<'a>,
+    pages: u32,
+    signatures: Vec<Signature>,
+    findings: Vec<Message>,
+}
+
+impl<'a> Outline<'a> {
+    /// Of a file without an index.
+    fn nothing(source: Source<'a>) -> Self {
+        Self { file: File::bare(source), pages: 0, signatures: Vec::new(), findings: Vec::new() }
+    }
+}
+
+fn outline(source: Source<'_>) -> Result<Outline<'_>, PdfError> {
+    let file = File::open_even_encrypted(source)?;
+    let mut pages = HashSet::new();
+    page::walk(&file, |_, page| {
+        pages.insert(page.reference);
+        ControlFlow::Continue(())
+    })?;
+    let mut findings = Vec::new();
+    let fields: Vec<Field> = form::fields(&file)?.into_iter().filter(Field::is_signature).collect();
+    let mut found = Vec::new();
+    for field in &fields {
+        if let Object::Dict(dict) = file.resolve(&field.value)? {
+            if found.len() == limits::PDF_SIGNATURES {
+                return Err(PdfError::OverLimit { what: "signatures", limit: limits::PDF_SIGNATURES as u64 });
+            }
+            let (mut signature, leave) = dictionary::read(&file, field, &dict, stands_in_file(&file, field)?)?;
+            signature.findings.extend(belongs(&file, field, &fields, &pages)?);
+            found.push((signature, leave, dict));
+        }
+    }
+    if file.is_encrypted() {
+        found.iter_mut().zip(&fields).for_each(|((signature, ..), field)| veil(signature, field));
+    }
+    found.sort_by_key(|(s, ..)| s.signed_length.unwrap_or(usize::MAX));
+    judge_changes(&file, &mut found);
+    let signatures: Vec<Signature> = found.into_iter().map(|(s, ..)| s).collect();
+
+    // ISO 32000-1 §12.8.4: the catalog must name the certification, or a reader does not hold anyone to it.
+    let catalog = file.catalog()?;
+    let permissions = catalog.object.dict().map(|c| file.get_dict(c, b"Perms")).transpose()?.flatten();
+    let named = permissions.as_ref().and_then(|p| p.get(b"DocMDP"));
+    let certified = signatures.iter().find(|s| s.certification.is_some());
+    let of_field = certified.and_then(|s| fields.iter().find(|f| f.name == s.field)).map(|f| &f.value);
+    if named != of_field && !file.is_encrypted() {
+        findings.push(Message::new(
+            "pdf.certification-not-in-catalog",
+            "文件目录登记的认证签名与签名域中的不一致。",
+            "The certification that the catalog names is not the one in the form.",
+        ));
+    }
+    let pages = u32::try_from(pages.len()).unwrap_or(u32::MAX);
+    Ok(Outline { file, pages, signatures, findings })
+}
+
+/// Whether the dictionary's own bytes stand in the file, where its spans say.
+fn stands_in_file(file: &File<'_>, field: &Field) -> Result<bool, PdfError> {
+    let holder = field.value.reference().or(field.reference);
+    Ok(holder.map(|r| file.load(r)).transpose()?.flatten().is_some_and(|l| !l.is_packed()))
+}
+
+/// What speaks against the field that leads to a signature (ISO 32000-1 §12.7.4.5).
+fn belongs(
+    file: &File<'_>,
+    field: &Field,
+    fields: &[Field],
+    pages: &HashSet<Ref>,
+) -> Result<Option<Message>, PdfError> {
+    let shared = field.value.reference().is_some() && fields.iter().filter(|f| f.value == field.value).count() > 1;
+    if shared {
+        return Ok(Some(Message::new(
+            "pdf.value-shared",
+            "两个签名域指向同一个签名，无法确定签的是哪一处",
+            "Two fields lead to the same signature, so it is not clear which was signed",
+        )));
+    }
+    let home = file.get(&field.dict, b"P").map(|_| field.dict.get(b"P").and_then(Object::reference))?;
+    Ok(home.filter(|page| !pages.contains(page)).map(|page| {
+        Message::new(
+            "pdf.widget-astray",
+            format!("签名域所在的页面（对象{}）不在文件中", page.number),
+            format!("The field stands on a page (object {}) that the file does not have", page.number),
+        )
+    }))
+}
+
+/// In an encrypted file strings cannot be read without the key; ranges and values are never encrypted (§7.6.1).
+fn veil(signature: &mut Signature, field: &Field) {
+    signature.field = match field.reference {
+        Some(r) => format!("{} {} obj", r.number, r.generation),
+        None => String::new(),
+    };
+    (signature.name, signature.reason, signature.location, signature.claimed_time) = (None, None, None, None);
+    signature.findings.push(Message::new(
+        "pdf.encrypted-not-judged",
+        "文件已加密：只核对了签名本身，文件内容未能判断",
+        "The file is encrypted: the signature itself was checked, what the file shows was not",
+    ));
+}
+
+/// Reads the whole file once: for all digests, for its words, and for objects that the index does not lead to.
 fn digest(
+    file: &File<'_>,
     source: Source<'_>,
     signatures: &mut [Signature],
     wanted: &mut dyn FnMut(&Signature) -> Vec<Digest>,
-) -> Result<Words, PdfError> {
+) -> Result<(Words, Option<Message>), PdfError> {
     let mut digests = Digests::new(source.length());
     let wanted: Vec<Vec<Digest>> = signatures.iter().map(wanted).collect();
     for (signature, wanted) in signatures.iter().zip(&wanted) {
         wanted.iter().for_each(|&algorithm| digests.want(algorithm, &signature.byte_range));
     }
-    let words = sweep(source, &mut digests)?;
+    let (words, strays) = sweep(source, &file.offsets()?, &mut digests)?;
     for (signature, wanted) in signatures.iter_mut().zip(wanted) {
         let made = |algorithm| Some((algorithm, digests.made(algorithm, &signature.byte_range)?));
         signature.digests = wanted.into_iter().filter_map(made).collect();
     }
-    Ok(words)
+    let twice = file.defined_again(&strays)?;
+    Ok((words, twice))
 }
 
 /// Where each `%%EOF` stands that closes a section of the chain.
 fn revisions(file: &File<'_>, words: &[usize]) -> Result<Vec<usize>, PdfError> {
-    let offsets: std::collections::HashSet<usize> = file.sections().map(|s| s.offset).collect();
+    let offsets: HashSet<usize> = file.sections().map(|s| s.offset).collect();
     let mut ends = Vec::new();
-    for at in words {
+    for at in words.iter().filter(|_| !offsets.is_empty()) {
         let end = file.source().parse(at + STARTXREF.len(), |lexer| {
             lexer.skip_blanks();
             let offset = lexer.unsigned().and_then(|n| usize::try_from(n).ok());
             lexer.skip_blanks();
-            (offset.is_some_and(|o| offsets.contains(&o))).then(|| lexer.end_of_file()).flatten()
+            offset.filter(|o| offsets.contains(o)).and_then(|_| lexer.end_of_file())
         })?;
         ends.extend(end);
     }
     Ok(ends)
 }
 
-/// Reads one signature dictionary, and what it leaves to others.
-fn one(file: &File<'_>, field: &Field, dict: &Dict) -> Result<(Signature, Leave), PdfError> {
-    let source = file.source();
-    let length = source.length();
-    let mut findings = Vec::new();
-    let mut finding = |id, zh: &str, en: &str| findings.push(Message::new(id, zh, en));
-    let string =
-        |key: &[u8]| -> Result<Option<Vec<u8>>, PdfError> { Ok(file.get(dict, key)?.string().map(<[u8]>::to_vec)) };
-    let sub_filter =
-        file.get(dict, b"SubFilter")?.name().map(|n| String::from_utf8_lossy(n).into_owned()).unwrap_or_default();
-
-    let numbers: Option<Vec<usize>> = match file.get(dict, b"ByteRange")? {
-        Object::Array(items) if items.len() == 4 => items.iter().map(|o| file.resolve(o).ok()?.count()).collect(),
-        _ => None,
-    };
-    let numbers = numbers.unwrap_or_default();
-    // Ranges over each other, or many of them, would make a small file cost any amount of hashing.
-    let byte_range = match numbers.as_slice() {
-        [a, m, b, n]
-            if a.checked_add(*m).is_some_and(|end| end <= *b) && b.checked_add(*n).is_some_and(|end| end <= length) =>
-        {
-            vec![(*a, *m), (*b, *n)]
-        }
-        _ => Vec::new(),
-    };
-
-    // The hole must be this dictionary's own /Contents where it lies in the file: an object inside an object stream,
-    // or one moved by a later update, has its bytes elsewhere.
-    let in_file = match &field.value {
-        Object::Ref(r) => file.load(*r)?.is_some_and(|l| !l.is_packed()),
-        _ => field.reference.map(|r| file.load(r)).transpose()?.flatten().is_some_and(|l| !l.is_packed()),
-    };
-    let hole = dict.entry(b"Contents").filter(|_| in_file).map(|e| e.span.clone());
-    let inside = source.window(hole.clone().unwrap_or_default())?;
-    let inside = inside.strip_prefix(b"<").and_then(|h| h.strip_suffix(b">"));
-    let only_hex = inside.is_some_and(|h| h.iter().all(u8::is_ascii_hexdigit));
-    if dict.doubled().is_some() {
-        finding("pdf.key-twice", "签名字典中有重复的键", "A key is written twice in the signature dictionary");
-    }
-    let once = |key: &[u8]| dict.entries().iter().filter(|e| &*e.key == key).count() == 1;
-    let coverage = match (numbers.as_slice(), &hole) {
-        _ if !(once(b"ByteRange") && once(b"Contents")) => Coverage::None,
-        ([0, a, b, c], Some(hole)) if *a == hole.start && *b == hole.end && only_hex => match b.checked_add(*c) {
-            Some(end) if end == length => Coverage::Whole,
-            Some(end) if end < length => Coverage::Partial,
-            _ => Coverage::None,
-        },
-        _ => Coverage::None,
-    };
-    if coverage == Coverage::None {
-        let (zh, en) =
-            ("签名范围不是“全文减去签名值”", "The signed range is not the whole text less the signature value");
-        finding("pdf.byte-range", zh, en);
-    }
-    let signed_length = match (coverage, numbers.as_slice()) {
-        (Coverage::Whole | Coverage::Partial, [_, _, b, c]) => Some(b + c),
-        _ => None,
-    };
-
-    let contents = string(b"Contents")?.unwrap_or_default();
-    if contents.len() > limits::PDF_CMS_BYTES {
-        return Err(PdfError::OverLimit { what: "bytes of a signature", limit: limits::PDF_CMS_BYTES as u64 });
-    }
-    let cut = der_length(&contents).filter(|&n| n <= contents.len());
-    let (value, padding) = contents.split_at_checked(cut.unwrap_or(contents.len())).unwrap_or((&contents, &[]));
-    if padding.iter().any(|&b| b != 0) {
-        finding("pdf.hole-not-blank", "签名值之后的填充不是零", "The padding behind the signature value is not zeros");
-    }
-
-    let mut leave = Leave::default();
-    let mut certification = None;
-    if let Object::Array(references) = file.get(dict, b"Reference")? {
-        for reference in references.iter().take(16) {
-            let Object::Dict(reference) = file.resolve(reference)? else { continue };
-            let parameters = file.get_dict(&reference, b"TransformParams")?.unwrap_or_else(Dict::empty);
-            match file.get(&reference, b"TransformMethod")?.name() {
-                // Table 254: P is 2 where it is not said.
-                Some(b"DocMDP") => {
-                    let level = file.get(&parameters, b"P")?.int().unwrap_or(2);
-                    certification = Some(level);
-                    leave.level = Some(level);
-                }
-                Some(b"FieldMDP") => leave.locks.extend(lock(file, &parameters)?),
-                _ => {}
-            }
-        }
-    }
-    if let Some(lock) = file.get_dict(&field.dict, b"Lock")? {
-        // ISO 32000-2 table 236.
-        if let Some(level) = file.get(&lock, b"P")?.int() {
-            leave.level = Some(leave.level.map_or(level, |l| l.min(level)));
-        }
-    }
-    let claimed_time = string(b"M")?.and_then(|m| date(&text(&m)));
-    let person = |key: &[u8]| -> Result<Option<String>, PdfError> { Ok(string(key)?.map(|s| text(&s))) };
-    let is_time_stamp = file.get(dict, b"Type")?.name() == Some(b"DocTimeStamp") || sub_filter == "ETSI.RFC3161";
-    let signature = Signature {
-        field: field.name.clone(),
-        byte_range,
-        cms: value.to_vec(),
-        digests: Vec::new(),
-        coverage,
-        signed_length,
-        later_changes: LaterChanges::None,
-        changes: Vec::new(),
-        claimed_time,
-        name: person(b"Name")?,
-        reason: person(b"Reason")?,
-        location: person(b"Location")?,
-        certification,
-        is_time_stamp,
-        sub_filter,
-        findings,
-    };
-    Ok((signature, leave))
-}
-
-fn lock(file: &File<'_>, parameters: &Dict) -> Result<Option<Lock>, PdfError> {
-    let mut names = Vec::new();
-    if let Object::Array(items) = file.get(parameters, b"Fields")? {
-        for item in items.iter().take(limits::PDF_FIELDS) {
-            names.extend(file.resolve(item)?.string().map(text));
-        }
-    }
-    Ok(match file.get(parameters, b"Action")?.name() {
-        Some(b"All") => Some(Lock::All),
-        Some(b"Include") => Some(Lock::Only(names)),
-        Some(b"Exclude") => Some(Lock::AllBut(names)),
-        _ => None,
-    })
-}
-
 /// Compares the state that each signature signed with the newest state, under what was allowed by then.
-fn judge_changes(file: &File<'_>, found: &mut [(Signature, Leave)]) {
+fn judge_changes(file: &File<'_>, found: &mut [(Signature, Leave, Dict)]) {
     let mut so_far = Leave::default();
-    for (signature, leave) in found.iter_mut() {
+    let source = file.source();
+    for (signature, leave, dict) in found.iter_mut() {
         if let Some(level) = leave.level {
             so_far.level = Some(so_far.level.map_or(level, |l| l.min(level)));
         }
         so_far.locks.append(&mut leave.locks);
-        let mut say = |worst, id, zh: &str, en: &str| {
-            signature.later_changes = worst;
-            signature.changes.push(Message::new(id, zh, en));
+        if let Some(end) = signature.signed_length
+            && source.is_blank_from(end).unwrap_or(false)
+        {
+            continue;
+        }
+        let (worst, why) = match signature.signed_length {
+            None => judge_uncovered(file, signature, dict),
+            Some(end) => judge_update(file, end, &so_far),
         };
-        let source = file.source();
-        match signature.signed_length {
-            None => {
-                let (zh, en) = (
-                    "签名范围不完整，无法判断后续修改",
-                    "The signed range is not sound, so later changes cannot be told",
-                );
-                say(LaterChanges::Suspicious, "pdf.byte-range", zh, en);
+        signature.later_changes = worst;
+        signature.changes = why;
+    }
+}
+
+/// What was done behind the state that ended at `end`.
+fn judge_update(file: &File<'_>, end: usize, leave: &Leave) -> (LaterChanges, Vec<Message>) {
+    let alone = |worst, id, zh: &str, en: &str| (worst, vec![Message::new(id, zh, en)]);
+    if file.is_encrypted() {
+        let (zh, en) =
+            ("文件已加密，无法判断后续修改", "The file is encrypted, so what was changed since cannot be judged");
+        return alone(LaterChanges::Suspicious, "pdf.encrypted-not-judged", zh, en);
+    }
+    let signed = match File::open(file.source().until(end)) {
+        Ok(signed) => signed,
+        Err(_) => {
+            let (zh, en) = ("签名时的文件状态无法单独打开", "The file as it was signed cannot be opened by itself");
+            return alone(LaterChanges::Suspicious, "pdf.revision-unreadable", zh, en);
+        }
+    };
+    match changes::compare(&signed, file, leave) {
+        (LaterChanges::None, _) => {
+            let (zh, en) = ("已签名部分之后还有字节", "There are bytes behind what was signed");
+            alone(LaterChanges::Suspicious, "pdf.bytes-after-end", zh, en)
+        }
+        (worst, mut why) => {
+            if why.iter().any(|m| m.id == "pdf.forbidden-change") {
+                why.insert(0, attack::replaced(end, file.source().length()));
             }
-            Some(end) if source.is_blank_from(end).unwrap_or(false) => {}
-            Some(end) => match File::open(source.until(end)) {
-                Ok(signed) => {
-                    let (worst, why) = changes::compare(&signed, file, &so_far);
-                    signature.later_changes = worst;
-                    signature.changes = why;
-                    if worst == LaterChanges::None {
-                        let (zh, en) = ("已签名部分之后还有字节", "There are bytes behind what was signed");
-                        signature.later_changes = LaterChanges::Suspicious;
-                        signature.changes.push(Message::new("pdf.bytes-after-end", zh, en));
-                    }
-                }
-                Err(_) => {
-                    let (zh, en) =
-                        ("签名时的文件状态无法单独打开", "The file as it was signed cannot be opened by itself");
-                    say(LaterChanges::Suspicious, "pdf.revision-unreadable", zh, en);
-                }
-            },
+            (worst, why)
         }
     }
 }
 
-/// Whole length of the definite-length value at the front (X.690 §8.1.3).
-pub(super) fn der_length(der: &[u8]) -> Option<usize> {
-    let (&first, rest) = der.get(1..)?.split_first()?;
-    if first < 0x80 {
-        return Some(2 + usize::from(first));
-    }
-    let count = usize::from(first & 0x7f);
-    let octets = rest.get(..count).filter(|o| (1..=4).contains(&o.len()))?;
-    let length = octets.iter().fold(0usize, |n, &b| n << 8 | usize::from(b));
-    length.checked_add(2 + count)
-}
-
-/// A date (ISO 32000-1 §7.9.4), `D:YYYYMMDDHHmmSSOHH'mm'`; everything after the year may be missing.
-fn date(text: &str) -> Option<OffsetDateTime> {
-    let text = text.strip_prefix("D:").unwrap_or(text).trim_end();
-    let number = |from: usize, length: usize, default: u8| -> Option<u8> {
-        match text.get(from..from + length) {
-            Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => digits.parse().ok(),
-            _ if text.len() <= from => Some(default),
-            _ => None,
-        }
+/// A range that does not fit its dictionary may fit the one that was signed, which a later update put another in place of.
+fn judge_uncovered(file: &File<'_>, signature: &mut Signature, dict: &Dict) -> (LaterChanges, Vec<Message>) {
+    let signed_state = || {
+        let (start, length) = signature.byte_range.last()?;
+        let end = start.checked_add(*length).filter(|&end| end < file.source().length())?;
+        let signed = File::open(file.source().until(end)).ok()?;
+        let fields = form::fields(&signed).ok()?;
+        let field = fields.into_iter().find(|f| f.is_signature() && f.name == signature.field)?;
+        let before = signed.resolve(&field.value).ok()?.dict()?.clone();
+        let (was, _) = dictionary::read(&signed, &field, &before, stands_in_file(&signed, &field).ok()?).ok()?;
+        (was.coverage == Coverage::Whole && was.byte_range == signature.byte_range).then_some(before)
     };
-    let year: i32 = text.get(..4).filter(|y| y.bytes().all(|b| b.is_ascii_digit()))?.parse().ok()?;
-    let month = Month::try_from(number(4, 2, 1)?).ok()?;
-    let day = Date::from_calendar_date(year, month, number(6, 2, 1)?).ok()?;
-    let clock = Time::from_hms(number(8, 2, 0)?, number(10, 2, 0)?, number(12, 2, 0)?).ok()?;
-    let zone: Vec<i8> = text.get(15..).unwrap_or_default().split('\'').filter_map(|p| p.parse().ok()).collect();
-    let (hours, minutes) = (zone.first().copied().unwrap_or(0), zone.get(1).copied().unwrap_or(0));
-    let sign = match text.as_bytes().get(14) {
-        Some(b'-') => -1,
-        Some(b'+') => 1,
-        Some(b'Z') | None => 0,
-        _ => return None,
-    };
-    let offset = UtcOffset::from_hms(hours.checked_mul(sign)?, minutes.checked_mul(sign)?, 0).ok()?;
-    Some(day.with_time(clock).assume_offset(offset).to_offset(UtcOffset::UTC))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use time::macros::datetime;
-
-    #[test]
-    fn reads_dates_in_every_length() {
-        assert_eq!(date("D:20261122071500+08'00'"), Some(datetime!(2026-11-21 23:15 UTC)));
-        assert_eq!(date("D:20261122071500-05'30"), Some(datetime!(2026-11-22 12:45 UTC)));
-        assert_eq!(date("D:20261122071500Z"), Some(datetime!(2026-11-22 07:15 UTC)));
-        assert_eq!(date("2026"), Some(datetime!(2026-01-01 00:00 UTC)));
-        for bad in ["", "D:20261322", "D:2026112", "D:20261122071500?", "D:２０２６"] {
-            assert_eq!(date(bad), None, "{bad}");
-        }
+    if let Some(before) = signed_state() {
+        let keys = before.entries().iter().chain(dict.entries()).map(|e| &e.key);
+        let mut changed: Vec<String> =
+            keys.filter(|k| before.get(k) != dict.get(k)).map(|k| String::from_utf8_lossy(k).into_owned()).collect();
+        changed.sort_unstable();
+        changed.dedup();
+        let said = attack::spoofed(&changed);
+        signature.findings.push(said.clone());
+        return (LaterChanges::Forbidden, vec![said]);
     }
+    let (zh, en) =
+        ("签名范围不完整，无法判断后续修改", "The signed range is not sound, so later changes cannot be told");
+    (LaterChanges::Suspicious, vec![Message::new("pdf.byte-range", zh, en)])
 }

@@ -3,6 +3,7 @@
 
 use super::PdfError;
 use super::file::STARTXREF;
+use super::lex::is_space;
 use super::source::Source;
 use crate::crypto::Digest;
 use crate::limits;
@@ -20,22 +21,49 @@ pub(super) struct Words {
     pub ends: Vec<usize>,
 }
 
-/// Reads all of the file, finds its words, and makes the digests.
-pub(super) fn sweep(source: Source<'_>, digests: &mut Digests) -> Result<Words, PdfError> {
-    let mut words = Words::default();
-    let (ranges, ends) = (Finder::new(b"/ByteRange"), Finder::new(STARTXREF));
-    source.steps(0..source.length(), 16, |start, seen, own| {
+/// Reads all of the file, finds its words, and makes the digests. `known`: where objects stand, ascending; heads of
+/// objects elsewhere are given back.
+pub(super) fn sweep(
+    source: Source<'_>,
+    known: &[usize],
+    digests: &mut Digests,
+) -> Result<(Words, Vec<usize>), PdfError> {
+    let (mut words, mut strays) = (Words::default(), Vec::new());
+    let (ranges, ends, objects) = (Finder::new(b"/ByteRange"), Finder::new(STARTXREF), Finder::new(b"obj"));
+    source.steps(0..source.length(), AROUND, |start, seen, own| {
         digests.feed(own.start, seen.get(own.start - start..own.end - start).unwrap_or_default());
         let mine = |at: &usize| own.contains(at);
         words.byte_ranges += ranges.find_iter(seen).map(|i| start + i).filter(mine).count();
         if words.ends.len() <= limits::PDF_ENDS {
             words.ends.extend(ends.find_iter(seen).map(|i| start + i).filter(mine));
         }
+        if !known.is_empty() && strays.len() < limits::PDF_STRAYS {
+            let here = objects.find_iter(seen).filter(|i| mine(&(start + i)));
+            let heads = here.filter_map(|i| head_before(seen, i)).map(|i| start + i);
+            strays.extend(heads.filter(|head| known.binary_search(head).is_err()));
+        }
     })?;
     if words.ends.len() > limits::PDF_ENDS {
         return Err(PdfError::OverLimit { what: "ends of revisions", limit: limits::PDF_ENDS as u64 });
     }
-    Ok(words)
+    Ok((words, strays))
+}
+
+/// Bytes seen on either side of a step: more than the longest word, and than two numbers before `obj`.
+const AROUND: usize = 32;
+
+/// The start of `12 0 ` before an `obj` at `at`.
+pub(super) fn head_before(bytes: &[u8], at: usize) -> Option<usize> {
+    let before = bytes.get(..at)?;
+    let back = |from: usize, kind: fn(u8) -> bool| {
+        from - before.get(..from).unwrap_or_default().iter().rev().take_while(|b| kind(**b)).count()
+    };
+    let digit = |b: u8| b.is_ascii_digit();
+    let generation_end = back(at, is_space);
+    let generation = back(generation_end, digit);
+    let number_end = back(generation, is_space);
+    let number = back(number_end, digit);
+    (generation < generation_end && number_end < generation && number < number_end).then_some(number)
 }
 
 /// Digests of one file's signatures. What several of them share from their first byte on is hashed once, so that seals put
@@ -176,7 +204,7 @@ mod tests {
         for algorithm in [Digest::Sha256, Digest::Sha512] {
             ranges.iter().for_each(|r| digests.want(algorithm, r));
         }
-        sweep(Source::from(&bytes), &mut digests).unwrap();
+        sweep(Source::from(&bytes), &[], &mut digests).unwrap();
         for algorithm in [Digest::Sha256, Digest::Sha512] {
             for range in &ranges {
                 let [(a, m), (b, n)] = *range;
@@ -194,7 +222,7 @@ mod tests {
         one_after_another.iter().for_each(|r| digests.want(Digest::Sha256, r));
         let each_its_own: Vec<_> = (1..128).map(|n| [(0, n), (200, bytes.len() - 200)]).collect();
         each_its_own.iter().for_each(|r| digests.want(Digest::Sha256, r));
-        sweep(Source::from(&bytes), &mut digests).unwrap();
+        sweep(Source::from(&bytes), &[], &mut digests).unwrap();
         let made = |r: &&[(usize, usize); 2]| digests.made(Digest::Sha256, &r[..]).is_some();
         assert_eq!(one_after_another.iter().filter(made).count(), 1000);
         assert_eq!(each_its_own.iter().filter(made).count(), 5);

@@ -73,6 +73,12 @@ pub(super) fn chain(source: Source<'_>, start: usize) -> Result<(Section, Vec<Se
 }
 
 impl Section {
+    /// Of a file that has none.
+    pub fn empty() -> Self {
+        let trailer = Dict::empty();
+        Self { offset: 0, form: Form::Table, trailer, trailer_span: 0..0, hidden: None, runs: BTreeMap::new() }
+    }
+
     /// The entry of an object number, if this section has one. In a hybrid section what the table hides as free is
     /// looked up in the stream (§7.5.8.4).
     pub fn entry(&self, source: Source<'_>, number: u32) -> Result<Option<Entry>, PdfError> {
@@ -121,6 +127,35 @@ impl Section {
                 entry.map(Some).ok_or_else(|| bad(self.offset))
             }
         }
+    }
+
+    /// Every entry of this section and its hidden half.
+    pub fn each(&self, source: Source<'_>, visit: &mut dyn FnMut(u32, Entry)) -> Result<(), PdfError> {
+        /// Entries read at a time.
+        const MANY: usize = 1024;
+        for (&first, run) in &self.runs {
+            match run.entries {
+                Entries::Regular(at) => {
+                    for skip in (0..run.count as usize).step_by(MANY) {
+                        let from = at + skip * 20;
+                        let window = source.window(from..from + MANY.min(run.count as usize - skip) * 20)?;
+                        for (entry, number) in window.chunks(20).zip(first + skip as u32..) {
+                            if let Some(entry) = regular(entry) {
+                                visit(number, entry);
+                            }
+                        }
+                    }
+                }
+                _ => {
+                    for number in first..first.saturating_add(run.count) {
+                        if let Ok(Some(entry)) = self.own_entry(source, number) {
+                            visit(number, entry);
+                        }
+                    }
+                }
+            }
+        }
+        self.hidden.as_ref().map_or(Ok(()), |hidden| hidden.each(source, visit))
     }
 
     /// Every object number this section (and its hidden half) has an entry for, ascending, without repeats.
@@ -281,26 +316,27 @@ fn insert(runs: &mut BTreeMap<u32, Run>, first: u32, run: Run, at: usize) -> Res
     Ok(())
 }
 
-/// `nnnnnnnnnn ggggg n` (§7.5.4).
 fn regular_entry(source: Source<'_>, at: usize) -> Result<Option<Entry>, PdfError> {
-    let entry = source.window(at..at.saturating_add(18))?;
+    Ok(regular(&source.window(at..at.saturating_add(18))?))
+}
+
+/// `nnnnnnnnnn ggggg n` (§7.5.4).
+fn regular(entry: &[u8]) -> Option<Entry> {
     let number = |range: Range<usize>| {
         let digits = entry.get(range)?;
         digits.iter().try_fold(0u64, |n, b| b.is_ascii_digit().then(|| n * 10 + u64::from(b - b'0')))
     };
     let spaced = entry.get(10) == Some(&b' ') && entry.get(16) == Some(&b' ');
-    let (Some(offset), Some(generation)) = (number(0..10), number(11..16)) else { return Ok(None) };
-    Ok(match entry.get(17) {
-        Some(b'n') if spaced => (|| {
-            Some(Entry::At {
-                offset: usize::try_from(offset).ok()?,
-                // 65535 and above belong to free entries; a larger one here is nobody's.
-                generation: u16::try_from(generation).ok()?,
-            })
-        })(),
+    let (offset, generation) = (number(0..10)?, number(11..16)?);
+    match entry.get(17) {
+        Some(b'n') if spaced => Some(Entry::At {
+            offset: usize::try_from(offset).ok()?,
+            // 65535 and above belong to free entries; a larger one here is nobody's.
+            generation: u16::try_from(generation).ok()?,
+        }),
         Some(b'f') if spaced => Some(Entry::Free),
         _ => None,
-    })
+    }
 }
 
 /// The entries of a subsection, and where the next one begins.
