@@ -23,20 +23,21 @@ impl File<'_> {
         Ok(offsets)
     }
 
-    /// Dictionaries met so far that say two things.
-    pub(super) fn doubled_keys(&self) -> Option<Message> {
+    /// The first dictionary met so far that says two things, and where it stands.
+    pub(super) fn doubled_keys(&self) -> Option<(usize, Message)> {
         let (reference, at) = self.first_doubled()?;
         let number = reference.number;
-        Some(Message::new(
+        let said = Message::new(
             "pdf.key-twice",
             format!("对象{number}（字节{at}）中同一个键有两个不同的值，不同软件会有不同理解"),
             format!("In object {number} (byte {at}) a key has two values, which readers take differently"),
-        ))
+        );
+        Some((at, said))
     }
 
     /// Of the heads of objects that no index leads to, the first that a reader who goes through the file would take in
     /// place of the object that the index leads to.
-    pub(super) fn defined_again(&self, strays: &[usize]) -> Result<Option<Message>, PdfError> {
+    pub(super) fn defined_again(&self, strays: &[usize]) -> Result<Option<(usize, Message)>, PdfError> {
         if strays.is_empty() {
             return Ok(None);
         }
@@ -62,7 +63,7 @@ impl File<'_> {
             };
             if indexed < stray {
                 let number = reference.number;
-                return Ok(Some(Message::new(
+                let said = Message::new(
                     "pdf.object-twice",
                     format!(
                         "对象{number}在字节{stray}处又有一份，文件索引指向的是字节{indexed}，不同软件会显示不同内容"
@@ -70,7 +71,8 @@ impl File<'_> {
                     format!(
                         "The object {number} stands once more at byte {stray}, while the index leads to byte {indexed}: readers may show one or the other"
                     ),
-                )));
+                );
+                return Ok(Some((stray, said)));
             }
         }
         Ok(None)

@@ -109,10 +109,7 @@ pub fn read<'a>(source: impl Into<Source<'a>>) -> Result<Reading, PdfError> {
 }
 
 /// As [`read`], with the digests that `wanted` names for each signature; it is asked once for each, in their order.
-pub fn read_with(
-    source: Source<'_>,
-    wanted: &mut dyn FnMut(&Signature) -> Vec<Digest>,
-) -> Result<Reading, PdfError> {
+pub fn read_with(source: Source<'_>, wanted: &mut dyn FnMut(&Signature) -> Vec<Digest>) -> Result<Reading, PdfError> {
     let outline = match outline(source) {
         Err(why @ (PdfError::Broken { .. } | PdfError::NoPages | PdfError::NotPdf)) => salvage::salvage(source, why)?,
         outline => outline?,
@@ -130,8 +127,10 @@ pub fn read_with(
         ));
     }
     // Where two readings of the file differ, the signer may have seen one and the reader the other.
-    for said in file.doubled_keys().into_iter().chain(strays) {
-        signatures.iter_mut().for_each(|s| s.findings.push(said.clone()));
+    for (at, said) in file.doubled_keys().into_iter().chain(strays) {
+        // What came later by an update is held against what was signed; what no index leads to is not.
+        let theirs = |s: &&mut Signature| said.id == "pdf.object-twice" || s.signed_length.is_none_or(|end| at < end);
+        signatures.iter_mut().filter(theirs).for_each(|s| s.findings.push(said.clone()));
         findings.push(said);
     }
     let revisions = revisions(&file, &words.ends)?;
@@ -144,6 +143,13 @@ pub fn read_with(
             format!("文件结尾之后还有{rest}字节。"),
             format!("{rest} bytes stand behind the end of the file."),
         ));
+    }
+    // What was done to the file is said of the file as well.
+    let told = signatures.iter().flat_map(|s| s.findings.iter().chain(&s.changes));
+    for said in told.filter(|m| m.id.starts_with("pdf.attack.")) {
+        if !findings.contains(said) {
+            findings.push(said.clone());
+        }
     }
     Ok(Reading { pages, revisions, signatures, findings })
 }
@@ -184,6 +190,9 @@ fn outline(source: Source<'_>) -> Result<Outline<'_>, PdfError> {
         }
     }
     if file.is_encrypted() {
+        if found.is_empty() {
+            return Err(PdfError::Encrypted);
+        }
         found.iter_mut().zip(&fields).for_each(|((signature, ..), field)| veil(signature, field));
     }
     found.sort_by_key(|(s, ..)| s.signed_length.unwrap_or(usize::MAX));
@@ -258,7 +267,7 @@ fn digest(
     source: Source<'_>,
     signatures: &mut [Signature],
     wanted: &mut dyn FnMut(&Signature) -> Vec<Digest>,
-) -> Result<(Words, Option<Message>), PdfError> {
+) -> Result<(Words, Option<(usize, Message)>), PdfError> {
     let mut digests = Digests::new(source.length());
     let wanted: Vec<Vec<Digest>> = signatures.iter().map(wanted).collect();
     for (signature, wanted) in signatures.iter().zip(&wanted) {
@@ -328,6 +337,12 @@ fn judge_update(file: &File<'_>, end: usize, leave: &Leave) -> (LaterChanges, Ve
         }
     };
     match changes::compare(&signed, file, leave) {
+        // No index leads to what was appended; viewers that go through the file find it all the same.
+        (LaterChanges::None, _)
+            if salvage::holds_objects(file.source(), end..file.source().length()).unwrap_or(true) =>
+        {
+            (LaterChanges::Forbidden, vec![attack::behind(end, file.source().length(), true)])
+        }
         (LaterChanges::None, _) => {
             let (zh, en) = ("已签名部分之后还有字节", "There are bytes behind what was signed");
             alone(LaterChanges::Suspicious, "pdf.bytes-after-end", zh, en)
@@ -360,7 +375,7 @@ fn judge_uncovered(file: &File<'_>, signature: &mut Signature, dict: &Dict) -> (
         changed.sort_unstable();
         changed.dedup();
         let said = attack::spoofed(&changed);
-        signature.findings.push(said.clone());
+        signature.findings.insert(0, said.clone());
         return (LaterChanges::Forbidden, vec![said]);
     }
     let (zh, en) =

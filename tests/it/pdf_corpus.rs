@@ -54,6 +54,10 @@ const STRICTER: &[(&str, &[&str])] = &[
         "what was signed refers to an object that it lacks, and a later update defines that object",
         &["pades-lt-extended-abde.pdf"],
     ),
+    (
+        "what follows the signed state is no update, as it leads to no catalog: an incremental saving attack",
+        &["isa_B.pdf"],
+    ),
     ("a form was filled in after an approval signature, and no certification had allowed that", &["replace.pdf"]),
     (
         "appearance streams were overwritten in place; whether others share them is not looked up yet",

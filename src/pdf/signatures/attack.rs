@@ -87,7 +87,9 @@ pub(super) fn behind(from: usize, to: usize, objects: bool) -> Message {
     if objects {
         return Message::new(
             "pdf.attack.isa",
-            format!("字节{from}至{to}接在签名之后，含有对象却不是合规的增量更新，部分软件会显示其中内容（增量保存攻击ISA的手法）"),
+            format!(
+                "字节{from}至{to}接在签名之后，含有对象却不是合规的增量更新，部分软件会显示其中内容（增量保存攻击ISA的手法）"
+            ),
             format!(
                 "Bytes {from} to {to} stand behind what was signed and hold objects without being a proper update; some viewers show them (incremental saving attack, ISA)"
             ),

@@ -13,12 +13,7 @@ use time::{Date, Month, OffsetDateTime, Time, UtcOffset};
 
 /// Reads a dictionary, and what it leaves to others. `in_file`: its bytes stand in the file where its spans say, and not
 /// in an object stream.
-pub(super) fn read(
-    file: &File<'_>,
-    field: &Field,
-    dict: &Dict,
-    in_file: bool,
-) -> Result<(Signature, Leave), PdfError> {
+pub(super) fn read(file: &File<'_>, field: &Field, dict: &Dict, in_file: bool) -> Result<(Signature, Leave), PdfError> {
     let source = file.source();
     let length = source.length();
     let mut findings = Vec::new();
@@ -35,8 +30,7 @@ pub(super) fn read(
     // Ranges over each other, or many of them, would make a small file cost any amount of hashing.
     let byte_range = match numbers.as_slice() {
         [a, m, b, n]
-            if a.checked_add(*m).is_some_and(|end| end <= *b)
-                && b.checked_add(*n).is_some_and(|end| end <= length) =>
+            if a.checked_add(*m).is_some_and(|end| end <= *b) && b.checked_add(*n).is_some_and(|end| end <= length) =>
         {
             vec![(*a, *m), (*b, *n)]
         }
@@ -68,7 +62,7 @@ pub(super) fn read(
     if contents.len() > limits::PDF_CMS_BYTES {
         return Err(PdfError::OverLimit { what: "bytes of a signature", limit: limits::PDF_CMS_BYTES as u64 });
     }
-    if coverage == Coverage::None {
+    if coverage == Coverage::None || contents.iter().all(|&b| b == 0) {
         findings.push(attack::of_range(&numbers, hole.as_ref(), &contents, length));
     }
     let mut finding = |id, zh: &str, en: &str| findings.push(Message::new(id, zh, en));

@@ -29,8 +29,9 @@ pub(super) fn salvage(source: Source<'_>, why: PdfError) -> Result<Outline<'_>, 
         if found.signatures.len() == limits::PDF_SIGNATURES {
             break;
         }
-        let signature = loose(&bare, at)?;
-        if !known.contains(&signature.cms) {
+        let (readable, signature) = loose(&bare, at)?;
+        // A range that was moved out of its dictionary speaks of the one that it was taken from.
+        if !known.contains(&signature.cms) && (readable || found.signatures.is_empty()) {
             found.signatures.push(signature);
         }
     }
@@ -99,18 +100,20 @@ fn behind(signature: &mut Signature, rest: Range<usize>, objects: bool) {
 }
 
 /// Whether a range holds heads of objects or an index.
-fn holds_objects(source: Source<'_>, range: Range<usize>) -> Result<bool, PdfError> {
+pub(super) fn holds_objects(source: Source<'_>, range: Range<usize>) -> Result<bool, PdfError> {
     let mut found = false;
-    source.steps(range, 32, |_, seen, _| {
+    source.steps(range.clone(), 32, |start, seen, own| {
         let words: [&[u8]; 3] = [b"trailer", b"startxref", b"xref\n"];
-        found |= words.iter().any(|w| memmem::find(seen, w).is_some());
-        found |= memmem::find_iter(seen, b"obj").any(|at| head_before(seen, at).is_some());
+        let mine = |at: usize| own.contains(&(start + at));
+        found |= words.iter().any(|w| memmem::find_iter(seen, w).any(mine));
+        let mut heads = memmem::find_iter(seen, b"obj").filter_map(|at| head_before(seen, at));
+        found |= heads.any(|head| start + head >= range.start);
     })?;
     Ok(found)
 }
 
-/// A signature dictionary that was found by its /ByteRange and not by an index.
-fn loose(bare: &File<'_>, range: usize) -> Result<Signature, PdfError> {
+/// A signature dictionary that was found by its /ByteRange and not by an index, and whether it could be read.
+fn loose(bare: &File<'_>, range: usize) -> Result<(bool, Signature), PdfError> {
     let source = bare.source();
     let (start, reference, dict) = around(bare, range)?;
     let name = match reference {
@@ -144,7 +147,7 @@ fn loose(bare: &File<'_>, range: usize) -> Result<Signature, PdfError> {
     }
     signature.changes.push(said.clone());
     signature.findings.push(said);
-    Ok(signature)
+    Ok((readable, signature))
 }
 
 /// The object around a place: where it begins, its reference, and it where it is a dictionary that holds the place.
