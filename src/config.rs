@@ -12,6 +12,7 @@ use figment::error::Kind;
 use figment::providers::{Format, Toml};
 use serde::Deserialize;
 
+use crate::keys::Mode;
 use crate::message::Message;
 
 /// The file read when `--config` names none.
@@ -26,17 +27,6 @@ pub struct Settings {
     pub http: Http,
     pub render: Render,
     pub verify: Verify,
-}
-
-/// How strict to be at start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Mode {
-    /// 试运行: for trying out. Soft keys and plain HTTP addresses are taken.
-    #[default]
-    Trial,
-    /// 正式运行: real seals. Soft keys need a telling word, and the public address must be https.
-    Production,
 }
 
 /// Where everything is written down.

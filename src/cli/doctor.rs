@@ -11,7 +11,7 @@ use super::certificates::read_trust;
 use super::rooms::{Rooms, print};
 use super::trouble::Trouble;
 use crate::config;
-use crate::keys::Keyring;
+use crate::keys::{Keyring, Mode};
 use crate::message::Message;
 use crate::pki::certificate::Certificate;
 use crate::seal::SealStatus;
@@ -77,13 +77,13 @@ pub(super) async fn run(config: Option<&Path>, json: bool, clock: Clock) -> Resu
 
 async fn examine(rooms: &Rooms, findings: &mut Findings, now: OffsetDateTime) {
     match rooms.settings.mode {
-        config::Mode::Trial => findings.add(
+        Mode::Trial => findings.add(
             Level::Warn,
             "doctor.trial",
             "设置可读；当前为试运行（mode = \"trial\"）",
             "settings read; this is a trial (mode = \"trial\")",
         ),
-        config::Mode::Production => {
+        Mode::Production => {
             findings.add(Level::Ok, "doctor.production", "设置可读；正式运行", "settings read; production")
         }
     }

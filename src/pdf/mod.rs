@@ -18,6 +18,7 @@ pub mod seal;
 pub mod signatures;
 pub mod source;
 pub mod text;
+pub mod validation;
 
 mod filter;
 mod font;

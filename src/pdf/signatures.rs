@@ -9,6 +9,7 @@ use super::object::{Dict, Object, Ref};
 use super::page;
 use super::source::Source;
 use super::sweep::{Digests, Words, sweep};
+use super::validation::{self, ValidationData};
 use crate::crypto::Digest;
 use crate::limits;
 use crate::message::Message;
@@ -20,7 +21,7 @@ mod attack;
 mod dictionary;
 mod salvage;
 
-pub(super) use dictionary::der_length;
+pub(super) use dictionary::{date, der_length};
 
 /// A file read for verification.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +33,8 @@ pub struct Reading {
     pub signatures: Vec<Signature>,
     /// What a person should know although it decides nothing by itself.
     pub findings: Vec<Message>,
+    /// Certificates, lists and responses that the file carries for its signatures.
+    pub validation: ValidationData,
 }
 
 /// How much of the file a signature's digest speaks for.
@@ -114,7 +117,7 @@ pub fn read_with(source: Source<'_>, wanted: &mut dyn FnMut(&Signature) -> Vec<D
         Err(why @ (PdfError::Broken { .. } | PdfError::NoPages | PdfError::NotPdf)) => salvage::salvage(source, why)?,
         outline => outline?,
     };
-    let Outline { file, pages, mut signatures, mut findings } = outline;
+    let Outline { file, pages, mut signatures, mut findings, validation } = outline;
     let (words, strays) = digest(&file, source, &mut signatures, wanted)?;
 
     // A signature that no field leads to is invisible to most viewers and accepted by some.
@@ -151,7 +154,7 @@ pub fn read_with(source: Source<'_>, wanted: &mut dyn FnMut(&Signature) -> Vec<D
             findings.push(said.clone());
         }
     }
-    Ok(Reading { pages, revisions, signatures, findings })
+    Ok(Reading { pages, revisions, signatures, findings, validation })
 }
 
 /// What the index leads to, before all of the file is read.
@@ -160,12 +163,14 @@ struct Outline<'a> {
     pages: u32,
     signatures: Vec<Signature>,
     findings: Vec<Message>,
+    validation: ValidationData,
 }
 
 impl<'a> Outline<'a> {
     /// Of a file without an index.
     fn nothing(source: Source<'a>) -> Self {
-        Self { file: File::bare(source), pages: 0, signatures: Vec::new(), findings: Vec::new() }
+        let validation = ValidationData::default();
+        Self { file: File::bare(source), pages: 0, signatures: Vec::new(), findings: Vec::new(), validation }
     }
 }
 
@@ -213,7 +218,9 @@ fn outline(source: Source<'_>) -> Result<Outline<'_>, PdfError> {
         ));
     }
     let pages = u32::try_from(pages.len()).unwrap_or(u32::MAX);
-    Ok(Outline { file, pages, signatures, findings })
+    let mut validation = validation::read(&file)?;
+    findings.append(&mut validation.findings);
+    Ok(Outline { file, pages, signatures, findings, validation })
 }
 
 /// Whether the dictionary's own bytes stand in the file, where its spans say.

@@ -5,10 +5,9 @@ use super::PdfError;
 use super::file::STARTXREF;
 use super::lex::is_space;
 use super::source::Source;
-use crate::crypto::Digest;
+use crate::crypto::{Digest, Hashing};
 use crate::limits;
 use memchr::memmem::Finder;
-use ring::digest::{Algorithm, Context};
 use std::collections::BTreeSet;
 use std::ops::Range;
 
@@ -80,7 +79,7 @@ struct Front {
     begin: usize,
     made: usize,
     cuts: BTreeSet<usize>,
-    context: Context,
+    context: Hashing,
 }
 
 /// What one signature adds behind its hole.
@@ -89,7 +88,7 @@ struct Tail {
     front: Range<usize>,
     rest: Range<usize>,
     /// From when the front has reached the hole.
-    context: Option<Context>,
+    context: Option<Hashing>,
 }
 
 impl Digests {
@@ -120,7 +119,7 @@ impl Digests {
                 begin: front.start,
                 made: front.start,
                 cuts: BTreeSet::from([front.end]),
-                context: Context::new(ring_algorithm(algorithm)),
+                context: algorithm.begin(),
             }),
         }
         self.tails.push(Tail { algorithm, front, rest, context: None });
@@ -158,7 +157,7 @@ impl Digests {
     pub fn made(&self, algorithm: Digest, ranges: &[(usize, usize)]) -> Option<Vec<u8>> {
         let (front, rest) = spans(ranges)?;
         let tail = self.tails.iter().find(|t| t.is(algorithm, &front, &rest))?;
-        Some(tail.context.clone()?.finish().as_ref().to_vec())
+        Some(tail.context.clone()?.finish())
     }
 }
 
@@ -172,15 +171,6 @@ fn spans(ranges: &[(usize, usize)]) -> Option<(Range<usize>, Range<usize>)> {
     match ranges {
         [(a, m), (b, n)] => Some((*a..a.checked_add(*m)?, *b..b.checked_add(*n)?)),
         _ => None,
-    }
-}
-
-fn ring_algorithm(digest: Digest) -> &'static Algorithm {
-    match digest {
-        Digest::Sha1 => &ring::digest::SHA1_FOR_LEGACY_USE_ONLY,
-        Digest::Sha256 => &ring::digest::SHA256,
-        Digest::Sha384 => &ring::digest::SHA384,
-        Digest::Sha512 => &ring::digest::SHA512,
     }
 }
 

@@ -170,7 +170,7 @@ pub(crate) fn der_length(der: &[u8]) -> Option<usize> {
 }
 
 /// A date (ISO 32000-1 §7.9.4), `D:YYYYMMDDHHmmSSOHH'mm'`; everything after the year may be missing.
-fn date(text: &str) -> Option<OffsetDateTime> {
+pub(crate) fn date(text: &str) -> Option<OffsetDateTime> {
     let text = text.strip_prefix("D:").unwrap_or(text).trim_end();
     let number = |from: usize, length: usize, default: u8| -> Option<u8> {
         match text.get(from..from + length) {

@@ -13,8 +13,11 @@ use crate::pdf::PdfError;
 use crate::pdf::signatures::{self, Reading, Signature};
 use crate::pdf::source::{Elsewhere, ReadAt, Source};
 use crate::pki::certificate::{Certificate, from_pem_or_der};
+use crate::pki::known::Known;
+use crate::pki::ocsp::OcspResponse;
 use crate::pki::revocation::RevocationList;
 use crate::seal::{Life, Seal, SealEvent, SealNumber};
+use crate::stamp::Token;
 
 /// Whom the caller trusts, and what is known of revocation.
 #[derive(Debug, Clone, Default)]
@@ -23,10 +26,14 @@ pub struct Trust {
     /// May help to find a path; trusted for nothing.
     pub intermediates: Vec<Certificate>,
     pub lists: Vec<RevocationList>,
+    pub responses: Vec<OcspResponse>,
+    /// What was found out about these and their like, by whoever judged before.
+    pub known: Arc<Known>,
 }
 
 impl Trust {
-    /// From the contents of files, each PEM (any number of certificates and lists, mixed) or one DER. Self-issued
+    /// From the contents of files, each PEM (any number of certificates and lists, mixed) or one DER (an OCSP response,
+    /// too). Self-issued
     /// authorities become anchors; other certificates only help to find a path. What is neither is passed over, and
     /// counted in the answer so that the caller can say so.
     pub fn read<'b>(files: impl IntoIterator<Item = &'b [u8]>) -> (Self, usize) {
@@ -42,6 +49,7 @@ impl Trust {
             }
             let lists = from_pem_or_der("X509 CRL", file);
             trust.lists.extend(lists.iter().filter_map(|der| RevocationList::read(der).ok()));
+            trust.responses.extend(OcspResponse::read(file));
             unread += usize::from(trust.len() == before);
         }
         (trust, unread)
@@ -52,11 +60,12 @@ impl Trust {
         self.anchors.extend(other.anchors);
         self.intermediates.extend(other.intermediates);
         self.lists.extend(other.lists);
+        self.responses.extend(other.responses);
         self
     }
 
     fn len(&self) -> usize {
-        self.anchors.len() + self.intermediates.len() + self.lists.len()
+        self.anchors.len() + self.intermediates.len() + self.lists.len() + self.responses.len()
     }
 }
 
@@ -251,7 +260,7 @@ impl Opened {
         let mut inside = Vec::new();
         let reading = signatures::read_with(source, &mut |signature| {
             let cms = cms::read(&signature.cms);
-            let wanted = digests(&cms);
+            let wanted = digests(signature, &cms);
             inside.push(cms);
             wanted
         });
@@ -268,13 +277,16 @@ impl Opened {
 
 /// The digests that a signature is judged by: SHA-256, which the ledger knows it by, and the one that its value or its
 /// time stamp names.
-fn digests(cms: &Result<SignedData, CmsError>) -> Vec<Digest> {
+fn digests(signature: &Signature, cms: &Result<SignedData, CmsError>) -> Vec<Digest> {
     let mut wanted = vec![Digest::Sha256];
-    if let Ok(signed) = cms {
-        let named = signed.signers.first().and_then(|signer| Digest::of_oid(signer.digest_algorithm));
-        let imprint = signed.content.as_deref().and_then(super::imprint).and_then(|(algorithm, _)| algorithm);
-        wanted.extend(named.into_iter().chain(imprint).filter(|&digest| digest != Digest::Sha256));
+    if signature.is_time_stamp {
+        wanted.extend(Token::read(&signature.cms).ok().and_then(|token| token.digest()));
+    } else if let Ok(signed) = cms {
+        wanted.extend(signed.signers.first().and_then(|signer| Digest::of_oid(signer.digest_algorithm)));
+        // ISO 32000-1 table 257: there the content is the SHA-1 of the range.
+        wanted.extend(signed.content.is_some().then_some(Digest::Sha1));
     }
+    wanted.dedup();
     wanted
 }
 

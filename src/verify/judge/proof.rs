@@ -6,8 +6,10 @@
 use time::OffsetDateTime;
 
 use super::evidence::Record;
+use super::existence::Proven;
+use super::stamps::{InOrder, Stamped, TokenFormed};
 use crate::cms::{Checks, Fault, SignedData};
-use crate::crypto::SignatureFault;
+use crate::crypto::{SignatureFault, Strength};
 use crate::message::Message;
 use crate::pdf::changes::LaterChanges;
 use crate::pdf::signatures::{Coverage, Signature};
@@ -64,20 +66,35 @@ impl Genuine {
     ) -> Self {
         Self(())
     }
+
+    /// One of each proof for a time stamp ([`super::stamps`]): no seal of ours, and nothing that could come later.
+    #[expect(clippy::too_many_arguments, reason = "each is one proof; a struct of them could be filled in half")]
+    pub(super) fn stamp(
+        _: TokenFormed,
+        _: Stamped,
+        _: DigestRight,
+        _: ValueRight,
+        _: Identified,
+        _: Trusted,
+        _: NotRevoked,
+        _: InOrder,
+    ) -> Self {
+        Self(())
+    }
 }
 
 /// A check, and the proof where it passed.
 pub(super) type Found<P> = (Check, Option<P>);
 
-fn passed<P>(id: &'static str, clause: &'static str, zh: &str, en: &str, proof: P) -> Found<P> {
+pub(super) fn passed<P>(id: &'static str, clause: &'static str, zh: &str, en: &str, proof: P) -> Found<P> {
     (Check::new(id, clause, Outcome::Passed, Message::new("verify.check-passed", zh, en)), Some(proof))
 }
 
-fn failed<P>(id: &'static str, clause: &'static str, sub: Sub, message: Message) -> Found<P> {
+pub(super) fn failed<P>(id: &'static str, clause: &'static str, sub: Sub, message: Message) -> Found<P> {
     (Check::new(id, clause, Outcome::Failed, message).because(sub), None)
 }
 
-fn open<P>(id: &'static str, clause: &'static str, sub: Sub, message: Message) -> Found<P> {
+pub(super) fn open<P>(id: &'static str, clause: &'static str, sub: Sub, message: Message) -> Found<P> {
     (Check::new(id, clause, Outcome::Indeterminate, message).because(sub), None)
 }
 
@@ -177,12 +194,24 @@ pub(super) fn coverage(signature: &Signature) -> Found<Covered> {
     }
 }
 
+/// What a signature rests on was still accepted when it provably existed (EN 319 102-1 §5.6.2.4, cryptographic constraints).
+pub(super) fn accepted(strengths: &[Strength], proven: Option<&Proven>) -> bool {
+    proven.is_some_and(|proven| strengths.iter().all(|strength| strength.is_accepted(proven.at)))
+}
+
 /// The digest of the signed bytes.
-pub(super) fn digest(checks: &Checks) -> Found<DigestRight> {
+pub(super) fn digest(checks: &Checks, proven: Option<&Proven>) -> Found<DigestRight> {
     const ID: &str = "digest";
     const CLAUSE: &str = "RFC 5652 §5.4; EN 319 102-1 §5.2.7";
     match &checks.digest {
         Ok(()) => passed(ID, CLAUSE, "摘要与内容相符", "the digest is the content's", DigestRight(())),
+        Err(Fault::WeakDigest(digest)) if accepted(&[Strength::Digest(*digest)], proven) => passed(
+            ID,
+            CLAUSE,
+            "摘要与内容相符，其算法在已证明的时间仍被认可",
+            "the digest is the content's, by an algorithm that was still accepted at the proven time",
+            DigestRight(()),
+        ),
         Err(fault @ Fault::DigestDiffers) => failed(ID, CLAUSE, Sub::HashFailure, fault.message()),
         Err(fault @ Fault::TooCostly) => open(ID, CLAUSE, Sub::Generic, fault.message()),
         Err(fault @ (Fault::WeakDigest(_) | Fault::DigestUnsupported(_))) => {
@@ -193,7 +222,7 @@ pub(super) fn digest(checks: &Checks) -> Found<DigestRight> {
 }
 
 /// The signature value.
-pub(super) fn value(checks: &Checks) -> Found<ValueRight> {
+pub(super) fn value(checks: &Checks, proven: Option<&Proven>) -> Found<ValueRight> {
     const ID: &str = "signature";
     const CLAUSE: &str = "RFC 5652 §5.6; EN 319 102-1 §5.2.7";
     match &checks.signature {
@@ -208,6 +237,17 @@ pub(super) fn value(checks: &Checks) -> Found<ValueRight> {
             ),
         ),
         Ok(()) => passed(ID, CLAUSE, "签名值正确", "the signature value is right", ValueRight(())),
+        Err(Fault::Signature(SignatureFault::Weak(_)))
+            if checks.attributes_in_der && !checks.strengths.is_empty() && accepted(&checks.strengths, proven) =>
+        {
+            passed(
+                ID,
+                CLAUSE,
+                "签名值正确，其算法在已证明的时间仍被认可",
+                "the signature value is right, by an algorithm that was still accepted at the proven time",
+                ValueRight(()),
+            )
+        }
         Err(fault @ Fault::Signature(SignatureFault::Wrong)) => {
             failed(ID, CLAUSE, Sub::SigCryptoFailure, fault.message())
         }
@@ -237,17 +277,19 @@ pub(super) fn signing_certificate(checks: &Checks) -> Found<Identified> {
 /// Path and revocation at the proven time, else at the newest moment known.
 ///
 /// A claimed time cannot save a signature, but one that lies outside the certificate's life condemns it by its own words.
+/// The ledger says from when to when a signature was made; a time stamp only says by when.
 pub(super) fn path(
     verdict: &PathVerdict,
     record: Option<&Record>,
+    proven: Option<&Proven>,
     claimed: Option<OffsetDateTime>,
 ) -> (Found<Trusted>, Found<NotRevoked>) {
     const PATH: &str = "certificate-path";
     const PATH_CLAUSE: &str = "RFC 5280 §6; EN 319 102-1 §5.2.6";
     const REVOCATION: &str = "revocation";
     const REVOCATION_CLAUSE: &str = "RFC 5280 §6.3; EN 319 102-1 §5.2.5";
-    let proven = record.and_then(Record::proven_time);
-    let own_words = |outside: &dyn Fn(OffsetDateTime) -> bool| proven.is_none() && claimed.is_some_and(outside);
+    let ledger = record.filter(|record| record.proven_time().is_some());
+    let own_words = |outside: &dyn Fn(OffsetDateTime) -> bool| ledger.is_none() && claimed.is_some_and(outside);
     let sub = match verdict.sub_indication() {
         None => Sub::Generic,
         Some("TRY_LATER") => Sub::TryLater,
@@ -292,10 +334,10 @@ pub(super) fn path(
             (leads(), passed(REVOCATION, REVOCATION_CLAUSE, &zh, &en, NotRevoked(())))
         }
         PathVerdict::Revoked { at_fault, revocation, .. } => {
-            let after = match record {
+            let after = match ledger {
                 // Between leave and finishing, nobody can say which came first.
-                Some(record) if proven.is_some() => record.written_at >= revocation.at,
-                _ => own_words(&|claim| claim >= revocation.effective()),
+                Some(record) => record.written_at >= revocation.at,
+                None => own_words(&|claim| claim >= revocation.effective()),
             };
             let found = if *at_fault == 0 && after {
                 failed(REVOCATION, REVOCATION_CLAUSE, Sub::Revoked, verdict.message())
@@ -307,7 +349,7 @@ pub(super) fn path(
         PathVerdict::RevocationUnknown { .. } => (leads(), open(REVOCATION, REVOCATION_CLAUSE, sub, verdict.message())),
         PathVerdict::Expired { chain, at_fault } => {
             let own = |at: OffsetDateTime| chain.first().is_some_and(|leaf| at > leaf.not_after);
-            let ended = *at_fault == 0 && (proven.is_some() || own_words(&own));
+            let ended = *at_fault == 0 && (ledger.is_some() || own_words(&own));
             if ended {
                 (failed(PATH, PATH_CLAUSE, Sub::Expired, verdict.message()), not_asked())
             } else {
