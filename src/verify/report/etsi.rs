@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::markup::Xml;
-use super::{Check, Outcome, Report, SignatureKind, SignatureReport, SubIndication, Verdict};
+use super::{Check, Original, Outcome, Report, SignatureKind, SignatureReport, SubIndication, Verdict};
 use crate::cms::SignedData;
 use crate::crypto::sha256;
 use crate::pdf::signatures::Signature;
@@ -24,10 +24,10 @@ const NAMESPACES: [(&str, &str); 3] = [
 ];
 const SHA256: &str = "http://www.w3.org/2001/04/xmlenc#sha256";
 
-/// Writes the report of what `evidence` was judged to be.
-pub fn xml(report: &Report, evidence: &Evidence) -> String {
+/// Writes the report of what `evidence` was judged to be; `original` is the file that it was gathered from.
+pub fn xml(report: &Report, evidence: &Evidence, original: &Original) -> String {
     let carried = carried(evidence);
-    let whole = sha256(&evidence.bytes);
+    let whole = original.sha256;
     let mut objects = Objects::default();
     objects.data(&whole);
     let writer = Writer { report, evidence, whole };
