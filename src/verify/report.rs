@@ -276,7 +276,7 @@ impl Verdict {
     pub fn sign(&self) -> &'static str {
         match self {
             Self::Genuine(_) => "✓",
-            Self::Indeterminate(_) => "？",
+            Self::Indeterminate(_) => "?",
             Self::Failed(_) => "✗",
         }
     }

@@ -337,8 +337,19 @@ fn climb(evidence: &Evidence, carried: &Carried<'_>, signer: &Certificate) -> Ve
 /// Certificates and lists that the report speaks of, each once.
 #[derive(Default)]
 struct Objects {
-    /// Identifier, kind, and the bytes or only their digest.
-    found: Vec<(String, &'static str, Result<Vec<u8>, [u8; 32]>)>,
+    found: Vec<ValidationObject>,
+}
+
+struct ValidationObject {
+    id: String,
+    kind: &'static str,
+    content: Content,
+}
+
+enum Content {
+    Whole(Vec<u8>),
+    /// SHA-256.
+    Digest([u8; 32]),
 }
 
 impl Objects {
@@ -347,31 +358,31 @@ impl Objects {
         for list in &cms.crls {
             // Lists run to megabytes: their digest tells which was used.
             let digest = sha256(list);
-            self.add(format!("R-{}", hex::encode_upper(digest)), "CRL", Err(digest));
+            self.add(format!("R-{}", hex::encode_upper(digest)), "CRL", Content::Digest(digest));
         }
     }
 
     fn certificate(&mut self, der: &[u8]) {
-        self.add(format!("C-{}", hex::encode_upper(sha256(der))), "certificate", Ok(der.to_vec()));
+        self.add(format!("C-{}", hex::encode_upper(sha256(der))), "certificate", Content::Whole(der.to_vec()));
     }
 
     fn data(&mut self, digest: &[u8; 32]) {
-        self.add(data_id(digest), "signedData", Err(*digest));
+        self.add(data_id(digest), "signedData", Content::Digest(*digest));
     }
 
-    fn add(&mut self, id: String, kind: &'static str, content: Result<Vec<u8>, [u8; 32]>) {
-        if !self.found.iter().any(|(known, ..)| *known == id) {
-            self.found.push((id, kind, content));
+    fn add(&mut self, id: String, kind: &'static str, content: Content) {
+        if !self.found.iter().any(|known| known.id == id) {
+            self.found.push(ValidationObject { id, kind, content });
         }
     }
 
     fn write(&self, xml: &mut Xml) {
-        for (id, kind, content) in &self.found {
+        for ValidationObject { id, kind, content } in &self.found {
             xml.element("ValidationObject", &[("id", id)], |xml| {
                 xml.leaf("ObjectType", &format!("urn:etsi:019102:validationObject:{kind}"));
                 xml.parent("ValidationObjectRepresentation", |xml| match content {
-                    Ok(bytes) => xml.leaf("base64", &BASE64_STANDARD.encode(bytes)),
-                    Err(digest) => digest_of(xml, digest),
+                    Content::Whole(bytes) => xml.leaf("base64", &BASE64_STANDARD.encode(bytes)),
+                    Content::Digest(digest) => digest_of(xml, digest),
                 });
             });
         }
