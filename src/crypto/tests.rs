@@ -214,6 +214,9 @@ fn what_openssl_signs() {
     run(&format!("genpkey -genparam -algorithm DSA -pkeyopt dsa_paramgen_bits:2048 -out {}", path("dsa-parameters")));
     make("dsa", &format!("genpkey -paramfile {}", path("dsa-parameters")));
 
+    let efforts = ["p256", "rsa2048", "p521", "ed448", "dsa"].map(|key| effort(&public[key]));
+    assert_eq!(efforts, [1, 1, 8, 8, 32]);
+
     let mut made = 0;
     let mut judge = |key: &str, algorithm: &AlgorithmIdentifierOwned, line: &str, weak: bool| {
         let value = run(&format!("{line} -inkey {} -in {message}", path(key)));
