@@ -249,7 +249,13 @@ impl Inquiry<'_> {
     /// None where nobody entitled signed the list.
     fn list_maker(&self, question: &Question<'_>, list: &RevocationList) -> Option<Maker> {
         let signed = |maker: &Certificate| {
-            let check = || list.is_signed_by(&maker.public_key);
+            if self.is_spent() {
+                return None;
+            }
+            let check = || {
+                self.spend(&maker.public_key);
+                list.is_signed_by(&maker.public_key)
+            };
             strength(self.known.signature(&list.fingerprint, &maker.public_key, check))
         };
         let Question { certificate, issuer, anchor, .. } = *question;
@@ -295,7 +301,13 @@ impl Inquiry<'_> {
     /// None where nobody entitled signed the response (RFC 6960 §4.2.2.2).
     fn responder(&self, question: &Question<'_>, response: &OcspResponse) -> Option<Maker> {
         let signed = |maker: &Certificate| {
-            let check = || response.is_signed_by(&maker.public_key);
+            if self.is_spent() {
+                return None;
+            }
+            let check = || {
+                self.spend(&maker.public_key);
+                response.is_signed_by(&maker.public_key)
+            };
             strength(self.known.signature(&response.fingerprint, &maker.public_key, check))
         };
         let Question { certificate, issuer, anchor, .. } = *question;
