@@ -16,6 +16,7 @@ use crate::pki::known::Known;
 use crate::pki::ocsp::OcspResponse;
 use crate::pki::revocation::RevocationList;
 use crate::seal::{Life, Seal, SealEvent, SealNumber};
+use crate::stamp::Token;
 
 /// Whom the caller trusts, and what is known of revocation.
 #[derive(Debug, Clone, Default)]
@@ -82,6 +83,8 @@ pub struct Evidence {
     pub opened: Opened,
     /// One for each signature of `opened`, in the same order.
     pub facts: Vec<Facts>,
+    /// What a detached CMS signs or a time stamp stamps, where the caller has it.
+    pub content: Option<Vec<u8>>,
 }
 
 /// What is inside, by its first bytes and its container, never by its name.
@@ -194,7 +197,7 @@ impl Evidence {
             Opened::Pdf { envelopes, .. } => vec![Facts::NotAsked; envelopes.len()],
             _ => Vec::new(),
         };
-        Self { file: file.to_owned(), bytes, at: now, now: Some(now), trust, opened, facts }
+        Self { file: file.to_owned(), bytes, at: now, now: Some(now), trust, opened, facts, content: None }
     }
 
     /// The newest moment of which anything is known. To ask about an earlier one does not prove that the document existed
@@ -228,7 +231,9 @@ impl Opened {
         }
         if bytes.first() == Some(&0x30) || bytes.starts_with(b"-----BEGIN ") {
             let inside = ["CMS", "PKCS7"].iter().flat_map(|label| from_pem_or_der(label, bytes)).next();
-            return match inside.map(|der| cms::read(&der)) {
+            // An authority's answer holds a time stamp.
+            let answer = |der: &[u8]| Token::read_answer(der).map(|token| token.signed);
+            return match inside.map(|der| cms::read(&der).or_else(|_| answer(&der))) {
                 Some(Ok(signed)) => Self::Cms(Box::new(signed)),
                 _ => Self::Unknown,
             };
@@ -251,7 +256,7 @@ impl Opened {
 
 impl Envelope {
     fn of(signature: &Signature, hasher: &mut Hasher<'_>) -> Self {
-        let cms = cms::read(&signature.cms);
+        let cms = cms::read_pdf(&signature.sub_filter, &signature.cms, &signature.certificates);
         let certificate = cms.as_ref().ok().and_then(|signed| signed.certificate_of(signed.signers.first()?));
         let digest = hasher.digest(signature, Digest::Sha256).and_then(|digest| digest.try_into().ok());
         let digest = digest.unwrap_or_default();
