@@ -201,6 +201,21 @@ fn revocation_counts_from_its_moment() {
     let released = [made.root_list(NOW), hold.clone(), made.list(NOW, &[])];
     assert!(matches!(made.judge(&released, NOW), PathVerdict::Trusted { .. }));
     assert!(matches!(made.judge(&[made.root_list(NOW), hold], NOW), PathVerdict::Revoked { .. }));
+    // A lifted hold speaks neither against the certificate nor for it: where the list that lifted it is overdue, nothing is
+    // known, although the one with the hold is not.
+    let lasting = issue::revocation_list(
+        &made.issuing,
+        7,
+        NOW - Duration::DAY,
+        NOW + Duration::weeks(9),
+        &[revoked(&made.seal, abolished, Reason::CertificateHold)],
+    );
+    let lasting = RevocationList::read(&made.issuing_key.finish(lasting.unwrap())).unwrap();
+    let two_weeks = NOW + Duration::weeks(2);
+    match made.judge(&[made.root_list(two_weeks), lasting, made.list(NOW, &[])], two_weeks) {
+        PathVerdict::RevocationUnknown { at_fault: 0, why, .. } => assert_eq!(why, Unknown::Stale(NOW)),
+        other => panic!("{other:?}"),
+    }
     // The authority itself.
     let root_line = issue::revocation_list(
         &made.root,
