@@ -58,6 +58,9 @@ pub const PATH_ATTEMPTS: usize = 32;
 /// Steps of the path search, so that many look-alike issuers cannot hold it up: each attempt may look at each step once.
 pub const PATH_STEPS: usize = 2048;
 
+/// Bytes that are hashed at the price of one step: it takes about as long as the public-key operation.
+pub const PATH_STEP_BYTES: usize = 64 * 1024;
+
 /// Bits of a foreign RSA modulus, so that one signature cannot cost seconds: ring's own ceiling, and the least that was ever
 /// put into a certificate.
 pub const RSA_BITS: usize = 8192;

@@ -283,7 +283,7 @@ impl Inquiry<'_> {
                 && (!by_issuer || is_kin(maker))
         });
         for maker in others {
-            if !self.may_step() {
+            if !self.may_step(list.der().len()) {
                 return None;
             }
             let Some(weakness) = signed(maker) else { continue };
@@ -325,7 +325,7 @@ impl Inquiry<'_> {
                 && maker.is_in_force(response.produced_at)
         });
         for maker in delegated {
-            if !self.may_step() {
+            if !self.may_step(response.der().len()) {
                 return None;
             }
             let Some(weakness) = signed(maker) else { continue };

@@ -112,9 +112,9 @@ impl<'a> Inquiry<'a> {
         search.best
     }
 
-    /// Whether the budget still allows a look at one more signature.
-    pub(super) fn may_step(&self) -> bool {
-        self.steps.set(self.steps.get() + 1);
+    /// Whether the budget still allows a look at one more signature, over so many bytes.
+    pub(super) fn may_step(&self, bytes: usize) -> bool {
+        self.steps.set(self.steps.get() + 1 + bytes / limits::PATH_STEP_BYTES);
         self.steps.get() <= limits::PATH_STEPS
     }
 
@@ -234,7 +234,7 @@ impl<'i> Search<'_, 'i> {
         {
             return None;
         }
-        if !self.inquiry.may_step() {
+        if !self.inquiry.may_step(subject.der().len()) {
             return None;
         }
         let fault = match self.inquiry.certified(subject, issuer) {
