@@ -92,6 +92,8 @@ impl Judge<'_, '_, '_> {
             self.explain_where(Some(&kind.value), previous, |way| &*way.keys[0] == b"DR" || Some(way.from) == home);
             let (was, is) = (previous.map(|p| self.signed.resolve(p)).transpose()?, self.newest.resolve(&kind.value)?);
             match (was.as_ref().and_then(Object::dict), is.dict()) {
+                // Only what a default appearance (/DA) names draws a field; some writers keep their last picture here.
+                (Some(_), Some(_)) if matches!(&*kind.key, b"XObject" | b"ProcSet") => {}
                 (Some(was), Some(is)) => {
                     for entry in was.entries() {
                         kept &= is.get(&entry.key).map(|now| self.alike(&entry.value, now, 8)).transpose()? == Some(true);
@@ -196,7 +198,7 @@ impl Judge<'_, '_, '_> {
 
     /// The sneaky signature attack (Rohlmann et al. 2021, SSA): the picture of a signature that was allowed stands over
     /// the text that was certified.
-    fn judge_picture(&mut self, name: &str, page: usize, rect: [f64; 4], looks: Looks) -> Result<(), PdfError> {
+    pub(super) fn judge_picture(&mut self, name: &str, page: usize, rect: [f64; 4], looks: Looks) -> Result<(), PdfError> {
         let number = page + 1;
         let zh = format!("后加签名“{name}”的图案显示在第{number}页");
         let en = format!("The later signature “{name}” shows a picture on page {number}");
@@ -214,7 +216,7 @@ impl Judge<'_, '_, '_> {
     }
 
     /// The field's widgets that draw something on a page: the page from 0, the rectangle, and what is drawn.
-    fn pictures(&self, field: &Field) -> Result<Vec<(usize, [f64; 4], Looks)>, PdfError> {
+    pub(super) fn pictures(&self, field: &Field) -> Result<Vec<(usize, [f64; 4], Looks)>, PdfError> {
         let mut widgets = vec![(field.reference, field.dict.clone())];
         for kid in self.newest.get(&field.dict, b"Kids")?.array().unwrap_or_default() {
             widgets.extend(self.newest.resolve(kid)?.dict().map(|d| (kid.reference(), d.clone())));

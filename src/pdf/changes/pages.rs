@@ -172,6 +172,19 @@ impl Judge<'_, '_, '_> {
             self.allow(Step::Validation, "不可见的签名域登记到页面", "A field that shows nothing was put on its page");
             return Ok(());
         }
+        // A field of the form that was signed since: as if it were new.
+        let field = self.at.history.fields()?.iter().find(|f| f.reference.is_some_and(|r| r.number == number));
+        if let Some(field) = field.filter(|f| f.is_signature() && self.explained.contains(&number))
+            && !self.newest.resolve(&field.value)?.is_null()
+        {
+            let name = field.name.clone();
+            let zh = format!("签名域“{name}”签名后显示在页面上");
+            self.allow(Step::NewField, &zh, &format!("The signature field “{name}” came to be shown when it was signed"));
+            for (page, rect, looks) in self.pictures(field)? {
+                self.judge_picture(&name, page, rect, looks)?;
+            }
+            return Ok(());
+        }
         let number = page + 1;
         let zh = format!("文件中原有而未显示的内容出现在第{number}页");
         let en = format!("Something that was in the file unseen came to be shown on page {number}");
