@@ -8,7 +8,7 @@ use clap::Args;
 use time::OffsetDateTime;
 
 use super::certificates::read_trust;
-use super::rooms::{Rooms, filed_seal, instant, print, read_file};
+use super::rooms::{Rooms, filed_seal, instant, print, read_file, write_file};
 use super::trouble::Trouble;
 use crate::config;
 use crate::item::ItemCode;
@@ -17,6 +17,7 @@ use crate::register::{self, Question};
 use crate::seal::SealNumber;
 use crate::store::{LedgerFilter, Store};
 use crate::verify::gather::{gather, house_trust};
+use crate::verify::report::{etsi, html};
 use crate::verify::{Evidence, Register, Report, Trust, exit_code, judge};
 
 /// Lines of the ledger asked for at a time.
@@ -39,6 +40,48 @@ pub(super) struct Verify {
     /// 分离签名（.p7s）或时间戳所针对的内容 / what a detached signature (.p7s) or time stamp is about
     #[arg(long, value_name = "FILE")]
     content: Option<PathBuf>,
+    /// 把每份报告写成文件：json、xml（ETSI TS 119 102-2）或 html / write each report to a file in this form
+    #[arg(long, value_name = "FORM")]
+    report: Option<Form>,
+    /// 报告文件；验证多份文件时为目录 / where the report goes: a file, or a folder for several; FILE.FORM beside each by default
+    #[arg(short, long, value_name = "PATH", requires = "report")]
+    output: Option<PathBuf>,
+}
+
+/// A form of the report.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Form {
+    Json,
+    Xml,
+    Html,
+}
+
+impl Form {
+    fn of(self, report: &Report, evidence: &Evidence) -> String {
+        match self {
+            Self::Json => serde_json::to_string_pretty(report).unwrap_or_default(),
+            Self::Xml => etsi::xml(report, evidence),
+            Self::Html => html(report),
+        }
+    }
+
+    fn ending(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Xml => "xml",
+            Self::Html => "html",
+        }
+    }
+}
+
+/// Where the report of `file` goes.
+fn report_path(verify: &Verify, form: Form, file: &Path) -> PathBuf {
+    let name = format!("{}.{}", file.file_name().unwrap_or_default().to_string_lossy(), form.ending());
+    match &verify.output {
+        Some(path) if verify.files.len() == 1 && !path.is_dir() => path.clone(),
+        Some(folder) => folder.join(name),
+        None => file.with_file_name(name),
+    }
 }
 
 #[derive(Debug, Args)]
@@ -107,13 +150,13 @@ pub(super) async fn verify(
     for file in &verify.files {
         let bytes = read_file(file, limits::PDF_BYTES)?;
         let name = file.display().to_string();
-        let report = match &content {
-            None => report(store.as_ref(), &trust, register.as_ref(), &name, bytes, verify.at, now).await?,
-            Some(content) => {
-                let evidence = gather(store.as_ref(), trust.clone(), &name, bytes, verify.at.unwrap_or(now)).await?;
-                judge(&Evidence { now: Some(now), content: Some(content.clone()), ..evidence })
-            }
-        };
+        let mut evidence =
+            gathered(store.as_ref(), &trust, register.as_ref(), &name, bytes, verify.at, now).await?;
+        evidence.content.clone_from(&content);
+        let report = judge(&evidence);
+        if let Some(form) = verify.report {
+            write_file(&report_path(&verify, form, file), form.of(&report, &evidence).as_bytes())?;
+        }
         bar.suspend(|| match json {
             true => print(&serde_json::to_string(&report).unwrap_or_default()),
             false => tell(&report),
@@ -135,12 +178,24 @@ pub(super) async fn report(
     at: Option<OffsetDateTime>,
     now: OffsetDateTime,
 ) -> Result<Report, Trouble> {
+    Ok(judge(&gathered(store, trust, register, name, bytes, at, now).await?))
+}
+
+async fn gathered(
+    store: Option<&Store>,
+    trust: &Arc<Trust>,
+    register: Option<&Register>,
+    name: &str,
+    bytes: Vec<u8>,
+    at: Option<OffsetDateTime>,
+    now: OffsetDateTime,
+) -> Result<Evidence, Trouble> {
     let mut evidence = gather(store, trust.clone(), name, bytes, at.unwrap_or(now)).await?;
     evidence.now = Some(now);
     if let (None, Some(register)) = (store, register) {
         evidence.ask_export(register);
     }
-    Ok(judge(&evidence))
+    Ok(evidence)
 }
 
 fn tell(report: &Report) {

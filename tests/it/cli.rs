@@ -237,6 +237,19 @@ fn from_an_empty_folder_to_a_verified_licence() {
     assert_eq!(both.code, 1);
     assert!(both.out.contains("TOTAL-PASSED  licence.pdf") && both.out.contains("HASH_FAILURE"), "{}", both.out);
     assert_eq!(place.run(&["verify", "request.json"]).code, 2, "no document is INDETERMINATE");
+    // The report in its other forms: beside the file, in a file, in a folder.
+    place.run(&["verify", "--report", "xml", "licence.pdf"]).good();
+    place.run(&["verify", "--report", "html", "-o", "kept.html", "licence.pdf"]).good();
+    assert_eq!(place.run(&["verify", "--report", "json", "-o", ".", "licence.pdf", "changed.pdf"]).code, 1);
+    for (file, inside) in [
+        ("licence.pdf.xml", "urn:etsi:019102:mainindication:total-passed"),
+        ("kept.html", "核验通过"),
+        ("licence.pdf.json", "\"TOTAL-PASSED\""),
+        ("changed.pdf.json", "\"HASH_FAILURE\""),
+    ] {
+        assert!(fs::read_to_string(at.join(file)).unwrap().contains(inside), "{file}");
+    }
+    assert_eq!(place.run(&["verify", "--output", "x", "licence.pdf"]).code, 3, "a place for no report");
 
     // The ledger has it once, as a spreadsheet reads it.
     let ledger = place.run(&["ledger", "--csv"]).good();
