@@ -11,8 +11,8 @@ use super::object::{Dict, Object};
 use super::reach::{deep, follow};
 use crate::limits;
 use crate::message::Message;
-use history::{At, Way};
 pub(super) use history::History;
+use history::{At, Way};
 use std::collections::{BTreeSet, HashSet};
 
 mod annotations;
@@ -21,6 +21,7 @@ mod fields;
 mod history;
 mod looks;
 mod pages;
+mod signing;
 mod tags;
 
 /// The worst that happened since, in rising order.
