@@ -34,6 +34,10 @@ pub enum LaterChanges {
     Forbidden,
 }
 
+/// Findings that say: something else is shown in place of what was signed, which is what incremental saving attacks do.
+pub(super) const REPLACED: [&str; 4] =
+    ["pdf.page-content-changed", "pdf.page-tree-changed", "pdf.page-geometry-changed", "pdf.catalog-exchanged"];
+
 /// What the signatures so far let others do.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Leave {
