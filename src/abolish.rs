@@ -9,17 +9,19 @@ use time::format_description::well_known::Rfc3339;
 use time::macros::offset;
 
 use crate::abolition::{AbolishedSeal, AbolitionOrder, AbolitionRequest, CustodyEntry};
+use crate::administer::whose_seal;
 use crate::ca::Authority;
 use crate::decision::Allowed;
 use crate::desk::{Desk, FlowError, blocking};
 use crate::issue::facts::{self, Facts};
 use crate::issue::{
-    Issued, filed_seal, grants_of, no_grant, no_template, prepare, random_serial, write_down_and_finish,
+    Issued, filed_seal, fingerprint, grants_of, made_before, no_grant, no_template, prepare, random_serial,
+    write_down_and_finish,
 };
 use crate::item::ItemCode;
 use crate::licence::LicenceIdentifier;
 use crate::message::Message;
-use crate::officer::{Officer, check_two_administrators};
+use crate::officer::{Care, Officer, check_two_administrators};
 use crate::pdf::seal::{Certification, Place};
 use crate::render::Template;
 use crate::seal::SealNumber;
@@ -58,31 +60,62 @@ pub struct Abolished {
     pub notice: Option<Issued>,
 }
 
-/// Carries out an order: all seals or none.
+/// An order with what is to be done along with it, as both doors take it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AbolishRequest {
+    pub order: AbolitionRequest,
+    #[serde(default)]
+    pub custody: Vec<CustodyOf>,
+    #[serde(default)]
+    pub notice: Option<NoticeRequest>,
+    /// How many sealed documents the order ends, where it counts from before now.
+    #[serde(default)]
+    pub acknowledged: u64,
+}
+
+/// A custody entry with its seal.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CustodyOf {
+    pub seal: SealNumber,
+    pub entry: CustodyEntry,
+}
+
+/// Carries out an order: all seals or none. The same order again, with a notice, makes the notice that is still missing:
+/// seals are closed before their notice is made, and a notice whose data was wrong must not need another order.
 ///
 /// # Errors
-/// A rule refused (nothing is recorded), or a tool failed after the seals were closed: then the same order's notice can
-/// be made again with [`notice`].
+/// A rule refused (nothing is recorded), or a tool failed after the seals were closed: then the same order again makes
+/// the notice.
 pub async fn abolish(
     desk: &Desk,
     by: &Officer,
     second: &Officer,
-    request: AbolitionRequest,
-    custody: Vec<(SealNumber, CustodyEntry)>,
-    wanted: Option<NoticeRequest>,
+    request: AbolishRequest,
     now: OffsetDateTime,
 ) -> Result<Abolished, FlowError> {
-    let order = AbolitionOrder::read(request)?;
-    check_two_administrators(by, second)?;
-    desk.store.record_abolition(&order, &custody, &by.id, &second.id, now).await?;
-    let authority =
-        Authority { store: desk.store.clone(), keyring: desk.keyring.clone(), public_url: desk.public_url.clone() };
-    let revoked = authority.refresh(by.id.as_str(), now).await?;
+    let AbolishRequest { order, custody, notice: wanted, acknowledged } = request;
+    let order = AbolitionOrder::read(order)?;
+    check_two_administrators(by, second, now)?;
+    let (number, count) = (order.get().number.clone(), order.get().seals.len());
+    let custody: Vec<_> = custody.into_iter().map(|of| (of.seal, of.entry)).collect();
+    for seal in order.get().seals.iter().map(|seal| &seal.number).chain(custody.iter().map(|(seal, _)| seal)) {
+        whose_seal(&desk.store, Care::End, seal, &[by, second]).await?;
+    }
+    let recorded = wanted.is_some() && desk.store.abolition(&number).await?.as_ref() == Some(&order);
+    let mut revoked = 0;
+    if !recorded {
+        desk.store.record_abolition(&order, &custody, &by.id, &second.id, acknowledged, now).await?;
+        let authority =
+            Authority { store: desk.store.clone(), keyring: desk.keyring.clone(), public_url: desk.public_url.clone() };
+        revoked = authority.refresh(by.id.as_str(), now).await?;
+    }
     let notice = match wanted {
-        Some(wanted) => Some(notice(desk, by, second, &order.get().number, wanted, now).await?),
+        Some(wanted) => Some(notice(desk, by, second, &number, wanted, now).await?),
         None => None,
     };
-    Ok(Abolished { order: order.get().number.clone(), seals: order.get().seals.len(), revoked, notice })
+    Ok(Abolished { order: number, seals: count, revoked, notice })
 }
 
 /// Renders and seals the notice of a recorded order. The same order and template again give the same notice.
@@ -105,18 +138,6 @@ pub async fn notice(
         ))
     })?;
     let once_key = format!("notice/{number}/{}", wanted.template);
-    if let Some(record) = desk.store.order_once(&once_key).await? {
-        return match record.document {
-            Some(document) => {
-                Ok(Issued { order: record.id, identifier: None, document, title: record.title, again: true })
-            }
-            None => Err(FlowError::Request(Message::new(
-                "issue.in-progress",
-                "这份文书正在制作，请稍后查询",
-                "this document is being made; look it up in a moment",
-            ))),
-        };
-    }
     let seal = filed_seal(desk, &wanted.seal).await?;
     let mut leave = Err(no_grant(by, &seal));
     for grant in grants_of(desk, by, &seal).await? {
@@ -126,6 +147,10 @@ pub async fn notice(
         }
     }
     let allowed = leave?;
+    let fingerprint = fingerprint(&wanted)?;
+    if let Some(issued) = made_before(desk, &once_key, &fingerprint, None, now).await? {
+        return Ok(issued);
+    }
     let parts = desk.parts_in_force(&seal, now).await?;
     let identifier = notice_identifier(&wanted, &seal)?;
     let template = desk.renderer.template(&wanted.template).ok_or_else(|| no_template(&wanted.template))?;
@@ -139,7 +164,8 @@ pub async fn notice(
         prepare(&draft.pdf, &drawn, place, &signer_name, &reason, now, Some(Certification::NoChanges))
     })
     .await?;
-    write_down_and_finish(desk, allowed, OrderKind::Notice, &once_key, &seal, &parts, &title, None, prepared, now).await
+    let once = (once_key.as_str(), fingerprint.as_str());
+    write_down_and_finish(desk, allowed, OrderKind::Notice, once, &seal, &parts, &title, None, prepared, now).await
 }
 
 fn notice_identifier(wanted: &NoticeRequest, seal: &FiledSeal) -> Result<String, FlowError> {

@@ -50,6 +50,8 @@ pub struct AbolitionRequest {
     pub reason: String,
     #[serde(default)]
     pub successor: Option<SealNumber>,
+    /// May come apart, as a list of its own.
+    #[serde(default)]
     pub seals: Vec<AbolishedSeal>,
 }
 
@@ -222,29 +224,10 @@ impl CustodyEntry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::authority::Uscc;
-    use crate::seal::{Life, SealKind};
+    use crate::seal::SealEventKind::{Abolished, Activated};
+    use crate::seal::sample::{at, life, seal};
 
-    fn at(seconds: i64) -> OffsetDateTime {
-        OffsetDateTime::from_unix_timestamp(seconds).unwrap()
-    }
-
-    fn event(kind: SealEventKind, t: i64) -> SealEvent {
-        SealEvent {
-            kind, at: at(t), document: "〔1〕号".into(), reason: "划转".into(), successor: None, items: vec![]
-        }
-    }
-
-    fn seal(life: Life) -> Seal {
-        Seal {
-            number: SealNumber::parse("51322100000001").unwrap(),
-            owner: Uscc::parse("11330105002500287C").unwrap(),
-            owner_name: "某局".into(),
-            legend: "某局行政审批专用章".into(),
-            kind: SealKind::Approval,
-            life,
-        }
-    }
+    const OWNER: &str = "11330105002500287C";
 
     #[test]
     fn an_order_is_complete() {
@@ -287,9 +270,8 @@ mod tests {
             photographs: vec![],
             note: String::new(),
         };
-        let abolished =
-            seal(Life::replay([event(SealEventKind::Activated, 0), event(SealEventKind::Abolished, 10)]).unwrap());
-        let living = seal(Life::replay([event(SealEventKind::Activated, 0)]).unwrap());
+        let abolished = seal(OWNER, life(&[(Activated, 0), (Abolished, 10)]));
+        let living = seal(OWNER, life(&[(Activated, 0)]));
         assert!(sealed_away.check(&abolished, &[]).is_ok());
         assert_eq!(sealed_away.check(&living, &[]).unwrap_err().message.id, "custody.not-abolished");
         let alone = CustodyEntry { received_by: "甲".into(), ..sealed_away.clone() };

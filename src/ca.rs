@@ -159,7 +159,7 @@ impl Authority {
     ) -> Result<SealCertificate, FlowError> {
         let (keyring, owned) = (self.keyring.clone(), label.to_owned());
         let public_key = blocking(move || keyring.signer(&owned).map(|s| s.public_key().to_vec())).await?;
-        let chain = check_installable(certificates, &public_key, anchors, &[], now)
+        let chain = check_installable(certificates, &public_key, anchors, now)
             .map_err(|fault| FlowError::Request(fault.message()))?;
         let mut chain = chain.into_iter().map(|c| c.der().to_vec());
         let Some(certificate) = chain.next() else {

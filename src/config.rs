@@ -13,6 +13,7 @@ use figment::providers::{Format, Toml};
 use serde::Deserialize;
 
 use crate::issue::ReportSeal;
+use crate::keys::Mode;
 use crate::message::Message;
 use crate::officer::OfficerId;
 use crate::seal::SealNumber;
@@ -29,17 +30,6 @@ pub struct Settings {
     pub http: Http,
     pub render: Render,
     pub verify: Verify,
-}
-
-/// How strict to be at start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Mode {
-    /// 试运行: for trying out. Soft keys and plain HTTP addresses are taken.
-    #[default]
-    Trial,
-    /// 正式运行: real seals. Soft keys need a telling word, and the public address must be https.
-    Production,
 }
 
 /// Where everything is written down.

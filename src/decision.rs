@@ -88,11 +88,13 @@ impl Decision {
         }
         let hands = &request.hands;
         let mut authority: Option<&Uscc> = None;
-        for (id, duty) in [
-            (&hands.intake, Duty::Intake),
-            (&hands.review, Duty::Review),
-            (&hands.decide, Duty::Decide),
-            (&hands.produce, Duty::Produce),
+        // Each hand was in post when it did its part; who left later has not undone it.
+        let (accepted, decided) = (request.accepted_at, request.decided_at);
+        for (id, duty, at) in [
+            (&hands.intake, Duty::Intake, accepted),
+            (&hands.review, Duty::Review, decided),
+            (&hands.decide, Duty::Decide, decided),
+            (&hands.produce, Duty::Produce, decided),
         ] {
             let Some(person) = officer(id) else {
                 return Err(Refusal::new(
@@ -102,7 +104,7 @@ impl Decision {
                     format!("there is no officer '{id}' ({})", duty.as_str()),
                 ));
             };
-            person.check_duty(duty)?;
+            person.check_on_duty(duty, at)?;
             if *authority.get_or_insert(&person.authority) != &person.authority {
                 return Err(Refusal::new(
                     Rule::Hands,
@@ -223,7 +225,7 @@ impl Allowed {
         grant: &Grant,
         now: OffsetDateTime,
     ) -> Result<Self, Refusal> {
-        officer::check_two_administrators(officer, second)?;
+        officer::check_two_administrators(officer, second, now)?;
         Self::under_grant(Purpose::Notice { order }, None, seal, officer, grant, now)
     }
 
@@ -300,15 +302,12 @@ mod tests {
     use crate::authority::Uscc;
     use crate::item::Transfer;
     use crate::officer::{Employment, GrantedItems};
-    use crate::seal::{Life, SealEvent, SealEventKind};
+    use crate::seal::SealEventKind::{Abolished, Activated};
+    use crate::seal::sample::{self, at, life};
     use proptest::prelude::*;
 
     const BUREAU: &str = "11430000006122244L";
     const DEPARTMENT: &str = "11330105002500287C";
-
-    fn at(seconds: i64) -> OffsetDateTime {
-        OffsetDateTime::from_unix_timestamp(seconds).unwrap()
-    }
 
     fn officer(id: &str, authority: &str, duties: &[Duty]) -> Officer {
         Officer {
@@ -317,7 +316,7 @@ mod tests {
             authority: Uscc::parse(authority).unwrap(),
             employment: Employment::Regular,
             duties: duties.iter().copied().collect(),
-            left: false,
+            left: None,
         }
     }
 
@@ -357,6 +356,18 @@ mod tests {
         }
         assert_eq!(read(request(["a", "b", "c", "x"], 0, 1)).unwrap_err().message.id, "decision.unknown-officer");
         assert_eq!(read(request(["a", "b", "c", "d"], 2, 1)).unwrap_err().message.id, "decision.before-acceptance");
+        // Who left after their part has not undone it; who had left before never did it.
+        let people = people(BUREAU);
+        let left = |who: &str, t| -> Vec<Officer> {
+            let gone =
+                |p: &Officer| if p.id.as_str() == who { Officer { left: Some(at(t)), ..p.clone() } } else { p.clone() };
+            people.iter().map(gone).collect()
+        };
+        for (who, t, good) in [("a", 11, true), ("a", 10, false), ("b", 21, true), ("b", 20, false), ("d", 20, false)] {
+            let people = left(who, t);
+            let read = Decision::read(request(["a", "b", "c", "d"], 10, 20), |id| people.iter().find(|p| p.id == *id));
+            assert_eq!(read.is_ok(), good, "{who} {t}");
+        }
         let mut empty = request(["a", "b", "c", "d"], 0, 1);
         empty.holder.name = " ".into();
         assert_eq!(read(empty).unwrap_err().message.id, "decision.incomplete");
@@ -364,27 +375,12 @@ mod tests {
 
     #[test]
     fn a_report_carries_no_approval_seal() {
-        let activated = SealEvent {
-            kind: SealEventKind::Activated,
-            at: at(0),
-            document: "1".into(),
-            reason: String::new(),
-            successor: None,
-            items: vec![],
-        };
-        let seal = |kind| Seal {
-            number: SealNumber::parse("51322100000001").unwrap(),
-            owner: Uscc::parse(BUREAU).unwrap(),
-            owner_name: "某局".into(),
-            legend: "章".into(),
-            kind,
-            life: Life::replay([activated.clone()]).unwrap(),
-        };
+        let seal = |kind| Seal { kind, ..sample::seal(BUREAU, life(&[(Activated, 0)])) };
         let person = officer("desk", BUREAU, &[]);
         let grant = |items| Grant {
             id: "g".into(),
             officer: person.id.clone(),
-            seal: SealNumber::parse("51322100000001").unwrap(),
+            seal: seal(SealKind::LegalName).number,
             items,
             from: at(0),
             until: at(100),
@@ -409,12 +405,7 @@ mod tests {
                 code: ItemCode::parse("A-1").unwrap(), name: "事项".into(), department: Uscc::parse(DEPARTMENT).unwrap(), example: true,
                 transfers: vec![Transfer { to: Uscc::parse(BUREAU).unwrap(), batch: "一".into(), document: "1".into(), at: at(transfer) }],
             };
-            let step = |kind, t| SealEvent { kind, at: at(t), document: "1".into(), reason: String::new(), successor: None, items: vec![] };
-            let seal = Seal {
-                number: SealNumber::parse("51322100000001").unwrap(), owner: Uscc::parse(owner).unwrap(), owner_name: "某局".into(), legend: "章".into(),
-                kind: SealKind::Approval,
-                life: Life::replay([step(SealEventKind::Activated, start), step(SealEventKind::Abolished, start + length)]).unwrap(),
-            };
+            let seal = sample::seal(owner, life(&[(Activated, start), (Abolished, start + length)]));
             let chief = officer("chief", owner, &[Duty::Decide]);
             let grant = Grant {
                 id: "g".into(), officer: chief.id.clone(), seal: seal.number.clone(), items: GrantedItems::All, from: at(0), until: at(10_000),

@@ -4,6 +4,7 @@
 //! 6 seal · 8 close and check ourselves · 9 store and deliver. (7, the time stamp, is not there yet.)
 //! After step 5 there is one function, [`finish`]; a crash re-enters it with the same bytes.
 
+mod again;
 mod check;
 pub(crate) mod facts;
 mod place;
@@ -23,12 +24,14 @@ use crate::keys;
 use crate::licence::{LicenceAct, LicenceIdentifier, LicenceVersion};
 use crate::limits;
 use crate::message::Message;
-use crate::officer::{Grant, Officer, OfficerId};
+use crate::officer::{Duty, Grant, Officer, OfficerId};
 use crate::pdf::seal::{self as pdf_seal, Certification, Place, Prepared, SealPlan};
 use crate::refusal::{Refusal, Rule};
-use crate::seal::{SealNumber, SealStatus};
-use crate::store::{FiledSeal, LicencePending, OrderKind, OrderRecord, OrderState, SealUse, StoreError, Unfinished};
+use crate::seal::SealNumber;
+use crate::store::{FiledSeal, LicencePending, OrderKind, OrderState, SealUse, StoreError, Unfinished};
 
+pub use again::{Resumed, resume};
+pub(crate) use again::{fingerprint, made_before};
 use check::check_ourselves;
 use facts::Facts;
 use place::place_on;
@@ -65,7 +68,8 @@ pub async fn issue(
     let seal = filed_seal(desk, &request.seal).await?;
     // Leave first: who may not seal this learns nothing of it, and sets nothing going again.
     let allowed = authorise(desk, decision.clone(), &seal, officer, now).await?;
-    if let Some(issued) = made_before(desk, &once_key, &request.decision, now).await? {
+    let fingerprint = fingerprint(&request)?;
+    if let Some(issued) = made_before(desk, &once_key, &fingerprint, Some(&request.decision), now).await? {
         return Ok(issued);
     }
     let pending = pending(desk, &decision, &seal, &request, now).await?;
@@ -85,7 +89,7 @@ pub async fn issue(
         desk,
         allowed,
         OrderKind::Licence,
-        &once_key,
+        (&once_key, &fingerprint),
         &seal,
         &parts,
         &pending.name.clone(),
@@ -128,7 +132,8 @@ pub async fn seal_upload(
     let decision = read_decision(desk, request.decision.clone()).await?;
     let seal = filed_seal(desk, &request.seal).await?;
     let allowed = authorise(desk, decision, &seal, officer, now).await?;
-    if let Some(issued) = made_before(desk, &once_key, &request.decision, now).await? {
+    let fingerprint = fingerprint(&request)?;
+    if let Some(issued) = made_before(desk, &once_key, &fingerprint, Some(&request.decision), now).await? {
         return Ok(issued);
     }
     let parts = desk.parts_in_force(&seal, now).await?;
@@ -143,7 +148,7 @@ pub async fn seal_upload(
         desk,
         allowed,
         OrderKind::Upload,
-        &once_key,
+        (&once_key, &fingerprint),
         &seal,
         &parts,
         &request.title,
@@ -172,7 +177,7 @@ pub async fn end_licence(
         )));
     }
     let decision = read_decision(desk, request.decision).await?;
-    officer.check_duty(crate::officer::Duty::Decide)?;
+    officer.check_on_duty(Duty::Decide, now)?;
     let key = request.identifier.licence();
     let versions = desk.store.licence_versions(&key).await?;
     let Some(last) = versions.last() else {
@@ -183,19 +188,7 @@ pub async fn end_licence(
         )));
     };
     same_matter(desk, &decision, &last.licence, &officer.authority, now).await?;
-    let identifier = desk.store.licence(&key).await?.next(request.act, now)?;
-    let pending = LicencePending {
-        version: LicenceVersion {
-            identifier: identifier.clone(),
-            act: request.act,
-            at: now,
-            ..last.licence.version.clone()
-        },
-        decision: decision.get().number.clone(),
-        ..last.licence.clone()
-    };
-    desk.store.end_licence(&pending, &decision, &officer.id, now).await?;
-    Ok(identifier)
+    Ok(desk.store.end_licence(&key, request.act, &decision, &officer.id, now).await?)
 }
 
 /// A licence's next version is decided on the same item, for the same holder, by its issuer or by whoever is competent
@@ -221,107 +214,6 @@ async fn same_matter(
     }
     item_of(desk, decision).await?.check_competence(authority, request.accepted_at)?;
     Ok(())
-}
-
-/// What resume did with one order.
-#[derive(Debug)]
-pub struct Resumed {
-    pub order: String,
-    /// The document, or why it was given up.
-    pub outcome: Result<Issued, Message>,
-}
-
-/// Takes up every order that a crash left written: finishes it by the same function, or shows it as lost.
-///
-/// # Errors
-/// The store failed. A key that does not answer leaves its order as it is, for the next time.
-pub async fn resume(desk: &Desk, now: OffsetDateTime) -> Result<Vec<Resumed>, FlowError> {
-    let mut resumed = vec![];
-    for unfinished in desk.store.unfinished().await? {
-        // An act of the certificate authorities may be under way in another process at this moment.
-        if unfinished.record.seal.is_none() && now - unfinished.record.written_at < ACT_UNDER_WAY {
-            continue;
-        }
-        let order = unfinished.record.id.clone();
-        let outcome = match give_up_because(desk, &unfinished.record, now).await? {
-            Some(why) => {
-                desk.store.lose(&order, &why.en, now).await?;
-                Err(why)
-            }
-            None => finish(desk, unfinished, now).await.map_err(|e| e.message()),
-        };
-        resumed.push(Resumed { order, outcome });
-    }
-    Ok(resumed)
-}
-
-/// After this time an act of the certificate authorities is no longer under way: it is one signature.
-const ACT_UNDER_WAY: time::Duration = time::Duration::minutes(10);
-
-/// Why an order that was left behind must not be finished now.
-async fn give_up_because(desk: &Desk, record: &OrderRecord, now: OffsetDateTime) -> Result<Option<Message>, FlowError> {
-    let Some(number) = &record.seal else {
-        return Ok(Some(Message::new(
-            "issue.act-interrupted",
-            "证书操作中断，请重新执行",
-            "the certificate operation was interrupted; run it again",
-        )));
-    };
-    let seal = filed_seal(desk, number).await?;
-    // The head of the unit may take a grant back at once (rule 5), a crash or not.
-    let grants = desk.store.grants(number).await?;
-    let grant = grants.iter().find(|g| Some(&g.id) == record.grant.as_ref());
-    if grant.is_none_or(|g| g.revoked_at.is_some_and(|at| at <= now)) {
-        return Ok(Some(Message::new(
-            "issue.grant-ended",
-            "中断期间授权已被收回，未再用印",
-            "the grant was taken back while the order was interrupted; the seal was not used",
-        )));
-    }
-    // Leave was given while the seal was in force; what is sealed after its end would not be good.
-    Ok((seal.seal.life.status_at(now) != SealStatus::InForce).then(|| {
-        Message::new(
-            "issue.seal-ended",
-            "中断期间印章已停用或废止，未再用印",
-            "the seal left force while the order was interrupted; it was not used",
-        )
-    }))
-}
-
-async fn made_before(
-    desk: &Desk,
-    once_key: &str,
-    decision: &DecisionRequest,
-    now: OffsetDateTime,
-) -> Result<Option<Issued>, FlowError> {
-    let Some(record) = desk.store.order_once(once_key).await? else { return Ok(None) };
-    if desk.store.decision(&decision.number).await?.as_ref() != Some(decision) {
-        return Err(FlowError::Request(Message::new(
-            "issue.number-in-use",
-            "该决定书文号已用于另一决定，请核对文号",
-            "this decision number is already used for another decision; check the number",
-        )));
-    }
-    if let (OrderState::Sealed, Some(document)) = (record.state, &record.document) {
-        let identifier = record.licence.as_ref().map(|l| l.version.identifier.clone());
-        return Ok(Some(Issued {
-            order: record.id.clone(),
-            identifier,
-            document: document.clone(),
-            title: record.title.clone(),
-            again: true,
-        }));
-    }
-    match desk.store.unfinished_order(&record.id).await? {
-        Some(unfinished) if give_up_because(desk, &unfinished.record, now).await?.is_none() => {
-            finish(desk, unfinished, now).await.map(Some)
-        }
-        _ => Err(FlowError::Request(Message::new(
-            "issue.in-progress",
-            "这份文书正在制作，请稍后查询",
-            "this document is being made; look it up in a moment",
-        ))),
-    }
 }
 
 /// Step 1. Looks the hands up among the people filed.
@@ -511,7 +403,7 @@ pub(crate) async fn write_down_and_finish(
     desk: &Desk,
     allowed: Allowed,
     kind: OrderKind,
-    once_key: &str,
+    (once_key, request): (&str, &str),
     seal: &FiledSeal,
     parts: &SealParts,
     title: &str,
@@ -525,6 +417,7 @@ pub(crate) async fn write_down_and_finish(
     let sealing = SealUse {
         kind,
         once_key,
+        request,
         revision: seal.revision,
         certificate: &parts.certificate,
         title,
@@ -577,7 +470,18 @@ async fn finish(desk: &Desk, unfinished: Unfinished, now: OffsetDateTime) -> Res
         return Err(error);
     }
     (desk.done)(Step::Stored);
-    let stored = desk.store.order(&record.id).await?.and_then(|r| r.document).ok_or_else(|| {
+    let filed = desk.store.order(&record.id).await?;
+    if let Some(lost) = filed.as_ref().filter(|filed| filed.state == OrderState::Lost) {
+        let why = lost.lost_because.as_deref().unwrap_or("-");
+        return Err(FlowError::Request(Message::new(
+            "issue.lost",
+            format!("这份文书在制作中已作废，未放行（{why}）；请查询证照和印章的现状"),
+            format!(
+                "this document was given up while it was being made, and not released: {why}; look up how the licence and the seal stand"
+            ),
+        )));
+    }
+    let stored = filed.and_then(|r| r.document).ok_or_else(|| {
         FlowError::SelfCheck(Message::new("issue.not-stored", "文书未能入库", "the document was not stored"))
     })?;
     Ok(Issued {

@@ -6,9 +6,9 @@
 //! | floor | rooms | may touch |
 //! |---|---|---|
 //! | doors | [`cli`], [`http`], [`config`] | arguments, sockets; they parse, call one flow, and answer |
-//! | flows | [`desk`], [`issue`], [`abolish`], [`ca`], [`verify`] | the tools, in the order of the story |
+//! | flows | [`desk`], [`issue`], [`abolish`], [`administer`], [`ca`], [`verify`] | the tools, in the order of the story |
 //! | tools | [`keys`], [`preview`], [`render`], [`store`] | the outside world, one kind each |
-//! | formats | [`pdf`], [`cms`], [`pki`], [`impression`], [`crypto`], [`limits`] | nothing: bytes ↔ meaning |
+//! | formats | [`pdf`], [`cms`], [`stamp`], [`pki`], [`impression`], [`crypto`], [`limits`] | nothing: bytes ↔ meaning |
 //! | rules | [`authority`], [`item`], [`officer`], [`seal`], [`abolition`], [`decision`], [`licence`], [`register`], [`refusal`] | nothing: they decide |
 //! | ground | [`message`] | nothing |
 //!
@@ -39,6 +39,7 @@ pub mod impression;
 pub mod limits;
 pub mod pdf;
 pub mod pki;
+pub mod stamp;
 // — tools: the outside world
 #[cfg(feature = "service")]
 pub mod keys;
@@ -51,6 +52,8 @@ pub mod store;
 // — flows: the stories
 #[cfg(feature = "service")]
 pub mod abolish;
+#[cfg(feature = "service")]
+pub mod administer;
 #[cfg(feature = "service")]
 pub mod ca;
 #[cfg(feature = "service")]

@@ -24,9 +24,15 @@ pub const PICTURE_SEGMENTS: usize = 100_000;
 /// largest in public use are about 10 MB.
 pub const CMS_BYTES: usize = 16 * 1024 * 1024;
 
-/// Content in pieces that a value without signed attributes is made over, bytes: it must be put together in memory to be
-/// checked. Only short texts and old time stamps are signed so; PAdES requires signed attributes.
+/// Content that an Ed25519 or Ed448 value without signed attributes is made over, bytes: it must be put together in memory
+/// to be checked. Only short texts are signed so; PAdES requires signed attributes.
 pub const CMS_DIRECT_BYTES: usize = 16 * 1024 * 1024;
+
+/// Time stamps inside one signature: writers put one; a renewal by another authority might add some.
+pub const SIGNATURE_STAMPS: usize = 8;
+
+/// Lists and responses, each, that are read from one CMS: one for every certificate of some chains.
+pub const CMS_REVOCATION: usize = 64;
 
 /// Nesting of BER elements. Real certificates and CMS stay below 16; OpenSSL stops constructed strings at 30.
 pub const BER_DEPTH: usize = 32;
@@ -51,6 +57,31 @@ pub const PATH_ATTEMPTS: usize = 32;
 
 /// Steps of the path search, so that many look-alike issuers cannot hold it up: each attempt may look at each step once.
 pub const PATH_STEPS: usize = 2048;
+
+/// Bits of a foreign RSA modulus, so that one signature cannot cost seconds: ring's own ceiling, and the least that was ever
+/// put into a certificate.
+pub const RSA_BITS: usize = 8192;
+/// See [`RSA_BITS`].
+pub const RSA_BITS_LEAST: usize = 512;
+
+/// Bits of a foreign RSA exponent: nearly all are 65537; ring takes 33 bits, SP 800-56B up to 256 (§6.2).
+pub const RSA_EXPONENT_BITS: usize = 64;
+
+/// Questions inside a question: who signed a list that its issuer's own key did not sign, and is that one revoked? PKITS
+/// needs one step, a responder whose certificate is on such a list a second.
+pub const PATH_NESTING: usize = 2;
+
+/// Signatures and chains remembered with their outcome, 100 bytes each. A province's chains, lists and responses of a year
+/// are some thousands.
+pub const KNOWN_ANSWERS: usize = 65_536;
+
+/// An OCSP response, bytes. The largest in the corpus is 2.4 kB; a responder's chain of post-quantum certificates would be
+/// some 100 kB.
+pub const OCSP_BYTES: usize = 1024 * 1024;
+
+/// Certificates inside an OCSP response: the responder's, and perhaps those above it.
+pub const OCSP_CERTIFICATES: usize = 16;
+
 // — keys
 
 /// A key's label, bytes. It is a file name (255 in ext4) with room for prefix and suffix, and must fit a database
@@ -120,6 +151,13 @@ pub const PDF_HASH_PER_BYTE: u64 = 4;
 pub const PDF_SIGNATURES: usize = 128;
 /// Objects compared between a signed state and the newest one; a 2000-page scanned file has some 10^4.
 pub const PDF_COMPARED: usize = 500_000;
+/// Certificates, lists and responses of a file's validation data: a time stamp a year for a century, each with a chain of
+/// five and a list or response for each.
+pub const PDF_VALIDATION_ITEMS: usize = 2048;
+/// Bytes of them when unpacked; see `CMS_BYTES` for the largest lists.
+pub const PDF_VALIDATION_BYTES: usize = 64 * 1024 * 1024;
+/// Entries about single signatures: `PDF_SIGNATURES`, and as many again of signatures that were time-stamped.
+pub const PDF_VALIDATION_ENTRIES: usize = 256;
 /// Reasons kept for one signature; the first ones name the trouble.
 pub const PDF_FINDINGS: usize = 20;
 /// Operators run while looking for a word: a dense A4 page has some 10^4.
@@ -159,10 +197,14 @@ pub const HTTP_ORDERS: u16 = 20;
 pub const HTTP_LEDGER_LINES: u32 = 200_000;
 /// A password, bytes; longer ones only feed argon2id for nothing.
 pub const PASSWORD_BYTES: usize = 256;
-/// Wrong passwords in a row before an account is locked, and for how many minutes; each further one doubles the time,
-/// up to a day (NIST SP 800-63B §5.2.2 asks for a limit of at most 100).
+/// Wrong passwords in a row from one source before it must wait, and for how many minutes; each further one doubles the
+/// wait, up to an hour. NIST SP 800-63B §5.2.2 asks that guessing be throttled so, and that the owner be not shut out:
+/// browsers in which an officer has signed in before are counted apart.
 pub const SIGN_IN_FAILURES: i64 = 5;
-pub const SIGN_IN_LOCK_MINUTES: i64 = 15;
+pub const SIGN_IN_WAIT_MINUTES: i64 = 1;
+pub const SIGN_IN_LONGEST_WAIT_MINUTES: i64 = 60;
+/// Days for which a browser stays known after its last signing in: half a year, longer than any leave.
+pub const KNOWN_BROWSER_DAYS: i64 = 183;
 /// Hours that a session lasts: one working day.
 pub const SESSION_HOURS: i64 = 8;
 

@@ -5,10 +5,10 @@ use std::fmt;
 
 use time::OffsetDateTime;
 
-use crate::authority::Uscc;
+use crate::authority::{AuthorityKind, Uscc};
 use crate::item::ItemCode;
 use crate::refusal::{Refusal, Rule};
-use crate::seal::SealNumber;
+use crate::seal::{Seal, SealNumber};
 
 /// An officer's identifier in the service, 1 to 64 characters of lower-case letters, digits, `-`, `.`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
@@ -117,23 +117,34 @@ pub struct Officer {
     pub authority: Uscc,
     pub employment: Employment,
     pub duties: BTreeSet<Duty>,
-    /// Left the post: may do nothing any more.
-    #[serde(default)]
-    pub left: bool,
+    /// Left the post at this instant: may do nothing from then on.
+    #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    pub left: Option<OffsetDateTime>,
 }
 
 impl Officer {
-    /// Rule 5: in post, has the duty, and contracted staff never decide or administer seals.
-    pub fn check_duty(&self, duty: Duty) -> Result<(), Refusal> {
-        let may = !self.left
-            && self.duties.contains(&duty)
-            && !(self.employment == Employment::Contracted && matches!(duty, Duty::Decide | Duty::SealAdministration));
-        if may {
+    /// Rule 5: in post at that time. The instant of leaving is already outside.
+    pub fn check_in_post(&self, at: OffsetDateTime) -> Result<(), Refusal> {
+        if self.left.is_none_or(|left| at < left) {
             return Ok(());
         }
-        let why = if self.left {
-            ("已离岗", "has left the post")
-        } else if self.employment == Employment::Contracted {
+        Err(Refusal::new(
+            Rule::Hands,
+            "officer.left",
+            format!("{}（{}）已离岗，不再办理任何事项", self.name, self.id),
+            format!("{} has left the post and does nothing any more", self.id),
+        ))
+    }
+
+    /// Rule 5: has the duty, and contracted staff never decide or administer seals. It says nothing of time: whoever
+    /// comes through a door was in post when it opened; where there was no door, [`Officer::check_on_duty`].
+    pub fn check_duty(&self, duty: Duty) -> Result<(), Refusal> {
+        let contracted =
+            self.employment == Employment::Contracted && matches!(duty, Duty::Decide | Duty::SealAdministration);
+        if self.duties.contains(&duty) && !contracted {
+            return Ok(());
+        }
+        let why = if contracted {
             ("为聘用人员，只能协助，不得决定或用印", "is contracted staff, who help but never decide or seal")
         } else {
             ("无此职责", "does not have this duty")
@@ -144,6 +155,12 @@ impl Officer {
             format!("{}（{}）{}：{}", self.name, self.id, why.0, duty.zh()),
             format!("{} {}: {}", self.id, why.1, duty.as_str()),
         ))
+    }
+
+    /// Both: in post at that time, and with the duty.
+    pub fn check_on_duty(&self, duty: Duty, at: OffsetDateTime) -> Result<(), Refusal> {
+        self.check_in_post(at)?;
+        self.check_duty(duty)
     }
 }
 
@@ -193,12 +210,13 @@ impl Grant {
                 format!("the grant {} {en}", self.document),
             ))
         };
-        if officer.left || officer.employment != Employment::Regular {
+        officer.check_in_post(now)?;
+        if officer.employment != Employment::Regular {
             return Err(Refusal::new(
                 Rule::Hands,
                 "grant.not-regular",
-                format!("{}（{}）不是在岗的正式人员，不得用印", officer.name, officer.id),
-                format!("{} is not regular staff in post and may not use a seal", officer.id),
+                format!("{}（{}）不是正式人员，不得用印", officer.name, officer.id),
+                format!("{} is not regular staff and may not use a seal", officer.id),
             ));
         }
         if self.officer != officer.id || self.seal != *seal {
@@ -226,10 +244,10 @@ impl Grant {
     }
 }
 
-/// Rule 5: administration of seals takes two people, each with the duty.
-pub fn check_two_administrators(first: &Officer, second: &Officer) -> Result<(), Refusal> {
-    first.check_duty(Duty::SealAdministration)?;
-    second.check_duty(Duty::SealAdministration)?;
+/// Rule 5: administration of seals takes two people, each in post and with the duty.
+pub fn check_two_administrators(first: &Officer, second: &Officer, at: OffsetDateTime) -> Result<(), Refusal> {
+    first.check_on_duty(Duty::SealAdministration, at)?;
+    second.check_on_duty(Duty::SealAdministration, at)?;
     if first.id == second.id {
         return Err(Refusal::new(
             Rule::Hands,
@@ -241,23 +259,71 @@ pub fn check_two_administrators(first: &Officer, second: &Officer) -> Result<(),
     Ok(())
 }
 
+/// What administrators do with a seal, as far as it matters whose it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Care {
+    /// Activating, suspending and resuming it, and the grants under which it is used: the head of the unit answers for it.
+    Use,
+    /// Abolition, its reversal and custody: the government does it itself (由县人民政府统一废止并封存), or the owner on the
+    /// government's order. To a bureau that takes over the items, another's seal is a stranger's.
+    End,
+}
+
+/// Rule 5: whose seal it is decides who administers it. `kind` is what the administrator's own authority is.
+pub fn check_whose_seal(care: Care, seal: &Seal, administrator: &Officer, kind: AuthorityKind) -> Result<(), Refusal> {
+    if administrator.authority == seal.owner || (care == Care::End && kind == AuthorityKind::Government) {
+        return Ok(());
+    }
+    let (legend, owner, number) = (&seal.legend, &seal.owner_name, &seal.number);
+    Err(Refusal::new(
+        Rule::Hands,
+        "officer.not-your-seal",
+        match care {
+            Care::Use => format!("{legend}属{owner}，须由该单位的印章管理人员办理"),
+            Care::End => format!("{legend}属{owner}，须由人民政府或该单位的印章管理人员办理"),
+        },
+        match care {
+            Care::Use => format!("the seal {number} is another authority's; its own administrators must do this"),
+            Care::End => {
+                format!(
+                    "the seal {number} is another authority's; the government's or its own administrators must do this"
+                )
+            }
+        },
+    ))
+}
+
+/// Who ends an officer's post: the administrators of the officer's own authority, or the government's. One is enough, as
+/// for taking a grant back: it only ever takes away.
+pub fn check_whose_officer(officer: &Officer, administrator: &Officer, kind: AuthorityKind) -> Result<(), Refusal> {
+    if administrator.authority == officer.authority || kind == AuthorityKind::Government {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        Rule::Hands,
+        "officer.not-your-officer",
+        format!("{}（{}）不是本单位人员，须由其所在单位办理", officer.name, officer.id),
+        format!("{} belongs to another authority, whose administrators must do this", officer.id),
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::seal::sample::{at, life, seal};
     use proptest::prelude::*;
 
-    fn at(seconds: i64) -> OffsetDateTime {
-        OffsetDateTime::from_unix_timestamp(seconds).unwrap()
-    }
+    const BUREAU: &str = "11430000006122244L";
+    const DEPARTMENT: &str = "11330105002500287C";
 
     fn officer(employment: Employment) -> Officer {
         Officer {
             id: OfficerId::parse("chief").unwrap(),
             name: "首席代表".into(),
-            authority: Uscc::parse("11330105002500287C").unwrap(),
+            authority: Uscc::parse(DEPARTMENT).unwrap(),
             employment,
             duties: [Duty::Decide, Duty::SealAdministration, Duty::Intake].into(),
-            left: false,
+            left: None,
         }
     }
 
@@ -276,11 +342,14 @@ mod tests {
     }
 
     proptest! {
+        /// And ends with its officer's post, whatever it says itself.
         #[test]
-        fn a_grant_covers_exactly_its_period(from in 0i64..100, length in 0i64..100, revoked in proptest::option::of(0i64..200), now in 0i64..200) {
-            let (grant, officer) = (grant(from, from + length, revoked), officer(Employment::Regular));
+        fn a_grant_covers_exactly_its_period(from in 0i64..100, length in 0i64..100, revoked in proptest::option::of(0i64..200), left in proptest::option::of(0i64..200), now in 0i64..200) {
+            let grant = grant(from, from + length, revoked);
+            let officer = Officer { left: left.map(at), ..officer(Employment::Regular) };
             let item = ItemCode::parse("A-1").unwrap();
-            let expected = from <= now && now < from + length && revoked.is_none_or(|r| now < r);
+            let expected = from <= now && now < from + length && revoked.is_none_or(|r| now < r) && left.is_none_or(|l| now < l);
+            prop_assert_eq!(officer.check_on_duty(Duty::Decide, at(now)).is_ok(), left.is_none_or(|l| now < l));
             prop_assert_eq!(grant.check(&officer, &grant.seal, Some(&item), at(now)).is_ok(), expected);
         }
     }
@@ -300,6 +369,30 @@ mod tests {
         let regular = officer(Employment::Regular);
         assert_eq!(grant.check(&regular, &grant.seal, Some(&other), at(1)).unwrap_err().message.id, "grant.item");
         assert_eq!(grant.check(&regular, &grant.seal, None, at(1)).unwrap_err().message.id, "grant.item");
-        assert!(check_two_administrators(&regular, &regular).is_err());
+        let other = Officer { id: OfficerId::parse("other").unwrap(), ..regular.clone() };
+        assert!(check_two_administrators(&regular, &regular, at(1)).is_err());
+        assert!(check_two_administrators(&regular, &other, at(1)).is_ok());
+        let gone = Officer { left: Some(at(1)), ..other };
+        assert_eq!(check_two_administrators(&regular, &gone, at(1)).unwrap_err().message.id, "officer.left");
+    }
+
+    #[test]
+    fn whose_seal_it_is_decides_who_administers_it() {
+        let theirs = seal(DEPARTMENT, life(&[]));
+        let of =
+            |authority: &str| Officer { authority: Uscc::parse(authority).unwrap(), ..officer(Employment::Regular) };
+        for (care, authority, kind, good) in [
+            (Care::Use, DEPARTMENT, AuthorityKind::Department, true),
+            (Care::Use, BUREAU, AuthorityKind::Bureau, false),
+            (Care::Use, BUREAU, AuthorityKind::Government, false),
+            (Care::End, DEPARTMENT, AuthorityKind::Department, true),
+            (Care::End, BUREAU, AuthorityKind::Department, false),
+            (Care::End, BUREAU, AuthorityKind::Bureau, false),
+            (Care::End, BUREAU, AuthorityKind::Government, true),
+        ] {
+            assert_eq!(check_whose_seal(care, &theirs, &of(authority), kind).is_ok(), good, "{care:?} {kind:?}");
+            let same = authority == DEPARTMENT || kind == AuthorityKind::Government;
+            assert_eq!(check_whose_officer(&of(DEPARTMENT), &of(authority), kind).is_ok(), same, "{kind:?}");
+        }
     }
 }

@@ -96,35 +96,13 @@ pub fn answer(question: Question<'_>) -> Answer {
 mod tests {
     use super::*;
     use crate::item::{ItemCode, Transfer};
-    use crate::seal::{Life, SealEvent, SealEventKind, SealKind, SealNumber};
+    use crate::seal::SealEventKind::{Abolished, Activated};
+    use crate::seal::sample::{at, life, seal};
 
     const BUREAU: &str = "11430000006122244L";
     const DEPARTMENT: &str = "11330105002500287C";
     const TRANSFER: i64 = 100;
     const ABOLITION: i64 = 200;
-
-    fn at(seconds: i64) -> OffsetDateTime {
-        OffsetDateTime::from_unix_timestamp(seconds).unwrap()
-    }
-
-    fn seal(owner: &str, events: &[(SealEventKind, i64)]) -> Seal {
-        let events = events.iter().map(|&(kind, t)| SealEvent {
-            kind,
-            at: at(t),
-            document: "〔2020〕63号".into(),
-            reason: String::new(),
-            successor: None,
-            items: vec![],
-        });
-        Seal {
-            number: SealNumber::parse("51322100000001").unwrap(),
-            owner: Uscc::parse(owner).unwrap(),
-            owner_name: String::new(),
-            legend: "章".into(),
-            kind: SealKind::Approval,
-            life: Life::replay(events).unwrap(),
-        }
-    }
 
     /// The corner cases of rules 1 and 2, with a trial period in which both seals count.
     #[test]
@@ -141,8 +119,8 @@ mod tests {
                 at: at(TRANSFER),
             }],
         };
-        let old = seal(DEPARTMENT, &[(SealEventKind::Activated, 0), (SealEventKind::Abolished, ABOLITION)]);
-        let new = seal(BUREAU, &[(SealEventKind::Activated, TRANSFER)]);
+        let old = seal(DEPARTMENT, life(&[(Activated, 0), (Abolished, ABOLITION)]));
+        let new = seal(BUREAU, life(&[(Activated, TRANSFER)]));
         for (name, seal, accepted, sealed, expected) in [
             ("run-off: accepted before the transfer, sealed in the trial period by the old seal", &old, 99, 150, None),
             ("the last instant of run-off", &old, 99, ABOLITION - 1, None),

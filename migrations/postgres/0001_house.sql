@@ -29,11 +29,29 @@ CREATE TABLE officer (
     authority TEXT NOT NULL REFERENCES authority (uscc),
     employment TEXT NOT NULL,
     duties TEXT NOT NULL,
-    left_post BIGINT NOT NULL,
+    -- from this instant on the officer may do nothing any more
+    left_at BIGINT,
     -- argon2id, PHC form; empty where the officer cannot sign in
-    password TEXT NOT NULL,
+    password TEXT NOT NULL
+);
+
+-- Turns to try a password that have not ended with the right one.
+CREATE TABLE sign_in_turn (
+    officer TEXT NOT NULL REFERENCES officer (id),
+    -- a known browser, or empty for every other
+    source TEXT NOT NULL,
     failures BIGINT NOT NULL,
-    locked_until BIGINT NOT NULL
+    wait_until BIGINT NOT NULL,
+    PRIMARY KEY (officer, source)
+);
+
+-- Browsers in which an officer has signed in.
+CREATE TABLE known_browser (
+    -- SHA-256 of the cookie's value, hexadecimal
+    id TEXT NOT NULL,
+    officer TEXT NOT NULL REFERENCES officer (id),
+    known_until BIGINT NOT NULL,
+    PRIMARY KEY (id, officer)
 );
 
 CREATE TABLE session (
@@ -151,6 +169,8 @@ CREATE TABLE seal_order (
     state TEXT NOT NULL,
     -- what may happen only once, unless it was lost
     once_key TEXT,
+    -- SHA-256 of the whole request behind it, hexadecimal: the same key for another request is refused
+    request TEXT,
     key_label TEXT NOT NULL,
     to_be_signed BYTEA NOT NULL,
     seal TEXT REFERENCES seal (number),

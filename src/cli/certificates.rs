@@ -1,20 +1,21 @@
-//! The certificate authorities, and each seal's own things: filing, certificates, picture.
+//! The certificate authorities, and each seal's own things: filing, suspension, certificates, picture.
 
 use std::path::PathBuf;
 
-use clap::{Subcommand, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use serde::Deserialize;
 use time::OffsetDateTime;
 
 use super::filing::{SealRow, TwoOfficers, file_seal};
-use super::rooms::{Rooms, filed_seal, files_in, read_file, read_json, write_file};
+use super::rooms::{Rooms, filed_seal, files_in, instant, read_file, read_json, write_file};
 use super::trouble::Trouble;
+use crate::administer;
 use crate::authority::Uscc;
 use crate::crypto::KeyAlgorithm;
 use crate::desk;
 use crate::limits;
 use crate::pki::certificate::{Certificate, from_pem_or_der, to_pem};
-use crate::seal::SealNumber;
+use crate::seal::{SealEvent, SealEventKind, SealNumber};
 use crate::store::Store;
 use crate::verify::Trust;
 
@@ -42,6 +43,10 @@ pub(super) enum SealCommand {
         #[command(flatten)]
         two: TwoOfficers,
     },
+    /// 停用印章，立即生效或自指定时间起 / suspend a seal, at once or from an instant on
+    Suspend(StepArguments),
+    /// 恢复使用已停用的印章 / let a suspended seal be used again
+    Resume(StepArguments),
     /// 生成密钥和本系统证书 / make a key, and a certificate of our own authority
     MakeCert {
         #[arg(value_parser = SealNumber::parse)]
@@ -87,6 +92,27 @@ pub(super) enum SealCommand {
         #[arg(long, value_name = "OUT")]
         svg: PathBuf,
     },
+}
+
+/// A step in a seal's life, on a document of its owner's.
+#[derive(Debug, Args)]
+pub(super) struct StepArguments {
+    #[arg(value_parser = SealNumber::parse)]
+    number: SealNumber,
+    /// 依据文号 / the document that orders it
+    #[arg(long)]
+    document: String,
+    /// 理由 / why
+    #[arg(long)]
+    reason: String,
+    /// 生效时间，默认为现在 / from when, now by default
+    #[arg(long, value_parser = instant)]
+    at: Option<OffsetDateTime>,
+    /// 追溯停用时，确认因此失效的文书份数 / for a suspension from before now: how many documents it ends
+    #[arg(long, value_name = "COUNT", default_value_t = 0)]
+    acknowledge: u64,
+    #[command(flatten)]
+    two: TwoOfficers,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -169,6 +195,8 @@ pub(super) async fn seal(rooms: &Rooms, command: SealCommand, now: OffsetDateTim
                 &serde_json::json!({ "number": seal.number }),
             );
         }
+        SealCommand::Suspend(arguments) => step(rooms, SealEventKind::Suspended, arguments, now).await?,
+        SealCommand::Resume(arguments) => step(rooms, SealEventKind::Resumed, arguments, now).await?,
         SealCommand::MakeCert { number, algorithm, two } => {
             let authority = rooms.authority().await?;
             let (by, _) = two.check(&authority.store, "seal make-cert", now).await?;
@@ -241,6 +269,26 @@ pub(super) async fn seal(rooms: &Rooms, command: SealCommand, now: OffsetDateTim
             );
         }
     }
+    Ok(())
+}
+
+async fn step(
+    rooms: &Rooms,
+    kind: SealEventKind,
+    arguments: StepArguments,
+    now: OffsetDateTime,
+) -> Result<(), Trouble> {
+    let StepArguments { number, document, reason, at, acknowledge, two } = arguments;
+    let store = rooms.store().await?;
+    let (by, second) = two.check(&store, &format!("seal {}", kind.as_str()), now).await?;
+    let event = SealEvent { kind, at: at.unwrap_or(now), document, reason, successor: None, items: vec![] };
+    administer::step(&store, (&by, &second), &number, event, acknowledge, now).await?;
+    let status = filed_seal(&store, &number).await?.seal.life.status_at(now);
+    rooms.say(
+        &format!("已登记{}；印章 {number} 现在{}", kind.zh(), status.zh()),
+        &format!("recorded; the seal is {} now", status.en()),
+        &serde_json::json!({ "number": number, "status": status }),
+    );
     Ok(())
 }
 

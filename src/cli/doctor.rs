@@ -13,7 +13,7 @@ use super::trouble::Trouble;
 use crate::config;
 use crate::decision::Allowed;
 use crate::issue::ReportSeal;
-use crate::keys::Keyring;
+use crate::keys::{Keyring, Mode};
 use crate::message::Message;
 use crate::pki::certificate::Certificate;
 use crate::preview::{Landlock, Previewer};
@@ -80,13 +80,13 @@ pub(super) async fn run(config: Option<&Path>, json: bool, clock: Clock) -> Resu
 
 async fn examine(rooms: &Rooms, findings: &mut Findings, now: OffsetDateTime) {
     match rooms.settings.mode {
-        config::Mode::Trial => findings.add(
+        Mode::Trial => findings.add(
             Level::Warn,
             "doctor.trial",
             "设置可读；当前为试运行（mode = \"trial\"）",
             "settings read; this is a trial (mode = \"trial\")",
         ),
-        config::Mode::Production => {
+        Mode::Production => {
             findings.add(Level::Ok, "doctor.production", "设置可读；正式运行", "settings read; production")
         }
     }

@@ -6,9 +6,10 @@ use clap::{Args, Subcommand};
 use serde::Deserialize;
 use time::{Duration, OffsetDateTime};
 
-use super::rooms::{Rooms, acting, read_json, secret};
+use super::rooms::{Rooms, acting, filed_officer, instant, machine_user, read_json, secret};
 use super::trouble::Trouble;
 use crate::abolition::CustodyEntry;
+use crate::administer;
 use crate::authority::{Authority, AuthorityKind, Uscc};
 use crate::desk::{self, blocking};
 use crate::http::hash_password;
@@ -57,6 +58,17 @@ pub(super) enum OfficerCommand {
         id: OfficerId,
         #[arg(long, value_name = "FILE")]
         password_file: PathBuf,
+    },
+    /// 登记离岗：职责、会话、令牌和授权自该时起终止 / end an officer's post, with sessions, tokens and grants
+    Leave {
+        #[arg(value_parser = OfficerId::parse)]
+        id: OfficerId,
+        /// 离岗时间，默认为现在 / when, now by default
+        #[arg(long, value_parser = instant)]
+        at: Option<OffsetDateTime>,
+        /// 办理的印章管理员 / the administrator who files it
+        #[arg(long, value_name = "ID", value_parser = OfficerId::parse)]
+        by: OfficerId,
     },
 }
 
@@ -141,7 +153,7 @@ impl TwoOfficers {
     ) -> Result<(Officer, Officer), Trouble> {
         let by = acting(store, &self.by, command, now).await?;
         let second = acting(store, &self.second, command, now).await?;
-        check_two_administrators(&by, &second)?;
+        check_two_administrators(&by, &second, now)?;
         Ok((by, second))
     }
 }
@@ -151,18 +163,18 @@ fn word<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
     serde_json::from_value(serde_json::Value::String(text.to_owned())).map_err(|e| e.to_string())
 }
 
-pub(super) async fn authority(rooms: &Rooms, command: AuthorityCommand) -> Result<(), Trouble> {
+pub(super) async fn authority(rooms: &Rooms, command: AuthorityCommand, now: OffsetDateTime) -> Result<(), Trouble> {
     let AuthorityCommand::Add { uscc, name, kind } = command;
     let authority = Authority { uscc: Uscc::parse(&uscc)?, name, kind };
-    rooms.store().await?.add_authority(&authority).await?;
+    rooms.store().await?.add_authority(&authority, &machine_user(), now).await?;
     rooms.say(&format!("已登记：{}", authority.name), "filed", &serde_json::json!({ "uscc": authority.uscc }));
     Ok(())
 }
 
-pub(super) async fn item(rooms: &Rooms, command: ItemCommand) -> Result<(), Trouble> {
+pub(super) async fn item(rooms: &Rooms, command: ItemCommand, now: OffsetDateTime) -> Result<(), Trouble> {
     let ItemCommand::Add { file } = command;
     let item: Item = read_json(&file)?;
-    rooms.store().await?.add_item(&item).await?;
+    rooms.store().await?.add_item(&item, &machine_user(), now).await?;
     rooms.say(&format!("已登记事项：{}", item.name), "item filed", &serde_json::json!({ "code": item.code }));
     Ok(())
 }
@@ -176,7 +188,7 @@ pub(super) async fn officer(rooms: &Rooms, command: OfficerCommand, now: OffsetD
                 Some(file) => password_hash(file).await?,
                 None => String::new(),
             };
-            store.add_officer(&officer, &password).await?;
+            store.add_officer(&officer, &password, &machine_user(), now).await?;
             rooms.say(
                 &format!("已登记人员：{}", officer.id),
                 "officer filed",
@@ -184,9 +196,21 @@ pub(super) async fn officer(rooms: &Rooms, command: OfficerCommand, now: OffsetD
             );
         }
         OfficerCommand::Password { id, password_file } => {
-            acting(&store, &id, "officer password", now).await?;
+            filed_officer(&store, &id).await?;
+            let detail = serde_json::json!({});
+            store.audit(now, &machine_user(), "officer.password-set", id.as_str(), &detail).await?;
             store.set_password(&id, &password_hash(password_file).await?).await?;
             rooms.say(&format!("已设置密码：{id}"), "password set", &serde_json::json!({ "id": id }));
+        }
+        OfficerCommand::Leave { id, at, by } => {
+            let by = acting(&store, &by, "officer leave", now).await?;
+            let at = at.unwrap_or(now);
+            administer::retire(&store, &by, &id, at, now).await?;
+            rooms.say(
+                &format!("已登记离岗：{id}"),
+                "the end of the post is filed",
+                &serde_json::json!({ "id": id, "at": at.unix_timestamp() }),
+            );
         }
     }
     Ok(())
@@ -232,7 +256,7 @@ pub(super) async fn grant(rooms: &Rooms, command: GrantCommand, now: OffsetDateT
         GrantCommand::Add { file, two } => {
             let grant: Grant = read_json(&file)?;
             let (by, second) = two.check(&store, "grant add", now).await?;
-            store.add_grant(&grant, &by.id, &second.id, now).await?;
+            administer::give(&store, (&by, &second), &grant, now).await?;
             rooms.say(
                 &format!("已登记授权：{}", grant.document),
                 "grant filed",
@@ -241,7 +265,7 @@ pub(super) async fn grant(rooms: &Rooms, command: GrantCommand, now: OffsetDateT
         }
         GrantCommand::Revoke { id, two } => {
             let (by, _) = two.check(&store, "grant revoke", now).await?;
-            store.revoke_grant(&id, &by.id, now).await?;
+            administer::take_back(&store, &by, &id, now).await?;
             rooms.say("授权已收回", "the grant was taken back", &serde_json::json!({ "id": id }));
         }
     }
@@ -253,7 +277,7 @@ pub(super) async fn custody(rooms: &Rooms, command: CustodyCommand, now: OffsetD
     let entry: CustodyEntry = read_json(&file)?;
     let store = rooms.store().await?;
     let (by, second) = two.check(&store, "custody add", now).await?;
-    store.add_custody(&seal, &entry, &by.id, &second.id, now).await?;
+    administer::keep(&store, (&by, &second), &seal, &entry, now).await?;
     rooms.say(&format!("已登记：{seal} {}", entry.container), "custody recorded", &serde_json::json!({ "seal": seal }));
     Ok(())
 }
@@ -336,17 +360,18 @@ impl Bureau {
     ) -> Result<(), Trouble> {
         let steps = self.authorities.len() * 2 + self.officers.len() + self.items.len() + self.grants.len();
         let bar = indicatif::ProgressBar::new(steps as u64);
+        let who = &machine_user();
         for row in &self.authorities {
-            store.add_authority(&row.authority).await?;
+            store.add_authority(&row.authority, who, now).await?;
             bar.inc(1);
         }
         for officer in &self.officers {
-            store.add_officer(officer, password).await?;
+            store.add_officer(officer, password, who, now).await?;
             bar.inc(1);
         }
         let (by, second) = two.check(store, "import", now).await?;
         for row in &self.items {
-            store.add_item(&self.item(row)?).await?;
+            store.add_item(&self.item(row)?, who, now).await?;
             bar.inc(1);
         }
         for row in &self.authorities {
@@ -355,6 +380,7 @@ impl Bureau {
             }
             bar.inc(1);
         }
+        // A founding: the file makes the very people whom the rule on whose seal it is would ask. What comes later asks it.
         for grant in &self.grants {
             store.add_grant(grant, &by.id, &second.id, now).await?;
             bar.inc(1);

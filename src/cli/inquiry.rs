@@ -37,6 +37,9 @@ pub(super) struct Verify {
     /// 导出的登记册 / an exported register
     #[arg(long, value_name = "FILE")]
     register: Option<PathBuf>,
+    /// 分离签名（.p7s）或时间戳所针对的内容 / what a detached signature (.p7s) or time stamp is about
+    #[arg(long, value_name = "FILE")]
+    content: Option<PathBuf>,
     /// 把每份报告写成文件：json、xml（ETSI TS 119 102-2）或 html / write each report to a file in this form
     #[arg(long, value_name = "FORM")]
     report: Option<Form>,
@@ -140,14 +143,16 @@ pub(super) async fn verify(
         }
         None => None,
     };
+    let content = verify.content.as_ref().map(|file| read_file(file, limits::PDF_BYTES)).transpose()?;
     let trust = Arc::new(trust);
     let bar = indicatif::ProgressBar::new(verify.files.len() as u64);
     let mut reports = Vec::with_capacity(verify.files.len());
     for file in &verify.files {
         let bytes = read_file(file, limits::PDF_BYTES)?;
         let name = file.display().to_string();
-        let (report, evidence) =
-            judged(store.as_ref(), &trust, register.as_ref(), &name, bytes, verify.at, now).await?;
+        let mut evidence = gathered(store.as_ref(), &trust, register.as_ref(), &name, bytes, verify.at, now).await?;
+        evidence.content.clone_from(&content);
+        let report = judge(&evidence);
         if let Some(form) = verify.report {
             write_file(&report_path(&verify, form, file), form.of(&report, &evidence).as_bytes())?;
         }
@@ -172,10 +177,10 @@ pub(super) async fn report(
     at: Option<OffsetDateTime>,
     now: OffsetDateTime,
 ) -> Result<Report, Trouble> {
-    judged(store, trust, register, name, bytes, at, now).await.map(|(report, _)| report)
+    Ok(judge(&gathered(store, trust, register, name, bytes, at, now).await?))
 }
 
-async fn judged(
+async fn gathered(
     store: Option<&Store>,
     trust: &Arc<Trust>,
     register: Option<&Register>,
@@ -183,13 +188,13 @@ async fn judged(
     bytes: Vec<u8>,
     at: Option<OffsetDateTime>,
     now: OffsetDateTime,
-) -> Result<(Report, Evidence), Trouble> {
+) -> Result<Evidence, Trouble> {
     let mut evidence = gather(store, trust.clone(), name, bytes, at.unwrap_or(now)).await?;
     evidence.now = Some(now);
     if let (None, Some(register)) = (store, register) {
         evidence.ask_export(register);
     }
-    Ok((judge(&evidence), evidence))
+    Ok(evidence)
 }
 
 fn tell(report: &Report) {

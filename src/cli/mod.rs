@@ -67,7 +67,7 @@ enum Command {
     /// 登记行政许可事项 / put an item on the list
     #[command(subcommand)]
     Item(filing::ItemCommand),
-    /// 登记人员、设置密码 / file an officer, set a password
+    /// 登记人员、设置密码、离岗 / file an officer, set a password, end a post
     #[command(subcommand)]
     Officer(filing::OfficerCommand),
     /// 程序令牌 / tokens for programs
@@ -81,7 +81,7 @@ enum Command {
     Custody(filing::CustodyCommand),
     /// 批量登记：单位、人员、事项、印章、授权 / load authorities, people, items, seals and grants from one file
     Import(filing::Import),
-    /// 印章：登记、证书、印模 / seals: filing, certificates, impressions
+    /// 印章：登记、停用、恢复、证书、印模 / seals: filing, suspension, certificates, impressions
     #[command(subcommand)]
     Seal(certificates::SealCommand),
     /// 制作证照或批文 / make a licence or approval document
@@ -158,8 +158,8 @@ async fn answer(arguments: Arguments, clock: Clock) -> Result<ExitCode, Trouble>
         Command::Serve => serve::run(&rooms, clock).await?,
         Command::Ca(command) => certificates::ca(&rooms, command, clock()).await?,
         Command::Seal(command) => certificates::seal(&rooms, command, clock()).await?,
-        Command::Authority(command) => filing::authority(&rooms, command).await?,
-        Command::Item(command) => filing::item(&rooms, command).await?,
+        Command::Authority(command) => filing::authority(&rooms, command, clock()).await?,
+        Command::Item(command) => filing::item(&rooms, command, clock()).await?,
         Command::Officer(command) => filing::officer(&rooms, command, clock()).await?,
         Command::Token(command) => filing::token(&rooms, command, clock()).await?,
         Command::Grant(command) => filing::grant(&rooms, command, clock()).await?,

@@ -15,7 +15,7 @@ use super::trouble::Trouble;
 use crate::ca::Authority;
 use crate::config::{self, Keys, Settings};
 use crate::desk::{Desk, Step, blocking};
-use crate::keys::{self, HomeSettings, KeySettings, Keyring, SoftKeysInProduction, TokenSettings};
+use crate::keys::{self, HomeSettings, KeySettings, Keyring, Mode, SoftKeysInProduction, TokenSettings};
 use crate::limits;
 use crate::officer::{Officer, OfficerId};
 use crate::render::{RenderSettings, Renderer};
@@ -114,16 +114,13 @@ pub(super) fn print(text: &str) {
 }
 
 fn key_settings(settings: &Settings) -> KeySettings {
-    let mode = match settings.mode {
-        config::Mode::Trial => keys::Mode::Trial,
-        config::Mode::Production => keys::Mode::Production,
-    };
+    let mode = settings.mode;
     let home = match settings.keys.clone() {
         Keys::Soft { dir, passphrase_file } => HomeSettings::Soft {
             directory: dir,
             passphrase_file,
             // The settings' own check let soft keys into production only with the sentence written out.
-            soft_keys_in_production: (mode == keys::Mode::Production)
+            soft_keys_in_production: (mode == Mode::Production)
                 .then_some(SoftKeysInProduction::AcceptThatKeysCanBeCopied),
         },
         Keys::Pkcs11 { module, token_label, token_serial, pin_file, workers } => HomeSettings::Pkcs11(TokenSettings {
@@ -212,20 +209,30 @@ pub(super) fn instant(text: &str) -> Result<OffsetDateTime, String> {
         .map_err(|_| "应为 RFC 3339 时间 / an RFC 3339 time is expected: 2021-01-01T00:00:00+08:00".to_owned())
 }
 
-/// The officer in whose name a command acts. That it came by the command line goes into the audit trail.
+/// The user of this process, as the system sees it: in the trail where a command acts in no officer's name.
+pub(super) fn machine_user() -> String {
+    use std::os::unix::fs::MetadataExt;
+
+    format!("machine-user-{}", std::fs::metadata("/proc/self").map_or(0, |about| about.uid()))
+}
+
+/// The officer in whose name a command acts, in post now. That it came by the command line goes into the audit trail.
 pub(super) async fn acting(
     store: &Store,
     id: &OfficerId,
     command: &str,
     now: OffsetDateTime,
 ) -> Result<Officer, Trouble> {
-    use std::os::unix::fs::MetadataExt;
-
-    let officer = store.officer(id).await?.ok_or_else(|| Trouble::unknown("人员", "officer", id))?;
-    // The user of this process, as the system sees it.
-    let user = std::fs::metadata("/proc/self").map_or(0, |about| about.uid());
-    store.audit(now, id.as_str(), "cli.acted", command, &serde_json::json!({ "machine_user": user })).await?;
+    let officer = filed_officer(store, id).await?;
+    officer.check_in_post(now)?;
+    let detail = serde_json::json!({ "machine_user": machine_user() });
+    store.audit(now, id.as_str(), "cli.acted", command, &detail).await?;
     Ok(officer)
+}
+
+/// An officer who must be there.
+pub(super) async fn filed_officer(store: &Store, id: &OfficerId) -> Result<Officer, Trouble> {
+    store.officer(id).await?.ok_or_else(|| Trouble::unknown("人员", "officer", id))
 }
 
 /// A seal that must be there.

@@ -3,19 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use serde::Deserialize;
 
 use super::Clock;
 use super::filing::TwoOfficers;
 use super::rooms::{Rooms, acting, read_file, read_json, write_file};
 use super::trouble::Trouble;
-use crate::abolish::{self, NoticeRequest};
-use crate::abolition::{AbolitionRequest, CustodyEntry};
+use crate::abolish::{self, AbolishRequest};
 use crate::desk::Desk;
 use crate::issue::{self, EndRequest, IssueRequest, Issued, UploadRequest};
 use crate::limits;
 use crate::officer::OfficerId;
-use crate::seal::SealNumber;
 
 /// 制作证照或批文。
 #[derive(Debug, Args)]
@@ -60,28 +57,12 @@ pub(super) struct Abolish {
     /// 印章清单（CSV：number, items）/ the seals
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
+    /// 追溯生效时，确认因此失效的文书份数 / where it counts from before now: how many documents it ends
+    #[arg(long, value_name = "COUNT")]
+    acknowledge: Option<u64>,
     /// 把公告写到这里 / write the notice here
     #[arg(long, value_name = "PDF")]
     out: Option<PathBuf>,
-}
-
-/// An order with what goes with it.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct AbolishFile {
-    order: serde_json::Value,
-    #[serde(default)]
-    custody: Vec<CustodyRow>,
-    #[serde(default)]
-    notice: Option<NoticeRequest>,
-}
-
-/// A custody entry with its seal.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct CustodyRow {
-    pub seal: SealNumber,
-    pub entry: CustodyEntry,
 }
 
 pub(super) async fn issue(rooms: &Rooms, issue: Issue, clock: Clock) -> Result<(), Trouble> {
@@ -120,18 +101,14 @@ pub(super) async fn end_licence(rooms: &Rooms, end: EndLicence, clock: Clock) ->
 
 pub(super) async fn abolish(rooms: &Rooms, abolish: Abolish, clock: Clock) -> Result<(), Trouble> {
     let now = clock();
-    let AbolishFile { mut order, custody, notice } = read_json(&abolish.file)?;
-    if let (Some(csv), Some(fields)) = (&abolish.csv, order.as_object_mut()) {
-        let seals = abolish::seals_from_csv(&read_file(csv, limits::REQUEST_FILE_BYTES)?)?;
-        fields.insert("seals".into(), serde_json::json!(seals));
+    let mut request: AbolishRequest = read_json(&abolish.file)?;
+    if let Some(csv) = &abolish.csv {
+        request.order.seals = abolish::seals_from_csv(&read_file(csv, limits::REQUEST_FILE_BYTES)?)?;
     }
-    let order: AbolitionRequest = serde_json::from_value(order).map_err(|e| {
-        Trouble::new("cli.request", format!("废止决定不合要求：{e}"), format!("the order does not read as one: {e}"))
-    })?;
+    request.acknowledged = abolish.acknowledge.unwrap_or(request.acknowledged);
     let desk = rooms.desk(clock).await?;
     let (by, second) = abolish.two.check(&desk.store, "abolish", now).await?;
-    let custody = custody.into_iter().map(|row| (row.seal, row.entry)).collect();
-    let done = abolish::abolish(&desk, &by, &second, order, custody, notice, now).await?;
+    let done = abolish::abolish(&desk, &by, &second, request, now).await?;
     if let (Some(out), Some(notice)) = (&abolish.out, &done.notice) {
         write_document(&desk, notice, out).await?;
     }

@@ -4,14 +4,18 @@
 //! [`assemble`] puts those very bytes, the value and the certificates together. Reading ([`read()`]) keeps every byte that
 //! a signature covers as it was found, and [`SignedData::check`] judges one signer; a bad signature is a finding.
 //!
-//! Not here: time stamps and countersignatures (unsigned attributes are handed over raw), attribute certificates
-//! (counted, not read), and whether a certificate is trusted ([`crate::pki::path`]).
+//! Not here: time stamps ([`crate::stamp`]) and countersignatures (unsigned attributes are handed over as found), attribute
+//! certificates (counted, not read), and whether a certificate is trusted ([`crate::pki::path`]).
 
 mod check;
+mod fault;
 mod read;
+mod revocation;
 
-pub use check::{Checks, Fault};
-pub use read::{Attribute, CertificateReference, CmsError, SignedData, Signer, SignerName, read};
+pub use check::Checks;
+pub use fault::Fault;
+pub use read::{Attribute, CertificateReference, CmsError, Form, SignedData, Signer, SignerName, read, read_pdf};
+pub use revocation::Brought;
 
 use const_oid::db::{rfc5911, rfc5912};
 use der::Encode;

@@ -1,19 +1,34 @@
 //! Takes a CMS apart without changing a byte.
 
 use const_oid::ObjectIdentifier;
-use const_oid::db::rfc5911;
+use const_oid::db::{rfc3161, rfc5911, rfc5912};
 use der::Decode;
 use spki::AlgorithmIdentifierOwned;
 use time::OffsetDateTime;
 
+use super::revocation::other_revocation;
+use crate::crypto::{self, Digest};
 use crate::limits;
 use crate::message::Message;
+use crate::pki::certificate::Certificate;
 use crate::pki::name::Name;
 use crate::pki::tlv::{self, Element};
+
+/// How a signature is tied to the content outside it. All but the first are old PDF kinds (ISO 32000-1 table 257).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// RFC 5652: over the content, wherever it is.
+    Cms,
+    /// `adbe.pkcs7.sha1`: the content inside is the SHA-1 digest of the content outside.
+    DigestInside,
+    /// `adbe.x509.rsa_sha1`: no CMS at all but a bare RSA value over the content, the certificates beside it.
+    BareValue,
+}
 
 /// A SignedData (RFC 5652 §5.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedData {
+    pub form: Form,
     /// eContentType; id-data in a PDF signature.
     pub content_type: ObjectIdentifier,
     /// The content, where it travels inside; None in a detached signature.
@@ -24,6 +39,8 @@ pub struct SignedData {
     pub other_certificates: usize,
     /// CRLs as found.
     pub crls: Vec<Vec<u8>>,
+    /// OCSP responses among them (RFC 5940).
+    pub responses: Vec<Vec<u8>>,
     /// The signers; anything but exactly one is a finding in a PDF (ISO 32000-2 §12.8.3.3.1).
     pub signers: Vec<Signer>,
     /// Bytes after the structure that are not the zero padding of a PDF hole: room for something unsigned.
@@ -68,6 +85,8 @@ pub struct Attribute {
 pub struct CertificateReference {
     pub digest_algorithm: ObjectIdentifier,
     pub digest: Vec<u8>,
+    /// Issuer and serial number (content octets of the INTEGER), where it names them: a hint, but a wrong one is a fault.
+    pub issuer_and_serial: Option<(Name, Vec<u8>)>,
 }
 
 /// Why bytes cannot be taken as a CMS signature, or one cannot be made.
@@ -122,8 +141,58 @@ pub fn read(bytes: &[u8]) -> Result<SignedData, CmsError> {
     }
     let inside = children(content, tlv::context(0), "content")?;
     let [signed_data] = inside.as_slice() else { return Err(CmsError::Malformed("content")) };
-    let trailing = if rest.iter().all(|&byte| byte == 0) { 0 } else { rest.len() };
-    read_signed_data(signed_data, trailing)
+    read_signed_data(signed_data, trailing(rest))
+}
+
+/// Reads the /Contents of a PDF signature of this /SubFilter; `certificates` are those of its /Cert, the signer's first.
+///
+/// # Errors
+/// As [`read`]; an unknown kind is read as a CMS.
+pub fn read_pdf(sub_filter: &str, contents: &[u8], certificates: &[Vec<u8>]) -> Result<SignedData, CmsError> {
+    match sub_filter {
+        "adbe.x509.rsa_sha1" => read_bare_value(contents, certificates),
+        "adbe.pkcs7.sha1" => Ok(SignedData { form: Form::DigestInside, ..read(contents)? }),
+        _ => read(contents),
+    }
+}
+
+/// ISO 32000-1 §12.8.3.2: an OCTET STRING with a PKCS#1 value. The digest is not named but in the value itself; SHA-1 at
+/// first, others since PDF 1.6 (table 257).
+fn read_bare_value(contents: &[u8], certificates: &[Vec<u8>]) -> Result<SignedData, CmsError> {
+    const BAD: CmsError = CmsError::Malformed("PKCS#1 value");
+    let (value, rest) = Element::read(contents).map_err(|_| BAD)?;
+    if value.tag & !0x20 != tlv::OCTET_STRING {
+        return Err(BAD);
+    }
+    let signature = value.octets().map_err(|_| BAD)?.into_owned();
+    let certificate = certificates.first().ok_or(CmsError::Malformed("/Cert"))?;
+    let certificate = Certificate::read(certificate).map_err(|_| CmsError::Malformed("/Cert"))?;
+    let digest = crypto::pkcs1_digest(&certificate.public_key, &signature).unwrap_or(Digest::Sha1);
+    let signer = Signer {
+        name: SignerName::IssuerAndSerial { issuer: certificate.issuer, serial: certificate.serial },
+        digest_algorithm: digest.oid(),
+        signed_attributes_raw: None,
+        signed_attributes: Vec::new(),
+        signature_algorithm: AlgorithmIdentifierOwned { oid: rfc5912::RSA_ENCRYPTION, parameters: None },
+        signature,
+        unsigned_attributes: Vec::new(),
+    };
+    Ok(SignedData {
+        form: Form::BareValue,
+        content_type: rfc5911::ID_DATA,
+        content: None,
+        certificates: certificates.to_vec(),
+        other_certificates: 0,
+        crls: Vec::new(),
+        responses: Vec::new(),
+        signers: vec![signer],
+        trailing: trailing(rest),
+    })
+}
+
+/// Zero octets are the padding of a PDF hole.
+fn trailing(rest: &[u8]) -> usize {
+    if rest.iter().all(|&byte| byte == 0) { 0 } else { rest.len() }
 }
 
 fn read_signed_data(element: &Element<'_>, trailing: usize) -> Result<SignedData, CmsError> {
@@ -147,11 +216,13 @@ fn read_signed_data(element: &Element<'_>, trailing: usize) -> Result<SignedData
         _ => return Err(CmsError::Malformed("EncapsulatedContentInfo")),
     };
     let mut read = SignedData {
+        form: Form::Cms,
         content_type: oid(content_type, "eContentType")?,
         content,
         certificates: Vec::new(),
         other_certificates: 0,
         crls: Vec::new(),
+        responses: Vec::new(),
         signers: Vec::new(),
         trailing,
     };
@@ -168,6 +239,7 @@ fn read_signed_data(element: &Element<'_>, trailing: usize) -> Result<SignedData
             0xA1 => {
                 let crls = field.children().map_err(|_| CmsError::Malformed("crls"))?;
                 read.crls.extend(crls.iter().filter(|crl| crl.tag == tlv::SEQUENCE).map(|crl| crl.whole.to_vec()));
+                read.responses.extend(crls.iter().filter_map(other_revocation));
             }
             _ => return Err(CmsError::Malformed("SignedData")),
         }
@@ -196,23 +268,26 @@ fn read_signer(element: &Element<'_>) -> Result<Signer, CmsError> {
             let parts = children(name, tlv::SEQUENCE, "sid")?;
             let [issuer, serial] = parts.as_slice() else { return Err(CmsError::Malformed("sid")) };
             let serial = serial.expect(tlv::INTEGER).map_err(|_| CmsError::Malformed("sid"))?.content.to_vec();
-            SignerName::IssuerAndSerial { issuer: Name::from_der(issuer.whole), serial }
+            let issuer = in_der(issuer).map_err(|_| CmsError::Malformed("sid"))?;
+            SignerName::IssuerAndSerial { issuer: Name::from_der(&issuer), serial }
         }
         0x80 => SignerName::KeyIdentifier(name.content.to_vec()),
         _ => return Err(CmsError::Malformed("sid")),
     };
-    let digest_parts = children(digest_algorithm, tlv::SEQUENCE, "digestAlgorithm")?;
-    let digest_oid = digest_parts.first().ok_or(CmsError::Malformed("digestAlgorithm"))?;
+    let algorithm = |element: &Element<'_>, part| {
+        let der = in_der(element).map_err(|_| CmsError::Malformed(part))?;
+        AlgorithmIdentifierOwned::from_der(&der).map_err(|_| CmsError::Malformed(part))
+    };
+    let digest_algorithm = algorithm(digest_algorithm, "digestAlgorithm")?;
     if signature.tag & !0x20 != tlv::OCTET_STRING {
         return Err(CmsError::Malformed("signature"));
     }
     Ok(Signer {
         name,
-        digest_algorithm: oid(digest_oid, "digestAlgorithm")?,
+        digest_algorithm: Digest::of(&digest_algorithm).map_or(digest_algorithm.oid, Digest::oid),
         signed_attributes_raw: signed.map(|set| set.whole.to_vec()),
         signed_attributes: signed.map(attributes).transpose()?.unwrap_or_default(),
-        signature_algorithm: AlgorithmIdentifierOwned::from_der(signature_algorithm.whole)
-            .map_err(|_| CmsError::Malformed("signatureAlgorithm"))?,
+        signature_algorithm: algorithm(signature_algorithm, "signatureAlgorithm")?,
         signature: signature.octets().map_err(|_| CmsError::Malformed("signature"))?.into_owned(),
         unsigned_attributes: unsigned.map(attributes).transpose()?.unwrap_or_default(),
     })
@@ -239,7 +314,31 @@ fn oid(element: &Element<'_>, part: &'static str) -> Result<ObjectIdentifier, Cm
     ObjectIdentifier::from_der(element.whole).map_err(|_| CmsError::Malformed(part))
 }
 
+impl SignedData {
+    /// The digests of the content that its signers are judged by, so that they can be made in one reading.
+    pub fn digests(&self) -> Vec<Digest> {
+        let mut found = Vec::new();
+        for signer in &self.signers {
+            let named = match (self.form, &signer.signed_attributes_raw) {
+                (Form::DigestInside, _) => Some(Digest::Sha1),
+                (_, Some(_)) => Digest::of_oid(signer.digest_algorithm),
+                (_, None) => crypto::digest_of(&signer.value_algorithm()),
+            };
+            found.extend(named.filter(|digest| !found.contains(digest)));
+        }
+        found
+    }
+}
+
 impl Signer {
+    /// The algorithm of the value, spelled out where only the key's is named.
+    pub(super) fn value_algorithm(&self) -> AlgorithmIdentifierOwned {
+        match Digest::of_oid(self.digest_algorithm) {
+            Some(digest) => crypto::with_digest(&self.signature_algorithm, digest),
+            None => self.signature_algorithm.clone(),
+        }
+    }
+
     /// The only value of a signed attribute that must be there once, with one value (RFC 5652 §11); None where it is
     /// missing, doubled, or has another number of values.
     pub fn signed_attribute(&self, oid: ObjectIdentifier) -> Option<&[u8]> {
@@ -300,8 +399,62 @@ impl Signer {
                 [] => return Err(BAD),
             };
             let digest = digest.expect(tlv::OCTET_STRING).map_err(|_| BAD)?.content.to_vec();
-            references.push(CertificateReference { digest_algorithm, digest });
+            let issuer_and_serial = match fields.as_slice() {
+                [.., hint] if hint.tag == tlv::SEQUENCE && fields.len() > 1 => {
+                    Some(issuer_and_serial(hint).ok_or(BAD)?)
+                }
+                _ => None,
+            };
+            references.push(CertificateReference { digest_algorithm, digest, issuer_and_serial });
         }
         Ok(references)
     }
+
+    /// Time stamps over the signature value (EN 319 122-1 §5.3, id-aa-signatureTimeStampToken), as found: to be read by
+    /// [`crate::stamp`]. Nothing signed speaks of them.
+    pub fn time_stamps(&self) -> impl Iterator<Item = &[u8]> {
+        self.unsigned(rfc3161::ID_AA_TIME_STAMP_TOKEN)
+    }
+
+    /// Countersignatures (RFC 5652 §11.4), as found: signatures over this value, which say nothing about the content.
+    pub fn countersignatures(&self) -> impl Iterator<Item = &[u8]> {
+        self.unsigned(rfc5911::ID_COUNTERSIGNATURE)
+    }
+
+    fn unsigned(&self, oid: ObjectIdentifier) -> impl Iterator<Item = &[u8]> {
+        let attributes = self.unsigned_attributes.iter().filter(move |attribute| attribute.oid == oid);
+        attributes.flat_map(|attribute| attribute.values.iter().map(Vec::as_slice))
+    }
+}
+
+/// IssuerSerial (RFC 5035 §4): GeneralNames with the issuer's directoryName, and the serial number.
+fn issuer_and_serial(element: &Element<'_>) -> Option<(Name, Vec<u8>)> {
+    let parts = element.children().ok()?;
+    let [names, serial, ..] = parts.as_slice() else { return None };
+    let names = names.expect(tlv::SEQUENCE).ok()?.children().ok()?;
+    let name = *names.iter().find(|name| name.tag == tlv::context(4))?.children().ok()?.first()?;
+    Some((Name::from_der(name.whole), serial.expect(tlv::INTEGER).ok()?.content.to_vec()))
+}
+
+/// The element in DER: definite and shortest lengths, strings in one piece, sets in order (X.690 §10, §11.6).
+pub(super) fn in_der(element: &Element<'_>) -> Result<Vec<u8>, tlv::Fault> {
+    in_der_below(element, 0)
+}
+
+fn in_der_below(element: &Element<'_>, depth: usize) -> Result<Vec<u8>, tlv::Fault> {
+    if depth > limits::BER_DEPTH {
+        return Err(tlv::Fault::Limit);
+    }
+    if element.tag & 0x20 == 0 {
+        return Ok(tlv::wrap(element.tag, &[element.content]));
+    }
+    if element.tag == tlv::OCTET_STRING | 0x20 {
+        return Ok(tlv::wrap(tlv::OCTET_STRING, &[&element.octets()?]));
+    }
+    let inside =
+        element.children()?.iter().map(|child| in_der_below(child, depth + 1)).collect::<Result<Vec<_>, _>>()?;
+    Ok(match element.tag {
+        tlv::SET => tlv::set_of(tlv::SET, inside),
+        tag => tlv::wrap(tag, &inside.iter().map(Vec::as_slice).collect::<Vec<_>>()),
+    })
 }

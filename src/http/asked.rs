@@ -118,6 +118,10 @@ pub(super) struct AbolitionRequest {
     /// Custody entries made with it.
     custody: Vec<CustodyOf>,
     notice: Option<Notice>,
+    /// Where the order counts from before now: how many documents, sealed since then, it ends. 0 where absent; a wrong
+    /// number is refused with the right one.
+    #[schema(required = false)]
+    acknowledged: u64,
 }
 
 /// An order as written.
@@ -199,11 +203,23 @@ pub(super) struct AbolitionForm {
 pub(super) struct EventRequest {
     /// `activated`, `suspended` or `resumed`.
     kind: String,
+    /// Now where absent. Only a suspension may count from before now.
     #[schema(format = DateTime)]
-    at: String,
+    at: Option<String>,
     /// The document that ordered it.
     document: String,
     reason: String,
+    /// How many documents, sealed since an instant before now, it ends. 0 where absent.
+    #[schema(required = false)]
+    acknowledged: u64,
+}
+
+/// The end of an officer's post.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct LeaveRequest {
+    /// The instant of leaving; now where absent.
+    #[schema(format = DateTime)]
+    at: Option<String>,
 }
 
 /// A written authorisation to use a seal.
@@ -312,12 +328,14 @@ mod tests {
         let custody = vec![CustodyOf { seal: seal(), entry }];
         let notice =
             Some(Notice { seal: seal(), template: "t".into(), data: json!({}), type_code: None, serial: None });
-        agree::<super::super::administration::AbolitionPart>(&AbolitionRequest { order, custody, notice });
+        agree::<crate::abolish::AbolishRequest>(&AbolitionRequest { order, custody, notice, acknowledged: 1 });
+        agree::<super::super::administration::LeavePart>(&LeaveRequest { at: Some(AT.into()) });
         agree::<super::super::administration::EventPart>(&EventRequest {
             kind: "suspended".into(),
-            at: AT.into(),
+            at: Some(AT.into()),
             document: "1".into(),
             reason: "1".into(),
+            acknowledged: 1,
         });
         agree::<super::super::administration::GrantPart>(&GrantRequest {
             officer: "a".into(),

@@ -184,6 +184,7 @@ fn staff_api() -> OpenApiRouter<StaffState> {
         .routes(routes!(administration::events))
         .routes(routes!(administration::grants))
         .routes(routes!(administration::revoke_grant))
+        .routes(routes!(administration::leave))
         .routes(routes!(ledger::ledger))
 }
 

@@ -121,7 +121,9 @@ impl From<FlowError> for Problem {
             FlowError::Store(error) => return error.into(),
             FlowError::Unknown(_) | FlowError::Render(RenderError::Unknown { .. }) => StatusCode::NOT_FOUND,
             FlowError::Request(ref message) => match message.id {
-                "issue.number-in-use" | "issue.in-progress" => StatusCode::CONFLICT,
+                "issue.number-in-use" | "issue.another-request" | "issue.in-progress" | "issue.lost" => {
+                    StatusCode::CONFLICT
+                }
                 _ => StatusCode::BAD_REQUEST,
             },
             FlowError::Pdf(_) => StatusCode::BAD_REQUEST,

@@ -50,52 +50,80 @@ fn fits(password: &SecretString, hash: &str) -> bool {
     argon2id().verify_password(password.expose_secret().as_bytes(), &hash).is_ok()
 }
 
-/// The officer with this name and password. Unknown, wrong, locked and retired all get the same answer.
+/// The officer with this name and password. Unknown, wrong, made to wait and retired all get the same answer, after the
+/// same work: the hash is compared whatever is known already.
 ///
-/// One at a time: two guesses at once would both be counted as the first, and each takes 64 MiB.
-pub(super) async fn check_password(state: &StaffState, id: &str, password: SecretString) -> Result<Officer, Problem> {
+/// One at a time in this process, since each takes 64 MiB; the store counts the turns of all replicas.
+pub(super) async fn check_password(
+    state: &StaffState,
+    browser: &Browser,
+    id: &str,
+    password: SecretString,
+) -> Result<Officer, Problem> {
     let _turn = state.one_sign_in.lock().await;
-    let now = (state.clock)();
+    let (store, now) = (&state.desk.store, (state.clock)());
     let id = OfficerId::parse(id.trim()).ok();
     let found = match &id {
-        Some(id) => state.desk.store.sign_in(id).await?,
+        Some(id) => store.sign_in(id).await?,
         None => None,
+    };
+    let found = found.filter(|found| !found.password.is_empty() && found.officer.check_in_post(now).is_ok());
+    let may_try = match &found {
+        Some(found) => store.sign_in_turn(&found.officer.id, &browser.digest, now).await?,
+        None => false,
     };
     let hash = found.as_ref().map(|found| found.password.clone()).unwrap_or_default();
     let too_long = password.expose_secret().len() > limits::PASSWORD_BYTES;
     let password = if too_long { SecretString::default() } else { password };
-    let known = !hash.is_empty();
     let right = tokio::task::spawn_blocking(move || fits(&password, &hash)).await.unwrap_or(false);
-    let Some(found) = found.filter(|found| known && found.locked_until <= now && !found.officer.left) else {
-        return Err(wrong());
-    };
+    let Some(found) = found.filter(|_| may_try) else { return Err(wrong()) };
     if right {
+        store.sign_in_right(&found.officer.id, &browser.digest, now).await?;
         return Ok(found.officer);
     }
-    let locked_until = now + lock(found.failures + 1);
-    state.desk.store.sign_in_failed(&found.officer.id, locked_until).await?;
-    let detail = serde_json::json!({ "failures": found.failures + 1 });
-    state.desk.store.audit(now, "service", "sign-in.refused", found.officer.id.as_str(), &detail).await?;
+    store.audit(now, "service", "sign-in.refused", found.officer.id.as_str(), &serde_json::json!({})).await?;
     Err(wrong())
-}
-
-/// How long an account rests after so many wrong passwords in a row.
-fn lock(failures: i64) -> Duration {
-    let beyond = failures - limits::SIGN_IN_FAILURES;
-    if beyond < 0 {
-        return Duration::ZERO;
-    }
-    let doubled = limits::SIGN_IN_LOCK_MINUTES << beyond.min(10);
-    Duration::minutes(doubled.min(24 * 60))
 }
 
 fn wrong() -> Problem {
     Problem::new(
         StatusCode::UNAUTHORIZED,
         "http.sign-in",
-        "人员编号或密码不正确，或账号因多次输错已暂停登录；请核对后重试，仍不能登录请联系管理员",
-        "the identifier or the password is not right, or the account rests after too many attempts; check and try again, or ask the administrator",
+        "人员编号或密码不正确，或因多次输错须等待后再试（最长一小时）；请核对后重试，仍不能登录请联系管理员",
+        "the identifier or the password is not right, or there were too many attempts and you must wait (an hour at most); check and try again, or ask the administrator",
     )
+}
+
+// — browsers
+
+/// The browser that asks. Once an officer has signed in there, wrong passwords typed there are counted apart from those
+/// typed elsewhere, so that nobody's guessing shuts the officer out.
+#[derive(Debug, Clone)]
+pub(super) struct Browser {
+    /// 256 random bits, hexadecimal; drawn now where the browser brought none.
+    value: String,
+    /// Its SHA-256, hexadecimal, which is all that the database has.
+    digest: String,
+}
+
+impl Browser {
+    /// The cookie by which it is known next time; it opens nothing.
+    pub fn cookie(&self, state: &StaffState) -> Result<HeaderValue, Problem> {
+        cookie(state, BROWSER, &self.value, limits::KNOWN_BROWSER_DAYS * 24 * 3600)
+    }
+}
+
+impl FromRequestParts<StaffState> for Browser {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &StaffState) -> Result<Self, Problem> {
+        let brought = cookie_of(&parts.headers, state, BROWSER);
+        let value = match brought.filter(|value| value.len() == 64 && value.bytes().all(|b| b.is_ascii_hexdigit())) {
+            Some(value) => value.to_owned(),
+            None => hex::encode(random::<32>().map_err(|_| Problem::busy())?),
+        };
+        Ok(Self { digest: digest(&value), value })
+    }
 }
 
 // — sessions
@@ -122,23 +150,34 @@ pub(super) async fn open(state: &StaffState, officer: &OfficerId) -> Result<Head
     let value = hex::encode(random::<32>().map_err(|_| Problem::busy())?);
     let expires = now + Duration::hours(limits::SESSION_HOURS);
     state.desk.store.open_session(&digest(&value), officer, now, expires).await?;
-    cookie(state, &value, limits::SESSION_HOURS * 3600)
+    cookie(state, SESSION, &value, limits::SESSION_HOURS * 3600)
 }
 
 /// A cookie that ends the session in the browser too.
 pub(super) fn no_cookie(state: &StaffState) -> Result<HeaderValue, Problem> {
-    cookie(state, "", 0)
+    cookie(state, SESSION, "", 0)
 }
 
-fn cookie(state: &StaffState, value: &str, seconds: i64) -> Result<HeaderValue, Problem> {
+const SESSION: &str = "yinxin";
+const BROWSER: &str = "yinxin-browser";
+
+fn cookie(state: &StaffState, name: &str, value: &str, seconds: i64) -> Result<HeaderValue, Problem> {
     let secure = if state.https { "; Secure" } else { "" };
-    let text = format!("{}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}{secure}", cookie_name(state));
+    let name = full_name(state, name);
+    let text = format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}{secure}");
     HeaderValue::from_str(&text).map_err(|_| Problem::busy())
 }
 
 /// `__Host-` makes browsers refuse the cookie from a neighbour or over plain HTTP (RFC 6265bis §4.1.3.2).
-fn cookie_name(state: &StaffState) -> &'static str {
-    if state.https { "__Host-yinxin" } else { "yinxin" }
+fn full_name(state: &StaffState, name: &str) -> String {
+    if state.https { format!("__Host-{name}") } else { name.to_owned() }
+}
+
+fn cookie_of<'h>(headers: &'h HeaderMap, state: &StaffState, name: &str) -> Option<&'h str> {
+    let name = full_name(state, name);
+    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
+    let mut pairs = cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(found, _)| *found == name).map(|(_, value)| value)
 }
 
 impl FromRequestParts<StaffState> for Session {
@@ -158,9 +197,7 @@ impl OptionalFromRequestParts<StaffState> for Session {
 }
 
 async fn find(headers: &HeaderMap, state: &StaffState) -> Option<Session> {
-    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
-    let mut pairs = cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let (_, value) = pairs.find(|(name, _)| *name == cookie_name(state))?;
+    let value = cookie_of(headers, state, SESSION)?;
     let id = digest(value);
     let officer = state.desk.store.session(&id, (state.clock)()).await.ok()??;
     Some(Session { officer, id })
@@ -249,12 +286,6 @@ async fn program(state: &StaffState, token: &str) -> Result<Program, Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_account_rests_longer_each_time() {
-        let minutes: Vec<i64> = [1, 4, 5, 6, 7, 11, 12, 1000].map(|n| lock(n).whole_minutes()).into();
-        assert_eq!(minutes, [0, 0, 15, 30, 60, 960, 1440, 1440]);
-    }
 
     #[test]
     fn a_password_fits_its_own_hash_alone() {

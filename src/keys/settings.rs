@@ -8,10 +8,10 @@ use serde::Deserialize;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
-    /// Trials and demonstrations: soft keys are taken, with a warning.
+    /// 试运行: for trying out. Soft keys are taken, with a warning; so are plain HTTP addresses.
     #[default]
     Trial,
-    /// Real seals.
+    /// 正式运行: real seals. Soft keys need a telling word, and the public address must be https.
     Production,
 }
 

@@ -17,6 +17,7 @@ pub mod page;
 pub mod seal;
 pub mod signatures;
 pub mod text;
+pub mod validation;
 
 mod filter;
 mod font;

@@ -2,13 +2,14 @@
 //! happened afterwards. Nothing is verified here: digests and certificates are the judge's.
 
 use super::PdfError;
-use super::changes::{self, LaterChanges, Leave, Lock};
+use super::changes::{self, History, LaterChanges, Leave, Lock};
 use super::file::File;
 use super::form::{self, Field};
 use super::lex::{Lexer, is_space};
 use super::object::{Dict, Object, text};
 use super::page;
-use crate::crypto::Digest;
+use super::validation::{self, ValidationData};
+use crate::crypto::{Digest, Hashing};
 use crate::limits;
 use crate::message::Message;
 use ring::digest::{Algorithm, Context};
@@ -24,6 +25,8 @@ pub struct Reading {
     pub signatures: Vec<Signature>,
     /// What a person should know although it decides nothing by itself.
     pub findings: Vec<Message>,
+    /// Certificates, lists and responses that the file carries for its signatures.
+    pub validation: ValidationData,
 }
 
 /// How much of the file a signature's digest speaks for.
@@ -55,6 +58,8 @@ pub struct Signature {
     pub later_changes: LaterChanges,
     /// Why `later_changes` is more than `None`.
     pub changes: Vec<Message>,
+    /// /Cert, the signer's own first: only a bare value needs them (ISO 32000-1 table 252).
+    pub certificates: Vec<Vec<u8>>,
     /// /M, in UTC. A claim.
     pub claimed_time: Option<OffsetDateTime>,
     pub name: Option<String>,
@@ -92,7 +97,7 @@ type Hashed = (Digest, Vec<(usize, usize)>, Vec<u8>);
 pub struct Hasher<'b> {
     bytes: &'b [u8],
     /// Contexts over the file from its first byte to the named one.
-    fronts: Vec<(Digest, usize, Context)>,
+    fronts: Vec<(Digest, usize, Hashing)>,
     done: Vec<Hashed>,
     purse: u64,
 }
@@ -119,7 +124,7 @@ impl<'b> Hasher<'b> {
             .max_by_key(|(_, to, _)| *to);
         let (from, mut context) = match nearest {
             Some((_, to, context)) => (*to, context.clone()),
-            None => (*begin, Context::new(ring_algorithm(algorithm))),
+            None => (*begin, algorithm.begin()),
         };
         let front = self.bytes.get(from..first)?;
         let tail = self.bytes.get(*start..start.checked_add(*rest)?)?;
@@ -129,18 +134,9 @@ impl<'b> Hasher<'b> {
             self.fronts.push((algorithm, first, context.clone()));
         }
         context.update(tail);
-        let digest = context.finish().as_ref().to_vec();
+        let digest = context.finish();
         self.done.push((algorithm, signature.byte_range.clone(), digest.clone()));
         Some(digest)
-    }
-}
-
-fn ring_algorithm(digest: Digest) -> &'static Algorithm {
-    match digest {
-        Digest::Sha1 => &ring::digest::SHA1_FOR_LEGACY_USE_ONLY,
-        Digest::Sha256 => &ring::digest::SHA256,
-        Digest::Sha384 => &ring::digest::SHA384,
-        Digest::Sha512 => &ring::digest::SHA512,
     }
 }
 
@@ -198,7 +194,9 @@ pub fn read(bytes: &[u8]) -> Result<Reading, PdfError> {
             ));
         }
     }
-    Ok(Reading { pages, revisions, signatures, findings })
+    let mut validation = validation::read(&file)?;
+    findings.append(&mut validation.findings);
+    Ok(Reading { pages, revisions, signatures, findings, validation })
 }
 
 /// Where each `%%EOF` stands that closes a section of the chain.
@@ -327,6 +325,14 @@ fn one(file: &File<'_>, field: &Field, dict: &Dict) -> Result<(Signature, Leave)
             leave.level = Some(leave.level.map_or(level, |l| l.min(level)));
         }
     }
+    let certificates = match file.get(dict, b"Cert")? {
+        Object::Array(items) => {
+            let items = items.iter().take(limits::PATH_CERTIFICATES).map(|item| file.resolve(item));
+            let items = items.map(|item| item.map(|item| item.string().map(<[u8]>::to_vec)));
+            items.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect()
+        }
+        one => one.string().map(<[u8]>::to_vec).into_iter().collect(),
+    };
     let claimed_time = string(b"M")?.and_then(|m| date(&text(&m)));
     let person = |key: &[u8]| -> Result<Option<String>, PdfError> { Ok(string(key)?.map(|s| text(&s))) };
     let is_time_stamp = file.get(dict, b"Type")?.name() == Some(b"DocTimeStamp") || sub_filter == "ETSI.RFC3161";
@@ -338,6 +344,7 @@ fn one(file: &File<'_>, field: &Field, dict: &Dict) -> Result<(Signature, Leave)
         signed_length,
         later_changes: LaterChanges::None,
         changes: Vec::new(),
+        certificates,
         claimed_time,
         name: person(b"Name")?,
         reason: person(b"Reason")?,
@@ -367,43 +374,40 @@ fn lock(file: &File<'_>, parameters: &Dict) -> Result<Option<Lock>, PdfError> {
 
 /// Compares the state that each signature signed with the newest state, under what was allowed by then.
 fn judge_changes(file: &File<'_>, found: &mut [(Signature, Leave)]) {
+    let bytes = file.bytes();
+    let is_last = |end: usize| bytes.get(end..).is_some_and(|rest| rest.iter().all(|&b| is_space(b)));
+    let earlier = found.iter().filter_map(|(s, _)| s.signed_length).filter(|&end| !is_last(end));
+    let history = History::of(file, earlier);
     let mut so_far = Leave::default();
     for (signature, leave) in found.iter_mut() {
         if let Some(level) = leave.level {
             so_far.level = Some(so_far.level.map_or(level, |l| l.min(level)));
         }
         so_far.locks.append(&mut leave.locks);
-        let mut say = |worst, id, zh: &str, en: &str| {
+        let mut say = |worst, message| {
             signature.later_changes = worst;
-            signature.changes.push(Message::new(id, zh, en));
+            signature.changes.push(message);
         };
-        let bytes = file.bytes();
-        match signature.signed_length {
-            None => {
+        match (signature.signed_length, &history) {
+            (None, _) => {
                 let (zh, en) = (
                     "签名范围不完整，无法判断后续修改",
                     "The signed range is not sound, so later changes cannot be told",
                 );
-                say(LaterChanges::Suspicious, "pdf.byte-range", zh, en);
+                say(LaterChanges::Suspicious, Message::new("pdf.byte-range", zh, en));
             }
-            Some(end) if bytes.get(end..).is_some_and(|rest| rest.iter().all(|&b| is_space(b))) => {}
-            Some(end) => match File::open(bytes.get(..end).unwrap_or_default()) {
-                Ok(signed) => {
-                    let (worst, why) = changes::compare(&signed, file, &so_far);
-                    signature.later_changes = worst;
-                    signature.changes = why;
-                    if worst == LaterChanges::None {
-                        let (zh, en) = ("已签名部分之后还有字节", "There are bytes behind what was signed");
-                        signature.later_changes = LaterChanges::Suspicious;
-                        signature.changes.push(Message::new("pdf.bytes-after-end", zh, en));
-                    }
+            (Some(end), _) if is_last(end) => {}
+            (Some(_), Err(error)) => say(LaterChanges::Suspicious, error.message()),
+            (Some(end), Ok(history)) => {
+                let (worst, why) = changes::since(history, end, &so_far);
+                signature.later_changes = worst;
+                signature.changes = why;
+                if worst == LaterChanges::None {
+                    let (zh, en) = ("已签名部分之后还有字节", "There are bytes behind what was signed");
+                    signature.later_changes = LaterChanges::Suspicious;
+                    signature.changes.push(Message::new("pdf.bytes-after-end", zh, en));
                 }
-                Err(_) => {
-                    let (zh, en) =
-                        ("签名时的文件状态无法单独打开", "The file as it was signed cannot be opened by itself");
-                    say(LaterChanges::Suspicious, "pdf.revision-unreadable", zh, en);
-                }
-            },
+            }
         }
     }
 }
@@ -421,7 +425,7 @@ pub(super) fn der_length(der: &[u8]) -> Option<usize> {
 }
 
 /// A date (ISO 32000-1 §7.9.4), `D:YYYYMMDDHHmmSSOHH'mm'`; everything after the year may be missing.
-fn date(text: &str) -> Option<OffsetDateTime> {
+pub(super) fn date(text: &str) -> Option<OffsetDateTime> {
     let text = text.strip_prefix("D:").unwrap_or(text).trim_end();
     let number = |from: usize, length: usize, default: u8| -> Option<u8> {
         match text.get(from..from + length) {

@@ -1,18 +1,21 @@
 //! A certificate as we see it: the raw parts that signatures cover, and what they mean.
 
 use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
 
-use const_oid::{ObjectIdentifier, db::rfc5280};
+use const_oid::{ObjectIdentifier, db::rfc5280, db::rfc6960};
+use der::Decode;
 use der::asn1::OctetString;
-use der::{Decode, Encode};
 use spki::AlgorithmIdentifierOwned;
 use time::OffsetDateTime;
-use x509_cert::ext::pkix::name::{DistributionPointName, GeneralName};
 use x509_cert::ext::pkix::{
-    AuthorityKeyIdentifier, BasicConstraints, CrlDistributionPoints, KeyUsage as KeyUsageBits, SubjectKeyIdentifier,
+    AuthorityKeyIdentifier, BasicConstraints, CrlDistributionPoints, ExtendedKeyUsage, KeyUsage as KeyUsageBits,
+    SubjectKeyIdentifier,
 };
 
 use super::name::Name;
+use super::scope::Point;
 use super::tlv::{self, Element};
 use crate::crypto::{self, SignatureFault};
 use crate::limits;
@@ -23,8 +26,9 @@ use crate::message::Message;
 /// Reading says nothing about trust: nobody's signature has been checked yet.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Certificate {
-    der: Vec<u8>,
-    to_be_signed: Vec<u8>,
+    fingerprint: [u8; 32],
+    der: Arc<[u8]>,
+    to_be_signed: Range<usize>,
     /// Who it is about.
     pub subject: Name,
     /// Who signed it, by its own account.
@@ -40,6 +44,8 @@ pub struct Certificate {
     pub not_after: OffsetDateTime,
     /// None where the extension is absent: then nothing is restricted (RFC 5280 §4.2.1.3).
     pub key_usage: Option<KeyUsage>,
+    /// What its key is for beyond that (extKeyUsage, RFC 5280 §4.2.1.12); None where the extension is absent.
+    pub purposes: Option<Vec<ObjectIdentifier>>,
     /// basicConstraints cA.
     pub is_ca: bool,
     /// Certificates that may stand between this one and the last, itself-issued ones aside.
@@ -48,8 +54,9 @@ pub struct Certificate {
     pub authority_key_id: Option<Vec<u8>>,
     /// Where its issuer publishes revocation lists, by its own account: never fetched unless the host is allowed.
     pub crl_urls: Vec<String>,
-    /// The names of all its distribution points, as DER GeneralNames.
-    pub(super) crl_points: Vec<Vec<u8>>,
+    pub(super) crl_points: Vec<Point>,
+    /// Its issuer says that a responder's certificate need not be asked about (id-pkix-ocsp-nocheck, RFC 6960 §4.2.2.2.1).
+    pub(super) is_never_asked_about: bool,
     /// True where the strict reader refused it and the lenient one read it: shown in every report, and such a
     /// certificate is never part of a path.
     pub lenient: bool,
@@ -121,11 +128,12 @@ impl Certificate {
             Some(meaning) => (meaning, false),
             None => (Meaning::lenient(der)?, true),
         };
+        let issuer = Name::from_der(issuer.whole);
         Some(Self {
-            der: der.to_vec(),
-            to_be_signed: to_be_signed.whole.to_vec(),
+            fingerprint: crypto::sha256(der),
+            der: der.into(),
+            to_be_signed: tlv::range_in(der, to_be_signed.whole)?,
             subject: Name::from_der(subject.whole),
-            issuer: Name::from_der(issuer.whole),
             serial: serial.expect(tlv::INTEGER).ok()?.content.to_vec(),
             public_key: public_key.whole.to_vec(),
             signature_algorithm: AlgorithmIdentifierOwned::from_der(algorithm.whole).ok()?,
@@ -133,12 +141,15 @@ impl Certificate {
             not_before: meaning.not_before,
             not_after: meaning.not_after,
             key_usage: meaning.key_usage,
+            purposes: meaning.purposes,
             is_ca: meaning.is_ca,
             path_length: meaning.path_length,
             subject_key_id: meaning.subject_key_id,
             authority_key_id: meaning.authority_key_id,
             crl_urls: meaning.crl_urls,
-            crl_points: meaning.crl_points,
+            crl_points: meaning.crl_points.into_iter().map(|point| point.below(&issuer)).collect(),
+            is_never_asked_about: meaning.is_never_asked_about,
+            issuer,
             lenient,
         })
     }
@@ -150,7 +161,7 @@ impl Certificate {
 
     /// SHA-256 of the whole certificate.
     pub fn fingerprint(&self) -> [u8; 32] {
-        crypto::sha256(&self.der)
+        self.fingerprint
     }
 
     /// The serial number as people write it: hexadecimal, without the leading zero octet of the encoding.
@@ -182,7 +193,11 @@ impl Certificate {
     /// # Errors
     /// See [`SignatureFault`].
     pub fn is_signed_by(&self, issuer_public_key: &[u8]) -> Result<(), SignatureFault> {
-        crypto::verify(issuer_public_key, &self.signature_algorithm, &self.to_be_signed, &self.signature)
+        crypto::verify(issuer_public_key, &self.signature_algorithm, self.to_be_signed(), &self.signature)
+    }
+
+    pub(super) fn to_be_signed(&self) -> &[u8] {
+        self.der.get(self.to_be_signed.clone()).unwrap_or_default()
     }
 }
 
@@ -197,12 +212,14 @@ struct Meaning {
     not_before: OffsetDateTime,
     not_after: OffsetDateTime,
     key_usage: Option<KeyUsage>,
+    purposes: Option<Vec<ObjectIdentifier>>,
     is_ca: bool,
     path_length: Option<u32>,
     subject_key_id: Option<Vec<u8>>,
     authority_key_id: Option<Vec<u8>>,
     crl_urls: Vec<String>,
-    crl_points: Vec<Vec<u8>>,
+    crl_points: Vec<Point>,
+    is_never_asked_about: bool,
 }
 
 impl Meaning {
@@ -230,7 +247,9 @@ impl Meaning {
             value(rfc5280::ID_CE_AUTHORITY_KEY_IDENTIFIER).map(AuthorityKeyIdentifier::from_der).transpose().ok()?;
         let points =
             value(rfc5280::ID_CE_CRL_DISTRIBUTION_POINTS).map(CrlDistributionPoints::from_der).transpose().ok()?;
-        let points = points.map(point_names).unwrap_or_default();
+        let points = points.map(|points| points.0).unwrap_or_default();
+        let points = points.into_iter().map(Point::read).collect::<Option<Vec<_>>>()?;
+        let purposes = value(rfc5280::ID_CE_EXT_KEY_USAGE).map(ExtendedKeyUsage::from_der).transpose().ok()?;
         Some(Self {
             not_before: moment(&tbs.validity().not_before)?,
             not_after: moment(&tbs.validity().not_after)?,
@@ -240,6 +259,7 @@ impl Meaning {
                 key_cert_sign: bits.key_cert_sign(),
                 crl_sign: bits.crl_sign(),
             }),
+            purposes: purposes.map(|purposes| purposes.0),
             is_ca: constraints.as_ref().is_some_and(|constraints| constraints.ca),
             path_length: constraints.and_then(|constraints| constraints.path_len_constraint).map(u32::from),
             subject_key_id: subject_key.map(|id| id.0.into_bytes().into_vec()),
@@ -247,8 +267,9 @@ impl Meaning {
                 .and_then(|id| id.key_identifier)
                 .map(OctetString::into_bytes)
                 .map(|bytes| bytes.into_vec()),
-            crl_urls: points.iter().filter_map(uri).collect(),
-            crl_points: points.iter().map(Encode::to_der).collect::<Result<_, _>>().ok()?,
+            crl_urls: points.iter().flat_map(Point::urls).collect(),
+            crl_points: points,
+            is_never_asked_about: value(rfc6960::ID_PKIX_OCSP_NOCHECK).is_some(),
         })
     }
 
@@ -260,12 +281,14 @@ impl Meaning {
             not_before: OffsetDateTime::from_unix_timestamp(certificate.validity().not_before.timestamp()).ok()?,
             not_after: OffsetDateTime::from_unix_timestamp(certificate.validity().not_after.timestamp()).ok()?,
             key_usage: None,
+            purposes: None,
             is_ca: false,
             path_length: None,
             subject_key_id: None,
             authority_key_id: None,
             crl_urls: Vec::new(),
             crl_points: Vec::new(),
+            is_never_asked_about: false,
         };
         for extension in certificate.extensions() {
             match extension.parsed_extension() {
@@ -289,21 +312,6 @@ impl Meaning {
             }
         }
         Some(meaning)
-    }
-}
-
-fn point_names(points: CrlDistributionPoints) -> Vec<GeneralName> {
-    let full = points.0.into_iter().filter_map(|point| match point.distribution_point {
-        Some(DistributionPointName::FullName(names)) => Some(names),
-        _ => None,
-    });
-    full.flatten().collect()
-}
-
-fn uri(name: &GeneralName) -> Option<String> {
-    match name {
-        GeneralName::UniformResourceIdentifier(uri) => Some(uri.to_string()),
-        _ => None,
     }
 }
 

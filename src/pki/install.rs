@@ -3,8 +3,9 @@
 use time::OffsetDateTime;
 
 use super::certificate::Certificate;
+use super::evidence::RevocationEvidence;
+use super::known::Known;
 use super::path::{PathVerdict, judge_path};
-use super::revocation::RevocationList;
 use crate::message::Message;
 
 /// Why a certificate from an outside authority cannot be installed for a key of ours.
@@ -51,7 +52,6 @@ pub fn check_installable(
     certificates: &[Certificate],
     public_key: &[u8],
     anchors: &[Certificate],
-    lists: &[RevocationList],
     at: OffsetDateTime,
 ) -> Result<Vec<Certificate>, InstallFault> {
     let own = certificates.iter().find(|certificate| certificate.public_key == public_key);
@@ -59,7 +59,8 @@ pub fn check_installable(
     if own.is_ca || !own.may_sign_documents() {
         return Err(InstallFault::Usage);
     }
-    match judge_path(own, certificates, anchors, lists, at) {
+    let candidates: Vec<&Certificate> = certificates.iter().collect();
+    match judge_path(own, &candidates, anchors, &RevocationEvidence::default(), &Known::default(), at) {
         PathVerdict::Trusted { chain, .. } | PathVerdict::RevocationUnknown { chain, .. } => Ok(chain),
         verdict => Err(InstallFault::Path(Box::new(verdict))),
     }

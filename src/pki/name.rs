@@ -1,6 +1,7 @@
 //! Distinguished names: compared as bytes or by meaning, and shown to people in the order they are written in.
 
 use std::fmt;
+use std::sync::Arc;
 
 use const_oid::{ObjectIdentifier, db::rfc4519};
 use der::Decode;
@@ -8,9 +9,27 @@ use der::Decode;
 use super::tlv::{self, Element};
 
 /// A distinguished name (RFC 5280 §4.1.2.4), kept in its original encoding.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone)]
 pub struct Name {
-    der: Vec<u8>,
+    der: Arc<[u8]>,
+    /// What RFC 5280 §7.1 compares: the attributes with letter case and runs of spaces folded. Made once, since a search
+    /// for a path compares the same names again and again.
+    folded: Arc<[(ObjectIdentifier, String)]>,
+}
+
+/// Equal as encoded.
+impl PartialEq for Name {
+    fn eq(&self, other: &Self) -> bool {
+        self.der == other.der
+    }
+}
+
+impl Eq for Name {}
+
+impl std::hash::Hash for Name {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.der.hash(state);
+    }
 }
 
 /// Why a name cannot be written.
@@ -59,7 +78,7 @@ impl Name {
             let pair = tlv::wrap(tlv::SEQUENCE, &[&tlv::object_identifier(oid), &value]);
             members.push(tlv::wrap(tlv::SET, &[&pair]));
         }
-        Ok(Self { der: tlv::wrap(tlv::SEQUENCE, &members.iter().map(Vec::as_slice).collect::<Vec<_>>()) })
+        Ok(Self::from_der(&tlv::wrap(tlv::SEQUENCE, &members.iter().map(Vec::as_slice).collect::<Vec<_>>())))
     }
 
     /// The subject of a government seal's certificate: `C=CN, O=<USCC><unit name>, CN=<14-digit seal number>`, the shape
@@ -77,7 +96,9 @@ impl Name {
 
     /// A name as found; it need not be readable to be compared.
     pub fn from_der(der: &[u8]) -> Self {
-        Self { der: der.to_vec() }
+        let words = |text: String| text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ");
+        let folded = attributes(der).into_iter().map(|(oid, text)| (oid, words(text))).collect();
+        Self { der: der.into(), folded }
     }
 
     /// The encoding, as found or as written.
@@ -102,24 +123,24 @@ impl Name {
 
     /// Equal by RFC 5280 §7.1: same attributes in the same order, letter case and runs of spaces aside.
     pub fn means(&self, other: &Self) -> bool {
-        let folded = |name: &Self| -> Vec<(ObjectIdentifier, String)> {
-            let words = |text: String| text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ");
-            name.attributes().into_iter().map(|(oid, text)| (oid, words(text))).collect()
-        };
-        self == other || (!self.attributes().is_empty() && folded(self) == folded(other))
+        self == other || (!self.folded.is_empty() && self.folded == other.folded)
     }
 
     fn attributes(&self) -> Vec<(ObjectIdentifier, String)> {
-        let Ok(sets) = Element::read_all(&self.der).and_then(|name| name.children()) else { return Vec::new() };
-        let pairs = sets.iter().filter_map(|set| set.children().ok()).flatten();
-        pairs
-            .filter_map(|pair| {
-                let parts = pair.children().ok()?;
-                let [oid, value] = parts.as_slice() else { return None };
-                Some((ObjectIdentifier::from_der(oid.whole).ok()?, text(value)))
-            })
-            .collect()
+        attributes(&self.der)
     }
+}
+
+fn attributes(der: &[u8]) -> Vec<(ObjectIdentifier, String)> {
+    let Ok(sets) = Element::read_all(der).and_then(|name| name.children()) else { return Vec::new() };
+    let pairs = sets.iter().filter_map(|set| set.children().ok()).flatten();
+    pairs
+        .filter_map(|pair| {
+            let parts = pair.children().ok()?;
+            let [oid, value] = parts.as_slice() else { return None };
+            Some((ObjectIdentifier::from_der(oid.whole).ok()?, text(value)))
+        })
+        .collect()
 }
 
 /// `C=CN, O=…, CN=…`: in written order, with RFC 4514 §2.4 escapes so that no value can pass for two attributes.

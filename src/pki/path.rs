@@ -1,23 +1,24 @@
 //! Our door to path validation: does a chain lead from this certificate to an anchor of ours, and did it hold at a moment?
 //!
-//! Chains are searched here by name, key identifier and signature within a budget; `certval` then judges each by
-//! RFC 5280 §6 (constraints, policies, critical extensions), with signatures checked by [`crate::crypto`] so that one room
-//! decides which algorithms count. Periods and revocation are judged here, since a past moment may be proven by evidence
-//! made later ([`super::revocation`]).
+//! Chains are searched here by name, key identifier and signature within a budget; [`super::rules`] then judges each by
+//! RFC 5280 §6 (constraints, policies, critical extensions). Periods and revocation are judged here, since a past moment may
+//! be proven by evidence made later ([`super::evidence`]). Signatures are checked by [`crate::crypto`] alone, so that one
+//! room decides which algorithms count.
 //!
 //! A chain without revocation evidence is its own verdict, never a good one: policy belongs to the caller.
 
-use certval::validator::pdv_trust_anchor::PDVTrustAnchorChoice;
-use certval::{
-    CertificationPath, CertificationPathResults, CertificationPathSettings, PDVCertificate, PathValidationStatus,
-    PkiEnvironment, TimeOfInterest,
-};
-use der::Encode;
+use std::cell::Cell;
+use std::collections::HashSet;
+
 use time::OffsetDateTime;
 
 use super::certificate::Certificate;
-use super::revocation::{Revocation, RevocationList, Standing, Unknown, standing};
-use crate::crypto::{self, SignatureFault};
+use super::evidence::{RevocationEvidence, Standing, Statement, Unknown};
+use super::known::Known;
+use super::revocation::Revocation;
+pub use super::rules::Rule;
+use super::rules::validate;
+use crate::crypto::SignatureFault;
 use crate::limits;
 use crate::message::Message;
 
@@ -29,17 +30,19 @@ pub enum PathVerdict {
         chain: Vec<Certificate>,
         /// The signer's own certificate was revoked after the moment asked about.
         revoked_later: Option<Revocation>,
+        /// What proved it, for each certificate of the chain but the anchor.
+        evidence: Vec<Statement>,
     },
     /// As `Trusted`, except that nothing proves `chain[at_fault]` not revoked.
     RevocationUnknown { chain: Vec<Certificate>, at_fault: usize, why: Unknown },
-    /// `chain[at_fault]` was revoked at or before the moment.
-    Revoked { chain: Vec<Certificate>, at_fault: usize, revocation: Revocation },
+    /// `chain[at_fault]` was revoked at or before the moment, by the word of `evidence`.
+    Revoked { chain: Vec<Certificate>, at_fault: usize, revocation: Revocation, evidence: Box<Statement> },
     /// `chain[at_fault]` had ended.
     Expired { chain: Vec<Certificate>, at_fault: usize },
     /// `chain[at_fault]` had not begun.
     NotYetValid { chain: Vec<Certificate>, at_fault: usize },
     /// A chain to an anchor, good in everything else, that rests on the named algorithm or key: too weak to prove anything.
-    Weak { chain: Vec<Certificate>, algorithm: String },
+    Weak { chain: Vec<Certificate>, algorithm: String, evidence: Vec<Statement> },
     /// The only chain uses the named thing, which cannot be checked here.
     Unsupported(String),
     /// The only chain breaks the rule named in English.
@@ -48,77 +51,143 @@ pub enum PathVerdict {
     NoAnchor,
 }
 
-/// A rule of path validation that a chain broke.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rule {
-    /// A signature in the chain is wrong (RFC 5280 §6.1.3 (a)(1)).
-    Signature,
-    /// An issuer is no certificate authority, or may not sign certificates (§6.1.4 (k), (n)).
-    Authority,
-    /// More certificates than an issuer allows (§6.1.4 (l), (m)).
-    Length,
-    /// A name that an issuer does not allow (§6.1.3 (b), (c)).
-    Names,
-    /// No acceptable policy (§6.1.3 (d)).
-    Policy,
-    /// A critical extension that nobody here understands (§6.1.4 (o), §6.1.5 (f)).
-    CriticalExtension,
-    /// Not readable as DER.
-    Encoding,
-    /// The search was stopped by its budget.
-    Budget,
-    /// Anything else that the validator refuses.
-    Other,
-}
-
 /// Searches and judges the path of `leaf` at a moment.
 ///
-/// `candidates` are intermediate certificates from anywhere, trusted for nothing; `anchors` are trusted as configured.
-/// A leaf that is itself an anchor is trusted while in force.
+/// `candidates` are certificates from anywhere, trusted for nothing; `anchors` are trusted as configured. A leaf that is
+/// itself an anchor is trusted while in force. `known` spares what was checked before, and changes nothing else.
 pub fn judge_path(
     leaf: &Certificate,
-    candidates: &[Certificate],
+    candidates: &[&Certificate],
     anchors: &[Certificate],
-    lists: &[RevocationList],
+    evidence: &RevocationEvidence<'_>,
+    known: &Known,
     at: OffsetDateTime,
 ) -> PathVerdict {
-    if leaf.lenient {
-        return PathVerdict::Broken(Rule::Encoding);
-    }
-    if anchors.contains(leaf) {
-        let chain = vec![leaf.clone()];
-        return out_of_period(&chain, at).unwrap_or(PathVerdict::Trusted { chain, revoked_later: None });
-    }
-    let mut intermediates: Vec<&Certificate> = Vec::new();
-    for candidate in candidates {
-        let useful = candidate.is_ca && !candidate.lenient && candidate != leaf && !anchors.contains(candidate);
-        if useful && !intermediates.contains(&candidate) {
-            intermediates.push(candidate);
-        }
-    }
-    let mut search = Search { intermediates, anchors, lists, at, steps: 0, attempts: 0, best: PathVerdict::NoAnchor };
-    search.extend(&mut vec![leaf], None);
-    search.best
+    Inquiry::new(candidates, evidence, known).path(leaf, anchors, &[], at)
 }
 
-struct Search<'a> {
-    intermediates: Vec<&'a Certificate>,
-    anchors: &'a [Certificate],
-    lists: &'a [RevocationList],
+/// What one verdict may be made from, and what is left of its budget: a question about a list's maker inside the question
+/// about a signer is paid for out of the same purse.
+pub(super) struct Inquiry<'a> {
+    pub(super) candidates: &'a [&'a Certificate],
+    pub(super) evidence: &'a RevocationEvidence<'a>,
+    pub(super) known: &'a Known,
+    steps: Cell<usize>,
+    attempts: Cell<usize>,
+}
+
+impl<'a> Inquiry<'a> {
+    pub(super) fn new(
+        candidates: &'a [&'a Certificate],
+        evidence: &'a RevocationEvidence<'a>,
+        known: &'a Known,
+    ) -> Self {
+        Self { candidates, evidence, known, steps: Cell::new(0), attempts: Cell::new(0) }
+    }
+
+    /// As [`judge_path`]; `without` are the fingerprints of evidence that must not count, since this very question is
+    /// asked to find out whether it does.
+    pub(super) fn path(
+        &self,
+        leaf: &Certificate,
+        anchors: &[Certificate],
+        without: &[[u8; 32]],
+        at: OffsetDateTime,
+    ) -> PathVerdict {
+        if leaf.lenient {
+            return PathVerdict::Broken(Rule::Encoding);
+        }
+        if anchors.contains(leaf) {
+            let chain = vec![leaf.clone()];
+            let trusted = |chain| PathVerdict::Trusted { chain, revoked_later: None, evidence: Vec::new() };
+            return out_of_period(&chain, at).unwrap_or_else(|| trusted(chain));
+        }
+        let mut seen: HashSet<[u8; 32]> = anchors.iter().map(Certificate::fingerprint).collect();
+        seen.insert(leaf.fingerprint());
+        let useful =
+            |candidate: &&&Certificate| candidate.is_ca && !candidate.lenient && seen.insert(candidate.fingerprint());
+        let intermediates = self.candidates.iter().filter(useful).copied().collect();
+        let mut search = Search { inquiry: self, intermediates, anchors, without, at, best: PathVerdict::NoAnchor };
+        search.extend(&mut vec![leaf], None);
+        search.best
+    }
+
+    /// Whether the budget still allows a look at one more signature.
+    pub(super) fn may_step(&self) -> bool {
+        self.steps.set(self.steps.get() + 1);
+        self.steps.get() <= limits::PATH_STEPS
+    }
+
+    /// Checks that `issuer`'s key signed `subject`.
+    pub(super) fn certified(&self, subject: &Certificate, issuer: &Certificate) -> Result<(), SignatureFault> {
+        let check = || subject.is_signed_by(&issuer.public_key);
+        self.known.signature(&subject.fingerprint(), &issuer.public_key, check)
+    }
+
+    /// `path` from the signer upwards, each signed by the next and the last by `anchor`.
+    fn judge_chain(
+        &self,
+        path: &[&Certificate],
+        anchor: &Certificate,
+        weakness: Option<&str>,
+        without: &[[u8; 32]],
+        at: OffsetDateTime,
+    ) -> PathVerdict {
+        let links: Vec<[u8; 32]> = path.iter().chain(std::iter::once(&anchor)).map(|link| link.fingerprint()).collect();
+        if let Err(rule) = self.known.chain(&links, || validate(path, anchor)) {
+            return PathVerdict::Broken(rule);
+        }
+        let mut chain: Vec<Certificate> = path.iter().map(|&certificate| certificate.clone()).collect();
+        chain.push(anchor.clone());
+        if let Some(verdict) = out_of_period(&chain, at) {
+            return verdict;
+        }
+        // An anchor is not revoked but taken out of the settings. A revocation anywhere outweighs missing evidence
+        // elsewhere, and what is wrong nearer the anchor is said first.
+        let mut unknown = None;
+        let mut revoked_later = None;
+        let mut evidence = Vec::new();
+        for (i, pair) in chain.windows(2).enumerate().rev() {
+            let [certificate, issuer] = pair else { continue };
+            match self.standing(i, certificate, issuer, anchor, without, at) {
+                Standing::Good { later, evidence: proof } => {
+                    revoked_later = later;
+                    evidence.extend(proof);
+                }
+                Standing::Revoked(revocation, statement) => {
+                    let evidence = Box::new(statement);
+                    return PathVerdict::Revoked { chain, at_fault: i, revocation, evidence };
+                }
+                Standing::Unknown(why) => unknown = unknown.or(Some((i, why))),
+            }
+        }
+        let weak_statement = || evidence.iter().find_map(|statement: &Statement| statement.weakness.clone());
+        match (unknown, weakness.map(str::to_owned).or_else(weak_statement)) {
+            (Some((at_fault, why)), _) => PathVerdict::RevocationUnknown { chain, at_fault, why },
+            (None, Some(algorithm)) => PathVerdict::Weak { chain, algorithm, evidence },
+            (None, None) => PathVerdict::Trusted { chain, revoked_later, evidence },
+        }
+    }
+}
+
+struct Search<'a, 'i> {
+    inquiry: &'i Inquiry<'a>,
+    intermediates: Vec<&'i Certificate>,
+    anchors: &'i [Certificate],
+    without: &'i [[u8; 32]],
     at: OffsetDateTime,
-    steps: usize,
-    attempts: usize,
     best: PathVerdict,
 }
 
-impl<'a> Search<'a> {
+impl<'i> Search<'_, 'i> {
     /// Looks for issuers of the last certificate of `path`, anchors first; `weakness` is that of its signatures so far.
-    fn extend(&mut self, path: &mut Vec<&'a Certificate>, weakness: Option<&str>) {
+    fn extend(&mut self, path: &mut Vec<&'i Certificate>, weakness: Option<&str>) {
         let Some(&last) = path.last() else { return };
         for anchor in self.anchors {
             if let Some(own) = self.signed_by(last, anchor) {
-                self.attempts += 1;
-                self.note(judge_chain(path, anchor, weakness.or(own.as_deref()), self.lists, self.at));
+                self.inquiry.attempts.set(self.inquiry.attempts.get() + 1);
+                let weakness = weakness.or(own.as_deref());
+                self.note(self.inquiry.judge_chain(path, anchor, weakness, self.without, self.at));
             }
             if self.is_over() {
                 return;
@@ -152,8 +221,10 @@ impl<'a> Search<'a> {
         {
             return None;
         }
-        self.steps += 1;
-        let fault = match subject.is_signed_by(&issuer.public_key) {
+        if !self.inquiry.may_step() {
+            return None;
+        }
+        let fault = match self.inquiry.certified(subject, issuer) {
             Ok(()) => return Some(None),
             Err(SignatureFault::Weak(name)) => return Some(Some(name)),
             Err(SignatureFault::Wrong | SignatureFault::Malformed(_)) => PathVerdict::Broken(Rule::Signature),
@@ -170,50 +241,12 @@ impl<'a> Search<'a> {
     }
 
     fn is_over(&mut self) -> bool {
-        if self.attempts >= limits::PATH_ATTEMPTS || self.steps >= limits::PATH_STEPS {
+        let Inquiry { attempts, steps, .. } = self.inquiry;
+        if attempts.get() >= limits::PATH_ATTEMPTS || steps.get() >= limits::PATH_STEPS {
             self.note(PathVerdict::Broken(Rule::Budget));
             return true;
         }
         matches!(self.best, PathVerdict::Trusted { .. })
-    }
-}
-
-/// `path` from the signer upwards, each signed by the next and the last by `anchor`.
-fn judge_chain(
-    path: &[&Certificate],
-    anchor: &Certificate,
-    weakness: Option<&str>,
-    lists: &[RevocationList],
-    at: OffsetDateTime,
-) -> PathVerdict {
-    if let Err(rule) = validate(path, anchor) {
-        return PathVerdict::Broken(rule);
-    }
-    let mut chain: Vec<Certificate> = path.iter().map(|&certificate| certificate.clone()).collect();
-    chain.push(anchor.clone());
-    if let Some(verdict) = out_of_period(&chain, at) {
-        return verdict;
-    }
-    // An anchor is not revoked but taken out of the settings. A revocation anywhere outweighs missing evidence elsewhere,
-    // and what is wrong nearer the anchor is said first.
-    let mut unknown = None;
-    let mut revoked_later = None;
-    let mut weakness = weakness.map(str::to_owned);
-    for (i, pair) in chain.windows(2).enumerate().rev() {
-        let [certificate, issuer] = pair else { continue };
-        match standing(certificate, issuer, lists, at) {
-            Standing::Good { later, weakness: of_list, .. } => {
-                revoked_later = later;
-                weakness = weakness.or(of_list);
-            }
-            Standing::Revoked(revocation) => return PathVerdict::Revoked { chain, at_fault: i, revocation },
-            Standing::Unknown(why) => unknown = unknown.or(Some((i, why))),
-        }
-    }
-    match (unknown, weakness) {
-        (Some((at_fault, why)), _) => PathVerdict::RevocationUnknown { chain, at_fault, why },
-        (None, Some(algorithm)) => PathVerdict::Weak { chain, algorithm },
-        (None, None) => PathVerdict::Trusted { chain, revoked_later },
     }
 }
 
@@ -227,83 +260,6 @@ fn out_of_period(chain: &[Certificate], at: OffsetDateTime) -> Option<PathVerdic
     })
 }
 
-/// RFC 5280 §6.1 without time and revocation.
-fn validate(path: &[&Certificate], anchor: &Certificate) -> Result<(), Rule> {
-    let (leaf, issuers) = path.split_first().ok_or(Rule::Other)?;
-    let parsed = |certificate: &Certificate| PDVCertificate::try_from(certificate.der()).map_err(|_| Rule::Encoding);
-    let target = parsed(leaf)?;
-    let intermediates = issuers.iter().rev().map(|certificate| parsed(certificate)).collect::<Result<Vec<_>, _>>()?;
-    let anchor = PDVTrustAnchorChoice::try_from(anchor.der()).map_err(|_| Rule::Encoding)?;
-
-    let mut environment = PkiEnvironment::new();
-    environment.add_validate_path_callback(certval::validator::path_validator::validate_path_rfc5280);
-    environment.add_verify_signature_message_callback(verify_signature);
-    let mut settings = CertificationPathSettings::new();
-    settings.set_time_of_interest(TimeOfInterest::disabled());
-    settings.set_require_ta_store(false);
-    // The anchor's own path length and name constraints bind too (RFC 5937).
-    settings.set_enforce_trust_anchor_constraints(true);
-    let settings = certval::validator::path_validator::enforce_trust_anchor_constraints(&settings, &anchor)
-        .map_err(|_| Rule::Other)?;
-    let chain = CertificationPath::new(anchor, intermediates, target);
-    let mut results = CertificationPathResults::new();
-    match environment.validate_path(&environment, &settings, &chain, &mut results) {
-        Ok(()) if results.get_validation_status() == Some(PathValidationStatus::Valid) => Ok(()),
-        Ok(()) => Err(Rule::Other),
-        Err(certval::Error::PathValidation(status)) => Err(Rule::broken(status)),
-        Err(certval::Error::Asn1Error(_)) => Err(Rule::Encoding),
-        Err(_) => Err(Rule::Other),
-    }
-}
-
-fn verify_signature(
-    _: &PkiEnvironment,
-    message: &[u8],
-    signature: &der::asn1::BitString,
-    algorithm: &spki::AlgorithmIdentifierOwned,
-    public_key: &spki::SubjectPublicKeyInfoOwned,
-) -> certval::Result<()> {
-    let public_key = public_key.to_der().map_err(certval::Error::Asn1Error)?;
-    match crypto::verify(&public_key, algorithm, message, signature.raw_bytes()) {
-        // Weakness is a verdict of its own, given when everything else is known.
-        Ok(()) | Err(SignatureFault::Weak(_)) => Ok(()),
-        Err(_) => Err(certval::Error::PathValidation(PathValidationStatus::SignatureVerificationFailure)),
-    }
-}
-
-impl Rule {
-    fn broken(status: PathValidationStatus) -> Self {
-        use PathValidationStatus as S;
-        match status {
-            S::SignatureVerificationFailure => Self::Signature,
-            S::MissingBasicConstraints | S::InvalidBasicConstraints | S::InvalidKeyUsage => Self::Authority,
-            S::InvalidPathLength => Self::Length,
-            S::NameConstraintsViolation | S::NameChainingFailure => Self::Names,
-            S::NullPolicySet | S::InvalidPolicyMapping => Self::Policy,
-            S::UnprocessedCriticalExtension => Self::CriticalExtension,
-            S::EncodingError => Self::Encoding,
-            S::ProcessingLimitExceeded => Self::Budget,
-            _ => Self::Other,
-        }
-    }
-
-    fn words(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Signature => ("链中某证书的签名不正确", "a signature in the chain is wrong"),
-            Self::Authority => ("链中某签发者无权签发证书", "an issuer in the chain may not sign certificates"),
-            Self::Length => ("证书链超过签发者允许的长度", "the chain is longer than an issuer allows"),
-            Self::Names => ("证书名称不在签发者允许的范围内", "a name is not among those an issuer allows"),
-            Self::Policy => ("没有可接受的证书策略", "no certificate policy is acceptable"),
-            Self::CriticalExtension => ("含有无法理解的关键扩展", "a critical extension is not understood"),
-            Self::Encoding => ("某证书编码不合规", "a certificate is not properly encoded"),
-            Self::Budget => {
-                ("候选证书过多，已停止查找", "there are too many candidate certificates, the search was stopped")
-            }
-            Self::Other => ("不符合 RFC 5280 的规定", "it does not follow RFC 5280"),
-        }
-    }
-}
-
 impl PathVerdict {
     /// The certificates from the signer to the anchor, where a chain was found.
     pub fn chain(&self) -> &[Certificate] {
@@ -315,6 +271,15 @@ impl PathVerdict {
             | Self::NotYetValid { chain, .. }
             | Self::Weak { chain, .. } => chain,
             Self::Unsupported(_) | Self::Broken(_) | Self::NoAnchor => &[],
+        }
+    }
+
+    /// What proved the chain not revoked, or revoked; empty where nothing did.
+    pub fn evidence(&self) -> &[Statement] {
+        match self {
+            Self::Trusted { evidence, .. } | Self::Weak { evidence, .. } => evidence,
+            Self::Revoked { evidence, .. } => std::slice::from_ref(evidence),
+            _ => &[],
         }
     }
 
@@ -350,16 +315,16 @@ impl PathVerdict {
                 Message::new(
                     "pki.path-revocation-unknown",
                     format!(
-                        "证书链可信，但无法确认“{}”当时是否被撤销：{zh}。请取得该签发者的最新 CRL 后重新检验。",
+                        "证书链可信，但无法确认“{}”当时是否被撤销：{zh}。请取得该签发者的最新 CRL 或 OCSP 响应后重新检验。",
                         who(chain, *at_fault)
                     ),
                     format!(
-                        "The chain is trusted, but nothing shows whether \"{}\" was revoked: {en}. Obtain its issuer's current CRL and check again.",
+                        "The chain is trusted, but nothing shows whether \"{}\" was revoked: {en}. Obtain its issuer's current CRL or an OCSP response and check again.",
                         who(chain, *at_fault)
                     ),
                 )
             }
-            Self::Revoked { chain, at_fault, revocation } => Message::new(
+            Self::Revoked { chain, at_fault, revocation, .. } => Message::new(
                 "pki.path-revoked",
                 format!("证书“{}”已于 {} 被撤销。", who(chain, *at_fault), revocation.effective()),
                 format!(
@@ -416,29 +381,6 @@ impl PathVerdict {
             Self::RevocationUnknown { .. } => 6,
             Self::Weak { .. } => 7,
             Self::Trusted { .. } => 8,
-        }
-    }
-}
-
-impl Unknown {
-    /// The reason in Chinese and English.
-    pub fn words(&self) -> (String, String) {
-        match self {
-            Self::NoList => ("没有其签发者的 CRL".into(), "there is no CRL of its issuer".into()),
-            Self::NotSignedByIssuer => (
-                "CRL 不是其签发者签名的，或无法检验".into(),
-                "the CRL is not signed by its issuer, or cannot be checked".into(),
-            ),
-            Self::NotAboutIt(what) => {
-                (format!("CRL 不适用于该证书（{what}）"), format!("the CRL is not about it ({what})"))
-            }
-            Self::Stale(date) => {
-                (format!("CRL（{date}）在当时不是有效的"), format!("the CRL of {date} was not current then"))
-            }
-            Self::ExpiredBefore(date) => (
-                format!("证书在 CRL（{date}）签发前已过期，CRL 可能不再列出"),
-                format!("the certificate had expired before the CRL of {date}, which may leave it out"),
-            ),
         }
     }
 }

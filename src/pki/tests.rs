@@ -5,14 +5,32 @@ use time::Duration;
 use time::macros::datetime;
 
 use super::certificate::{Certificate, to_pem};
+use super::evidence::{RevocationEvidence, Unknown};
 use super::install::{InstallFault, check_installable};
 use super::issue::{self, IssueFault, Period, Reason, Request, Revoked, Unsigned};
-use super::path::{PathVerdict, Rule, judge_path};
-use super::revocation::{RevocationList, Unknown};
+use super::known::Known;
+use super::path::{PathVerdict, Rule};
+use super::revocation::RevocationList;
 use super::trial::{self, CRL_URL, Hierarchy, Key, MADE, name, openssl_accepts, openssl_refuses, put, serial, years};
 use crate::crypto::SignatureFault;
 
+mod ocsp;
+mod pkits;
+
 const NOW: time::OffsetDateTime = datetime!(2026-06-01 00:00 UTC);
+
+/// By lists alone, with nothing known before.
+fn judge_path(
+    leaf: &Certificate,
+    candidates: &[Certificate],
+    anchors: &[Certificate],
+    lists: &[RevocationList],
+    at: time::OffsetDateTime,
+) -> PathVerdict {
+    let candidates: Vec<&Certificate> = candidates.iter().collect();
+    let evidence = RevocationEvidence { lists: lists.iter().collect(), responses: Vec::new() };
+    super::path::judge_path(leaf, &candidates, anchors, &evidence, &Known::default(), at)
+}
 
 impl Hierarchy {
     /// The issuing authority's list, made at `at` and due a week later.
@@ -133,15 +151,18 @@ fn a_path_is_trusted_only_with_evidence() {
     let made = Hierarchy::of(Key::p256);
     let lists = [made.root_list(NOW), made.list(NOW, &[])];
     let trusted = made.judge(&lists, NOW);
-    assert!(matches!(&trusted, PathVerdict::Trusted { chain, revoked_later: None } if chain.len() == 3), "{trusted:?}");
+    assert!(
+        matches!(&trusted, PathVerdict::Trusted { chain, revoked_later: None, .. } if chain.len() == 3),
+        "{trusted:?}"
+    );
     assert_eq!(trusted.sub_indication(), None);
 
     let unknown = |lists: &[RevocationList], at| match made.judge(lists, at) {
         PathVerdict::RevocationUnknown { at_fault, why, .. } => (at_fault, why),
         other => panic!("{other:?}"),
     };
-    assert_eq!(unknown(&[], NOW), (1, Unknown::NoList));
-    assert_eq!(unknown(&lists[..1], NOW), (0, Unknown::NoList));
+    assert_eq!(unknown(&[], NOW), (1, Unknown::NoEvidence));
+    assert_eq!(unknown(&lists[..1], NOW), (0, Unknown::NoEvidence));
     // Overdue by a second; a week is the list's life.
     assert_eq!(unknown(&lists, NOW + Duration::WEEK + Duration::SECOND), (1, Unknown::Stale(NOW)));
     assert!(matches!(made.judge(&lists, NOW + Duration::WEEK), PathVerdict::Trusted { .. }));
@@ -153,7 +174,7 @@ fn a_path_is_trusted_only_with_evidence() {
         forger.certificate(issue::root(&made.issuing.subject, &forger.public_key, serial(8), years(10)).unwrap());
     let forged = issue::revocation_list(&forged_authority, 9, NOW, NOW + Duration::WEEK, &[]).unwrap();
     let forged = RevocationList::read(&forger.finish(forged)).unwrap();
-    assert_eq!(unknown(&[lists[0].clone(), forged], NOW), (0, Unknown::NotSignedByIssuer));
+    assert_eq!(unknown(&[lists[0].clone(), forged], NOW), (0, Unknown::NotByIssuer));
 }
 
 #[test]
@@ -267,7 +288,7 @@ fn foreign_chains() {
     let judge = |leaf: &Certificate| judge_path(leaf, &[], std::slice::from_ref(&root), &[], NOW);
 
     let plain = leaf(CertificateParams::new(vec!["a.example".into()]).unwrap());
-    assert!(matches!(judge(&plain), PathVerdict::RevocationUnknown { at_fault: 0, why: Unknown::NoList, .. }));
+    assert!(matches!(judge(&plain), PathVerdict::RevocationUnknown { at_fault: 0, why: Unknown::NoEvidence, .. }));
     let own = KeyPair::generate().unwrap();
     let self_signed = CertificateParams::default().self_signed(&own).unwrap();
     assert_eq!(judge(&Certificate::read(self_signed.der()).unwrap()), PathVerdict::NoAnchor);
@@ -336,9 +357,9 @@ fn an_outside_certificate_is_installed_only_for_its_key() {
     let anchors = [made.root.clone()];
     // In any order, with the root among them.
     let sent = [made.root.clone(), made.issuing.clone(), made.seal.clone()];
-    let chain = check_installable(&sent, &made.seal_key.public_key, &anchors, &[], NOW).unwrap();
+    let chain = check_installable(&sent, &made.seal_key.public_key, &anchors, NOW).unwrap();
     assert_eq!(chain, [made.seal.clone(), made.issuing.clone(), made.root.clone()]);
-    let refused = |sent: &[Certificate], key: &[u8]| check_installable(sent, key, &anchors, &[], NOW).unwrap_err();
+    let refused = |sent: &[Certificate], key: &[u8]| check_installable(sent, key, &anchors, NOW).unwrap_err();
     assert_eq!(refused(&sent, &Key::p256().public_key), InstallFault::OtherKey);
     assert_eq!(refused(&sent, &made.issuing_key.public_key), InstallFault::Usage);
     let without_issuer = refused(&sent[2..], &made.seal_key.public_key);
@@ -378,7 +399,7 @@ fn scopes_of_lists_are_kept() {
     assert_eq!(verdict(&named(CRL_URL)), None);
     assert_eq!(verdict(&named("http://elsewhere.example/")), Some("another distribution point"));
     assert_eq!(verdict(&flag(2)), Some("authority certificates only"));
-    assert_eq!(verdict(&flag(4)), Some("an indirect list"));
+    assert_eq!(verdict(&flag(4)), None);
     assert_eq!(verdict(&wrap(context_primitive(3), &[&[1, 2]])), Some("a list for some reasons only"));
 }
 
@@ -438,80 +459,4 @@ fn corpus_lists_and_certificates() {
     }
     eprintln!("certificates: {strict} strict, {lenient} lenient, {refused} refused");
     assert!(others.is_empty() || (strict > 300 && refused == 0));
-}
-
-/// NIST PKITS: the name of each end certificate tells what a validator with the test's own settings must say. Ours has
-/// one setting (any policy, complete direct lists), so the differences are listed with their reasons, and a stale entry
-/// fails.
-#[test]
-fn pkits() {
-    let files = trial::corpus_files(&["vector:pkits"]);
-    let (mut leaves, mut issuers, mut lists) = (Vec::new(), Vec::new(), Vec::new());
-    let mut anchor = None;
-    for (file, bytes) in &files {
-        let name = file.rsplit('/').next().unwrap();
-        if let Some(name) = name.strip_suffix(".crt") {
-            let Ok(certificate) = Certificate::read(bytes) else { continue };
-            match name {
-                "TrustAnchorRootCertificate" => anchor = Some(certificate),
-                _ if name.starts_with("Valid") || name.starts_with("Invalid") => leaves.push((name, certificate)),
-                _ => issuers.push(certificate),
-            }
-        } else if let Ok(list) = RevocationList::read(bytes) {
-            lists.push(list);
-        }
-    }
-    let Some(anchor) = anchor else { return };
-    let other_key = "the list is signed by another key of the issuer than the certificate: unknown, not good";
-    let indirect = "indirect lists are not followed: unknown, not good";
-    let relative = "distribution points by relative name are not followed: unknown, not good";
-    let reasons = "two lists for some reasons each are not added up: unknown, not good";
-    let dsa = "DSA is not checked";
-    // All of these are certificates that NIST calls good and we do not; none the other way round.
-    let mut exceptions = vec![
-        ("ValidBasicSelfIssuedCRLSigningKeyTest6EE", other_key),
-        ("ValidBasicSelfIssuedNewWithOldTest4EE", other_key),
-        ("ValidBasicSelfIssuedOldWithNewTest1EE", other_key),
-        ("ValidDNnameConstraintsTest19EE", other_key),
-        ("ValidSelfIssuedinhibitAnyPolicyTest7EE", other_key),
-        ("ValidSelfIssuedinhibitAnyPolicyTest9EE", other_key),
-        ("ValidSelfIssuedinhibitPolicyMappingTest7EE", other_key),
-        ("ValidSelfIssuedpathLenConstraintTest15EE", other_key),
-        ("ValidSelfIssuedpathLenConstraintTest17EE", other_key),
-        ("ValidSelfIssuedrequireExplicitPolicyTest6EE", other_key),
-        ("ValidSeparateCertificateandCRLKeysTest19EE", other_key),
-        ("ValidIDPwithindirectCRLTest22EE", indirect),
-        ("ValidIDPwithindirectCRLTest24EE", indirect),
-        ("ValidIDPwithindirectCRLTest25EE", indirect),
-        ("ValidcRLIssuerTest28EE", indirect),
-        ("ValidcRLIssuerTest29EE", indirect),
-        ("ValidcRLIssuerTest30EE", indirect),
-        ("ValidcRLIssuerTest33EE", indirect),
-        ("ValiddistributionPointTest4EE", relative),
-        ("ValiddistributionPointTest5EE", relative),
-        ("ValiddistributionPointTest7EE", relative),
-        ("ValidonlySomeReasonsTest18EE", reasons),
-        ("ValidonlySomeReasonsTest19EE", reasons),
-        ("ValiddeltaCRLTest5EE", "a hold that only a delta list lifts still counts"),
-        ("ValidDSAParameterInheritanceTest5EE", dsa),
-        ("ValidDSASignaturesTest4EE", dsa),
-        ("Validpre2000UTCnotBeforeDateTest3EE", "a notBefore of 1950 is before the strict reader's first day, 1970"),
-    ];
-    let mut differ = Vec::new();
-    for (name, leaf) in &leaves {
-        let verdict =
-            judge_path(leaf, &issuers, std::slice::from_ref(&anchor), &lists, datetime!(2010-01-01 00:00 UTC));
-        // The keys are RSA-1024 with SHA-1: weak at best, and only when all else is good.
-        if matches!(verdict, PathVerdict::Weak { .. }) != name.starts_with("Valid") {
-            differ.push(format!("{name}: {}", verdict.message().en));
-        }
-    }
-    let unsound: Vec<_> = differ.iter().filter(|found: &&String| found.starts_with("Invalid")).collect();
-    assert!(unsound.is_empty(), "{unsound:#?}");
-    eprintln!("{} of {} as NIST says", leaves.len() - differ.len(), leaves.len());
-    differ.retain(|found| {
-        let listed = exceptions.iter().position(|(name, _)| found.starts_with(name));
-        listed.map(|at| exceptions.remove(at)).is_none()
-    });
-    assert!(differ.is_empty() && exceptions.is_empty(), "{differ:#?} {exceptions:#?}");
 }

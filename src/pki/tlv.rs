@@ -16,6 +16,9 @@ pub const OCTET_STRING: u8 = 0x04;
 pub const OBJECT_IDENTIFIER: u8 = 0x06;
 pub const SEQUENCE: u8 = 0x30;
 pub const SET: u8 = 0x31;
+pub const ENUMERATED: u8 = 0x0A;
+pub const UTC_TIME: u8 = 0x17;
+pub const GENERALIZED_TIME: u8 = 0x18;
 /// `[n]` around or instead of a constructed type.
 pub const fn context(number: u8) -> u8 {
     0xA0 | number
@@ -158,6 +161,13 @@ impl<'a> Element<'a> {
             (_, rest) = Self::read_nested(rest, depth + 1)?;
         }
     }
+}
+
+/// Where `part`, a slice of `whole`, stands in it; None where it is not a slice of it.
+pub fn range_in(whole: &[u8], part: &[u8]) -> Option<std::ops::Range<usize>> {
+    let start = (part.as_ptr() as usize).checked_sub(whole.as_ptr() as usize)?;
+    let end = start.checked_add(part.len())?;
+    (end <= whole.len()).then_some(start..end)
 }
 
 // — writing

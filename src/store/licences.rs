@@ -6,10 +6,10 @@ use time::OffsetDateTime;
 
 use super::audit::{audit, post};
 use super::row::{Reading, to_json};
-use super::seals::already;
+use super::seals::{already, already_there};
 use super::{Store, StoreError, micros};
 use crate::decision::{Decision, DecisionRequest};
-use crate::licence::{Licence, LicenceIdentifier, LicenceVersion};
+use crate::licence::{Licence, LicenceAct, LicenceIdentifier, LicenceVersion};
 use crate::officer::OfficerId;
 
 /// A version as it will stand in the register once its document is sealed.
@@ -57,29 +57,57 @@ impl Store {
     }
 
     /// Records a version that has no document: cancelled, withdrawn, revoked.
+    ///
+    /// An end never waits for a renewal or change that is written down and not yet sealed: that order is lost in the same
+    /// transaction, and its document is never released. One that was sealed first stands, and the end follows it.
     pub async fn end_licence(
         &self,
-        pending: &LicencePending,
+        licence: &str,
+        act: LicenceAct,
         decision: &Decision,
         by: &OfficerId,
         now: OffsetDateTime,
-    ) -> Result<(), StoreError> {
+    ) -> Result<LicenceIdentifier, StoreError> {
         let mut tx = self.begin().await?;
-        add_decision(&mut tx, decision, now).await?;
-        add_version(&mut tx, pending, None, now).await?;
-        let identifier = pending.version.identifier.to_string();
-        let what = format!("licence.{}", pending.version.act.as_str());
-        audit(&mut tx, now, by.as_str(), &what, &identifier, &serde_json::json!({ "decision": pending.decision }))
+        // First, since it waits for an order that is being finished just now: what is read below has its version then.
+        let in_flight = sqlx::query("SELECT id FROM seal_order WHERE licence = $1 AND state = 'written'")
+            .bind(licence)
+            .fetch_all(&mut *tx)
             .await?;
-        post(
-            &mut tx,
-            now,
-            "licence.ended",
-            &identifier,
-            &serde_json::json!({ "act": pending.version.act, "decision": pending.decision }),
-        )
-        .await?;
-        Ok(tx.commit().await?)
+        for row in &in_flight {
+            let order: String = Reading("seal_order", row).get("id")?;
+            let because = format!("the licence was ended ({}) before its next version was sealed", act.as_str());
+            let done = sqlx::query("UPDATE seal_order SET state = 'lost', ended_at = $1, lost_because = $2 WHERE id = $3 AND state = 'written'")
+                .bind(micros(now))
+                .bind(&because)
+                .bind(&order)
+                .execute(&mut *tx)
+                .await?;
+            if done.rows_affected() == 1 {
+                let detail = serde_json::json!({ "because": because });
+                audit(&mut tx, now, by.as_str(), "order.lost", &order, &detail).await?;
+            }
+        }
+        let rows = sqlx::query(COLUMNS).bind(licence).fetch_all(&mut *tx).await?;
+        let mut versions = rows.iter().map(read_licence).collect::<Result<Vec<_>, _>>()?;
+        let life = Licence::of(versions.iter().map(|filed| filed.licence.version.clone()).collect());
+        let identifier = life.next(act, now)?;
+        // There is one, or there would be no next.
+        let last = versions.pop().ok_or_else(version_taken)?.licence;
+        let pending = LicencePending {
+            version: LicenceVersion { identifier: identifier.clone(), act, at: now, ..last.version },
+            decision: decision.get().number.clone(),
+            ..last
+        };
+        add_decision(&mut tx, decision, now).await?;
+        add_version(&mut tx, &pending, None, now).await?;
+        let what = format!("licence.{}", act.as_str());
+        let detail = serde_json::json!({ "decision": pending.decision });
+        audit(&mut tx, now, by.as_str(), &what, &identifier.to_string(), &detail).await?;
+        let payload = serde_json::json!({ "act": act, "decision": pending.decision });
+        post(&mut tx, now, "licence.ended", &identifier.to_string(), &payload).await?;
+        tx.commit().await?;
+        Ok(identifier)
     }
 
     /// A decision by its number.
@@ -175,8 +203,29 @@ pub(super) async fn add_version(
     .bind(micros(now))
     .execute(&mut **tx)
     .await
-    .map_err(|e| already(e, "store.version", "该版本的证照已存在", "this version of the licence is already filed"))?;
+    .map_err(|e| if already_there(&e) { version_taken() } else { e.into() })?;
     Ok(())
+}
+
+/// Nothing is written down for a version that there is already: the licence was ended, or renewed, meanwhile.
+pub(super) async fn check_version_free(
+    tx: &mut Transaction<'static, Any>,
+    identifier: &LicenceIdentifier,
+) -> Result<(), StoreError> {
+    let taken = sqlx::query("SELECT identifier FROM licence_version WHERE licence = $1 AND version >= $2")
+        .bind(identifier.licence())
+        .bind(i64::from(identifier.version()))
+        .fetch_optional(&mut **tx)
+        .await?;
+    if taken.is_some() { Err(version_taken()) } else { Ok(()) }
+}
+
+fn version_taken() -> StoreError {
+    StoreError::conflict(
+        "store.version",
+        "证照刚刚有了新版本（如已注销或延续），请查询后再办",
+        "the licence has a newer version by now (ended, or renewed); look it up before going on",
+    )
 }
 
 pub(super) async fn add_document(

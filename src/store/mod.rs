@@ -8,11 +8,13 @@
 
 mod audit;
 mod certificates;
+mod items;
 mod licences;
 mod order;
 mod people;
 mod row;
 mod seals;
+mod sign_in;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -30,8 +32,9 @@ pub use audit::{AuditEvent, OutboxEntry};
 pub use certificates::{CaCertificate, CaKind, Crl, Revocation};
 pub use licences::{Document, FiledLicence, LicencePending};
 pub use order::{Act, LedgerEntry, LedgerFilter, Order, OrderKind, OrderRecord, OrderState, SealUse, Unfinished};
-pub use people::{ApiToken, Scope, SignIn};
+pub use people::{ApiToken, Scope};
 pub use seals::{FiledSeal, SealCertificate, SealFilter};
+pub use sign_in::SignIn;
 
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");

@@ -10,7 +10,7 @@ use sqlx::any::AnyRow;
 use time::OffsetDateTime;
 
 use super::audit::{audit, post};
-use super::licences::{LicencePending, add_decision, add_document, add_version};
+use super::licences::{LicencePending, add_decision, add_document, add_version, check_version_free};
 use super::row::{Reading, to_json};
 use super::seals::{already, seal_in};
 use super::{SealCertificate, Store, StoreError, exactly_one, fresh_id, micros};
@@ -104,6 +104,8 @@ pub struct SealUse<'a> {
     pub kind: OrderKind,
     /// What may happen only once, unless it was lost: a second order with the same key is a conflict.
     pub once_key: &'a str,
+    /// SHA-256 of the whole request, hexadecimal: what tells a repeated request from another one under the same key.
+    pub request: &'a str,
     /// The seal's revision at which the rules gave leave.
     pub revision: i64,
     pub certificate: &'a SealCertificate,
@@ -136,6 +138,8 @@ pub struct OrderRecord {
     pub id: String,
     pub kind: OrderKind,
     pub state: OrderState,
+    /// SHA-256 of the request behind it, hexadecimal.
+    pub request: Option<String>,
     pub seal: Option<SealNumber>,
     /// SHA-256 of the seal certificate, hexadecimal.
     pub certificate: Option<String>,
@@ -200,7 +204,7 @@ pub struct LedgerFilter {
 macro_rules! records {
     ($where:literal) => {
         concat!(
-            "SELECT id, kind, state, seal, certificate, officer, grant_id, decision, abolition, licence_version, title, digest, written_at, ended_at, lost_because, document FROM seal_order ",
+            "SELECT id, kind, state, request, seal, certificate, officer, grant_id, decision, abolition, licence_version, title, digest, written_at, ended_at, lost_because, document FROM seal_order ",
             $where
         )
     };
@@ -235,10 +239,13 @@ impl Store {
             Purpose::Report { .. } => (None, None),
         };
         let version = sealing.licence.map(|l| &l.version.identifier);
+        if let Some(identifier) = version {
+            check_version_free(&mut tx, identifier).await?;
+        }
         sqlx::query(
             "INSERT INTO seal_order (id, kind, state, once_key, key_label, to_be_signed, seal, certificate, officer, grant_id, decision, abolition, \
-             licence_version, licence, version, title, prepared, hole_start, hole_end, digest, written_at) \
-             VALUES ($1, $2, 'written', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)",
+             licence_version, licence, version, title, prepared, hole_start, hole_end, digest, written_at, request) \
+             VALUES ($1, $2, 'written', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)",
         )
         .bind(&id)
         .bind(sealing.kind.as_str())
@@ -260,6 +267,7 @@ impl Store {
         .bind(i64::try_from(sealing.hole.end).unwrap_or(i64::MAX))
         .bind(hex::encode(sealing.digest))
         .bind(micros(now))
+        .bind(sealing.request)
         .execute(&mut *tx)
         .await
         .map_err(|e| already(e, "store.order", "该决定的这份文书正在制作或已经制成，请查询后再试", "this document of this decision is being made or is already made; look it up"))?;
@@ -279,6 +287,7 @@ impl Store {
                 id,
                 kind: sealing.kind,
                 state: OrderState::Written,
+                request: Some(sealing.request.to_owned()),
                 seal: Some(allowed.seal().clone()),
                 certificate: Some(sealing.certificate.digest.clone()),
                 officer: allowed.officer().to_string(),
@@ -529,6 +538,7 @@ fn read_record(row: &AnyRow) -> Result<OrderRecord, StoreError> {
         id: row.get("id")?,
         kind: row.word("kind")?,
         state: row.word("state")?,
+        request: row.get("request")?,
         seal: seal.map(|s| SealNumber::parse(&s)).transpose().map_err(|e| row.bad("seal", e.to_string()))?,
         certificate: row.get("certificate")?,
         officer: row.get("officer")?,

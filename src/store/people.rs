@@ -1,4 +1,4 @@
-//! Officers, how they sign in, their tokens, and the grants under which they use seals.
+//! Officers, the end of their posts, their tokens, and the grants under which they use seals.
 
 use std::collections::BTreeSet;
 
@@ -12,16 +12,6 @@ use super::{Store, StoreError, exactly_one, micros};
 use crate::authority::Uscc;
 use crate::officer::{Grant, Officer, OfficerId};
 use crate::seal::SealNumber;
-
-/// What signing in needs to know.
-#[derive(Debug, Clone)]
-pub struct SignIn {
-    pub officer: Officer,
-    /// argon2id in PHC form; empty where the officer cannot sign in.
-    pub password: String,
-    pub failures: i64,
-    pub locked_until: OffsetDateTime,
-}
 
 /// What a program's token may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -48,33 +38,43 @@ pub struct ApiToken {
     pub expires_at: OffsetDateTime,
 }
 
-const OFFICER: &str = "SELECT id, name, authority, employment, duties, left_post, password, failures, locked_until FROM officer WHERE id = $1";
+const OFFICER: &str = "SELECT id, name, authority, employment, duties, left_at FROM officer WHERE id = $1";
 
 impl Store {
     /// Files an officer; `password` is an argon2id hash in PHC form, or empty.
-    pub async fn add_officer(&self, officer: &Officer, password: &str) -> Result<(), StoreError> {
-        sqlx::query("INSERT INTO officer (id, name, authority, employment, duties, left_post, password, failures, locked_until) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, 0)")
+    pub async fn add_officer(
+        &self,
+        officer: &Officer,
+        password: &str,
+        who: &str,
+        now: OffsetDateTime,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        sqlx::query("INSERT INTO officer (id, name, authority, employment, duties, left_at, password) VALUES ($1, $2, $3, $4, $5, $6, $7)")
             .bind(officer.id.as_str())
             .bind(&officer.name)
             .bind(officer.authority.as_str())
             .bind(employment(officer))
             .bind(to_json(&officer.duties)?)
-            .bind(i64::from(officer.left))
+            .bind(officer.left.map(micros))
             .bind(password)
-            .execute(&self.write)
+            .execute(&mut *tx)
             .await
             .map_err(|e| already(e, "store.officer", "该人员编号已登记", "this officer is already filed"))?;
-        Ok(())
+        let detail = serde_json::json!({ "authority": officer.authority, "employment": officer.employment, "duties": officer.duties });
+        audit(&mut tx, now, who, "officer.filed", officer.id.as_str(), &detail).await?;
+        Ok(tx.commit().await?)
     }
 
     /// One officer.
     pub async fn officer(&self, id: &OfficerId) -> Result<Option<Officer>, StoreError> {
-        Ok(self.sign_in(id).await?.map(|s| s.officer))
+        let row = sqlx::query(OFFICER).bind(id.as_str()).fetch_optional(&self.read).await?;
+        row.as_ref().map(|row| read_officer(&Reading("officer", row))).transpose()
     }
 
     /// All officers, by identifier.
     pub async fn officers(&self) -> Result<Vec<Officer>, StoreError> {
-        sqlx::query("SELECT id, name, authority, employment, duties, left_post FROM officer ORDER BY id")
+        sqlx::query("SELECT id, name, authority, employment, duties, left_at FROM officer ORDER BY id")
             .fetch_all(&self.read)
             .await?
             .iter()
@@ -82,88 +82,40 @@ impl Store {
             .collect()
     }
 
-    /// What signing in needs to know of an officer.
-    pub async fn sign_in(&self, id: &OfficerId) -> Result<Option<SignIn>, StoreError> {
-        let row = sqlx::query(OFFICER).bind(id.as_str()).fetch_optional(&self.read).await?;
-        row.as_ref()
-            .map(|row| {
-                let row = Reading("officer", row);
-                Ok(SignIn {
-                    officer: read_officer(&row)?,
-                    password: row.get("password")?,
-                    failures: row.get("failures")?,
-                    locked_until: row.time("locked_until")?,
-                })
-            })
-            .transpose()
-    }
-
-    /// Sets a new password hash (PHC form).
-    pub async fn set_password(&self, id: &OfficerId, password: &str) -> Result<(), StoreError> {
-        let mut tx = self.begin().await?;
-        let done = sqlx::query("UPDATE officer SET password = $1, failures = 0, locked_until = 0 WHERE id = $2")
-            .bind(password)
-            .bind(id.as_str())
-            .execute(&mut *tx)
-            .await?;
-        exactly_one(done, || StoreError::conflict("store.no-officer", "没有此人员", "there is no such officer"))?;
-        // Whoever knew the old one is signed out.
-        sqlx::query("DELETE FROM session WHERE officer = $1").bind(id.as_str()).execute(&mut *tx).await?;
-        Ok(tx.commit().await?)
-    }
-
-    /// Counts a failed attempt, and locks the account until `locked_until` (the past for not at all).
-    pub async fn sign_in_failed(&self, id: &OfficerId, locked_until: OffsetDateTime) -> Result<(), StoreError> {
-        sqlx::query("UPDATE officer SET failures = failures + 1, locked_until = $1 WHERE id = $2")
-            .bind(micros(locked_until))
-            .bind(id.as_str())
-            .execute(&self.write)
-            .await?;
-        Ok(())
-    }
-
-    /// Opens a session. `id` is the SHA-256 of the cookie's value.
-    pub async fn open_session(
+    /// Ends an officer's post from `at` on: duties, sessions, tokens, and the leave to seal under grants. Orders in flight
+    /// on older facts are refused. A date that is filed can be brought forward, never put off.
+    pub async fn leave_post(
         &self,
-        id: &str,
-        officer: &OfficerId,
+        id: &OfficerId,
+        at: OffsetDateTime,
+        by: &OfficerId,
         now: OffsetDateTime,
-        expires_at: OffsetDateTime,
     ) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
-        sqlx::query("UPDATE officer SET failures = 0, locked_until = 0 WHERE id = $1")
-            .bind(officer.as_str())
+        let seals = sqlx::query("SELECT DISTINCT seal FROM seal_grant WHERE officer = $1 ORDER BY seal")
+            .bind(id.as_str())
+            .fetch_all(&mut *tx)
+            .await?;
+        for row in &seals {
+            touch(&mut tx, &Reading("seal_grant", row).parse("seal", SealNumber::parse)?).await?;
+        }
+        let done = sqlx::query("UPDATE officer SET left_at = $1 WHERE id = $2 AND (left_at IS NULL OR left_at > $1)")
+            .bind(micros(at))
+            .bind(id.as_str())
             .execute(&mut *tx)
             .await?;
-        sqlx::query("DELETE FROM session WHERE expires_at < $1").bind(micros(now)).execute(&mut *tx).await?;
-        sqlx::query("INSERT INTO session (id, officer, created_at, expires_at) VALUES ($1, $2, $3, $4)")
-            .bind(id)
-            .bind(officer.as_str())
-            .bind(micros(now))
-            .bind(micros(expires_at))
-            .execute(&mut *tx)
-            .await?;
-        audit(&mut tx, now, officer.as_str(), "session.opened", officer.as_str(), &serde_json::json!({})).await?;
+        exactly_one(done, || {
+            StoreError::conflict(
+                "store.officer-left",
+                "没有此人员，或其离岗时间已登记且不晚于此",
+                "there is no such officer, or an instant of leaving no later than this is already filed",
+            )
+        })?;
+        if at <= now {
+            sqlx::query("DELETE FROM session WHERE officer = $1").bind(id.as_str()).execute(&mut *tx).await?;
+        }
+        audit(&mut tx, now, by.as_str(), "officer.left", id.as_str(), &serde_json::json!({ "at": micros(at) })).await?;
         Ok(tx.commit().await?)
-    }
-
-    /// The officer behind a session that is still good, and still in post.
-    pub async fn session(&self, id: &str, now: OffsetDateTime) -> Result<Option<Officer>, StoreError> {
-        let row = sqlx::query(
-            "SELECT o.id AS id, o.name AS name, o.authority AS authority, o.employment AS employment, o.duties AS duties, o.left_post AS left_post \
-             FROM session s JOIN officer o ON o.id = s.officer WHERE s.id = $1 AND s.expires_at > $2 AND o.left_post = 0",
-        )
-        .bind(id)
-        .bind(micros(now))
-        .fetch_optional(&self.read)
-        .await?;
-        row.as_ref().map(|row| read_officer(&Reading("session", row))).transpose()
-    }
-
-    /// Ends a session.
-    pub async fn close_session(&self, id: &str) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM session WHERE id = $1").bind(id).execute(&self.write).await?;
-        Ok(())
     }
 
     /// Files a token for a program that acts in an officer's name.
@@ -212,8 +164,8 @@ impl Store {
     /// The officer and scopes behind a token that is still good.
     pub async fn token(&self, id: &str, now: OffsetDateTime) -> Result<Option<(Officer, BTreeSet<Scope>)>, StoreError> {
         let row = sqlx::query(
-            "SELECT o.id AS id, o.name AS name, o.authority AS authority, o.employment AS employment, o.duties AS duties, o.left_post AS left_post, t.scopes AS scopes \
-             FROM api_token t JOIN officer o ON o.id = t.officer WHERE t.id = $1 AND t.expires_at > $2 AND t.revoked_at IS NULL AND o.left_post = 0",
+            "SELECT o.id AS id, o.name AS name, o.authority AS authority, o.employment AS employment, o.duties AS duties, o.left_at AS left_at, t.scopes AS scopes \
+             FROM api_token t JOIN officer o ON o.id = t.officer WHERE t.id = $1 AND t.expires_at > $2 AND t.revoked_at IS NULL AND (o.left_at IS NULL OR o.left_at > $2)",
         )
         .bind(id)
         .bind(micros(now))
@@ -318,14 +270,14 @@ fn employment(officer: &Officer) -> &'static str {
     }
 }
 
-fn read_officer(row: &Reading<'_>) -> Result<Officer, StoreError> {
+pub(super) fn read_officer(row: &Reading<'_>) -> Result<Officer, StoreError> {
     Ok(Officer {
         id: row.parse("id", OfficerId::parse)?,
         name: row.get("name")?,
         authority: row.parse("authority", Uscc::parse)?,
         employment: row.word("employment")?,
         duties: row.json("duties")?,
-        left: row.get::<i64>("left_post")? != 0,
+        left: row.time_or_none("left_at")?,
     })
 }
 

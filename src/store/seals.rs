@@ -1,6 +1,6 @@
-//! Authorities, items, seals with their lives, certificates and custody, and orders of abolition.
+//! Seals with their lives, certificates and custody, and orders of abolition.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::any::AnyRow;
 use sqlx::{Any, Transaction};
@@ -10,11 +10,10 @@ use super::audit::audit;
 use super::row::{Reading, to_json};
 use super::{Store, StoreError, exactly_one, micros};
 use crate::abolition::{AbolitionOrder, AbolitionRequest, CustodyEntry};
-use crate::authority::{Authority, Uscc};
-use crate::item::{Item, ItemCode, Transfer};
+use crate::authority::Uscc;
 use crate::officer::OfficerId;
 use crate::refusal::{Refusal, Rule};
-use crate::seal::{Life, Seal, SealEvent, SealNumber};
+use crate::seal::{Life, Seal, SealEvent, SealEventKind, SealNumber, check_acknowledged};
 
 /// A seal as filed, with what the rules do not need to know.
 #[derive(Debug, Clone)]
@@ -56,115 +55,13 @@ const SEAL: &str = "SELECT number, owner, owner_name, legend, kind, impression, 
 const EVENTS: &str =
     "SELECT seal, kind, at, document, reason, successor, items FROM seal_event WHERE seal = $1 ORDER BY position";
 
+macro_rules! filtered {
+    () => {
+        "(s.number LIKE $1 OR s.legend LIKE $1 OR s.owner_name LIKE $1) AND ($2 = '' OR s.owner = $2)"
+    };
+}
+
 impl Store {
-    /// Files an authority; the same one again changes nothing, another under the same code is a conflict.
-    pub async fn add_authority(&self, authority: &Authority) -> Result<(), StoreError> {
-        if let Some(filed) = self.authority(&authority.uscc).await? {
-            return if filed == *authority {
-                Ok(())
-            } else {
-                Err(StoreError::conflict(
-                    "store.authority",
-                    "该统一社会信用代码已登记为另一单位",
-                    "this code is already filed for another authority",
-                ))
-            };
-        }
-        sqlx::query("INSERT INTO authority (uscc, name, kind) VALUES ($1, $2, $3)")
-            .bind(authority.uscc.as_str())
-            .bind(&authority.name)
-            .bind(authority.kind.as_str())
-            .execute(&self.write)
-            .await?;
-        Ok(())
-    }
-
-    /// One authority.
-    pub async fn authority(&self, uscc: &Uscc) -> Result<Option<Authority>, StoreError> {
-        let row = sqlx::query("SELECT uscc, name, kind FROM authority WHERE uscc = $1")
-            .bind(uscc.as_str())
-            .fetch_optional(&self.read)
-            .await?;
-        row.as_ref().map(read_authority).transpose()
-    }
-
-    /// All authorities, by name.
-    pub async fn authorities(&self) -> Result<Vec<Authority>, StoreError> {
-        sqlx::query("SELECT uscc, name, kind FROM authority ORDER BY name")
-            .fetch_all(&self.read)
-            .await?
-            .iter()
-            .map(read_authority)
-            .collect()
-    }
-
-    /// Puts an item on the list, with its transfers.
-    pub async fn add_item(&self, item: &Item) -> Result<(), StoreError> {
-        let mut tx = self.begin().await?;
-        sqlx::query("INSERT INTO item (code, name, department, example) VALUES ($1, $2, $3, $4)")
-            .bind(item.code.as_str())
-            .bind(&item.name)
-            .bind(item.department.as_str())
-            .bind(i64::from(item.example))
-            .execute(&mut *tx)
-            .await?;
-        for transfer in &item.transfers {
-            add_transfer(&mut tx, &item.code, transfer).await?;
-        }
-        Ok(tx.commit().await?)
-    }
-
-    /// Moves an item to another authority.
-    pub async fn add_transfer(&self, item: &ItemCode, transfer: &Transfer) -> Result<(), StoreError> {
-        let mut tx = self.begin().await?;
-        add_transfer(&mut tx, item, transfer).await?;
-        Ok(tx.commit().await?)
-    }
-
-    /// One item with its transfers.
-    pub async fn item(&self, code: &ItemCode) -> Result<Option<Item>, StoreError> {
-        Ok(self.items_named(code.as_str()).await?.pop())
-    }
-
-    /// The public list, by code.
-    pub async fn items(&self) -> Result<Vec<Item>, StoreError> {
-        self.items_named("").await
-    }
-
-    /// The item with this code, or all of them for an empty one: every use of a seal asks for just one.
-    async fn items_named(&self, code: &str) -> Result<Vec<Item>, StoreError> {
-        let mut transfers: BTreeMap<String, Vec<Transfer>> = BTreeMap::new();
-        for row in &sqlx::query("SELECT item, to_authority, batch, document, at FROM item_transfer WHERE $1 = '' OR item = $1 ORDER BY item, at").bind(code)
-            .fetch_all(&self.read)
-            .await?
-        {
-            let row = Reading("item_transfer", row);
-            transfers.entry(row.get("item")?).or_default().push(Transfer {
-                to: row.parse("to_authority", Uscc::parse)?,
-                batch: row.get("batch")?,
-                document: row.get("document")?,
-                at: row.time("at")?,
-            });
-        }
-        sqlx::query("SELECT code, name, department, example FROM item WHERE $1 = '' OR code = $1 ORDER BY code")
-            .bind(code)
-            .fetch_all(&self.read)
-            .await?
-            .iter()
-            .map(|row| {
-                let row = Reading("item", row);
-                let code = row.parse("code", ItemCode::parse)?;
-                Ok(Item {
-                    transfers: transfers.remove(code.as_str()).unwrap_or_default(),
-                    code,
-                    name: row.get("name")?,
-                    department: row.parse("department", Uscc::parse)?,
-                    example: row.get::<i64>("example")? != 0,
-                })
-            })
-            .collect()
-    }
-
     /// Files a seal with the events it already has.
     pub async fn add_seal(
         &self,
@@ -194,8 +91,9 @@ impl Store {
             &serde_json::json!({ "legend": seal.legend, "confirmed_by": confirmed_by }),
         )
         .await?;
-        for event in seal.life.events() {
-            append_event(&mut tx, &seal.number, event, by, confirmed_by, now).await?;
+        // Filing writes down a life that has been led; only what is added later asks what may be.
+        for (position, event) in seal.life.events().iter().enumerate() {
+            insert_event(&mut tx, &seal.number, position, event, (by, confirmed_by), now).await?;
         }
         Ok(tx.commit().await?)
     }
@@ -206,29 +104,44 @@ impl Store {
             return Ok(None);
         };
         let events = sqlx::query(EVENTS).bind(number.as_str()).fetch_all(&self.read).await?;
-        read_seal(&row, &events).map(Some)
+        read_seal(&row, events.iter()).map(Some)
     }
 
     /// Seals by number, filtered.
     pub async fn seals(&self, filter: &SealFilter) -> Result<Vec<FiledSeal>, StoreError> {
         let like = format!("%{}%", filter.text.replace(['%', '_'], ""));
-        let rows = sqlx::query(
-            "SELECT number, owner, owner_name, legend, kind, impression, revision FROM seal \
-             WHERE (number LIKE $1 OR legend LIKE $1 OR owner_name LIKE $1) AND ($2 = '' OR owner = $2) ORDER BY number LIMIT $3 OFFSET $4",
-        )
-        .bind(like)
-        .bind(filter.owner.as_ref().map_or("", Uscc::as_str))
+        let owner = filter.owner.as_ref().map_or("", Uscc::as_str);
+        let rows = sqlx::query(concat!(
+            "SELECT number, owner, owner_name, legend, kind, impression, revision FROM seal s WHERE ",
+            filtered!(),
+            " ORDER BY number LIMIT $3 OFFSET $4"
+        ))
+        .bind(&like)
+        .bind(owner)
         .bind(i64::from(filter.limit))
         .bind(i64::from(filter.offset))
         .fetch_all(&self.read)
         .await?;
-        let mut seals = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let number: String = Reading("seal", row).get("number")?;
-            let events = sqlx::query(EVENTS).bind(&number).fetch_all(&self.read).await?;
-            seals.push(read_seal(row, &events)?);
+        let number = |row| Reading("seal", row).get::<String>("number");
+        let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(vec![]) };
+        // The events of all of them at once: the same filter, between the first and the last number.
+        let events = sqlx::query(concat!(
+            "SELECT e.seal AS seal, e.kind AS kind, e.at AS at, e.document AS document, e.reason AS reason, e.successor AS successor, e.items AS items \
+             FROM seal_event e JOIN seal s ON s.number = e.seal WHERE ",
+            filtered!(),
+            " AND s.number >= $3 AND s.number <= $4 ORDER BY e.seal, e.position"
+        ))
+        .bind(&like)
+        .bind(owner)
+        .bind(number(first)?)
+        .bind(number(last)?)
+        .fetch_all(&self.read)
+        .await?;
+        let mut of_seal: BTreeMap<String, Vec<&AnyRow>> = BTreeMap::new();
+        for event in &events {
+            of_seal.entry(Reading("seal_event", event).get("seal")?).or_default().push(event);
         }
-        Ok(seals)
+        rows.iter().map(|row| read_seal(row, of_seal.remove(&number(row)?).unwrap_or_default())).collect()
     }
 
     /// How many seals are on the register.
@@ -236,17 +149,20 @@ impl Store {
         self.count("SELECT COUNT(*) AS rows_found FROM seal").await
     }
 
-    /// Adds a step to a seal's life, if it is possible from where the seal stands now.
+    /// Adds a step to a seal's life, if it is possible from where the seal stands then. `acknowledged` is the number of
+    /// documents that a step which counts from before now ends.
     pub async fn add_seal_event(
         &self,
         number: &SealNumber,
         event: &SealEvent,
         by: &OfficerId,
         confirmed_by: &OfficerId,
+        acknowledged: u64,
         now: OffsetDateTime,
     ) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
-        append_event(&mut tx, number, event, by, confirmed_by, now).await?;
+        let ended = append_event(&mut tx, number, event, by, confirmed_by, now).await?;
+        check_acknowledged(event.at, ended, acknowledged, now)?;
         Ok(tx.commit().await?)
     }
 
@@ -304,16 +220,23 @@ impl Store {
     }
 
     /// Closes (or reopens) every seal of an order and takes them into custody in one transaction: all or none.
+    /// `acknowledged` is the number of documents that the order ends where it counts from before now.
     pub async fn record_abolition(
         &self,
         order: &AbolitionOrder,
         custody: &[(SealNumber, CustodyEntry)],
         by: &OfficerId,
         confirmed_by: &OfficerId,
+        acknowledged: u64,
         now: OffsetDateTime,
     ) -> Result<(), StoreError> {
         let written = order.get();
         let mut tx = self.begin().await?;
+        // All in one order of numbers: two orders over the same seals never wait for each other in a ring.
+        let named = written.seals.iter().map(|seal| &seal.number).chain(custody.iter().map(|(number, _)| number));
+        for number in named.collect::<BTreeSet<_>>() {
+            touch(&mut tx, number).await?;
+        }
         sqlx::query("INSERT INTO abolition (number, abolition, at, recorded_at, recorded_by, confirmed_by) VALUES ($1, $2, $3, $4, $5, $6)")
             .bind(&written.number)
             .bind(to_json(order)?)
@@ -324,9 +247,11 @@ impl Store {
             .execute(&mut *tx)
             .await
             .map_err(|e| already(e, "store.abolition", "该文号的决定已登记；如需更正，请以新的决定办理", "an order with this number is already recorded; a correction is a new order"))?;
+        let mut ended = 0;
         for seal in &written.seals {
-            append_event(&mut tx, &seal.number, &order.event(seal), by, confirmed_by, now).await?;
+            ended += append_event(&mut tx, &seal.number, &order.event(seal), by, confirmed_by, now).await?;
         }
+        check_acknowledged(written.at, ended, acknowledged, now)?;
         for (number, entry) in custody {
             append_custody(&mut tx, number, entry, by, confirmed_by, now).await?;
         }
@@ -402,22 +327,6 @@ impl Store {
 
 const CUSTODY: &str = "SELECT entry FROM custody_entry WHERE seal = $1 ORDER BY position";
 
-async fn add_transfer(
-    tx: &mut Transaction<'static, Any>,
-    item: &ItemCode,
-    transfer: &Transfer,
-) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO item_transfer (item, to_authority, batch, document, at) VALUES ($1, $2, $3, $4, $5)")
-        .bind(item.as_str())
-        .bind(transfer.to.as_str())
-        .bind(&transfer.batch)
-        .bind(&transfer.document)
-        .bind(micros(transfer.at))
-        .execute(&mut **tx)
-        .await?;
-    Ok(())
-}
-
 async fn append_custody(
     tx: &mut Transaction<'static, Any>,
     number: &SealNumber,
@@ -470,9 +379,10 @@ pub(super) async fn seal_in(tx: &mut Transaction<'static, Any>, number: &SealNum
     let row =
         sqlx::query(SEAL).bind(number.as_str()).fetch_optional(&mut **tx).await?.ok_or_else(|| unknown_seal(number))?;
     let events = sqlx::query(EVENTS).bind(number.as_str()).fetch_all(&mut **tx).await?;
-    Ok(read_seal(&row, &events)?.seal)
+    Ok(read_seal(&row, events.iter())?.seal)
 }
 
+/// Adds a step where it is possible; gives the number of sealed documents that it ends.
 async fn append_event(
     tx: &mut Transaction<'static, Any>,
     number: &SealNumber,
@@ -480,17 +390,40 @@ async fn append_event(
     by: &OfficerId,
     confirmed_by: &OfficerId,
     now: OffsetDateTime,
-) -> Result<(), StoreError> {
+) -> Result<u64, StoreError> {
     touch(tx, number).await?;
     let mut life = seal_in(tx, number).await?.life;
-    let position = i64::try_from(life.events().len()).unwrap_or(i64::MAX);
-    life.add(event.clone())?;
+    let position = life.events().len();
+    life.add(event.clone(), now)?;
+    insert_event(tx, number, position, event, (by, confirmed_by), now).await?;
+    if !matches!(event.kind, SealEventKind::Suspended | SealEventKind::Abolished) {
+        return Ok(0);
+    }
+    // A document is proven to exist from the moment at which its order ended; that is what the step would undo.
+    let row = sqlx::query(
+        "SELECT COUNT(*) AS rows_found FROM seal_order WHERE seal = $1 AND state = 'sealed' AND ended_at >= $2",
+    )
+    .bind(number.as_str())
+    .bind(micros(event.at))
+    .fetch_one(&mut **tx)
+    .await?;
+    Ok(u64::try_from(Reading("seal_order", &row).get::<i64>("rows_found")?).unwrap_or(0))
+}
+
+async fn insert_event(
+    tx: &mut Transaction<'static, Any>,
+    number: &SealNumber,
+    position: usize,
+    event: &SealEvent,
+    (by, confirmed_by): (&OfficerId, &OfficerId),
+    now: OffsetDateTime,
+) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO seal_event (seal, position, kind, at, document, reason, successor, items, recorded_at, recorded_by, confirmed_by) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
     )
     .bind(number.as_str())
-    .bind(position)
+    .bind(i64::try_from(position).unwrap_or(i64::MAX))
     .bind(event.kind.as_str())
     .bind(micros(event.at))
     .bind(&event.document)
@@ -514,14 +447,9 @@ async fn append_event(
     .await
 }
 
-fn read_authority(row: &AnyRow) -> Result<Authority, StoreError> {
-    let row = Reading("authority", row);
-    Ok(Authority { uscc: row.parse("uscc", Uscc::parse)?, name: row.get("name")?, kind: row.word("kind")? })
-}
-
-fn read_seal(row: &AnyRow, events: &[AnyRow]) -> Result<FiledSeal, StoreError> {
+fn read_seal<'r>(row: &AnyRow, events: impl IntoIterator<Item = &'r AnyRow>) -> Result<FiledSeal, StoreError> {
     let row = Reading("seal", row);
-    let events = events.iter().map(|row| {
+    let events = events.into_iter().map(|row| {
         let row = Reading("seal_event", row);
         let successor: Option<String> = row.get("successor")?;
         Ok(SealEvent {
@@ -591,8 +519,9 @@ fn read_abolition(row: &AnyRow) -> Result<AbolitionOrder, StoreError> {
 
 /// A unique violation in words; everything else as it is.
 pub(super) fn already(error: sqlx::Error, id: &'static str, zh: &str, en: &str) -> StoreError {
-    match &error {
-        sqlx::Error::Database(e) if e.is_unique_violation() => StoreError::conflict(id, zh, en),
-        _ => StoreError::Database(error),
-    }
+    if already_there(&error) { StoreError::conflict(id, zh, en) } else { StoreError::Database(error) }
+}
+
+pub(super) fn already_there(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Database(e) if e.is_unique_violation())
 }

@@ -17,6 +17,7 @@ use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
 use time::macros::{format_description, offset};
 
+use super::judge::existence::By;
 use super::judge::proof::Genuine;
 use crate::licence::LicenceStatus;
 use crate::message::Message;
@@ -88,6 +89,7 @@ pub enum SubIndication {
     #[serde(rename = "REVOKED_CA_NO_POE")]
     RevokedCaNoPoe,
     OutOfBoundsNoPoe,
+    TimestampOrderFailure,
     TryLater,
     SignedDataNotFound,
     Generic,
@@ -111,12 +113,31 @@ pub struct SignatureReport {
     /// By when the signature provably existed.
     #[serde(with = "time::serde::rfc3339::option")]
     pub proven_time: Option<OffsetDateTime>,
+    /// Who proves that.
+    pub proven_by: Option<By>,
     /// Subject of the certificate.
     pub signer: Option<String>,
     /// A path leads to a trusted root, and held at the moment that counts.
     pub trusted: bool,
     /// The seal, where the register knows it.
     pub seal: Option<SealFacts>,
+    /// Over the signature's value, inside the signature.
+    pub time_stamps: Vec<StampReport>,
+    pub checks: Vec<Check>,
+}
+
+/// A time stamp inside a signature.
+#[derive(Debug, Serialize)]
+pub struct StampReport {
+    /// Subject of the authority's certificate.
+    pub authority: Option<String>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub time: Option<OffsetDateTime>,
+    #[serde(flatten)]
+    pub verdict: Verdict,
+    /// It is of this very value and signed by the authority's key, whoever that is.
+    pub intact: bool,
+    pub trusted: bool,
     pub checks: Vec<Check>,
 }
 
@@ -125,7 +146,7 @@ pub struct SignatureReport {
 #[serde(rename_all = "kebab-case")]
 pub enum SignatureKind {
     Seal,
-    /// Listed, not judged yet; it neither spoils nor proves the others.
+    /// A document time stamp: it proves a moment for what came before it, and never spoils that.
     TimeStamp,
 }
 
@@ -348,9 +369,13 @@ pub(super) fn summary(
                 let name = name.unwrap_or_default();
                 zh.push_str(&format!("：由{name}签章"));
                 en.push_str(&format!(": sealed by {name}"));
-                if let Some(time) = signature.proven_time {
-                    zh.push_str(&format!("（{}，有本系统记录为证）", moment(time)));
-                    en.push_str(&format!(" ({} Beijing time, by our own record)", moment(time)));
+                if let (Some(time), Some(by)) = (signature.proven_time.map(moment), &signature.proven_by) {
+                    let (who, whose) = match by {
+                        By::Ledger => ("本系统记录", "our own record"),
+                        By::TimeStamp(_) => ("时间戳", "a time stamp"),
+                    };
+                    zh.push_str(&format!("（{time}，有{who}为证）"));
+                    en.push_str(&format!(" ({time} Beijing time, by {whose})"));
                 }
             }
             zh.push_str("，签章后内容未被改动");
@@ -401,9 +426,9 @@ fn nothing_to_judge(format: Format) -> Message {
             "This is an OFD file, whose seals this version does not judge yet. Use a verifier that knows OFD.",
         ),
         Format::Cms => Message::new(
-            "verify.cms-not-yet",
-            "这是单独的签名数据，本版本尚不判断；请提交完整的签章文件。",
-            "This is a bare signature, which this version does not judge; submit the whole sealed document.",
+            "verify.cms-unsigned",
+            "这是签名数据，但其中没有对文书的签名，只有证书或时间戳。请提交签章文件或分离签名。",
+            "This is signature data without a signature of a document: certificates or a time stamp alone. Submit the sealed document or its detached signature.",
         ),
         Format::Unknown => Message::new(
             "verify.unknown-format",

@@ -22,9 +22,11 @@ use crate::pki::revocation::RevocationList;
 use crate::pki::trial::{self, Hierarchy, Key};
 use crate::seal::{Life, Seal, SealEvent, SealEventKind, SealKind, SealNumber};
 
+mod bare;
 mod corpus;
 #[cfg(feature = "service")]
 mod forms;
+mod stamps;
 
 const SEALED: OffsetDateTime = datetime!(2026-03-01 02:00 UTC);
 const ABOLISHED: OffsetDateTime = datetime!(2026-06-01 00:00 UTC);
@@ -81,7 +83,7 @@ impl House {
             list(&self.pki.root, &self.pki.root_key, &[]),
             list(&self.pki.issuing, &self.pki.issuing_key, &self.revoked),
         ];
-        Trust { anchors: self.anchors.clone(), intermediates: Vec::new(), lists }
+        Trust { anchors: self.anchors.clone(), lists, ..Trust::default() }
     }
 
     /// Judged where the register files the certificate, with this line in the ledger.
@@ -167,6 +169,36 @@ fn seal(draft: &[u8], house: &House, claims: OffsetDateTime, certify: Option<Cer
 
 fn notice(house: &House, claims: OffsetDateTime) -> Vec<u8> {
     seal(&draft("Permit No. 1"), house, claims, Some(Certification::FormsAndSignatures))
+}
+
+/// What the fuzz targets start from (`fuzz/targets/`): run by hand when the form of our documents changes.
+#[test]
+#[ignore = "writes tests/vectors/sealed with fresh keys"]
+fn write_the_sealed_vectors() {
+    use crate::pki::certificate::to_pem;
+
+    let house = House::new();
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/sealed");
+    let approved = seal(&draft("Permit No. 2"), &house, SEALED, None);
+    std::fs::write(folder.join("certified.pdf"), notice(&house, SEALED)).unwrap();
+    std::fs::write(folder.join("approved.pdf"), approved).unwrap();
+    let trust = house.trust();
+    let certificates = trust.anchors.iter().map(|anchor| to_pem("CERTIFICATE", anchor.der()));
+    let lists = trust.lists.iter().map(|list| to_pem("X509 CRL", list.der()));
+    std::fs::write(folder.join("trust.pem"), certificates.chain(lists).collect::<String>()).unwrap();
+}
+
+/// The vectors are what the targets take them for.
+#[test]
+fn the_sealed_vectors_pass() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/sealed");
+    let (trust, unread) = Trust::read([std::fs::read(folder.join("trust.pem")).unwrap().as_slice()]);
+    assert_eq!(unread, 0);
+    for name in ["certified.pdf", "approved.pdf"] {
+        let bytes = std::fs::read(folder.join(name)).unwrap();
+        let report = judge(&Evidence::open(name, bytes, Arc::new(trust.clone()), NOW));
+        assert!(report.verdict.is_genuine(), "{report:#?}");
+    }
 }
 
 #[track_caller]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use time::macros::datetime;
 use time::{Duration, OffsetDateTime};
+use yinxin::abolish::AbolishRequest;
 use yinxin::abolition::{AbolishedSeal, AbolitionAct, AbolitionRequest};
 use yinxin::authority::{Authority, AuthorityKind, Uscc};
 use yinxin::ca;
@@ -23,8 +24,10 @@ use yinxin::store::{Store, StoreSettings};
 use crate::db::Database;
 
 pub const BUREAU: &str = "11430000006122244L";
+pub const GOVERNMENT: &str = "113700000045046442";
 pub const DEPARTMENT: &str = "11330105002500287C";
 pub const BUREAU_SEAL: &str = "51322100000002";
+pub const GOVERNMENT_SEAL: &str = "51322100000001";
 pub const DEPARTMENT_SEAL: &str = "51322100000101";
 pub const ITEM: &str = "000131901";
 pub const ACTIVATED: OffsetDateTime = datetime!(2020-01-01 00:00 UTC);
@@ -46,6 +49,8 @@ pub struct Bureau {
     pub desk: Desk,
     pub chief: Officer,
     pub administrators: [Officer; 2],
+    /// The government's administrators, who abolish.
+    pub government: [Officer; 2],
 }
 
 impl Bureau {
@@ -55,11 +60,12 @@ impl Bureau {
         store.migrate().await.unwrap();
         store.check_migrations().await.unwrap();
         for (uscc, name, kind) in [
+            (GOVERNMENT, "示例县人民政府", AuthorityKind::Government),
             (BUREAU, "示例县行政审批局", AuthorityKind::Bureau),
             (DEPARTMENT, "示例县市场监督管理局", AuthorityKind::Department),
         ] {
             store
-                .add_authority(&Authority { uscc: Uscc::parse(uscc).unwrap(), name: name.into(), kind })
+                .add_authority(&Authority { uscc: Uscc::parse(uscc).unwrap(), name: name.into(), kind }, "test", NOW)
                 .await
                 .unwrap();
         }
@@ -76,7 +82,7 @@ impl Bureau {
             example: true,
             transfers: vec![transfer],
         };
-        store.add_item(&item).await.unwrap();
+        store.add_item(&item, "test", NOW).await.unwrap();
         for (id, authority, duty) in [
             ("intake", BUREAU, Duty::Intake),
             ("review", BUREAU, Duty::Review),
@@ -85,6 +91,8 @@ impl Bureau {
             ("admin-1", BUREAU, Duty::SealAdministration),
             ("admin-2", BUREAU, Duty::SealAdministration),
             ("old-chief", DEPARTMENT, Duty::Decide),
+            ("gov-1", GOVERNMENT, Duty::SealAdministration),
+            ("gov-2", GOVERNMENT, Duty::SealAdministration),
         ] {
             let duties = [duty].into();
             let officer = Officer {
@@ -93,51 +101,18 @@ impl Bureau {
                 authority: Uscc::parse(authority).unwrap(),
                 employment: Employment::Regular,
                 duties,
-                left: false,
+                left: None,
             };
-            store.add_officer(&officer, "").await.unwrap();
+            store.add_officer(&officer, "", "test", NOW).await.unwrap();
         }
         for (seal, owner, owner_name, legend, officer) in [
             (BUREAU_SEAL, BUREAU, "示例县行政审批局", "示例县行政审批专用章", "chief"),
             (DEPARTMENT_SEAL, DEPARTMENT, "示例县市场监督管理局", "示例县市场监督管理局行政审批专用章", "old-chief"),
         ] {
-            let activated = SealEvent {
-                kind: SealEventKind::Activated,
-                at: ACTIVATED,
-                document: "〔2019〕1号".into(),
-                reason: "启用".into(),
-                successor: None,
-                items: vec![],
-            };
-            let seal = Seal {
-                number: number(seal),
-                owner: Uscc::parse(owner).unwrap(),
-                owner_name: owner_name.into(),
-                legend: legend.into(),
-                kind: SealKind::Approval,
-                life: Life::replay([activated]).unwrap(),
-            };
+            let seal = active_seal(seal, owner, owner_name, legend, SealKind::Approval);
             let picture = serde_json::json!({ "arc": owner_name, "purpose": "行政审批专用章", "number": seal.number, "centre": "star", "diameter_mm": 42.0 });
             store.add_seal(&seal, &picture, &person("admin-1"), &person("admin-2"), NOW).await.unwrap();
-            store
-                .add_grant(
-                    &Grant {
-                        id: format!("g-{officer}"),
-                        officer: person(officer),
-                        seal: seal.number.clone(),
-                        items: GrantedItems::All,
-                        from: ACTIVATED,
-                        until: datetime!(2036-01-01 00:00 UTC),
-                        given_by: "局长".into(),
-                        document: "授〔2020〕1号".into(),
-                        revoked_at: None,
-                    },
-                    &person("admin-1"),
-                    &person("admin-2"),
-                    NOW,
-                )
-                .await
-                .unwrap();
+            store.add_grant(&grant(officer, &seal.number), &person("admin-1"), &person("admin-2"), NOW).await.unwrap();
         }
         let bureau = Self::at_work(store, folder).await;
         let authority = bureau.authority();
@@ -157,6 +132,7 @@ impl Bureau {
     pub async fn at_work(store: Store, folder: &Path) -> Self {
         let officer = async |id: &str| store.officer(&person(id)).await.unwrap().unwrap();
         let (chief, administrators) = (officer("chief").await, [officer("admin-1").await, officer("admin-2").await]);
+        let government = [officer("gov-1").await, officer("gov-2").await];
         let desk = Desk::new(
             store,
             Arc::new(keyring(folder)),
@@ -165,7 +141,7 @@ impl Bureau {
             Arc::new(|| NOW),
             Arc::new(|_| {}),
         );
-        Self { desk, chief, administrators }
+        Self { desk, chief, administrators, government }
     }
 
     pub fn authority(&self) -> ca::Authority {
@@ -174,6 +150,21 @@ impl Bureau {
             keyring: self.desk.keyring.clone(),
             public_url: self.desk.public_url.clone(),
         }
+    }
+
+    /// The government's own seal, with a certificate and a grant for `gov-1`: notices go out under it.
+    pub async fn file_government_seal(&self) {
+        let seal = active_seal(GOVERNMENT_SEAL, GOVERNMENT, "示例县人民政府", "示例县人民政府", SealKind::LegalName);
+        let picture = serde_json::json!({ "arc": "示例县人民政府", "centre": "star", "diameter_mm": 45.0 });
+        let (first, second) = (&person("gov-1"), &person("gov-2"));
+        self.desk.store.add_seal(&seal, &picture, first, second, NOW).await.unwrap();
+        self.desk.store.add_grant(&grant("gov-1", &seal.number), first, second, NOW).await.unwrap();
+        self.authority().certify_seal(&seal, KeyAlgorithm::EcdsaP256, first, NOW - Duration::DAY).await.unwrap();
+    }
+
+    /// The department's seal closed, and nothing else asked for.
+    pub fn closing(&self) -> AbolishRequest {
+        AbolishRequest { order: self.abolition(), custody: vec![], notice: None, acknowledged: 0 }
     }
 
     pub fn abolition(&self) -> AbolitionRequest {
@@ -187,6 +178,41 @@ impl Bureau {
             successor: Some(number(BUREAU_SEAL)),
             seals: vec![AbolishedSeal { number: number(DEPARTMENT_SEAL), items: vec![ItemCode::parse(ITEM).unwrap()] }],
         }
+    }
+}
+
+/// An active seal.
+fn active_seal(text: &str, owner: &str, owner_name: &str, legend: &str, kind: SealKind) -> Seal {
+    let activated = SealEvent {
+        kind: SealEventKind::Activated,
+        at: ACTIVATED,
+        document: "〔2019〕1号".into(),
+        reason: "启用".into(),
+        successor: None,
+        items: vec![],
+    };
+    Seal {
+        number: number(text),
+        owner: Uscc::parse(owner).unwrap(),
+        owner_name: owner_name.into(),
+        legend: legend.into(),
+        kind,
+        life: Life::replay([activated]).unwrap(),
+    }
+}
+
+/// A grant `g-OFFICER` for every item, over all the stories' time.
+pub fn grant(officer: &str, seal: &SealNumber) -> Grant {
+    Grant {
+        id: format!("g-{officer}"),
+        officer: person(officer),
+        seal: seal.clone(),
+        items: GrantedItems::All,
+        from: ACTIVATED,
+        until: datetime!(2036-01-01 00:00 UTC),
+        given_by: "局长".into(),
+        document: "授〔2020〕1号".into(),
+        revoked_at: None,
     }
 }
 

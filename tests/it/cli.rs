@@ -89,6 +89,12 @@ impl Place {
         serde_json::from_str(&out).unwrap_or_else(|e| panic!("{e}: {out}"))
     }
 
+    /// What it says as JSON, however it ended.
+    fn json_of(&self, arguments: &[&str]) -> Value {
+        let ran = self.run(&[&["--json"], arguments].concat());
+        serde_json::from_str(&ran.out).unwrap_or_else(|e| panic!("{e}: {}{}", ran.out, ran.err))
+    }
+
     fn write(&self, name: &str, value: &Value) -> String {
         let path = self.folder.path().join(name);
         fs::write(&path, value.to_string()).unwrap();
@@ -152,6 +158,37 @@ fn what_cannot_be_run_is_said_and_nothing_is_made() {
     let doctor = place.run(&["doctor"]);
     assert_eq!(doctor.code, 1);
     assert!(doctor.out.contains("✗ fail") && doctor.out.contains("config.unknown-key"), "{}", doctor.out);
+}
+
+/// A detached signature by openssl, under the signer's own certificate.
+#[test]
+fn a_detached_signature_is_verified_with_its_content() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |name: &str, line: &str| {
+        let output = Command::new(name).args(line.split(' ')).current_dir(folder.path()).output().unwrap();
+        Ran::of(&output)
+    };
+    fs::create_dir(folder.path().join("trust")).unwrap();
+    fs::write(folder.path().join("order.txt"), "准予行政许可决定书").unwrap();
+    fs::write(folder.path().join("other.txt"), "不予行政许可决定书").unwrap();
+    run("openssl", "req -x509 -newkey rsa:3072 -nodes -keyout key -out trust/signer.pem -subj /CN=signer -days 30 -addext basicConstraints=critical,CA:FALSE -addext keyUsage=critical,digitalSignature").good();
+    run(
+        "openssl",
+        "cms -sign -binary -cades -in order.txt -signer trust/signer.pem -inkey key -outform DER -out order.p7s",
+    )
+    .good();
+
+    let verify = |line: &str| {
+        let ran = run(env!("CARGO_BIN_EXE_yinxin"), &format!("verify --json --trust trust {line}"));
+        (ran.code, serde_json::from_str::<Value>(ran.out.trim()).unwrap())
+    };
+    let (code, report) = verify("--content order.txt order.p7s");
+    assert_eq!((code, report["indication"].as_str()), (0, Some("TOTAL-PASSED")), "{report:#}");
+    assert_eq!((&report["format"], &report["signatures"][0]["intact"]), (&json!("cms"), &json!(true)));
+    let (code, report) = verify("--content other.txt order.p7s");
+    assert_eq!((code, report["sub_indication"].as_str()), (1, Some("HASH_FAILURE")));
+    let (code, report) = verify("order.p7s");
+    assert_eq!((code, report["sub_indication"].as_str()), (2, Some("SIGNED_DATA_NOT_FOUND")));
 }
 
 #[test]
@@ -292,4 +329,128 @@ fn the_demonstration_holds() {
     let abolished = register["seals"].as_array().unwrap().iter().filter(|seal| seal["status"] == "abolished").count();
     assert_eq!(abolished, 15);
     assert!(!register.to_string().contains("吴示例"), "the names of those who handed seals over are not public");
+}
+
+/// The bureau's own two; the government's ([`TWO`]) close seals and do not use them.
+const OWN: [&str; 4] = ["--by", "spj-seal-1", "--second", "spj-seal-2"];
+
+#[test]
+fn a_seal_is_suspended_and_resumed_by_its_owners_two() {
+    let place = Place::with_bureau("sqlite:data/yinxin.sqlite");
+    let step = |what: &str, more: &[&str], two: &[&str]| {
+        let order = ["seal", what, BUREAU, "--document", "停〔2026〕1号", "--reason", "遗失核查"];
+        place.run(&[&order[..], more, two].concat())
+    };
+    place.run(&["issue", &place.request("J-1"), "--officer", "spj-chief"]).good();
+    step("suspend", &[], &TWO).complains(1, "officer.not-your-seal");
+    step("suspend", &[], &["--by", "spj-seal-1", "--second", "spj-seal-1"]).complains(1, "officer.two-administrators");
+    step("resume", &[], &OWN).complains(1, "seal.impossible-step");
+    // From before now it ends a document, and whoever orders it says so.
+    let past = ["--at", "2021-06-01T00:00:00+08:00"];
+    step("suspend", &past, &OWN).complains(1, "seal.acknowledge");
+    let said = step("suspend", &[&past[..], &["--acknowledge", "1"]].concat(), &OWN).good();
+    assert!(said.contains("已登记停用") && said.contains("已停用") && said.contains("suspended now"), "{said}");
+    place.run(&["issue", &place.request("J-2"), "--officer", "spj-chief"]).complains(1, "seal.suspended");
+    step("suspend", &[], &OWN).complains(1, "seal.impossible-step");
+    step("resume", &past, &OWN).complains(1, "seal.force-in-the-past");
+    assert!(step("resume", &[], &OWN).good().contains("有效"));
+    place.run(&["issue", &place.request("J-2"), "--officer", "spj-chief"]).good();
+    let shown = place.json(&["seal", "show", BUREAU]);
+    let kinds: Vec<&str> =
+        shown["seal"]["life"].as_array().unwrap().iter().filter_map(|e| e["kind"].as_str()).collect();
+    assert_eq!(kinds, ["activated", "suspended", "resumed"]);
+}
+
+#[test]
+fn grants_posts_and_licences_end() {
+    let place = Place::with_bureau("sqlite:data/yinxin.sqlite");
+    let grant = |id: &str, officer: &str, until: &str| {
+        let grant = json!({ "id": id, "officer": officer, "seal": BUREAU, "items": "all", "from": "2020-01-01T00:00:00Z",
+            "until": until, "given_by": "局长", "document": "授〔2026〕2号" });
+        place.write(&format!("{id}.json"), &grant)
+    };
+    let good = grant("g-2", "spj-produce", "2036-01-01T00:00:00Z");
+    let add = |file: &str, two: &[&str]| place.run(&[&["grant", "add", file], two].concat());
+    add(&good, &TWO).complains(1, "officer.not-your-seal");
+    add(&grant("g-3", "spj-produce", "2019-01-01T00:00:00Z"), &OWN).complains(1, "administer.grant-period");
+    add(&grant("g-4", "nobody", "2036-01-01T00:00:00Z"), &OWN).complains(1, "administer.no-officer");
+    assert!(add(&good, &OWN).good().contains("授〔2026〕2号"));
+    add(&good, &OWN).complains(1, "store.grant");
+    let made = place.json(&["issue", &place.request("J-1"), "--officer", "spj-produce"]);
+    let revoke = [&["grant", "revoke", "g-2"], &OWN[..]].concat();
+    assert!(place.run(&revoke).good().contains("已收回"));
+    place.run(&revoke).complains(1, "store.no-grant");
+    place.run(&["issue", &place.request("J-2"), "--officer", "spj-produce"]).complains(1, "grant.revoked");
+
+    // The licence ends, once, on a decision of its own.
+    let end = |number: &str, act: &str| {
+        let decision = &licence(number)["decision"];
+        place.write("end.json", &json!({ "decision": decision, "identifier": made["identifier"], "act": act }))
+    };
+    let ended = |file: &str| place.run(&["end-licence", file, "--officer", "spj-chief"]);
+    ended(&end("J-3", "renew")).complains(1, "issue.not-an-end");
+    place.run(&["end-licence", &end("J-3", "cancel"), "--officer", "spj-produce"]).complains(1, "officer.duty");
+    assert!(ended(&end("J-3", "cancel")).good().contains("证照已注销：1.2.156.3005.2."));
+    ended(&end("J-4", "revoke")).complains(1, "licence.ended");
+
+    // The same decision and template asked for with other contents is not answered with the first document.
+    let mut other = licence("J-1");
+    other["licence"]["valid_until"] = "2030-01-01T00:00:00Z".into();
+    let other = place.write("other.json", &other);
+    place.run(&["issue", &other, "--officer", "spj-chief"]).complains(1, "issue.another-request");
+
+    let leave = |id: &str, by: &str| place.run(&["officer", "leave", id, "--by", by]);
+    leave("swj-intake", "spj-seal-1").complains(1, "officer.not-your-officer");
+    leave("spj-chief", "spj-intake").complains(1, "officer.duty");
+    assert!(leave("spj-chief", "spj-seal-1").good().contains("已登记离岗：spj-chief"));
+    leave("spj-chief", "spj-seal-1").complains(1, "store.officer-left");
+    place.run(&["issue", &place.request("J-5"), "--officer", "spj-chief"]).complains(1, "officer.left");
+    assert!(leave("swj-intake", "zf-seal-1").good().contains("the end of the post is filed"));
+}
+
+#[test]
+fn a_seal_gets_its_certificate_from_an_outside_authority() {
+    let place = Place::with_bureau("sqlite:data/yinxin.sqlite");
+    let openssl = |arguments: &str| {
+        let mut command = Command::new("openssl");
+        let ran = command.args(arguments.split(' ')).current_dir(place.folder.path()).output();
+        let ran = ran.expect("openssl is installed (apt install openssl)");
+        assert!(ran.status.success(), "{arguments}: {}", String::from_utf8_lossy(&ran.stderr));
+    };
+    let request = |out: &str| place.json(&[&["seal", "csr", BUREAU, "--out", out], &OWN[..]].concat());
+    let alone = ["seal", "csr", BUREAU, "--out", "x.pem", "--by", "spj-seal-1", "--second", "spj-seal-1"];
+    place.run(&alone).complains(1, "officer.two-administrators");
+    let (asked, other) = (request("request.pem"), request("other.pem"));
+    let key = asked["key"].as_str().unwrap();
+    assert_eq!(other["key"], key, "a key without a certificate is taken up again");
+    openssl("req -in request.pem -verify -noout");
+    openssl(
+        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -out ca.pem -days 30 -subj /CN=Outside -addext keyUsage=critical,keyCertSign,cRLSign",
+    );
+    let usage = "basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature,nonRepudiation\n";
+    fs::write(place.folder.path().join("usage"), usage).unwrap();
+    openssl(
+        "x509 -req -in request.pem -CA ca.pem -CAkey ca.key -set_serial 4711 -days 20 -extfile usage -out seal.pem",
+    );
+
+    let install = |key: &str| {
+        place.run(&[&["seal", "install-cert", BUREAU, "seal.pem", "ca.pem", "--key", key], &OWN[..]].concat())
+    };
+    let untrusted = install(key);
+    assert!(untrusted.code == 1 && untrusted.err.contains("[pki."), "nobody trusts it yet: {}", untrusted.err);
+    let trust = place.folder.path().join("trust");
+    fs::create_dir_all(&trust).unwrap();
+    fs::copy(place.folder.path().join("ca.pem"), trust.join("outside.pem")).unwrap();
+    install(&format!("seal-{BUREAU}-1")).complains(1, "pki.install-other-key");
+    assert!(install(key).good().contains("1267"), "serial 4711");
+    install(key).complains(1, "store.certificate");
+    // From now on the seal uses it.
+    place.run(&["issue", &place.request("J-1"), "--officer", "spj-chief", "--out", "licence.pdf"]).good();
+    let report = place.json_of(&["verify", "licence.pdf"]);
+    // The chain leads to the outside root; only its revocation list is missing.
+    assert_eq!(
+        (&report["signatures"][0]["intact"], &report["sub_indication"]),
+        (&json!(true), &json!("TRY_LATER")),
+        "{report}"
+    );
 }

@@ -130,7 +130,7 @@ fn fifteen_seals_are_abolished_and_each_lies_in_a_container() {
         let mut seal = sample.seal(&abolished.number).clone();
         let theirs = sample.items.iter().filter(|item| item.department == seal.owner).map(|item| &item.code);
         assert!(theirs.eq(&abolished.items), "{abolished:?}");
-        seal.life.add(sample.order.event(abolished)).unwrap();
+        seal.life.add(sample.order.event(abolished), order.at).unwrap();
         assert_eq!(read::<SealNumber>(&kept["seal"]), abolished.number);
         read::<CustodyEntry>(&kept["entry"]).check(&seal, &[]).unwrap();
     }

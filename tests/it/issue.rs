@@ -1,12 +1,16 @@
 //! ISSUE and ABOLISH from the outside: one decision, one document, whatever happens; and every refusal named.
 
+use std::sync::Arc;
+
 use time::Duration;
-use yinxin::abolish::abolish;
-use yinxin::desk::FlowError;
+use yinxin::abolish::{AbolishRequest, abolish};
+use yinxin::abolition::AbolitionRequest;
+use yinxin::desk::{Desk, FlowError, Step};
 use yinxin::issue::{
     EndRequest, IssueRequest, LicenceRequest, UploadPlace, UploadRequest, end_licence, issue, resume, seal_upload,
 };
-use yinxin::licence::{LicenceAct, LicenceStatus};
+use yinxin::licence::{LicenceAct, LicenceIdentifier, LicenceStatus};
+use yinxin::officer::Officer;
 use yinxin::pdf::signatures;
 use yinxin::store::{LedgerFilter, OrderState};
 
@@ -47,6 +51,20 @@ async fn a_decision_becomes_one_licence() {
         assert!(again.again);
         assert_eq!(again.document, issued.document);
         assert_eq!(store.ledger(&LedgerFilter { limit: 10, ..LedgerFilter::default() }).await.unwrap().len(), 1);
+
+        // The same number and template with anything else in the request is refused, not answered with the first.
+        for change in [
+            |request: &mut IssueRequest| request.licence.valid_until = Some(NOW + Duration::days(30)),
+            |request: &mut IssueRequest| request.data["premises"] = "别处".into(),
+            |request: &mut IssueRequest| request.licence.serial = Some("7654321".into()),
+        ] {
+            let mut changed = request.clone();
+            change(&mut changed);
+            assert_eq!(
+                id(issue(&bureau.desk, &bureau.chief, changed, NOW).await.unwrap_err()),
+                "issue.another-request"
+            );
+        }
 
         // The number for another holder is a conflict.
         let mut other = request.clone();
@@ -149,22 +167,27 @@ async fn an_abolished_seal_is_closed_for_ever_and_its_certificate_revoked() {
     on_both("abolish", async |database| {
         let folder = tempfile::tempdir().unwrap();
         let bureau = Bureau::found(database, folder.path()).await;
-        let [first, second] = &bureau.administrators;
+        let [first, second] = &bureau.government;
         let desk = &bureau.desk;
-        let alone = abolish(desk, first, first, bureau.abolition(), vec![], None, NOW).await.unwrap_err();
+        let close = async |by: &Officer, second: &Officer, order: AbolitionRequest| {
+            abolish(desk, by, second, AbolishRequest { order, ..bureau.closing() }, NOW).await
+        };
+        let alone = close(first, first, bureau.abolition()).await.unwrap_err();
         assert_eq!(id(alone), "officer.two-administrators");
+        // The bureau that takes over the items is a stranger to the department's seal; so is each of a mixed pair.
+        let [stranger, other] = &bureau.administrators;
+        for (by, second) in [(stranger, other), (first, other), (stranger, second)] {
+            assert_eq!(id(close(by, second, bureau.abolition()).await.unwrap_err()), "officer.not-your-seal");
+        }
         let mut two = bureau.abolition();
         two.seals.push(yinxin::abolition::AbolishedSeal { number: number("51322100009999"), items: vec![] });
-        assert_eq!(id(abolish(desk, first, second, two, vec![], None, NOW).await.unwrap_err()), "seal.unknown");
+        assert_eq!(id(close(first, second, two).await.unwrap_err()), "seal.unknown");
         let seal = desk.store.seal(&number(DEPARTMENT_SEAL)).await.unwrap().unwrap();
         assert_eq!(seal.seal.life.events().len(), 1, "all seals of an order or none");
 
-        let done = abolish(desk, first, second, bureau.abolition(), vec![], None, NOW).await.unwrap();
+        let done = close(first, second, bureau.abolition()).await.unwrap();
         assert_eq!((done.seals, done.revoked), (1, 1));
-        assert_eq!(
-            id(abolish(desk, first, second, bureau.abolition(), vec![], None, NOW).await.unwrap_err()),
-            "store.abolition"
-        );
+        assert_eq!(id(close(first, second, bureau.abolition()).await.unwrap_err()), "store.abolition");
         let lists = yinxin::verify::gather::house_trust(&desk.store).await.unwrap().lists;
         let certificate = desk.store.certificates(&number(DEPARTMENT_SEAL)).await.unwrap().pop().unwrap();
         let serial = hex::decode(&certificate.serial).unwrap();
@@ -174,8 +197,10 @@ async fn an_abolished_seal_is_closed_for_ever_and_its_certificate_revoked() {
         let mut reversal = bureau.abolition();
         reversal.act = yinxin::abolition::AbolitionAct::Reinstate;
         reversal.number = "示府〔2026〕1号".into();
+        let early = close(first, second, reversal.clone()).await.unwrap_err();
+        assert_eq!(id(early), "seal.force-in-the-past", "force is not given back to the past");
         reversal.at = NOW;
-        abolish(desk, first, second, reversal, vec![], None, NOW).await.unwrap();
+        close(first, second, reversal).await.unwrap();
         let seal = desk.store.seal(&number(DEPARTMENT_SEAL)).await.unwrap().unwrap();
         assert_eq!(seal.seal.life.events().len(), 3);
         assert_eq!(desk.store.abolitions().await.unwrap().len(), 2);
@@ -223,21 +248,7 @@ async fn an_order_left_behind_is_lost_when_its_seal_has_ended() {
     on_both("lost", async |database| {
         let folder = tempfile::tempdir().unwrap();
         let mut bureau = Bureau::found(database, folder.path()).await;
-        // The key is gone when it is needed: the order is written, and stays.
-        let keys = folder.path().join("keys");
-        let away = folder.path().join("away");
-        std::fs::rename(&keys, &away).unwrap();
-        std::fs::create_dir(&keys).unwrap();
-        bureau.desk = yinxin::desk::Desk::new(
-            bureau.desk.store.clone(),
-            bureau.desk.keyring.clone(),
-            renderer(),
-            "https://seal.example".into(),
-            std::sync::Arc::new(|| NOW),
-            std::sync::Arc::new(|step| assert_ne!(step, yinxin::desk::Step::Signed, "the process ends here")),
-        );
-        std::fs::remove_dir(&keys).unwrap();
-        std::fs::rename(&away, &keys).unwrap();
+        bureau.desk = stopping(&bureau, Step::Signed);
         let request = licence("许准〔2026〕1号", NOW - Duration::days(3));
         let (desk, chief) = (bureau.desk.clone(), bureau.chief.clone());
         let crashed = tokio::spawn(async move { issue(&desk, &chief, request, NOW).await }).await;
@@ -249,12 +260,108 @@ async fn an_order_left_behind_is_lost_when_its_seal_has_ended() {
         order.seals[0].number = number(BUREAU_SEAL);
         order.successor = None;
         let [first, second] = &after.administrators;
-        abolish(&after.desk, first, second, order, vec![], None, NOW).await.unwrap();
+        abolish(&after.desk, first, second, AbolishRequest { order, ..after.closing() }, NOW).await.unwrap();
         let resumed = resume(&after.desk, NOW + Duration::HOUR).await.unwrap();
         assert_eq!(resumed[0].outcome.as_ref().unwrap_err().id, "issue.seal-ended");
         assert!(after.desk.store.unfinished().await.unwrap().is_empty());
         let ledger = after.desk.store.ledger(&LedgerFilter { limit: 10, ..LedgerFilter::default() }).await.unwrap();
         assert_eq!(ledger[0].state, OrderState::Lost, "shown as lost");
+    })
+    .await;
+}
+
+/// The bureau's desk in a process that ends when this step is done.
+fn stopping(bureau: &Bureau, at: Step) -> Desk {
+    let ends = move |step| assert_ne!(step, at, "the process ends here");
+    after_each_step(bureau, Arc::new(ends))
+}
+
+fn after_each_step(bureau: &Bureau, done: Arc<dyn Fn(Step) + Send + Sync>) -> Desk {
+    let desk = &bureau.desk;
+    let (store, keyring, url) = (desk.store.clone(), desk.keyring.clone(), desk.public_url.clone());
+    Desk::new(store, keyring, renderer(), url, Arc::new(|| NOW), done)
+}
+
+/// An end never waits for a renewal that hangs, and a renewal that hangs never outlives the end: whichever is committed
+/// first stands, and the other follows it or is lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_beside_an_unfinished_renewal() {
+    on_both("end_beside", async |database| {
+        let folder = tempfile::tempdir().unwrap();
+        let bureau = Bureau::found(database, folder.path()).await;
+        let (desk, chief) = (&bureau.desk, &bureau.chief);
+        let store = &desk.store;
+        let end = |n: u32, identifier: &LicenceIdentifier| EndRequest {
+            decision: decision(&format!("许销〔2026〕{n}号"), NOW - Duration::days(3)),
+            identifier: identifier.clone(),
+            act: LicenceAct::Revoke,
+        };
+        let renewal = |n: u32, identifier: &LicenceIdentifier| {
+            let mut request = licence(&format!("许延〔2026〕{n}号"), NOW - Duration::days(3));
+            (request.licence.act, request.licence.previous) = (LicenceAct::Renew, Some(identifier.clone()));
+            request
+        };
+        let issued = async |n: u32| {
+            let request = licence(&format!("许准〔2026〕{n}号"), NOW - Duration::days(3));
+            issue(desk, chief, request, NOW).await.unwrap().identifier.unwrap()
+        };
+        let life = async |identifier: &LicenceIdentifier| {
+            let life = store.licence(&identifier.licence()).await.unwrap();
+            (life.versions().iter().map(|v| v.act).collect::<Vec<_>>(), life.status_at(NOW + Duration::HOUR))
+        };
+
+        // 1. The renewal is written and its process gone: the end takes the version, the order is lost at once.
+        let first = issued(1).await;
+        let (broken, officer, request) = (stopping(&bureau, Step::Written), chief.clone(), renewal(1, &first));
+        let crashed = tokio::spawn(async move { issue(&broken, &officer, request, NOW).await }).await;
+        assert!(crashed.unwrap_err().is_panic());
+        let left = store.unfinished().await.unwrap().pop().unwrap().record.id;
+        assert_eq!(end_licence(desk, chief, end(1, &first), NOW).await.unwrap().version(), 2);
+        let lost = store.order(&left).await.unwrap().unwrap();
+        assert!(lost.state == OrderState::Lost && lost.lost_because.unwrap().contains("revoke"));
+        assert!(resume(desk, NOW).await.unwrap().is_empty());
+        assert_eq!(life(&first).await, (vec![LicenceAct::Issue, LicenceAct::Revoke], LicenceStatus::Revoked));
+        assert_eq!(id(issue(desk, chief, renewal(1, &first), NOW).await.unwrap_err()), "licence.ended");
+
+        // 2. The end comes while the key has signed and the document is checked: it is not released.
+        let second = issued(2).await;
+        let (calm, officer, request) = (desk.clone(), chief.clone(), end(2, &second));
+        let handle = tokio::runtime::Handle::current();
+        let ended = std::sync::Mutex::new(None);
+        let at_the_worst = after_each_step(&bureau, {
+            let ended = Arc::new(ended);
+            Arc::new(move |step| {
+                if step == Step::Checked && ended.lock().unwrap().is_none() {
+                    let identifier = handle.block_on(end_licence(&calm, &officer, request.clone(), NOW)).unwrap();
+                    *ended.lock().unwrap() = Some(identifier);
+                }
+            })
+        });
+        assert_eq!(id(issue(&at_the_worst, chief, renewal(2, &second), NOW).await.unwrap_err()), "issue.lost");
+        assert_eq!(life(&second).await, (vec![LicenceAct::Issue, LicenceAct::Revoke], LicenceStatus::Revoked));
+
+        // 3. The renewal was first: the end follows it.
+        let third = issued(3).await;
+        issue(desk, chief, renewal(3, &third), NOW).await.unwrap();
+        assert_eq!(end_licence(desk, chief, end(3, &third), NOW).await.unwrap().version(), 3);
+
+        // 4. Both at once, many times: the licence is ended, never in force, and nothing is left over.
+        for n in 4..12 {
+            let identifier = issued(n).await;
+            let (renewed, ended) = tokio::join!(
+                issue(desk, chief, renewal(n, &identifier), NOW),
+                end_licence(desk, chief, end(n, &identifier), NOW)
+            );
+            if let Err(error) = &renewed {
+                let found = error.message().id;
+                assert!(["issue.lost", "store.version", "licence.ended"].contains(&found), "{found}");
+            }
+            let version = ended.unwrap().version();
+            let (acts, status) = life(&identifier).await;
+            assert_eq!((acts.len(), status), (usize::from(version), LicenceStatus::Revoked), "{acts:?}");
+            assert_eq!(renewed.is_ok(), version == 3, "a renewal that was released is in the life");
+        }
+        assert!(store.unfinished().await.unwrap().is_empty());
     })
     .await;
 }

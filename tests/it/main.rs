@@ -1,6 +1,7 @@
 //! The one integration binary: the house's rules, and the stories that need a real database, token or reader.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test ends at the first thing that is not so")]
 
+mod administer;
 mod bureau;
 mod cli;
 mod crash;

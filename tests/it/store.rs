@@ -96,7 +96,10 @@ async fn an_order_on_stale_facts_is_refused() {
             successor: None,
             items: vec![],
         };
-        store.add_seal_event(&number(BUREAU_SEAL), &event, &person("admin-1"), &person("admin-2"), NOW).await.unwrap();
+        store
+            .add_seal_event(&number(BUREAU_SEAL), &event, &person("admin-1"), &person("admin-2"), 0, NOW)
+            .await
+            .unwrap();
         let after = store.seal(&number(BUREAU_SEAL)).await.unwrap().unwrap();
         assert_ne!(before.revision, after.revision);
         let grant = Grant {
@@ -129,6 +132,7 @@ async fn an_order_on_stale_facts_is_refused() {
         let sealing = yinxin::store::SealUse {
             kind: yinxin::store::OrderKind::Licence,
             once_key: "k",
+            request: "r",
             revision: before.revision,
             certificate: &certificate,
             title: "t",

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use time::{Duration, OffsetDateTime};
-use yinxin::abolish::abolish;
+use yinxin::abolish::{AbolishRequest, abolish};
 use yinxin::issue::issue;
 use yinxin::store::Store;
 use yinxin::verify::gather::{gather, house_trust};
@@ -51,7 +51,8 @@ async fn a_licence_is_judged_by_what_the_register_knows() {
         (order.seals[0].number, order.successor, order.at) = (number(BUREAU_SEAL), None, NOW + Duration::DAY);
         let [first, second] = &bureau.administrators;
         let later = NOW + Duration::days(2);
-        abolish(&bureau.desk, first, second, order.clone(), vec![], None, later).await.unwrap();
+        let request = AbolishRequest { order: order.clone(), ..bureau.closing() };
+        abolish(&bureau.desk, first, second, request, later).await.unwrap();
         let trust = house_trust(store).await.unwrap();
         let report = verify(Some(store), &trust, &bytes, later).await;
         assert!(report.verdict.is_genuine(), "{report:#?}");

@@ -23,7 +23,8 @@ use super::rooms::{Rooms, filed_seal, print, write_file};
 use super::sealing::write_document;
 use super::trouble::Trouble;
 use super::{Clock, serve};
-use crate::abolish;
+use crate::abolish::{self, AbolishRequest};
+use crate::abolition::AbolitionRequest;
 use crate::ca::Authority;
 use crate::crypto::KeyAlgorithm;
 use crate::decision::DecisionRequest;
@@ -146,10 +147,13 @@ impl Story {
         let now = (self.clock)();
         step("按汶府办函〔2020〕63号废止15枚部门行政审批专用章，封存并公告 / fifteen seals abolished");
         let (by, second) = (officer(desk, "zf-seal-1").await?, officer(desk, "zf-seal-2").await?);
-        let custody = self.sample.custody.iter().map(|row| (row.seal.clone(), row.entry.clone())).collect();
-        let notice = self.sample.notice.request(china_date(now));
-        let order = self.sample.abolition.clone();
-        let done = abolish::abolish(desk, &by, &second, order, custody, Some(notice), now).await?;
+        let request = AbolishRequest {
+            order: self.sample.abolition.clone(),
+            custody: self.sample.custody.clone(),
+            notice: Some(self.sample.notice.request(china_date(now))),
+            acknowledged: 0,
+        };
+        let done = abolish::abolish(desk, &by, &second, request.clone(), now).await?;
         self.table.expect("废止的印章", "15", done.seals.to_string());
         self.table.expect("吊销的证书（县水务局）", "1", done.revoked.to_string());
         if let Some(notice) = done.notice {
@@ -157,16 +161,9 @@ impl Story {
             self.made.push(notice);
         }
         // The same seal again is a step from an impossible state.
-        let again = abolish::abolish(
-            desk,
-            &by,
-            &second,
-            crate::abolition::AbolitionRequest { number: "示例〔0〕1号".into(), ..self.sample.abolition.clone() },
-            vec![],
-            None,
-            now,
-        )
-        .await;
+        let order = AbolitionRequest { number: "示例〔0〕1号".into(), ..request.order.clone() };
+        let again = AbolishRequest { order, custody: vec![], notice: None, acknowledged: 0 };
+        let again = abolish::abolish(desk, &by, &second, again, now).await;
         self.table.expect("再次废止同一批印章", "规则2 seal.impossible-step", said(again.map(|a| a.order)));
         Ok(())
     }

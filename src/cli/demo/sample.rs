@@ -5,10 +5,10 @@ use serde_json::Value;
 use time::macros::{format_description, offset, time};
 use time::{Date, Duration, OffsetDateTime};
 
+use crate::abolish::CustodyOf;
 use crate::abolish::NoticeRequest;
 use crate::abolition::AbolitionRequest;
 use crate::cli::filing::Bureau;
-use crate::cli::sealing::CustodyRow;
 use crate::decision::DecisionRequest;
 use crate::issue::{IssueRequest, LicenceRequest, UploadPlace, UploadRequest};
 use crate::licence::LicenceAct;
@@ -27,7 +27,7 @@ pub(super) struct Sample {
     #[serde(flatten)]
     pub bureau: Bureau,
     pub abolition: AbolitionRequest,
-    pub custody: Vec<CustodyRow>,
+    pub custody: Vec<CustodyOf>,
     pub notice: Notice,
     pub cases: Vec<Case>,
     pub refused: Vec<RefusedCase>,

@@ -9,14 +9,13 @@ use secrecy::SecretString;
 use super::Who;
 use super::field::{Faults, Field, Kind, Reading, Section, Values, data, fill, of_schema};
 use super::issue::{NOTICE, faults_of, seals};
-use crate::abolish::{Abolished, NoticeRequest, seals_from_csv};
+use crate::abolish::{self, AbolishRequest, Abolished, NoticeRequest, seals_from_csv};
 use crate::abolition::{AbolishedSeal, AbolitionAct, AbolitionRequest};
 use crate::desk::FlowError;
-use crate::http::administration::carry_out;
 use crate::http::answers::day;
 use crate::http::pages::show;
 use crate::http::problem::Problem;
-use crate::http::sign_in::{Session, check_password};
+use crate::http::sign_in::{Browser, Session, check_password};
 use crate::http::staff::StaffState;
 use crate::item::ItemCode;
 use crate::message::Message;
@@ -57,6 +56,7 @@ pub(crate) async fn abolish_form(State(state): State<StaffState>, session: Sessi
 pub(crate) async fn abolish(
     State(state): State<StaffState>,
     session: Session,
+    browser: Browser,
     form: Multipart,
 ) -> Result<Response, Problem> {
     let by = session.with(Duty::SealAdministration)?;
@@ -66,7 +66,7 @@ pub(crate) async fn abolish(
         Err(faults) => return page(&state, &session, &values, &faults, None, None).await,
     };
     let password = SecretString::from(values.get("second_password"));
-    let second = match check_password(&state, values.get("second_id"), password).await {
+    let second = match check_password(&state, &browser, values.get("second_id"), password).await {
         Ok(second) => second,
         Err(problem) if problem.is_askers() => {
             let wrong = Some(problem.message().clone());
@@ -75,7 +75,8 @@ pub(crate) async fn abolish(
         Err(problem) => return Err(problem),
     };
     let number = request.number.clone();
-    match carry_out(&state, by, &second, request, vec![], notice).await {
+    let request = AbolishRequest { order: request, custody: vec![], notice, acknowledged: 0 };
+    match abolish::abolish(&state.desk, by, &second, request, (state.clock)()).await {
         Ok(done) => show(&AbolishedPage { who: Who::of(by), done }),
         Err(error) => {
             let mut faults = faults_of(&error);

@@ -12,11 +12,12 @@ use time::Duration;
 use super::Who;
 use super::field::{Faults, Field, Kind, Reading, Section, Values, fill};
 use super::issue::seals;
-use crate::http::administration::{GrantPart, file_grant, take_back};
+use crate::administer;
+use crate::http::administration::{GrantPart, file_grant};
 use crate::http::answers::{china, china_day};
 use crate::http::pages::{encoded, show};
 use crate::http::problem::Problem;
-use crate::http::sign_in::{Session, check_password};
+use crate::http::sign_in::{Browser, Session, check_password};
 use crate::http::staff::StaffState;
 use crate::item::ItemCode;
 use crate::message::Message;
@@ -83,6 +84,7 @@ pub(crate) async fn grants(
 pub(crate) async fn grant(
     State(state): State<StaffState>,
     session: Session,
+    browser: Browser,
     Form(pairs): Form<Vec<(String, String)>>,
 ) -> Result<Response, Problem> {
     let by = session.with(Duty::SealAdministration)?;
@@ -94,7 +96,7 @@ pub(crate) async fn grant(
         }
     };
     let (seal, password) = (part.seal.to_string(), SecretString::from(values.get("second_password")));
-    let filed = match check_password(&state, values.get("second_id"), password).await {
+    let filed = match check_password(&state, &browser, values.get("second_id"), password).await {
         Ok(second) => file_grant(&state, by, &second, part).await,
         Err(problem) => Err(problem),
     };
@@ -116,7 +118,7 @@ pub(crate) async fn revoke(
     Form(of): Form<Of>,
 ) -> Result<Redirect, Problem> {
     let by = session.with(Duty::SealAdministration)?;
-    take_back(&state, by, &id).await?;
+    administer::take_back(&state.desk.store, by, &id, (state.clock)()).await?;
     Ok(Redirect::to(&format!("/grants?seal={}", encoded(&of.seal))))
 }
 
@@ -136,9 +138,9 @@ async fn page(
     if let Some(filed) = &found {
         grants = state.desk.store.grants(&filed.seal.number).await?.iter().map(GrantLine::of).collect();
         let officers = state.desk.store.officers().await?;
-        let able = officers
-            .iter()
-            .filter(|one| one.authority == filed.seal.owner && !one.left && one.employment == Employment::Regular);
+        let able = officers.iter().filter(|one| {
+            one.authority == filed.seal.owner && one.left.is_none() && one.employment == Employment::Regular
+        });
         let able = able.map(|one| (one.id.to_string(), format!("{}（{}）", one.name, one.id))).collect();
         sections.push(Section {
             zh: "新授权",

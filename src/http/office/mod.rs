@@ -9,7 +9,7 @@ use askama::Template;
 use axum::Form;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
 use secrecy::SecretString;
 use serde::Deserialize;
 
@@ -18,7 +18,7 @@ use super::issuing::send_document;
 use super::ledger::{LedgerLine, LedgerQuery, may_read};
 use super::pages::{encoded, show};
 use super::problem::Problem;
-use super::sign_in::{self, Session};
+use super::sign_in::{self, Browser, Session};
 use super::staff::StaffState;
 use crate::message::Message;
 use crate::officer::{Duty, Officer};
@@ -80,12 +80,14 @@ fn secret<'de, D: serde::Deserializer<'de>>(from: D) -> Result<SecretString, D::
 
 pub(super) async fn sign_in(
     State(state): State<StaffState>,
+    browser: Browser,
     Form(form): Form<SignInForm>,
 ) -> Result<Response, Problem> {
-    match sign_in::check_password(&state, &form.id, form.password).await {
+    match sign_in::check_password(&state, &browser, &form.id, form.password).await {
         Ok(officer) => {
-            let cookie = sign_in::open(&state, &officer.id).await?;
-            Ok(([(header::SET_COOKIE, cookie)], Redirect::to("/")).into_response())
+            let session = sign_in::open(&state, &officer.id).await?;
+            let cookies = [(header::SET_COOKIE, session), (header::SET_COOKIE, browser.cookie(&state)?)];
+            Ok((AppendHeaders(cookies), Redirect::to("/")).into_response())
         }
         Err(problem) if problem.status() == StatusCode::UNAUTHORIZED => {
             let id: String = form.id.chars().take(64).collect();

@@ -12,8 +12,11 @@ use crate::limits;
 use crate::pdf::PdfError;
 use crate::pdf::signatures::{self, Hasher, Reading, Signature};
 use crate::pki::certificate::{Certificate, from_pem_or_der};
+use crate::pki::known::Known;
+use crate::pki::ocsp::OcspResponse;
 use crate::pki::revocation::RevocationList;
 use crate::seal::{Life, Seal, SealEvent, SealNumber};
+use crate::stamp::Token;
 
 /// Whom the caller trusts, and what is known of revocation.
 #[derive(Debug, Clone, Default)]
@@ -22,10 +25,14 @@ pub struct Trust {
     /// May help to find a path; trusted for nothing.
     pub intermediates: Vec<Certificate>,
     pub lists: Vec<RevocationList>,
+    pub responses: Vec<OcspResponse>,
+    /// What was found out about these and their like, by whoever judged before.
+    pub known: Arc<Known>,
 }
 
 impl Trust {
-    /// From the contents of files, each PEM (any number of certificates and lists, mixed) or one DER. Self-issued
+    /// From the contents of files, each PEM (any number of certificates and lists, mixed) or one DER (an OCSP response,
+    /// too). Self-issued
     /// authorities become anchors; other certificates only help to find a path. What is neither is passed over, and
     /// counted in the answer so that the caller can say so.
     pub fn read<'b>(files: impl IntoIterator<Item = &'b [u8]>) -> (Self, usize) {
@@ -41,6 +48,7 @@ impl Trust {
             }
             let lists = from_pem_or_der("X509 CRL", file);
             trust.lists.extend(lists.iter().filter_map(|der| RevocationList::read(der).ok()));
+            trust.responses.extend(OcspResponse::read(file));
             unread += usize::from(trust.len() == before);
         }
         (trust, unread)
@@ -51,11 +59,12 @@ impl Trust {
         self.anchors.extend(other.anchors);
         self.intermediates.extend(other.intermediates);
         self.lists.extend(other.lists);
+        self.responses.extend(other.responses);
         self
     }
 
     fn len(&self) -> usize {
-        self.anchors.len() + self.intermediates.len() + self.lists.len()
+        self.anchors.len() + self.intermediates.len() + self.lists.len() + self.responses.len()
     }
 }
 
@@ -74,6 +83,8 @@ pub struct Evidence {
     pub opened: Opened,
     /// One for each signature of `opened`, in the same order.
     pub facts: Vec<Facts>,
+    /// What a detached CMS signs or a time stamp stamps, where the caller has it.
+    pub content: Option<Vec<u8>>,
 }
 
 /// What is inside, by its first bytes and its container, never by its name.
@@ -186,7 +197,7 @@ impl Evidence {
             Opened::Pdf { envelopes, .. } => vec![Facts::NotAsked; envelopes.len()],
             _ => Vec::new(),
         };
-        Self { file: file.to_owned(), bytes, at: now, now: Some(now), trust, opened, facts }
+        Self { file: file.to_owned(), bytes, at: now, now: Some(now), trust, opened, facts, content: None }
     }
 
     /// The newest moment of which anything is known. To ask about an earlier one does not prove that the document existed
@@ -220,7 +231,9 @@ impl Opened {
         }
         if bytes.first() == Some(&0x30) || bytes.starts_with(b"-----BEGIN ") {
             let inside = ["CMS", "PKCS7"].iter().flat_map(|label| from_pem_or_der(label, bytes)).next();
-            return match inside.map(|der| cms::read(&der)) {
+            // An authority's answer holds a time stamp.
+            let answer = |der: &[u8]| Token::read_answer(der).map(|token| token.signed);
+            return match inside.map(|der| cms::read(&der).or_else(|_| answer(&der))) {
                 Some(Ok(signed)) => Self::Cms(Box::new(signed)),
                 _ => Self::Unknown,
             };
@@ -243,7 +256,7 @@ impl Opened {
 
 impl Envelope {
     fn of(signature: &Signature, hasher: &mut Hasher<'_>) -> Self {
-        let cms = cms::read(&signature.cms);
+        let cms = cms::read_pdf(&signature.sub_filter, &signature.cms, &signature.certificates);
         let certificate = cms.as_ref().ok().and_then(|signed| signed.certificate_of(signed.signers.first()?));
         let digest = hasher.digest(signature, Digest::Sha256).and_then(|digest| digest.try_into().ok());
         let digest = digest.unwrap_or_default();

@@ -1,44 +1,47 @@
 //! Steps 4 to 8 of verification: a pure function of the evidence, so that a complaint can be judged again.
 
+mod bare;
 pub mod evidence;
+pub mod existence;
 pub mod proof;
+mod sources;
+pub mod stamps;
 pub mod standing;
 
-use const_oid::ObjectIdentifier;
-use time::OffsetDateTime;
-
-use self::evidence::{Envelope, Evidence, Facts, Opened};
+use self::evidence::{Envelope, Evidence, Facts, Opened, Record};
+use self::existence::{By, Existence, Proven};
 use self::proof::Genuine;
+use self::sources::{Sources, find_path};
 use super::report::{
     Check, Document, Format, Outcome, Report, SealFacts, SignatureKind, SignatureReport, SubIndication, Verdict,
     answers, summary,
 };
-use crate::cms::{CmsError, SignedData};
-use crate::crypto::Digest;
+use crate::cms::CmsError;
 use crate::message::Message;
 use crate::pdf::PdfError;
-use crate::pdf::changes::LaterChanges;
-use crate::pdf::signatures::{Coverage, Hasher, Signature};
-use crate::pki::certificate::Certificate;
-use crate::pki::path::{PathVerdict, judge_path};
-use crate::pki::revocation::RevocationList;
-use crate::pki::tlv::{self, Element};
+use crate::pdf::signatures::{Hasher, Signature};
+use crate::pki::path::PathVerdict;
 
 /// Judges one file.
 ///
-/// A document is worth what its worst signature is worth; time stamps are listed and count for nothing yet.
+/// A document is worth what its worst signature is worth; a time stamp that holds proves when they existed.
 pub fn judge(evidence: &Evidence) -> Report {
     let mut findings = Vec::new();
     let mut signatures = Vec::new();
     let mut hasher = Hasher::new(&evidence.bytes);
+    let sources = Sources::of(evidence);
     let (format, unsigned) = match &evidence.opened {
         Opened::Pdf { reading, envelopes } => {
             findings.extend(reading.findings.iter().cloned());
+            let (mut stamps, existence) = stamps::document_stamps(evidence, &sources, &reading.signatures, &mut hasher);
             let known = evidence.facts.iter().chain(std::iter::repeat(&Facts::NotAsked));
-            for ((signature, envelope), facts) in reading.signatures.iter().zip(envelopes).zip(known) {
-                signatures.push(match signature.is_time_stamp {
-                    true => time_stamp(signature, envelope, &mut hasher),
-                    false => seal(evidence, signature, envelope, facts, &mut hasher),
+            for (place, ((signature, envelope), facts)) in
+                reading.signatures.iter().zip(envelopes).zip(known).enumerate()
+            {
+                // The stamps were judged from the last to the first.
+                signatures.push(match stamps.pop_if(|(of, _)| *of == place) {
+                    Some((_, stamp)) => stamp,
+                    None => seal(evidence, &sources, &existence, (signature, envelope, facts), &mut hasher),
                 });
             }
             (Format::Pdf, SubIndication::SignedDataNotFound)
@@ -49,7 +52,7 @@ pub fn judge(evidence: &Evidence) -> Report {
         }
         Opened::Ofd => (Format::Ofd, SubIndication::Generic),
         Opened::Cms(signed) => {
-            signatures.extend(signed.signers.first().map(|_| bare(signed)));
+            signatures = bare::judge(evidence, signed);
             (Format::Cms, SubIndication::SignedDataNotFound)
         }
         Opened::Unknown => (Format::Unknown, SubIndication::SignedDataNotFound),
@@ -100,9 +103,9 @@ fn cannot_be_opened(error: &PdfError) -> Message {
 /// One seal, check by check.
 fn seal(
     evidence: &Evidence,
-    signature: &Signature,
-    envelope: &Envelope,
-    facts: &Facts,
+    sources: &Sources,
+    existence: &Existence,
+    (signature, envelope, facts): (&Signature, &Envelope, &Facts),
     hasher: &mut Hasher<'_>,
 ) -> SignatureReport {
     let signed = match &envelope.cms {
@@ -116,18 +119,24 @@ fn seal(
     let crypto = signed.check_digested(signer, &content, &mut |digest| hasher.digest(signature, digest));
     let claimed = signature.claimed_time.or_else(|| signer.claimed_time());
     let record = facts.record();
-    let proven = record.and_then(|record| record.proven_time());
+    let end = signature.signed_length.unwrap_or(usize::MAX);
+    let stamps = stamps::signature_stamps(evidence, sources, existence, signer, end);
+    let ledger = record.and_then(Record::proven_time).map(|at| Proven { at, by: By::Ledger });
+    let proofs = ledger.into_iter().chain(existence.of(end).cloned());
+    let proven = proofs.chain(stamps.iter().filter_map(|stamp| stamp.proven.clone())).min_by_key(|proven| proven.at);
+    let proven = proven.as_ref();
 
     let (format, well_formed) = proof::format(signature, signed, &crypto);
     let (coverage, covered) = proof::coverage(signature);
-    let (digest, digest_right) = proof::digest(&crypto);
-    let (value, value_right) = proof::value(&crypto);
+    let (digest, digest_right) = proof::digest(&crypto, proven);
+    let (value, value_right) = proof::value(&crypto, proven);
     let (reference, identified) = proof::signing_certificate(&crypto);
-    let verdict = find_path(evidence, signed, crypto.certificate.as_ref(), facts, proven);
-    let ((path, trusted), (revocation, not_revoked)) = proof::path(&verdict, record, claimed);
+    let asked = sources::Signer { certificate: crypto.certificate.as_ref(), signed, facts, end };
+    let verdict = find_path(evidence, sources, existence, &asked, proven.map(|proven| proven.at));
+    let ((path, trusted), (revocation, not_revoked)) = proof::path(&verdict, record, proven, claimed);
     let (usage, may_sign) = proof::usage(crypto.certificate.as_ref());
     let (later_changes, unchanged) = proof::later_changes(signature);
-    let (standing, allowed) = standing::judge(facts, claimed, evidence);
+    let (standing, allowed) = standing::judge(facts, proven, claimed, evidence);
 
     let mut checks = vec![format, coverage, digest, value, reference, path, usage, revocation, later_changes];
     checks.extend(standing);
@@ -153,10 +162,12 @@ fn seal(
         coverage: signature.coverage,
         later_changes: signature.later_changes,
         signed_at: claimed,
-        proven_time: proven,
+        proven_time: proven.map(|proven| proven.at),
+        proven_by: proven.map(|proven| proven.by.clone()),
         signer: crypto.certificate.as_ref().map(|certificate| certificate.subject.to_string()),
         trusted: matches!(verdict, PathVerdict::Trusted { .. }),
-        seal: facts.seal().map(|seal| SealFacts::of(seal, evidence.at, proven)),
+        seal: facts.seal().map(|seal| SealFacts::of(seal, evidence.at, proven.map(|proven| proven.at))),
+        time_stamps: stamps.into_iter().map(|stamp| stamp.report).collect(),
         checks,
     }
 }
@@ -170,30 +181,6 @@ fn decide(checks: &[Check], genuine: Option<Genuine>) -> Verdict {
         (None, Some(check), _) => Verdict::Indeterminate(sub(check)),
         (None, None, Some(genuine)) => Verdict::Genuine(genuine),
         (None, None, None) => Verdict::Indeterminate(SubIndication::Generic),
-    }
-}
-
-/// The path at the proven time. Without one it must hold at the moment asked about and at the newest known.
-fn find_path(
-    evidence: &Evidence,
-    signed: &SignedData,
-    certificate: Option<&Certificate>,
-    facts: &Facts,
-    proven: Option<OffsetDateTime>,
-) -> PathVerdict {
-    let Some(certificate) = certificate else { return PathVerdict::NoAnchor };
-    let mut candidates: Vec<Certificate> = evidence.trust.intermediates.clone();
-    if let Facts::Filed { chain, .. } = facts {
-        candidates.extend(chain.iter().cloned());
-    }
-    candidates.extend(signed.certificates.iter().filter_map(|der| Certificate::read(der).ok()));
-    let mut lists = evidence.trust.lists.clone();
-    lists.extend(signed.crls.iter().filter_map(|der| RevocationList::read(der).ok()));
-    let at = |moment| judge_path(certificate, &candidates, &evidence.trust.anchors, &lists, moment);
-    let (asked, newest) = (proven.unwrap_or(evidence.at), evidence.known_until());
-    match at(asked) {
-        PathVerdict::Trusted { .. } if proven.is_none() && newest > asked => at(newest),
-        verdict => verdict,
     }
 }
 
@@ -213,83 +200,11 @@ fn unreadable(signature: &Signature, error: &CmsError) -> SignatureReport {
         later_changes: signature.later_changes,
         signed_at: signature.claimed_time,
         proven_time: None,
+        proven_by: None,
         signer: None,
         trusted: false,
         seal: None,
-        checks,
-    }
-}
-
-/// A document time stamp: its digest and value are compared, its authority is not judged.
-fn time_stamp(signature: &Signature, envelope: &Envelope, hasher: &mut Hasher<'_>) -> SignatureReport {
-    let signed = envelope.cms.as_ref().ok();
-    let intact = signed.is_some_and(|signed| stamps(signed, &mut |digest| hasher.digest(signature, digest)));
-    let message = Message::new(
-        "verify.time-stamp-not-judged",
-        "这是时间戳，本版本尚不判断其效力，也不据以证明时间",
-        "a time stamp, which this version does not judge and takes as proof of nothing",
-    );
-    let check = Check::new("format", "EN 319 142-1 §5.4.3; RFC 3161", Outcome::Indeterminate, message);
-    SignatureReport {
-        name: signature.field.clone(),
-        kind: SignatureKind::TimeStamp,
-        verdict: Verdict::Indeterminate(SubIndication::Generic),
-        intact,
-        coverage: signature.coverage,
-        later_changes: signature.later_changes,
-        signed_at: signature.claimed_time,
-        proven_time: None,
-        signer: envelope.certificate.as_ref().map(|certificate| certificate.subject.to_string()),
-        trusted: false,
-        seal: None,
-        checks: vec![check.because(SubIndication::Generic)],
-    }
-}
-
-/// The token's messageImprint (RFC 3161 §2.4.2) is the digest of the content, and its CMS is right.
-fn stamps(signed: &SignedData, over: &mut dyn FnMut(Digest) -> Option<Vec<u8>>) -> bool {
-    let mut imprint = || -> Option<bool> {
-        let information = Element::read_all(signed.content.as_deref()?).ok()?.children().ok()?;
-        let parts = information.get(2)?.children().ok()?;
-        let [algorithm, digest] = parts.as_slice() else { return None };
-        let algorithm = algorithm.children().ok()?;
-        let oid = <ObjectIdentifier as der::Decode>::from_der(algorithm.first()?.whole).ok()?;
-        Some(over(Digest::of_oid(oid)?)? == digest.expect(tlv::OCTET_STRING).ok()?.content)
-    };
-    let right = |token: &[u8]| match signed.signers.as_slice() {
-        [signer] => signed.check(signer, &[token]).is_intact(),
-        _ => false,
-    };
-    imprint() == Some(true) && signed.content.as_deref().is_some_and(right)
-}
-
-/// A CMS by itself: intact or not, and no more is said.
-fn bare(signed: &SignedData) -> SignatureReport {
-    let crypto = match (signed.signers.as_slice(), signed.content.as_deref()) {
-        ([signer], Some(content)) => Some(signed.check(signer, &[content])),
-        _ => None,
-    };
-    let message = Message::new(
-        "verify.cms-not-yet",
-        "这是单独的签名数据，本版本尚不判断；请提交完整的签章文件。",
-        "This is a bare signature, which this version does not judge; submit the whole sealed document.",
-    );
-    let sub = if signed.content.is_some() { SubIndication::Generic } else { SubIndication::SignedDataNotFound };
-    let check = Check::new("format", "RFC 5652 §5", Outcome::Indeterminate, message).because(sub);
-    let mut checks = vec![check];
-    checks.extend(crypto.iter().flat_map(|crypto| [proof::digest(crypto).0, proof::value(crypto).0]));
-    SignatureReport {
-        name: String::new(),
-        kind: SignatureKind::Seal,
-        verdict: decide(&checks, None),
-        intact: crypto.as_ref().is_some_and(|crypto| crypto.is_intact()),
-        coverage: Coverage::None,
-        later_changes: LaterChanges::None,
-        signed_at: signed.signers.first().and_then(|signer| signer.claimed_time()),
-        proven_time: None,
-        signer: crypto.and_then(|crypto| crypto.certificate).map(|certificate| certificate.subject.to_string()),
-        trusted: false,
-        seal: None,
+        time_stamps: Vec::new(),
         checks,
     }
 }

@@ -6,8 +6,10 @@
 use time::OffsetDateTime;
 
 use super::evidence::Record;
-use crate::cms::{Checks, Fault, SignedData};
-use crate::crypto::SignatureFault;
+use super::existence::Proven;
+use super::stamps::{InOrder, Stamped, TokenFormed};
+use crate::cms::{Checks, Fault, Form, SignedData};
+use crate::crypto::{SignatureFault, Strength};
 use crate::message::Message;
 use crate::pdf::changes::LaterChanges;
 use crate::pdf::signatures::{Coverage, Signature};
@@ -64,20 +66,35 @@ impl Genuine {
     ) -> Self {
         Self(())
     }
+
+    /// One of each proof for a time stamp ([`super::stamps`]): no seal of ours, and nothing that could come later.
+    #[expect(clippy::too_many_arguments, reason = "each is one proof; a struct of them could be filled in half")]
+    pub(super) fn stamp(
+        _: TokenFormed,
+        _: Stamped,
+        _: DigestRight,
+        _: ValueRight,
+        _: Identified,
+        _: Trusted,
+        _: NotRevoked,
+        _: InOrder,
+    ) -> Self {
+        Self(())
+    }
 }
 
 /// A check, and the proof where it passed.
 pub(super) type Found<P> = (Check, Option<P>);
 
-fn passed<P>(id: &'static str, clause: &'static str, zh: &str, en: &str, proof: P) -> Found<P> {
+pub(super) fn passed<P>(id: &'static str, clause: &'static str, zh: &str, en: &str, proof: P) -> Found<P> {
     (Check::new(id, clause, Outcome::Passed, Message::new("verify.check-passed", zh, en)), Some(proof))
 }
 
-fn failed<P>(id: &'static str, clause: &'static str, sub: Sub, message: Message) -> Found<P> {
+pub(super) fn failed<P>(id: &'static str, clause: &'static str, sub: Sub, message: Message) -> Found<P> {
     (Check::new(id, clause, Outcome::Failed, message).because(sub), None)
 }
 
-fn open<P>(id: &'static str, clause: &'static str, sub: Sub, message: Message) -> Found<P> {
+pub(super) fn open<P>(id: &'static str, clause: &'static str, sub: Sub, message: Message) -> Found<P> {
     (Check::new(id, clause, Outcome::Indeterminate, message).because(sub), None)
 }
 
@@ -100,7 +117,7 @@ pub(super) fn format(signature: &Signature, signed: &SignedData, checks: &Checks
             ),
         );
     }
-    if signed.content.is_some() {
+    if signed.content.is_some() && signed.form == Form::Cms {
         return open(
             ID,
             CLAUSE,
@@ -112,20 +129,8 @@ pub(super) fn format(signature: &Signature, signed: &SignedData, checks: &Checks
             ),
         );
     }
-    if let Err(fault) = &checks.content_type {
-        return open(ID, CLAUSE, Sub::SigConstraintsFailure, fault.message());
-    }
-    if signed.trailing > 0 {
-        return open(
-            ID,
-            CLAUSE,
-            Sub::Generic,
-            Message::new(
-                "verify.bytes-after-signature",
-                format!("签名数据之后还有{}字节。", signed.trailing),
-                format!("{} bytes stand behind the signature's data.", signed.trailing),
-            ),
-        );
+    if let Some(odd) = odd_envelope(signed, checks) {
+        return odd;
     }
     if let Some(finding) = signature.findings.first() {
         return open(ID, CLAUSE, Sub::Generic, finding.clone());
@@ -133,10 +138,65 @@ pub(super) fn format(signature: &Signature, signed: &SignedData, checks: &Checks
     passed(ID, CLAUSE, "签名格式可以识别", "the signature's form is known and sound", WellFormed(()))
 }
 
-/// A finding where the signature is of a kind (/SubFilter) that we do not judge. Both that we do say a detached CMS over
-/// the ByteRange; the first is PAdES.
+/// What is odd about the CMS itself.
+fn odd_envelope(signed: &SignedData, checks: &Checks) -> Option<Found<WellFormed>> {
+    const ID: &str = "format";
+    const CLAUSE: &str = "EN 319 102-1 §5.2.2; RFC 5652 §5, §11.1; RFC 8933 §3";
+    if let Err(fault) = checks.content_type.as_ref().and(checks.algorithms.as_ref()) {
+        return Some(open(ID, CLAUSE, Sub::SigConstraintsFailure, fault.message()));
+    }
+    let text = Message::new(
+        "verify.bytes-after-signature",
+        format!("签名数据之后还有{}字节。", signed.trailing),
+        format!("{} bytes stand behind the signature's data.", signed.trailing),
+    );
+    (signed.trailing > 0).then(|| open(ID, CLAUSE, Sub::Generic, text))
+}
+
+/// Form of a CMS by itself, whose signers are each judged; `agree` where the content inside and the one given are the same.
+pub(super) fn bare_format(signed: &SignedData, checks: &Checks, agree: bool) -> Found<WellFormed> {
+    const ID: &str = "format";
+    const CLAUSE: &str = "EN 319 102-1 §5.2.2; RFC 5652 §5";
+    if !agree {
+        return open(
+            ID,
+            CLAUSE,
+            Sub::FormatFailure,
+            Message::new(
+                "verify.two-contents",
+                "签名数据中的内容与所提供的内容不同，无法确定所签为何。",
+                "The content inside the signature is not the one that was given, so it is not clear what was signed.",
+            ),
+        );
+    }
+    odd_envelope(signed, checks).unwrap_or_else(|| {
+        passed(ID, CLAUSE, "签名格式可以识别", "the signature's form is known and sound", WellFormed(()))
+    })
+}
+
+/// A CMS by itself signs its whole content, to which nothing can be added afterwards.
+pub(super) fn bare_coverage(has_content: bool) -> Found<(Covered, Unchanged)> {
+    const ID: &str = "coverage";
+    const CLAUSE: &str = "RFC 5652 §5.4; EN 319 102-1 §5.2.7.2";
+    if has_content {
+        let proofs = (Covered(()), Unchanged(()));
+        return passed(ID, CLAUSE, "签名覆盖全部内容", "the signature covers the whole content", proofs);
+    }
+    let text = Message::new(
+        "verify.content-missing",
+        "没有提供被签名的内容，请用 --content 给出。",
+        "The content that was signed is not at hand; name it with --content.",
+    );
+    open(ID, CLAUSE, Sub::SignedDataNotFound, text)
+}
+
+/// A finding where the signature is of a kind (/SubFilter) that we do not judge. The first two say a detached CMS over the
+/// ByteRange, the first of them PAdES; the others are older and rest on SHA-1 (ISO 32000-1 table 257).
 pub(super) fn unknown_kind(signature: &Signature) -> Option<Check> {
-    if matches!(signature.sub_filter.as_str(), "ETSI.CAdES.detached" | "adbe.pkcs7.detached") {
+    if matches!(
+        signature.sub_filter.as_str(),
+        "ETSI.CAdES.detached" | "adbe.pkcs7.detached" | "adbe.pkcs7.sha1" | "adbe.x509.rsa_sha1"
+    ) {
         return None;
     }
     let kind: String = signature.sub_filter.chars().take(40).collect();
@@ -177,12 +237,24 @@ pub(super) fn coverage(signature: &Signature) -> Found<Covered> {
     }
 }
 
+/// What a signature rests on was still accepted when it provably existed (EN 319 102-1 §5.6.2.4, cryptographic constraints).
+pub(super) fn accepted(strengths: &[Strength], proven: Option<&Proven>) -> bool {
+    proven.is_some_and(|proven| strengths.iter().all(|strength| strength.is_accepted(proven.at)))
+}
+
 /// The digest of the signed bytes.
-pub(super) fn digest(checks: &Checks) -> Found<DigestRight> {
+pub(super) fn digest(checks: &Checks, proven: Option<&Proven>) -> Found<DigestRight> {
     const ID: &str = "digest";
     const CLAUSE: &str = "RFC 5652 §5.4; EN 319 102-1 §5.2.7";
     match &checks.digest {
         Ok(()) => passed(ID, CLAUSE, "摘要与内容相符", "the digest is the content's", DigestRight(())),
+        Err(Fault::WeakDigest(digest)) if accepted(&[Strength::Digest(*digest)], proven) => passed(
+            ID,
+            CLAUSE,
+            "摘要与内容相符，其算法在已证明的时间仍被认可",
+            "the digest is the content's, by an algorithm that was still accepted at the proven time",
+            DigestRight(()),
+        ),
         Err(fault @ Fault::DigestDiffers) => failed(ID, CLAUSE, Sub::HashFailure, fault.message()),
         Err(fault @ Fault::TooCostly) => open(ID, CLAUSE, Sub::Generic, fault.message()),
         Err(fault @ (Fault::WeakDigest(_) | Fault::DigestUnsupported(_))) => {
@@ -193,7 +265,7 @@ pub(super) fn digest(checks: &Checks) -> Found<DigestRight> {
 }
 
 /// The signature value.
-pub(super) fn value(checks: &Checks) -> Found<ValueRight> {
+pub(super) fn value(checks: &Checks, proven: Option<&Proven>) -> Found<ValueRight> {
     const ID: &str = "signature";
     const CLAUSE: &str = "RFC 5652 §5.6; EN 319 102-1 §5.2.7";
     match &checks.signature {
@@ -208,6 +280,17 @@ pub(super) fn value(checks: &Checks) -> Found<ValueRight> {
             ),
         ),
         Ok(()) => passed(ID, CLAUSE, "签名值正确", "the signature value is right", ValueRight(())),
+        Err(Fault::Signature(SignatureFault::Weak(_)))
+            if checks.attributes_in_der && !checks.strengths.is_empty() && accepted(&checks.strengths, proven) =>
+        {
+            passed(
+                ID,
+                CLAUSE,
+                "签名值正确，其算法在已证明的时间仍被认可",
+                "the signature value is right, by an algorithm that was still accepted at the proven time",
+                ValueRight(()),
+            )
+        }
         Err(fault @ Fault::Signature(SignatureFault::Wrong)) => {
             failed(ID, CLAUSE, Sub::SigCryptoFailure, fault.message())
         }
@@ -237,17 +320,19 @@ pub(super) fn signing_certificate(checks: &Checks) -> Found<Identified> {
 /// Path and revocation at the proven time, else at the newest moment known.
 ///
 /// A claimed time cannot save a signature, but one that lies outside the certificate's life condemns it by its own words.
+/// The ledger says from when to when a signature was made; a time stamp only says by when.
 pub(super) fn path(
     verdict: &PathVerdict,
     record: Option<&Record>,
+    proven: Option<&Proven>,
     claimed: Option<OffsetDateTime>,
 ) -> (Found<Trusted>, Found<NotRevoked>) {
     const PATH: &str = "certificate-path";
     const PATH_CLAUSE: &str = "RFC 5280 §6; EN 319 102-1 §5.2.6";
     const REVOCATION: &str = "revocation";
     const REVOCATION_CLAUSE: &str = "RFC 5280 §6.3; EN 319 102-1 §5.2.5";
-    let proven = record.and_then(Record::proven_time);
-    let own_words = |outside: &dyn Fn(OffsetDateTime) -> bool| proven.is_none() && claimed.is_some_and(outside);
+    let ledger = record.filter(|record| record.proven_time().is_some());
+    let own_words = |outside: &dyn Fn(OffsetDateTime) -> bool| ledger.is_none() && claimed.is_some_and(outside);
     let sub = match verdict.sub_indication() {
         None => Sub::Generic,
         Some("TRY_LATER") => Sub::TryLater,
@@ -292,10 +377,10 @@ pub(super) fn path(
             (leads(), passed(REVOCATION, REVOCATION_CLAUSE, &zh, &en, NotRevoked(())))
         }
         PathVerdict::Revoked { at_fault, revocation, .. } => {
-            let after = match record {
+            let after = match ledger {
                 // Between leave and finishing, nobody can say which came first.
-                Some(record) if proven.is_some() => record.written_at >= revocation.at,
-                _ => own_words(&|claim| claim >= revocation.effective()),
+                Some(record) => record.written_at >= revocation.at,
+                None => own_words(&|claim| claim >= revocation.effective()),
             };
             let found = if *at_fault == 0 && after {
                 failed(REVOCATION, REVOCATION_CLAUSE, Sub::Revoked, verdict.message())
@@ -307,7 +392,7 @@ pub(super) fn path(
         PathVerdict::RevocationUnknown { .. } => (leads(), open(REVOCATION, REVOCATION_CLAUSE, sub, verdict.message())),
         PathVerdict::Expired { chain, at_fault } => {
             let own = |at: OffsetDateTime| chain.first().is_some_and(|leaf| at > leaf.not_after);
-            let ended = *at_fault == 0 && (proven.is_some() || own_words(&own));
+            let ended = *at_fault == 0 && (ledger.is_some() || own_words(&own));
             if ended {
                 (failed(PATH, PATH_CLAUSE, Sub::Expired, verdict.message()), not_asked())
             } else {

@@ -4,6 +4,7 @@
 use time::OffsetDateTime;
 
 use super::evidence::{Evidence, Facts, Record, RecordState};
+use super::existence::{By, Proven};
 use crate::licence::{Licence, LicenceStatus};
 use crate::message::Message;
 use crate::refusal::{Refusal, Rule};
@@ -24,14 +25,15 @@ const TIME: &str = "EN 319 102-1 §5.5 (proof of existence)";
 /// All checks against the register, in the order of the story.
 pub(super) fn judge(
     facts: &Facts,
+    proven: Option<&Proven>,
     claimed: Option<OffsetDateTime>,
     evidence: &Evidence,
 ) -> (Vec<Check>, Option<Allowed>) {
     let (record, at) = (facts.record(), evidence.at);
     let mut checks = vec![
         order(facts),
-        time(record, claimed, evidence.now.map_or(at, |now| at.min(now))),
-        seal_in_force(facts, claimed, at, register_known_until(facts, evidence)),
+        time(record, proven, claimed, evidence.now.map_or(at, |now| at.min(now))),
+        seal_in_force(facts, proven, claimed, at, register_known_until(facts, evidence)),
     ];
     checks.extend(record.and_then(|record| item(facts, record)));
     checks.extend(record.and_then(identifier));
@@ -97,15 +99,25 @@ fn order(facts: &Facts) -> Check {
 }
 
 /// Which time is proven. A claim proves nothing, so it decides nothing here.
-fn time(record: Option<&Record>, claimed: Option<OffsetDateTime>, at: OffsetDateTime) -> Check {
-    match (record.and_then(Record::proven_time), claimed) {
-        (Some(proven), _) if proven > at => Check::new("time", TIME, Outcome::Indeterminate, Message::new(
+fn time(
+    record: Option<&Record>,
+    proven: Option<&Proven>,
+    claimed: Option<OffsetDateTime>,
+    at: OffsetDateTime,
+) -> Check {
+    match (proven.map(|proven| (proven.at, &proven.by)), claimed) {
+        (Some((proven, _)), _) if proven > at => Check::new("time", TIME, Outcome::Indeterminate, Message::new(
             "verify.sealed-later",
             format!("文书签章于{}，晚于所问的时间，当时尚无此文书。", moment(proven)),
             format!("It was sealed at {} Beijing time, after the moment asked about, when there was no such document yet.", moment(proven)),
         ))
         .because(Sub::NotYetValid),
-        (Some(proven), _) => Check::new("time", TIME, Outcome::Passed, Message::new(
+        (Some((proven, By::TimeStamp(authority))), _) => Check::new("time", TIME, Outcome::Passed, Message::new(
+            "verify.time-stamped",
+            format!("“{authority}”的时间戳证明签章不晚于{}", moment(proven)),
+            format!("the time stamp of {authority} proves that it was sealed by {} Beijing time", moment(proven)),
+        )),
+        (Some((proven, By::Ledger)), _) => Check::new("time", TIME, Outcome::Passed, Message::new(
             "verify.time-proven",
             format!("本系统用印记录证明签章不晚于{}", moment(proven)),
             format!("our own record proves that it was sealed by {} Beijing time", moment(proven)),
@@ -136,6 +148,7 @@ fn time(record: Option<&Record>, claimed: Option<OffsetDateTime>, at: OffsetDate
 /// earlier moment does not prove that the document existed then.
 fn seal_in_force(
     facts: &Facts,
+    proven: Option<&Proven>,
     claimed: Option<OffsetDateTime>,
     at: OffsetDateTime,
     known_until: OffsetDateTime,
@@ -151,14 +164,16 @@ fn seal_in_force(
             ),
         );
     };
-    if let Some((record, proven)) = facts.record().and_then(|record| Some((record, record.proven_time()?))) {
+    if let Some((record, by)) = facts.record().and_then(|record| Some((record, record.proven_time()?))) {
         // Leave was given at the first moment, the document existed at the second; the seal must have counted at both.
-        return match seal.check_in_force(record.written_at).and_then(|()| seal.check_in_force(proven)) {
-            Ok(()) => check(Outcome::Passed, in_force_then(seal, proven)),
-            Err(refusal) => check(Outcome::Failed, refusal.message).because(ended(seal, proven)),
+        return match seal.check_in_force(record.written_at).and_then(|()| seal.check_in_force(by)) {
+            Ok(()) => check(Outcome::Passed, in_force_then(seal, by)),
+            Err(refusal) => check(Outcome::Failed, refusal.message).because(ended(seal, by)),
         };
     }
-    let counts = [at, known_until].map(|moment| seal.check_in_force(moment).map_err(|refusal| (moment, refusal)));
+    // A time stamp proves that it existed by then: what the register has learnt since takes nothing away.
+    let moments = proven.map_or([at, known_until], |proven| [proven.at; 2]);
+    let counts = moments.map(|moment| seal.check_in_force(moment).map_err(|refusal| (moment, refusal)));
     let [now, newest] = counts;
     // By its own words outside the seal's life: a forger would not say so, and no proof could be better than a confession.
     if let Some((claimed, Err(refusal))) = claimed.map(|claimed| (claimed, seal.check_in_force(claimed))) {
@@ -173,8 +188,9 @@ fn seal_in_force(
         )
         .because(ended(seal, claimed));
     }
-    match now.and(newest) {
-        Ok(()) => check(
+    match (now.and(newest), proven) {
+        (Ok(()), Some(proven)) => check(Outcome::Passed, in_force_then(seal, proven.at)),
+        (Ok(()), None) => check(
             Outcome::Passed,
             Message::new(
                 "verify.seal-in-force-now",
@@ -182,7 +198,11 @@ fn seal_in_force(
                 format!("the seal {} is in force now", seal.legend),
             ),
         ),
-        Err((left, refusal)) => {
+        // It existed before there was such a seal.
+        (Err((then, refusal)), Some(_)) if seal.life.status_at(then) == SealStatus::NotYetActivated => {
+            check(Outcome::Failed, refusal.message).because(Sub::NotYetValid)
+        }
+        (Err((left, refusal)), _) => {
             let ending = ending(seal, left).unwrap_or(refusal.message);
             let says = claimed.map_or((String::new(), String::new()), |claimed| {
                 (

@@ -27,6 +27,7 @@ const PASSES: &[(&str, &[&str])] = &[
             "cmp_twoStepSigningBaselineLTTest2_FIPS.pdf",
         ],
     ),
+    ("RSA with SHA-3, which pdfsig and pyHanko cannot do; it is right", &["cmp_twoStepSigningBaselineTTest4.pdf"]),
     (
         "the complaint is about a time stamp or about validation data, which count for nothing here",
         &[
@@ -85,16 +86,8 @@ const DIFFERS: &[(&str, &[&str])] = &[
     ),
     ("a field whose signature dictionary is broken counts as no signature", &["brokenSignatureFieldDictionary.pdf"]),
     (
-        "an algorithm that is not computed here: P-521, DSA, SHA-3, SHAKE, Ed448, P-384 with SHA-512",
-        &[
-            "valid-pades-esteid2018.pdf",
-            "test_dsp.pdf",
-            "sample-pss-sha3_256.pdf",
-            "signatureWithInvalidOcspTest.pdf",
-            "bad-digest-ed448.pdf",
-            "cmp_twoStepSigningBaselineLTTest3_FIPS.pdf",
-            "cmp_twoStepSigningBaselineTTest3.pdf",
-        ],
+        "RSA with SHA-3: pdfsig cannot compute it and pyHanko asks for another digest; iText, who made them, finds them right",
+        &["sample-rsa-sha3_256.pdf", "cmp_twoStepSigningBaselineTTest4.pdf"],
     ),
 ];
 

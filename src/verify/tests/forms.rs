@@ -33,6 +33,7 @@ const SCHEMA: &[(&str, &str)] = &[
     ("SigningTime", "AttributeObject* Time"),
     ("SigningCertificate", "AttributeObject* CertID*"),
     ("MessageDigest", "AttributeObject* Digest"),
+    ("SignatureTimeStamp", "AttributeObject* TimeStampValue"),
     ("Reason", "AttributeObject* ReasonElement"),
     ("Name", "AttributeObject* NameElement"),
     ("SubFilter", "AttributeObject* SubFilterElement"),

@@ -42,6 +42,12 @@ impl Answer {
         self.header("set-cookie").split(';').next().unwrap().to_owned()
     }
 
+    /// Every cookie that was set.
+    pub fn cookies(&self) -> Vec<String> {
+        let set = self.headers.iter().filter(|(name, _)| name == "set-cookie");
+        set.map(|(_, value)| value.split(';').next().unwrap().to_owned()).collect()
+    }
+
     /// A refusal in the form of RFC 9457; its identifier.
     pub fn problem(&self) -> String {
         assert_eq!(self.header("content-type"), "application/problem+json", "{}", self.text());

@@ -31,6 +31,8 @@ pub struct Doors {
     pub public: SocketAddr,
     pub staff: SocketAddr,
     late: Arc<AtomicI64>,
+    clock: Clock,
+    replicas: std::sync::Mutex<Vec<oneshot::Sender<()>>>,
     _stop: [oneshot::Sender<()>; 2],
     _folder: tempfile::TempDir,
 }
@@ -45,8 +47,10 @@ impl Doors {
         let store = bureau.desk.store.clone();
         let state = PublicState::new(store, clock.clone(), Arc::new(Trust::default()), false);
         let (public, stop_public) = listen(public_router(state)).await;
-        let (staff, stop_staff) = listen(staff_router(StaffState::new(bureau.desk.clone(), clock, false))).await;
-        Self { bureau, public, staff, late, _stop: [stop_public, stop_staff], _folder: folder }
+        let (staff, stop_staff) =
+            listen(staff_router(StaffState::new(bureau.desk.clone(), clock.clone(), false))).await;
+        let replicas = std::sync::Mutex::default();
+        Self { bureau, public, staff, late, clock, replicas, _stop: [stop_public, stop_staff], _folder: folder }
     }
 
     pub fn public(&self) -> Client {
@@ -55,6 +59,14 @@ impl Doors {
 
     pub fn staff(&self) -> Client {
         Client::of(self.staff)
+    }
+
+    /// Another staff listener on the same store, as a second replica has it.
+    pub async fn another_staff_listener(&self) -> Client {
+        let (desk, clock) = (self.bureau.desk.clone(), self.clock.clone());
+        let (address, stop) = listen(staff_router(StaffState::new(desk, clock, false))).await;
+        self.replicas.lock().unwrap().push(stop);
+        Client::of(address)
     }
 
     /// Time goes on.

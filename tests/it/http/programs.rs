@@ -157,7 +157,7 @@ async fn seals_are_administered_by_two() {
         let alone = doors.staff().with_token(&first);
         let both = alone.clone().with_second(&second);
         let events = format!("/api/v1/seals/{BUREAU_SEAL}/events");
-        let suspend = json!({ "kind": "suspended", "at": "2026-11-21T08:00:00Z", "document": "〔2026〕1号", "reason": "遗失核查" });
+        let mut suspend = json!({ "kind": "suspended", "at": "2026-11-21T08:00:00Z", "document": "〔2026〕1号", "reason": "遗失核查" });
         for (client, status, id) in [
             (alone.clone(), 401, "http.second-officer"),
             (alone.clone().with_second("guess"), 401, "http.signed-out"),
@@ -169,10 +169,16 @@ async fn seals_are_administered_by_two() {
         }
         let abolished = json!({ "kind": "abolished", "at": "2026-11-21T08:00:00Z", "document": "1", "reason": "1" });
         assert_eq!(both.post_json(&events, &abolished).await.status, 400, "abolition takes an order");
+        // What gives force back counts from now at the earliest; where nothing is said, from now.
+        let mut early = suspend.clone();
+        (early["kind"], early["at"]) = (json!("resumed"), json!((NOW - Duration::SECOND).format(&Rfc3339).unwrap()));
+        let answer = both.post_json(&events, &early).await;
+        assert_eq!((answer.status, answer.problem().as_str(), answer.json()["rule"].as_u64()), (422, "seal.force-in-the-past", Some(2)));
         let mut ahead = suspend.clone();
-        ahead["at"] = json!((NOW + Duration::SECOND).format(&Rfc3339).unwrap());
-        let answer = both.post_json(&events, &ahead).await;
-        assert_eq!((answer.status, answer.problem().as_str(), answer.json()["rule"].as_u64()), (422, "http.event-in-the-future", Some(2)));
+        ahead["at"] = json!((NOW + Duration::DAY).format(&Rfc3339).unwrap());
+        assert_eq!(both.post_json(&events, &ahead).await.status, 204, "a step may be planned");
+        assert_eq!(doors.public().get(&format!("/api/v1/seals/{BUREAU_SEAL}")).await.json()["status"], "in-force");
+        suspend.as_object_mut().unwrap().remove("at");
         assert_eq!(both.post_json(&events, &suspend).await.status, 204);
         assert_eq!(doors.public().get(&format!("/api/v1/seals/{BUREAU_SEAL}")).await.json()["status"], "suspended");
         assert_eq!(both.post_json(&events, &suspend).await.problem(), "seal.impossible-step");
@@ -181,19 +187,24 @@ async fn seals_are_administered_by_two() {
         let mut order = json!(doors.bureau.abolition());
         order["seals"] = json!([]);
         let request = json!({ "order": order }).to_string();
+        let one = doors.staff().with_token(&doors.token("gov-1", &[Scope::Administer]).await);
+        let government = one.clone().with_second(&doors.token("gov-2", &[Scope::Administer]).await);
         let csv = format!("number,items\n{DEPARTMENT_SEAL},{ITEM}\n");
         let parts: [(&str, Option<&str>, &[u8]); 2] = [("request", None, request.as_bytes()), ("seals", Some("s.csv"), csv.as_bytes())];
         assert_eq!(alone.post_parts("/api/v1/abolitions", &parts).await.status, 401);
-        let done = both.post_parts("/api/v1/abolitions", &parts).await;
+        let bureau = both.post_parts("/api/v1/abolitions", &parts).await;
+        assert_eq!((bureau.status, bureau.problem().as_str()), (422, "officer.not-your-seal"), "a stranger's seal to the bureau");
+        let done = government.post_parts("/api/v1/abolitions", &parts).await;
         assert_eq!((done.status, done.json()["seals"].as_u64(), done.json()["revoked"].as_u64()), (201, Some(1), Some(1)), "{}", done.text());
-        let again = both.post_json("/api/v1/abolitions", &json!({ "order": doors.bureau.abolition() })).await;
+        let again = government.post_json("/api/v1/abolitions", &json!({ "order": doors.bureau.abolition() })).await;
         assert_eq!((again.status, again.problem().as_str()), (409, "store.abolition"));
         let custody = format!("/api/v1/seals/{DEPARTMENT_SEAL}/custody");
         let entry = json!({ "kind": "sealed-away", "at": "2021-01-04T02:00:00Z", "handed_over_by": "周", "received_by": "吴", "place": "档案室", "container": "封2021-01" });
         assert_eq!(alone.post_json(&custody, &entry).await.problem(), "http.second-officer");
-        assert_eq!(both.post_json(&custody, &entry).await.status, 204);
-        let one = json!({ "kind": "opened", "at": "2021-02-04T02:00:00Z", "handed_over_by": "周", "received_by": "周", "place": "档案室", "container": "封2021-01" });
-        let refused = both.post_json(&custody, &one).await;
+        assert_eq!(both.post_json(&custody, &entry).await.problem(), "officer.not-your-seal");
+        assert_eq!(government.post_json(&custody, &entry).await.status, 204);
+        let opened = json!({ "kind": "opened", "at": "2021-02-04T02:00:00Z", "handed_over_by": "周", "received_by": "周", "place": "档案室", "container": "封2021-01" });
+        let refused = government.post_json(&custody, &opened).await;
         assert_eq!((refused.status, refused.problem().as_str(), refused.json()["rule"].as_u64()), (422, "custody.two-people", Some(4)));
         let page = doors.public().page(&format!("/register/{DEPARTMENT_SEAL}")).await.text();
         assert!(page.contains("封2021-01") && !page.contains("周"), "the public sees where and not who: {page}");
@@ -212,31 +223,71 @@ async fn seals_are_administered_by_two() {
         let resume = json!({ "kind": "resumed", "at": "2026-11-21T08:00:00Z", "document": "1", "reason": "1" });
         for answer in [
             both.post_json("/api/v1/grants", &foreign).await,
+            government.post_json("/api/v1/grants", &foreign).await,
             both.post_json(&format!("/api/v1/seals/{DEPARTMENT_SEAL}/events"), &resume).await,
             alone.send("DELETE", "/api/v1/grants/g-old-chief", "", &[]).await,
         ] {
-            assert_eq!((answer.status, answer.problem().as_str()), (422, "http.not-your-seal"));
+            assert_eq!((answer.status, answer.problem().as_str()), (422, "officer.not-your-seal"));
         }
         // Nor does a department close or keep what is not its own.
         for id in ["department-1", "department-2"] {
             let authority = yinxin::authority::Uscc::parse(DEPARTMENT).unwrap();
             let officer = Officer { id: person(id), name: id.into(), authority, ..doors.bureau.administrators[0].clone() };
-            doors.bureau.desk.store.add_officer(&officer, "").await.unwrap();
+            doors.bureau.desk.store.add_officer(&officer, "", "test", NOW).await.unwrap();
         }
         let department = doors.staff().with_token(&doors.token("department-1", &[Scope::Administer]).await);
         let department = department.with_second(&doors.token("department-2", &[Scope::Administer]).await);
         let mut order = json!({ "order": doors.bureau.abolition() });
         order["order"]["seals"] = json!([{ "number": BUREAU_SEAL, "items": [] }]);
         order["order"]["number"] = json!("示府〔2020〕64号");
+        order["order"]["successor"] = Value::Null;
         for answer in [
             department.post_json("/api/v1/abolitions", &order).await,
             department.post_json(&format!("/api/v1/seals/{BUREAU_SEAL}/custody"), &entry).await,
         ] {
-            assert_eq!((answer.status, answer.problem().as_str()), (422, "http.not-your-seal"));
+            assert_eq!((answer.status, answer.problem().as_str()), (422, "officer.not-your-seal"));
         }
         let path = format!("/api/v1/grants/{}", given.json()["id"].as_str().unwrap());
         assert_eq!(alone.send("DELETE", &path, "", &[]).await.status, 204);
         assert_eq!(alone.send("DELETE", &path, "", &[]).await.status, 409);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_leaves_the_post_is_signed_out_everywhere() {
+    on_both("http_leave", async |database| {
+        let doors = Doors::open(database).await;
+        doors.passwords(&["chief"]).await;
+        let (chief, browser) = (doors.token("chief", &[Scope::Issue]).await, doors.signed_in("chief").await);
+        let chief = doors.staff().with_token(&chief);
+        let request = json!(licence("许准〔2026〕1号", NOW - Duration::days(3)));
+        assert_eq!(chief.post_json("/api/v1/licences", &request).await.status, 201);
+
+        let path = "/api/v1/officers/chief/leave";
+        let admin = doors.staff().with_token(&doors.token("admin-1", &[Scope::Administer]).await);
+        assert_eq!(chief.post_json(path, &json!({})).await.problem(), "http.scope");
+        assert_eq!(
+            admin.post_json("/api/v1/officers/old-chief/leave", &json!({})).await.problem(),
+            "officer.not-your-officer"
+        );
+        let nobody = admin.post_json("/api/v1/officers/nobody/leave", &json!({})).await;
+        assert_eq!((nobody.status, nobody.problem().as_str()), (404, "administer.no-officer"));
+        // At the end of the day: until then everything goes on.
+        let evening = json!({ "at": (NOW + Duration::hours(2)).format(&Rfc3339).unwrap() });
+        assert_eq!(admin.post_json(path, &evening).await.status, 204);
+        assert_eq!(browser.page("/").await.status, 200);
+        assert_eq!(chief.post_json("/api/v1/licences", &request).await.status, 200);
+        doors.later(Duration::hours(2));
+        assert_eq!(browser.page("/").await.status, 303, "the session is over");
+        assert_eq!(chief.post_json("/api/v1/licences", &request).await.status, 401, "and the token");
+        let again = doors.staff().post_form("/sign-in", &[("id", "chief"), ("password", super::PASSWORD)]).await;
+        assert_eq!(again.status, 401);
+        // Brought forward it may be, never put off.
+        let later = json!({ "at": (NOW + Duration::days(2)).format(&Rfc3339).unwrap() });
+        assert_eq!(admin.post_json(path, &later).await.problem(), "store.officer-left");
+        let trail = doors.bureau.desk.store.audit_events(100).await.unwrap();
+        assert!(trail.iter().any(|event| (event.what.as_str(), event.subject.as_str()) == ("officer.left", "chief")));
     })
     .await;
 }

@@ -37,9 +37,9 @@ async fn designate(bureau: &Bureau) -> ReportSeal {
         authority: owner.clone(),
         employment: Employment::Regular,
         duties,
-        left: false,
+        left: None,
     };
-    store.add_officer(&officer, "").await.unwrap();
+    store.add_officer(&officer, "", "test", NOW).await.unwrap();
     let activated = SealEvent {
         kind: SealEventKind::Activated,
         at: ACTIVATED,

@@ -1,0 +1,163 @@
+//! What was asked or begun before: repeated requests, and orders that a crash left behind.
+
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use super::{Issued, filed_seal, finish};
+use crate::decision::DecisionRequest;
+use crate::desk::{Desk, FlowError};
+use crate::message::Message;
+use crate::officer::OfficerId;
+use crate::seal::SealStatus;
+use crate::store::{OrderRecord, OrderState};
+
+/// SHA-256, hexadecimal, of a whole request. Two requests are the same when they say the same, in whatever order.
+pub(crate) fn fingerprint(request: &impl Serialize) -> Result<String, FlowError> {
+    let unwritten =
+        |e: serde_json::Error| FlowError::Request(Message::new("issue.request", e.to_string(), e.to_string()));
+    let mut value = serde_json::to_value(request).map_err(unwritten)?;
+    value.sort_all_objects();
+    Ok(hex::encode(crate::crypto::sha256(value.to_string().as_bytes())))
+}
+
+/// The document that this very request made before, or that a crash kept from being finished. Another request under the
+/// same key is refused: nobody gets a document for something else than was asked.
+pub(crate) async fn made_before(
+    desk: &Desk,
+    once_key: &str,
+    request: &str,
+    decision: Option<&DecisionRequest>,
+    now: OffsetDateTime,
+) -> Result<Option<Issued>, FlowError> {
+    let Some(record) = desk.store.order_once(once_key).await? else { return Ok(None) };
+    if let Some(decision) = decision
+        && desk.store.decision(&decision.number).await?.as_ref() != Some(decision)
+    {
+        return Err(FlowError::Request(Message::new(
+            "issue.number-in-use",
+            "该决定书文号已用于另一决定，请核对文号",
+            "this decision number is already used for another decision; check the number",
+        )));
+    }
+    if record.request.as_deref() != Some(request) {
+        return Err(FlowError::Request(Message::new(
+            "issue.another-request",
+            "该文号的这份文书已按另一内容申请过；如需更正，请以新的决定办理",
+            "a document of this number and template was already asked for with other contents; a correction takes a decision of its own",
+        )));
+    }
+    if let (OrderState::Sealed, Some(document)) = (record.state, &record.document) {
+        let identifier = record.licence.as_ref().map(|l| l.version.identifier.clone());
+        return Ok(Some(Issued {
+            order: record.id.clone(),
+            identifier,
+            document: document.clone(),
+            title: record.title.clone(),
+            again: true,
+        }));
+    }
+    match desk.store.unfinished_order(&record.id).await? {
+        Some(unfinished) if give_up_because(desk, &unfinished.record, now).await?.is_none() => {
+            finish(desk, unfinished, now).await.map(Some)
+        }
+        _ => Err(FlowError::Request(Message::new(
+            "issue.in-progress",
+            "这份文书正在制作，请稍后查询",
+            "this document is being made; look it up in a moment",
+        ))),
+    }
+}
+
+/// What resume did with one order.
+#[derive(Debug)]
+pub struct Resumed {
+    pub order: String,
+    /// The document, or why it was given up.
+    pub outcome: Result<Issued, Message>,
+}
+
+/// Takes up every order that a crash left written: finishes it by the same function, or shows it as lost.
+///
+/// # Errors
+/// The store failed. A key that does not answer leaves its order as it is, for the next time.
+pub async fn resume(desk: &Desk, now: OffsetDateTime) -> Result<Vec<Resumed>, FlowError> {
+    let mut resumed = vec![];
+    for unfinished in desk.store.unfinished().await? {
+        // An act of the certificate authorities may be under way in another process at this moment.
+        if unfinished.record.seal.is_none() && now - unfinished.record.written_at < ACT_UNDER_WAY {
+            continue;
+        }
+        let order = unfinished.record.id.clone();
+        let outcome = match give_up_because(desk, &unfinished.record, now).await? {
+            Some(why) => {
+                desk.store.lose(&order, &why.en, now).await?;
+                Err(why)
+            }
+            None => finish(desk, unfinished, now).await.map_err(|e| e.message()),
+        };
+        resumed.push(Resumed { order, outcome });
+    }
+    Ok(resumed)
+}
+
+/// After this time an act of the certificate authorities is no longer under way: it is one signature.
+const ACT_UNDER_WAY: time::Duration = time::Duration::minutes(10);
+
+/// Why an order that was left behind must not be finished now.
+async fn give_up_because(desk: &Desk, record: &OrderRecord, now: OffsetDateTime) -> Result<Option<Message>, FlowError> {
+    let Some(number) = &record.seal else {
+        return Ok(Some(Message::new(
+            "issue.act-interrupted",
+            "证书操作中断，请重新执行",
+            "the certificate operation was interrupted; run it again",
+        )));
+    };
+    let seal = filed_seal(desk, number).await?;
+    let officer = OfficerId::parse(&record.officer).ok();
+    let officer = match &officer {
+        Some(id) => desk.store.officer(id).await?,
+        None => None,
+    };
+    if officer.is_none_or(|officer| officer.check_in_post(now).is_err()) {
+        return Ok(Some(Message::new(
+            "issue.officer-left",
+            "中断期间用印人已离岗，未再用印",
+            "the officer left the post while the order was interrupted; the seal was not used",
+        )));
+    }
+    // The head of the unit may take a grant back at once (rule 5), a crash or not.
+    let grants = desk.store.grants(number).await?;
+    let grant = grants.iter().find(|g| Some(&g.id) == record.grant.as_ref());
+    if grant.is_none_or(|g| g.revoked_at.is_some_and(|at| at <= now)) {
+        return Ok(Some(Message::new(
+            "issue.grant-ended",
+            "中断期间授权已被收回，未再用印",
+            "the grant was taken back while the order was interrupted; the seal was not used",
+        )));
+    }
+    // Leave was given while the seal was in force; what is sealed after its end would not be good.
+    Ok((seal.seal.life.status_at(now) != SealStatus::InForce).then(|| {
+        Message::new(
+            "issue.seal-ended",
+            "中断期间印章已停用或废止，未再用印",
+            "the seal left force while the order was interrupted; it was not used",
+        )
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fingerprint;
+    use serde_json::json;
+
+    #[test]
+    fn the_same_request_is_the_same_in_any_order() {
+        let of = |value: serde_json::Value| fingerprint(&value).unwrap();
+        let one: serde_json::Value = serde_json::from_str(r#"{"a":1,"b":{"c":2,"d":[3,4]}}"#).unwrap();
+        let two: serde_json::Value = serde_json::from_str(r#"{"b":{"d":[3,4],"c":2},"a":1}"#).unwrap();
+        assert_eq!(of(one.clone()), of(two));
+        for other in [json!({}), json!({"a":1,"b":{"c":2,"d":[4,3]}}), json!({"a":"1","b":{"c":2,"d":[3,4]}})] {
+            assert_ne!(of(one.clone()), of(other));
+        }
+    }
+}
