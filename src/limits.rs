@@ -195,6 +195,8 @@ pub const HTTP_ROWS: u16 = 200;
 pub const HTTP_ORDERS: u16 = 20;
 /// Lines of the ledger in one CSV: a county's year of licences (domain: 110,000 cases).
 pub const HTTP_LEDGER_LINES: u32 = 200_000;
+/// Photographs with one custody entry: the seal's face, its side, the bag and its label, from both sides.
+pub const HTTP_PHOTOGRAPHS: usize = 20;
 /// A password, bytes; longer ones only feed argon2id for nothing.
 pub const PASSWORD_BYTES: usize = 256;
 /// Wrong passwords in a row from one source before it must wait, and for how many minutes; each further one doubles the

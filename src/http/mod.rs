@@ -153,6 +153,11 @@ pub fn staff_router(state: StaffState) -> Router {
     let (api, mut openapi) = staff_api().split_for_parts();
     let (uploads, with_uploads) = staff_uploads().split_for_parts();
     openapi.merge(with_uploads);
+    let with_files = Router::new()
+        .route("/uploads", get(office::upload_form).post(office::upload))
+        .route("/seals/{number}/custody", post(office::custody))
+        .layer(CsrfLayer::new());
+    let uploads = uploads.merge(with_files);
     let small = Router::new()
         .route("/", get(office::home))
         .route("/sign-in", get(office::sign_in_form).post(office::sign_in))
@@ -160,6 +165,9 @@ pub fn staff_router(state: StaffState) -> Router {
         .route("/issue", get(office::issue_form).post(office::issue))
         .route("/orders/{id}", get(office::order))
         .route("/documents/{sha256}", get(office::document))
+        .route("/seals", get(office::seals))
+        .route("/seals/{number}", get(office::seal))
+        .route("/seals/{number}/steps", post(office::step))
         .route("/abolish", get(office::abolish_form).post(office::abolish))
         .route("/grants", get(office::grants).post(office::grant))
         .route("/grants/{id}/revoke", post(office::revoke))
@@ -198,7 +206,8 @@ fn common<S: Clone + Send + Sync + 'static>(openapi: utoipa::openapi::OpenApi) -
     Router::new()
         .route("/openapi.json", get(async move || Json(openapi)))
         .route("/healthz", get(async || "ok\n"))
-        .route("/assets/yinxin.css", get(style))
+        .route("/assets/yinxin.css", get(async || asset("text/css; charset=utf-8", include_str!("assets/yinxin.css"))))
+        .route("/assets/yinxin.svg", get(async || asset("image/svg+xml", include_str!("assets/yinxin.svg"))))
 }
 
 /// Whether requests can be served: the database answers, and its schema is this program's.
@@ -208,9 +217,9 @@ async fn ready(State(store): State<Store>) -> Result<&'static str, Problem> {
     Ok("ready\n")
 }
 
-async fn style() -> Response {
-    let headers = [(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "public, max-age=3600")];
-    (headers, include_str!("assets/yinxin.css")).into_response()
+fn asset(kind: &'static str, text: &'static str) -> Response {
+    let headers = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "public, max-age=3600")];
+    (headers, text).into_response()
 }
 
 /// Serves until `stop` is done, then lets the requests in flight end.

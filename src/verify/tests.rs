@@ -22,6 +22,7 @@ use crate::pki::revocation::RevocationList;
 use crate::pki::trial::{self, Hierarchy, Key};
 use crate::seal::{Life, Seal, SealEvent, SealEventKind, SealKind, SealNumber};
 
+mod attacks;
 mod bare;
 mod corpus;
 #[cfg(feature = "service")]

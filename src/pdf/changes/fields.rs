@@ -102,7 +102,7 @@ impl Judge<'_, '_, '_> {
                 // A list of procedure sets.
                 _ => kept &= self.alike(previous.unwrap_or(&Object::Null), &kind.value, 8)?,
             }
-            self.explain_new(&kind.value)?;
+            self.explain_new(&is)?;
         }
         if !kept {
             let (zh, en) = ("表单域使用的字体等资源被修改", "Fonts or other resources that form fields use were changed");
@@ -202,8 +202,9 @@ impl Judge<'_, '_, '_> {
         let en = format!("The later signature “{name}” shows a picture on page {number}");
         self.say(LaterChanges::Allowed, "pdf.later-signature-visible", &zh, &en);
         let Some(found) = self.at.history.pages()?.get(page) else { return Ok(()) };
-        // A seal's thin strokes over the text are the custom; what hides the text or adds to it is not.
-        let hides = looks.can_mislead();
+        // A seal's thin strokes over the text are the custom. What hides the text is not, and where the author certified
+        // it, neither is what adds to it; without a certification, text in a signature's picture is its signer's own.
+        let hides = if self.leave.level.is_some() { looks.can_mislead() } else { looks.hides() };
         if self.leave.level == Some(2) || hides && text::letters_within(self.newest, found, rect)? > 0 {
             let zh = format!("{zh}，可能遮盖或改写已签名的内容");
             let en = format!("{en}, where it may cover or add to what was signed");

@@ -33,9 +33,14 @@ impl Looks {
         !self.drawn && !self.unread
     }
 
+    /// It may hide what lies under it.
+    pub fn hides(&self) -> bool {
+        self.image || self.panel || self.unread
+    }
+
     /// It may hide what lies under it, or say something itself.
     pub fn can_mislead(&self) -> bool {
-        self.text || self.image || self.panel || self.unread
+        self.text || self.hides()
     }
 
     /// As [`Self::can_mislead`], where nothing but lines is expected.
