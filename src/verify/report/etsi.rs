@@ -40,7 +40,9 @@ pub fn xml(report: &Report, evidence: &Evidence) -> String {
         let both = report.signatures.iter().enumerate().map(|(i, s)| (i, s, carried.get(i).unwrap_or(&nothing)));
         let (seals, stamps): (Vec<_>, Vec<_>) = both.partition(|(_, s, _)| s.kind == SignatureKind::Seal);
         for (index, signature, carried) in &seals {
-            xml.parent("SignatureValidationReport", |xml| writer.signature(xml, *index, signature, carried, &mut objects));
+            xml.parent("SignatureValidationReport", |xml| {
+                writer.signature(xml, *index, signature, carried, &mut objects)
+            });
         }
         if seals.is_empty() {
             // The schema wants one; a file without a seal has a status and nothing else to say.

@@ -125,7 +125,15 @@ fn the_schema_of_these_tests_complains() {
     assert_eq!(complaint(good), None);
     assert!(complaint("<ValidationReport/>").is_some());
     assert!(complaint(&good.replace("MainIndication", "Main")).is_some());
-    assert!(complaint(&good.replace("</ValidationReport>", "<SignatureValidator/><SignatureValidationObjects/></ValidationReport>")).is_some());
+    assert!(
+        complaint(
+            &good.replace(
+                "</ValidationReport>",
+                "<SignatureValidator/><SignatureValidationObjects/></ValidationReport>"
+            )
+        )
+        .is_some()
+    );
 }
 
 #[test]
