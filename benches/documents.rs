@@ -5,12 +5,13 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Instant;
 
 use time::Duration;
 use yinxin::issue::issue;
 use yinxin::pdf::seal::{Certification, Place, SealPlan, prepare};
 use yinxin::verify::{Evidence, judge};
+
+mod measure;
 
 #[path = "../tests/it/bureau.rs"]
 #[expect(dead_code, reason = "the stories' bureau, of which a benchmark needs a part")]
@@ -23,6 +24,7 @@ mod db {
 }
 
 use bureau::{Bureau, NOW, licence};
+use measure::{line, print_line};
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
@@ -79,31 +81,6 @@ fn main() {
         draft.pdf.len() / 1024
     );
     pyhanko(folder.path(), &draft.pdf, seconds);
-}
-
-/// Repeats `work` for some seconds and prints it by the process' own CPU time.
-fn line(what: &str, seconds: f64, mut work: impl FnMut()) {
-    for _ in 0..3 {
-        work();
-    }
-    let (start, before) = (Instant::now(), cpu_seconds("self"));
-    let mut times = 0;
-    while start.elapsed().as_secs_f64() < seconds {
-        work();
-        times += 1;
-    }
-    print_line(what, f64::from(times), cpu_seconds("self") - before);
-}
-
-fn print_line(what: &str, times: f64, cpu: f64) {
-    println!("{what:<44} {:>12.0} {:>12.3}", times / cpu, cpu / times * 1e3);
-}
-
-/// User and system time from /proc/PID/stat, fields 14 and 15, in ticks of 1/100 s (proc(5)).
-fn cpu_seconds(pid: &str) -> f64 {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-    (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
 }
 
 /// pyHanko on the same draft with a P-256 key, in one process, as many times as fit.

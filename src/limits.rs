@@ -117,6 +117,9 @@ pub const TOKEN_QUEUE: usize = 256;
 pub const PDF_OBJECTS: usize = 2_000_000;
 /// Parts (names, numbers, entries) of one object: the largest honest ones are /Kids and /Index arrays, some 10^5.
 pub const PDF_OBJECT_PARTS: usize = 1_000_000;
+/// One object as written, without its stream's data, bytes: a signature with `PDF_CMS_BYTES` in its hole is 2 MiB, an
+/// array of `PDF_OBJECT_PARTS` references 10 MB.
+pub const PDF_OBJECT_BYTES: usize = 16 * 1024 * 1024;
 /// Arrays and dictionaries inside each other. Acrobat's own limit on such nesting is 28 for q/Q (Annex C); files seen
 /// stay under 10.
 pub const PDF_NESTING: usize = 64;
@@ -134,6 +137,12 @@ pub const PDF_WORK_BASE: u64 = 128 * 1024 * 1024;
 pub const PDF_WORK_PER_BYTE: u64 = 4;
 /// How far from the end `startxref` is looked for, bytes (ISO 32000-1 Annex H.3 note 18 gives 1024 for `%%EOF`).
 pub const PDF_TAIL: usize = 2048;
+/// Ends of revisions (`startxref`) written in one file, with those of PDFs attached to it as they are.
+pub const PDF_ENDS: usize = 16 * PDF_SECTIONS;
+/// Heads of objects that no index leads to, looked at in one file; the worst honest ones have some tens.
+pub const PDF_STRAYS: usize = 1000;
+/// Earlier states tried, newest first, where a file does not open: a forged update seldom brings more than one end.
+pub const PDF_SALVAGED: usize = 16;
 /// Pages of one PDF.
 pub const PDF_PAGES: usize = 50_000;
 /// Form fields of one PDF.

@@ -8,7 +8,7 @@ use clap::Args;
 use time::OffsetDateTime;
 
 use super::certificates::read_trust;
-use super::rooms::{Rooms, filed_seal, instant, print, read_file, write_file};
+use super::rooms::{Rooms, filed_seal, instant, open_file, print, read_file, write_file};
 use super::trouble::Trouble;
 use crate::config;
 use crate::item::ItemCode;
@@ -16,8 +16,8 @@ use crate::limits;
 use crate::register::{self, Question};
 use crate::seal::SealNumber;
 use crate::store::{LedgerFilter, Store};
-use crate::verify::gather::{gather, house_trust};
-use crate::verify::report::{etsi, html};
+use crate::verify::gather::{GatherError, Given, gather, house_trust};
+use crate::verify::report::{Original, etsi, html};
 use crate::verify::{Evidence, Register, Report, Trust, exit_code, judge};
 
 /// Lines of the ledger asked for at a time.
@@ -57,10 +57,10 @@ enum Form {
 }
 
 impl Form {
-    fn of(self, report: &Report, evidence: &Evidence) -> String {
+    fn of(self, report: &Report, evidence: &Evidence, original: &Original) -> String {
         match self {
             Self::Json => serde_json::to_string_pretty(report).unwrap_or_default(),
-            Self::Xml => etsi::xml(report, evidence),
+            Self::Xml => etsi::xml(report, evidence, original),
             Self::Html => html(report),
         }
     }
@@ -148,13 +148,18 @@ pub(super) async fn verify(
     let bar = indicatif::ProgressBar::new(verify.files.len() as u64);
     let mut reports = Vec::with_capacity(verify.files.len());
     for file in &verify.files {
-        let bytes = read_file(file, limits::PDF_BYTES)?;
+        let opened = given(file)?;
         let name = file.display().to_string();
-        let mut evidence = gathered(store.as_ref(), &trust, register.as_ref(), &name, bytes, verify.at, now).await?;
+        let evidence = gathered(store.as_ref(), &trust, register.as_ref(), &name, opened, verify.at, now).await;
+        let mut evidence = evidence.map_err(|error| match error {
+            GatherError::Unread(error) => Trouble::file(file, &error),
+            GatherError::Store(error) => error.into(),
+        })?;
         evidence.content.clone_from(&content);
         let report = judge(&evidence);
         if let Some(form) = verify.report {
-            write_file(&report_path(&verify, form, file), form.of(&report, &evidence).as_bytes())?;
+            let original = Original::of(&read_file(file, limits::PDF_BYTES)?);
+            write_file(&report_path(&verify, form, file), form.of(&report, &evidence, &original).as_bytes())?;
         }
         bar.suspend(|| match json {
             true => print(&serde_json::to_string(&report).unwrap_or_default()),
@@ -167,17 +172,24 @@ pub(super) async fn verify(
     Ok(ExitCode::from(exit_code(&reports)))
 }
 
+/// A file on disk is read piece by piece; what comes through a pipe is held in memory.
+fn given(path: &Path) -> Result<Given, Trouble> {
+    let file = open_file(path)?;
+    let pipe = file.metadata().is_ok_and(|about| !about.is_file());
+    Ok(if pipe { read_file(path, limits::PDF_BYTES)?.into() } else { file.into() })
+}
+
 /// One file, gathered for and judged.
 pub(super) async fn report(
     store: Option<&Store>,
     trust: &Arc<Trust>,
     register: Option<&Register>,
     name: &str,
-    bytes: Vec<u8>,
+    given: impl Into<Given>,
     at: Option<OffsetDateTime>,
     now: OffsetDateTime,
-) -> Result<Report, Trouble> {
-    Ok(judge(&gathered(store, trust, register, name, bytes, at, now).await?))
+) -> Result<Report, GatherError> {
+    Ok(judge(&gathered(store, trust, register, name, given, at, now).await?))
 }
 
 async fn gathered(
@@ -185,11 +197,11 @@ async fn gathered(
     trust: &Arc<Trust>,
     register: Option<&Register>,
     name: &str,
-    bytes: Vec<u8>,
+    given: impl Into<Given>,
     at: Option<OffsetDateTime>,
     now: OffsetDateTime,
-) -> Result<Evidence, Trouble> {
-    let mut evidence = gather(store, trust.clone(), name, bytes, at.unwrap_or(now)).await?;
+) -> Result<Evidence, GatherError> {
+    let mut evidence = gather(store, trust.clone(), name, given, at.unwrap_or(now)).await?;
     evidence.now = Some(now);
     if let (None, Some(register)) = (store, register) {
         evidence.ask_export(register);

@@ -159,10 +159,15 @@ fn done() -> Arc<dyn Fn(Step) + Send + Sync> {
 
 // — reading
 
+/// A file to be read by whoever asked.
+pub(super) fn open_file(path: &Path) -> Result<File, Trouble> {
+    File::open(path).map_err(|e| Trouble::file(path, &e))
+}
+
 /// A file of at most `most` bytes.
 pub(super) fn read_file(path: &Path, most: usize) -> Result<Vec<u8>, Trouble> {
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(|e| Trouble::file(path, &e))?;
+    let file = open_file(path)?;
     file.take(most as u64 + 1).read_to_end(&mut bytes).map_err(|e| Trouble::file(path, &e))?;
     if bytes.len() > most {
         return Err(Trouble::file(path, &format!("超过{most}字节 / over {most} bytes")));

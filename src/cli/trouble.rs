@@ -12,6 +12,7 @@ use crate::pki::certificate::CertificateFault;
 use crate::refusal::Refusal;
 use crate::render::RenderError;
 use crate::store::StoreError;
+use crate::verify::gather::GatherError;
 
 /// For the error stream.
 #[derive(Debug)]
@@ -63,6 +64,15 @@ impl From<FlowError> for Trouble {
 impl From<StoreError> for Trouble {
     fn from(error: StoreError) -> Self {
         FlowError::from(error).into()
+    }
+}
+
+impl From<GatherError> for Trouble {
+    fn from(error: GatherError) -> Self {
+        match error {
+            GatherError::Store(error) => error.into(),
+            GatherError::Unread(error) => Self(GatherError::unread(&error)),
+        }
     }
 }
 

@@ -16,6 +16,7 @@ use crate::message::Message;
 use crate::refusal::Refusal;
 use crate::render::RenderError;
 use crate::store::StoreError;
+use crate::verify::gather::GatherError;
 
 /// An answer that is not the one asked for.
 #[derive(Debug, Clone)]
@@ -98,6 +99,18 @@ impl Problem {
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         Self { status: StatusCode::UNPROCESSABLE_ENTITY, rule: Some(refusal.rule.number()), message: refusal.message }
+    }
+}
+
+impl From<GatherError> for Problem {
+    fn from(error: GatherError) -> Self {
+        match error {
+            GatherError::Store(error) => error.into(),
+            GatherError::Unread(error) => {
+                tracing::error!(%error, "a document could not be read back");
+                Self::of(StatusCode::INTERNAL_SERVER_ERROR, GatherError::unread(&error))
+            }
+        }
     }
 }
 

@@ -26,7 +26,7 @@ use crate::preview::{Landlock, NotDrawn, Previewer, Previews};
 use crate::verify::gather::{gather, house_trust};
 use crate::verify::judge::evidence::Opened;
 use crate::verify::report::html::Shown;
-use crate::verify::report::{etsi, html, print};
+use crate::verify::report::{Original, etsi, html, print};
 use crate::verify::{Evidence, Report, judge};
 
 /// An upload: the bytes, and what the sender calls them.
@@ -120,33 +120,35 @@ async fn judged(
     trust.intermediates.extend(state.trust.intermediates.iter().cloned());
     trust.lists.extend(state.trust.lists.iter().cloned());
     let at = (state.clock)();
-    let mut evidence = gather(Some(&state.store), Arc::new(trust), &upload.name, upload.bytes, at).await?;
+    let bytes = Arc::new(upload.bytes);
+    let mut evidence = gather(Some(&state.store), Arc::new(trust), &upload.name, bytes.clone(), at).await?;
     evidence.now = Some(at);
     let previewer = state.previewer.clone().filter(|_| wanted == Wanted::FormsAndPictures);
     // Digests of a large file and signatures: off the threads that answer.
     let work = tokio::task::spawn_blocking(move || {
         let report = judge(&evidence);
-        let forms = (wanted != Wanted::Report).then(|| Forms::of(&report, &evidence));
+        let forms = (wanted != Wanted::Report).then(|| Forms::of(&report, &evidence, &bytes));
         // Drawing has its own few turns; who waits to be judged does not wait for pictures.
         drop(turn);
-        let pictures = previewer.and_then(|previewer| Pictures::of(&previewer, &evidence));
+        let pictures = previewer.and_then(|previewer| Pictures::of(&previewer, &evidence, &bytes));
         Judged { report, forms, pictures }
     });
     work.await.map_err(panicked)
 }
 
 impl Forms {
-    fn of(report: &Report, evidence: &Evidence) -> Self {
-        let print = print(report, evidence);
+    fn of(report: &Report, evidence: &Evidence, bytes: &[u8]) -> Self {
+        let original = Original::of(bytes);
+        let print = print(report, &original);
         let short = print["document"].as_str().and_then(|digest| digest.get(..16)).unwrap_or_default().to_owned();
         let json = serde_json::to_string(report).unwrap_or_default();
-        Self { json, xml: etsi::xml(report, evidence), html: html(report), print, short }
+        Self { json, xml: etsi::xml(report, evidence, &original), html: html(report), print, short }
     }
 }
 
 impl Pictures {
-    fn of(previewer: &Previewer, evidence: &Evidence) -> Option<Self> {
-        let (Opened::Pdf { reading, .. }, bytes) = (&evidence.opened, &evidence.bytes) else { return None };
+    fn of(previewer: &Previewer, evidence: &Evidence, bytes: &[u8]) -> Option<Self> {
+        let Opened::Pdf { reading, .. } = &evidence.opened else { return None };
         let ends = reading.signatures.iter().map(|s| s.signed_length.filter(|end| *end < bytes.len()));
         let mut states: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for (index, end) in ends.enumerate() {

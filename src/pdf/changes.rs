@@ -221,7 +221,7 @@ impl Judge<'_, '_, '_> {
     fn same(&self, a: &Object, b: &Object) -> Result<bool, PdfError> {
         match (a, b) {
             (Object::Stream(a), Object::Stream(b)) => {
-                Ok(a.dict == b.dict && (a.start == b.start || self.signed.stored(a)? == self.newest.stored(b)?))
+                Ok(a.dict == b.dict && (a.start == b.start || self.signed.same_stored(a, self.newest, b)?))
             }
             _ => Ok(a == b),
         }
@@ -337,7 +337,7 @@ impl Judge<'_, '_, '_> {
     fn judge_writing(&mut self) -> Result<(), PdfError> {
         let new = self.newest.sections().count().saturating_sub(self.signed.sections().count());
         for section in self.newest.sections().take(new) {
-            if let Some(number) = section.contradictions(self.newest.bytes())?.first() {
+            if let Some(number) = section.contradictions(self.newest.source())?.first() {
                 let zh = format!("后续更新的两份索引对对象{number}说法不一");
                 let en = format!("The two halves of a later update's index disagree about the object {number}");
                 self.doubt("pdf.index-disagrees", &zh, &en);

@@ -2,11 +2,13 @@
 //! purse, so that no file costs more than a multiple of its size.
 
 use super::PdfError;
-use super::lex::{Lexer, is_space};
+use super::lex::Lexer;
 use super::object::{Dict, Object, Ref, Stream};
 use super::reach::deep;
+use super::source::Source;
 use super::xref::{self, Entry, Filters, Section};
 use crate::limits;
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -14,19 +16,23 @@ use std::rc::Rc;
 
 /// One state of a file: the bytes from its start to the end of one revision.
 pub struct File<'a> {
-    bytes: &'a [u8],
+    source: Source<'a>,
     newest: Rc<Section>,
     /// Newest first.
     older: Vec<Rc<Section>>,
     loaded: RefCell<HashMap<u32, Option<Rc<Loaded>>>>,
+    encrypted: bool,
     shared: Rc<Shared>,
 }
 
 /// What the states of one file have in common: what stands at an offset is the same in each of them.
+#[derive(Default)]
 struct Shared {
     objects: RefCell<HashMap<usize, Rc<Loaded>>>,
     packs: RefCell<HashMap<(usize, usize), Rc<Pack>>>,
     purse: Cell<u64>,
+    /// Objects with a dictionary that says two things, and where it begins.
+    doubled: RefCell<Vec<(Ref, usize)>>,
 }
 
 /// An indirect object as it was found.
@@ -59,26 +65,30 @@ impl<'a> File<'a> {
     ///
     /// Errors: not a PDF, encrypted, larger than the limits, or a cross-reference that readers could take in
     /// more than one way. Nothing is repaired: a repaired file is not the file that was signed.
-    pub fn open(bytes: &'a [u8]) -> Result<Self, PdfError> {
-        if bytes.len() > limits::PDF_BYTES {
+    pub fn open(source: impl Into<Source<'a>>) -> Result<Self, PdfError> {
+        let file = Self::open_even_encrypted(source.into())?;
+        if file.encrypted { Err(PdfError::Encrypted) } else { Ok(file) }
+    }
+
+    /// As [`Self::open`], for what can be said of an encrypted file all the same: its strings and streams stay as they
+    /// are, and what is packed into an encrypted stream cannot be had.
+    pub(super) fn open_even_encrypted(source: Source<'a>) -> Result<Self, PdfError> {
+        if source.length() > limits::PDF_BYTES {
             return Err(PdfError::OverLimit { what: "file bytes", limit: limits::PDF_BYTES as u64 });
         }
-        if !bytes.starts_with(b"%PDF-") {
-            // ISO 32000-1 Annex H.3 note 13 lets viewers look for the head in the first 1024 bytes; then they
-            // disagree on where offsets count from.
-            let near = bytes.get(..bytes.len().min(1024)).unwrap_or_default();
-            return Err(match near.windows(5).position(|w| w == b"%PDF-") {
-                Some(at) => PdfError::Broken { at, what: "something stands before the head of the file" },
-                None => PdfError::NotPdf,
-            });
+        // ISO 32000-1 Annex H.3 note 13 lets viewers look for the head in the first 1024 bytes; then they disagree on
+        // where offsets count from.
+        let head = source.window(0..1024)?;
+        match memchr::memmem::find(&head, b"%PDF-") {
+            Some(0) => {}
+            Some(at) => return Err(PdfError::Broken { at, what: "something stands before the head of the file" }),
+            None => return Err(PdfError::NotPdf),
         }
         let (_, start) =
-            startxref(bytes).ok_or(PdfError::Broken { at: bytes.len(), what: "the end has no startxref" })?;
-        let (newest, older) = xref::chain(bytes, start)?;
-        let purse = Cell::new(limits::PDF_WORK_BASE + limits::PDF_WORK_PER_BYTE * bytes.len() as u64);
-        let shared = Rc::new(Shared { objects: RefCell::default(), packs: RefCell::default(), purse });
+            startxref(source)?.ok_or(PdfError::Broken { at: source.length(), what: "the end has no startxref" })?;
+        let (newest, older) = xref::chain(source, start)?;
         let (newest, older) = (Rc::new(newest), older.into_iter().map(Rc::new).collect());
-        Self { bytes, newest, older, loaded: RefCell::default(), shared }.unencrypted()
+        Ok(Self { encrypted: newest.is_encrypted(), newest, older, ..Self::bare(source) })
     }
 
     /// The state in which the file ended at `end`, paid for out of the same purse. `None` where that state's own
@@ -86,8 +96,8 @@ impl<'a> File<'a> {
     ///
     /// Errors: as [`Self::open`].
     pub fn earlier(&self, end: usize) -> Result<Option<Self>, PdfError> {
-        let bytes = self.bytes.get(..end).unwrap_or_default();
-        let (_, start) = startxref(bytes).ok_or(PdfError::Broken { at: end, what: "the end has no startxref" })?;
+        let source = self.source.until(end);
+        let (_, start) = startxref(source)?.ok_or(PdfError::Broken { at: end, what: "the end has no startxref" })?;
         let chain = || std::iter::once(&self.newest).chain(&self.older);
         let mut from = chain().skip_while(|s| s.offset != start).cloned();
         let Some(newest) = from.next() else { return Ok(None) };
@@ -96,18 +106,33 @@ impl<'a> File<'a> {
         if std::iter::once(&newest).chain(&older).any(|s| s.reach() > end) {
             return Err(PdfError::Broken { at: end, what: "an index reaches behind the end of its state" });
         }
-        Self { bytes, newest, older, loaded: RefCell::default(), shared: self.shared.clone() }.unencrypted().map(Some)
+        if newest.is_encrypted() {
+            return Err(PdfError::Encrypted);
+        }
+        let shared = self.shared.clone();
+        Ok(Some(Self { source, newest, older, loaded: RefCell::default(), encrypted: false, shared }))
     }
 
-    fn unencrypted(self) -> Result<Self, PdfError> {
-        match self.trailer().get(b"Encrypt") {
-            Some(encrypt) if !encrypt.is_null() => Err(PdfError::Encrypted),
-            _ => Ok(self),
+    /// A file without an index: it has bytes and no objects.
+    pub(super) fn bare(source: Source<'a>) -> Self {
+        let purse = Cell::new(limits::PDF_WORK_BASE + limits::PDF_WORK_PER_BYTE * source.length() as u64);
+        Self {
+            source,
+            newest: Rc::new(Section::empty()),
+            older: Vec::new(),
+            loaded: RefCell::default(),
+            encrypted: false,
+            shared: Rc::new(Shared { purse, ..Shared::default() }),
         }
     }
 
-    pub fn bytes(&self) -> &'a [u8] {
-        self.bytes
+    pub(super) fn is_encrypted(&self) -> bool {
+        self.encrypted
+    }
+
+    /// The bytes that it is read from.
+    pub fn source(&self) -> Source<'a> {
+        self.source
     }
 
     /// All sections, newest first.
@@ -128,7 +153,7 @@ impl<'a> File<'a> {
     /// What the newest section that knows the object says of it, and that section's place in the chain.
     pub fn entry(&self, number: u32) -> Result<Option<(usize, Entry)>, PdfError> {
         for (i, section) in self.sections().enumerate() {
-            if let Some(entry) = section.entry(self.bytes, number)? {
+            if let Some(entry) = section.entry(self.source, number)? {
                 return Ok(Some((i, entry)));
             }
         }
@@ -182,35 +207,50 @@ impl<'a> File<'a> {
         let loaded = root.map(|r| self.load(r)).transpose()?.flatten();
         loaded
             .filter(|l| matches!(l.object, Object::Dict(_)))
-            .ok_or(PdfError::Broken { at: self.bytes.len(), what: "the trailer leads to no catalog" })
+            .ok_or(PdfError::Broken { at: self.source.length(), what: "the trailer leads to no catalog" })
     }
 
     /// The object's own bytes.
-    pub fn raw<'s>(&'s self, loaded: &'s Loaded) -> &'s [u8] {
-        let buffer = loaded.pack.as_ref().map_or(self.bytes, |p| &p.data);
-        buffer.get(loaded.span.clone()).unwrap_or_default()
+    pub fn raw<'s>(&'s self, loaded: &'s Loaded) -> Result<Cow<'s, [u8]>, PdfError> {
+        match &loaded.pack {
+            Some(pack) => Ok(Cow::Borrowed(pack.data.get(loaded.span.clone()).unwrap_or_default())),
+            None => self.source.window(loaded.span.clone()),
+        }
     }
 
     /// A stream's bytes as stored.
-    pub fn stored(&self, stream: &Stream) -> Result<&'a [u8], PdfError> {
+    pub fn stored(&self, stream: &Stream) -> Result<Cow<'a, [u8]>, PdfError> {
+        self.source.window(self.stored_at(stream)?)
+    }
+
+    /// Whether two streams, perhaps of two files, are stored as the same bytes.
+    pub fn same_stored(&self, stream: &Stream, other: &File<'_>, theirs: &Stream) -> Result<bool, PdfError> {
+        let (ours, theirs) = (self.stored_at(stream)?, other.stored_at(theirs)?);
+        Ok(ours.len() == theirs.len() && self.source.same(ours, &other.source, theirs.start)?)
+    }
+
+    /// Where a stream's bytes stand.
+    pub fn stored_at(&self, stream: &Stream) -> Result<Range<usize>, PdfError> {
         let bad = |what| PdfError::Broken { at: stream.start, what };
         let length = self.get(&stream.dict, b"Length")?.count().ok_or_else(|| bad("a stream has no length"))?;
-        let end = stream.start.checked_add(length).filter(|&e| e <= self.bytes.len());
+        let end = stream.start.checked_add(length).filter(|&e| e <= self.source.length());
         let end = end.ok_or_else(|| bad("a stream is longer than the file"))?;
         // §7.3.8.1: an end of line should stand before `endstream` and is not part of the data.
-        let mut tail = Lexer::at(self.bytes, end);
-        tail.skip_space();
-        if !tail.keyword(b"endstream") {
+        let ends = self.source.parse(end, |lexer| {
+            lexer.skip_space();
+            lexer.keyword(b"endstream")
+        })?;
+        if !ends {
             return Err(bad("a stream's length does not lead to its end"));
         }
-        Ok(self.bytes.get(stream.start..end).unwrap_or_default())
+        Ok(stream.start..end)
     }
 
     /// A stream's data, unpacked within the limits.
     pub fn unpacked(&self, stream: &Stream) -> Result<Vec<u8>, PdfError> {
         let stored = self.stored(stream)?;
         let filters = Filters::of(&stream.dict, |o| self.resolve(o))?;
-        let data = filters.undo(stored, limits::PDF_STREAM_BYTES)?;
+        let data = filters.undo(&stored, limits::PDF_STREAM_BYTES)?;
         self.pay(data.len())?;
         Ok(data)
     }
@@ -218,7 +258,7 @@ impl<'a> File<'a> {
     fn load_at(&self, offset: usize, reference: Ref) -> Result<Rc<Loaded>, PdfError> {
         if let Some(known) = self.shared.objects.borrow().get(&offset)
             && known.reference == reference
-            && known.span.end <= self.bytes.len()
+            && known.span.end <= self.source.length()
         {
             return Ok(known.clone());
         }
@@ -228,29 +268,31 @@ impl<'a> File<'a> {
     }
 
     fn parse_at(&self, offset: usize, reference: Ref) -> Result<Loaded, PdfError> {
-        let mut lexer = Lexer::at(self.bytes, offset);
-        lexer.skip_space();
-        if lexer.object_head() != Some(reference) {
-            return Err(PdfError::Broken { at: offset, what: "the cross-reference leads to another object" });
-        }
-        lexer.skip_space();
-        let start = lexer.pos;
-        let object = lexer.object();
-        self.pay(lexer.pos - offset.min(lexer.pos))?;
-        let object = object?;
-        let span = start..lexer.pos;
-        let object = match object {
-            Object::Dict(dict) => match xref::stream_start(self.bytes, &mut lexer) {
-                Some(start) => Object::Stream(Stream { dict, start }),
-                None => Object::Dict(dict),
-            },
-            other => other,
+        let (object, span, data, doubled) = self.source.parse(offset, |lexer| {
+            lexer.skip_space();
+            if lexer.object_head() != Some(reference) {
+                return Err(PdfError::Broken { at: offset, what: "the cross-reference leads to another object" });
+            }
+            lexer.skip_space();
+            let start = lexer.pos;
+            let object = lexer.object();
+            self.pay(lexer.pos - offset.min(lexer.pos))?;
+            let doubled = lexer.doubled;
+            Ok((object?, start..lexer.pos, lexer.stream_start(), doubled))
+        })??;
+        self.note_doubled(reference, doubled);
+        let object = match (object, data) {
+            (Object::Dict(dict), Some(start)) => Object::Stream(Stream { dict, start }),
+            (object, _) => object,
         };
         Ok(Loaded { reference, object, span, pack: None })
     }
 
     fn load_packed(&self, number: u32, stream: u32, index: u32) -> Result<Loaded, PdfError> {
         let bad = |what| PdfError::Broken { at: 0, what };
+        if self.encrypted {
+            return Err(PdfError::Encrypted);
+        }
         let pack = self.pack(stream)?;
         let listed = pack.index.get(index as usize).filter(|(n, _)| *n == number);
         let &(_, offset) = listed.ok_or_else(|| bad("an object stream does not hold the object it should"))?;
@@ -260,6 +302,7 @@ impl<'a> File<'a> {
         let object = lexer.object();
         let span = start..lexer.pos;
         self.pay(lexer.pos - offset.min(lexer.pos))?;
+        self.note_doubled(Ref { number, generation: 0 }, lexer.doubled.map(|_| 0));
         Ok(Loaded { reference: Ref { number, generation: 0 }, object: object?, span, pack: Some(pack) })
     }
 
@@ -276,7 +319,7 @@ impl<'a> File<'a> {
         };
         // Where a parameter is an object of its own, another state may read the same bytes differently.
         let plain = !stream.dict.entries().iter().any(|e| deep(&e.value));
-        let key = (stream.start, if plain { 0 } else { self.bytes.len() });
+        let key = (stream.start, if plain { 0 } else { self.source.length() });
         if let Some(pack) = self.shared.packs.borrow().get(&key) {
             return Ok(pack.clone());
         }
@@ -310,24 +353,57 @@ impl<'a> File<'a> {
         matches!(entry, Some(Ok(Some((_, Entry::Packed { .. })))))
     }
 
-    fn pay(&self, bytes: usize) -> Result<(), PdfError> {
+    /// The reference at the head of an object that stands at an offset.
+    pub(super) fn head_at(&self, offset: usize) -> Result<Option<Ref>, PdfError> {
+        self.source.parse(offset, |lexer| {
+            lexer.skip_space();
+            lexer.object_head()
+        })
+    }
+
+    /// Where the object ends that stands at an offset, with its stream; the offset itself where none can be read.
+    pub(super) fn end_of_object(&self, offset: usize) -> Result<usize, PdfError> {
+        let Some(reference) = self.head_at(offset)? else { return Ok(offset) };
+        let end = self.load_at(offset, reference).and_then(|loaded| match &loaded.object {
+            Object::Stream(stream) => Ok(self.stored_at(stream)?.end),
+            _ => Ok(loaded.span.end),
+        });
+        match end {
+            Ok(end) => Ok(end),
+            Err(error @ (PdfError::OverLimit { .. } | PdfError::Unread(_))) => Err(error),
+            Err(_) => Ok(offset),
+        }
+    }
+
+    pub(super) fn first_doubled(&self) -> Option<(Ref, usize)> {
+        self.shared.doubled.borrow().first().copied()
+    }
+
+    fn note_doubled(&self, reference: Ref, at: Option<usize>) {
+        let mut list = self.shared.doubled.borrow_mut();
+        if let Some(at) = at.filter(|_| list.len() < limits::PDF_FINDINGS) {
+            list.push((reference, at));
+        }
+    }
+
+    pub(super) fn pay(&self, bytes: usize) -> Result<(), PdfError> {
         let left = self.shared.purse.get().checked_sub(bytes as u64 + 1);
-        let total = limits::PDF_WORK_BASE + limits::PDF_WORK_PER_BYTE * self.bytes.len() as u64;
+        let total = limits::PDF_WORK_BASE + limits::PDF_WORK_PER_BYTE * self.source.length() as u64;
         self.shared.purse.set(left.ok_or(PdfError::OverLimit { what: "bytes read", limit: total })?);
         Ok(())
     }
 }
 
 /// The last `startxref` near the end: its own offset and the one it gives (§7.5.5).
-pub(super) fn startxref(bytes: &[u8]) -> Option<(usize, usize)> {
-    const WORD: &[u8] = b"startxref";
-    let from = bytes.len().saturating_sub(limits::PDF_TAIL);
-    let tail = bytes.get(from..)?;
-    let at = from + tail.windows(WORD.len()).rposition(|w| w == WORD)?;
-    let mut lexer = Lexer::at(bytes, at + WORD.len());
-    while lexer.peek().is_some_and(is_space) {
-        lexer.pos += 1;
-    }
-    let offset = lexer.unsigned()?;
-    Some((at, usize::try_from(offset).ok()?))
+pub(super) fn startxref(source: Source<'_>) -> Result<Option<(usize, usize)>, PdfError> {
+    let from = source.length().saturating_sub(limits::PDF_TAIL);
+    let tail = source.window(from..source.length())?;
+    let Some(at) = memchr::memmem::rfind(&tail, STARTXREF) else { return Ok(None) };
+    let mut lexer = Lexer::at(&tail, at + STARTXREF.len());
+    lexer.skip_blanks();
+    let offset = lexer.unsigned().and_then(|n| usize::try_from(n).ok());
+    Ok(offset.map(|offset| (from + at, offset)))
 }
+
+/// The word that leads to the newest cross-reference.
+pub(super) const STARTXREF: &[u8] = b"startxref";

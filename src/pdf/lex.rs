@@ -4,11 +4,18 @@
 use super::PdfError;
 use super::object::{Dict, DictEntry, Object, Ref};
 use crate::limits;
+use std::cell::Cell;
 
 /// Reads objects from a buffer at a position.
 pub(super) struct Lexer<'a> {
     bytes: &'a [u8],
+    /// Position of the buffer's first byte.
+    base: usize,
     pub pos: usize,
+    /// Whether something was decided by the buffer's end.
+    met_end: Cell<bool>,
+    /// Where a dictionary begins that has a key twice, with two values; the first one met.
+    pub doubled: Option<usize>,
     /// Objects this lexer may still make.
     left: usize,
 }
@@ -30,8 +37,19 @@ pub(super) fn hex_value(b: u8) -> Option<u8> {
 }
 
 impl<'a> Lexer<'a> {
+    /// Over a whole buffer.
     pub fn at(bytes: &'a [u8], pos: usize) -> Self {
-        Self { bytes, pos, left: limits::PDF_OBJECT_PARTS }
+        Self { bytes, base: 0, pos, met_end: Cell::new(false), doubled: None, left: limits::PDF_OBJECT_PARTS }
+    }
+
+    /// Over a piece of something larger, of which the first byte has the position `base`.
+    pub fn within(bytes: &'a [u8], base: usize) -> Self {
+        Self { base, ..Self::at(bytes, base) }
+    }
+
+    /// Whether the end of the buffer was met: with more bytes behind it, something might have been read differently.
+    pub fn met_end(&self) -> bool {
+        self.met_end.get()
     }
 
     pub fn broken(&self, what: &'static str) -> PdfError {
@@ -39,11 +57,39 @@ impl<'a> Lexer<'a> {
     }
 
     pub fn peek(&self) -> Option<u8> {
-        self.bytes.get(self.pos).copied()
+        self.ahead(0)
+    }
+
+    /// The byte so many behind this one.
+    fn ahead(&self, by: usize) -> Option<u8> {
+        let byte = self.bytes.get(self.pos - self.base + by).copied();
+        if byte.is_none() {
+            self.met_end.set(true);
+        }
+        byte
     }
 
     fn rest(&self) -> &'a [u8] {
-        self.bytes.get(self.pos..).unwrap_or_default()
+        self.bytes.get(self.pos - self.base..).unwrap_or_default()
+    }
+
+    /// The bytes from here on that are of one kind.
+    fn run(&self, kind: impl Fn(u8) -> bool) -> &'a [u8] {
+        let rest = self.rest();
+        match rest.iter().position(|&b| !kind(b)) {
+            Some(length) => rest.get(..length).unwrap_or_default(),
+            None => {
+                self.met_end.set(true);
+                rest
+            }
+        }
+    }
+
+    fn starts_with(&self, word: &[u8]) -> bool {
+        if self.rest().len() < word.len() {
+            self.met_end.set(true);
+        }
+        self.rest().starts_with(word)
     }
 
     /// White space and comments (§7.2.3).
@@ -61,33 +107,48 @@ impl<'a> Lexer<'a> {
         }
     }
 
+    /// White space alone, where a comment would be a mark.
+    pub fn skip_blanks(&mut self) {
+        self.pos += self.run(is_space).len();
+    }
+
+    /// Behind `%%EOF` and its end of line, if it stands here.
+    pub fn end_of_file(&self) -> Option<usize> {
+        if !self.starts_with(b"%%EOF") {
+            return None;
+        }
+        let eol = match (self.ahead(5), self.ahead(6)) {
+            (Some(b'\r'), Some(b'\n')) => 2,
+            (Some(b'\r' | b'\n'), _) => 1,
+            _ => 0,
+        };
+        Some(self.pos + 5 + eol)
+    }
+
     /// Takes `word` if it stands here as a whole token.
     pub fn keyword(&mut self, word: &[u8]) -> bool {
-        let here = self.rest().starts_with(word);
-        let ends = self.bytes.get(self.pos + word.len()).is_none_or(|&b| !is_regular(b));
-        if here && ends {
+        let here = self.starts_with(word) && self.ahead(word.len()).is_none_or(|b| !is_regular(b));
+        if here {
             self.pos += word.len();
         }
-        here && ends
+        here
     }
 
     /// A bare word, such as an operator; empty where none stands here.
     pub fn word(&mut self) -> &'a [u8] {
-        let length = self.rest().iter().take_while(|&&b| is_regular(b)).count();
-        let word = self.rest().get(..length).unwrap_or_default();
-        self.pos += length;
+        let word = self.run(is_regular);
+        self.pos += word.len();
         word
     }
 
     /// An unsigned integer token; `None` leaves the position alone.
     pub fn unsigned(&mut self) -> Option<u64> {
-        let digits = self.rest().iter().take_while(|b| b.is_ascii_digit()).count();
-        if digits == 0 || digits > 18 {
+        let digits = self.run(|b| b.is_ascii_digit());
+        if digits.is_empty() || digits.len() > 18 {
             return None;
         }
-        let value = self.rest().iter().take(digits).fold(0u64, |n, b| n * 10 + u64::from(b - b'0'));
-        self.pos += digits;
-        Some(value)
+        self.pos += digits.len();
+        Some(digits.iter().fold(0u64, |n, b| n * 10 + u64::from(b - b'0')))
     }
 
     /// The head of an indirect object, `12 0 obj` (§7.3.10).
@@ -97,11 +158,24 @@ impl<'a> Lexer<'a> {
         let generation = self.unsigned()?;
         self.skip_space();
         // `obj` may be followed at once by the object: only the front of the token is asked for.
-        if !self.rest().starts_with(b"obj") {
+        if !self.starts_with(b"obj") {
             return None;
         }
         self.pos += 3;
         Some(Ref { number: u32::try_from(number).ok()?, generation: u16::try_from(generation).ok()? })
+    }
+
+    /// Past `stream` and its end of line (§7.3.8.1), from just behind the dictionary: where the data begin.
+    pub fn stream_start(&mut self) -> Option<usize> {
+        self.skip_space();
+        if !self.starts_with(b"stream") {
+            return None;
+        }
+        match (self.ahead(6), self.ahead(7)) {
+            (Some(b'\r'), Some(b'\n')) => Some(self.pos + 8),
+            (Some(b'\r' | b'\n'), _) => Some(self.pos + 7),
+            _ => None,
+        }
     }
 
     /// The object that begins here after white space. A stream's dictionary ends it; the caller looks for `stream`.
@@ -118,7 +192,7 @@ impl<'a> Lexer<'a> {
             .left
             .checked_sub(1)
             .ok_or(PdfError::OverLimit { what: "parts of one object", limit: limits::PDF_OBJECT_PARTS as u64 })?;
-        let next = self.bytes.get(self.pos + 1).copied();
+        let next = self.ahead(1);
         match self.peek() {
             Some(b'/') => self.name().map(Object::Name),
             Some(b'(') => self.literal().map(|s| Object::String(s.into())),
@@ -136,10 +210,8 @@ impl<'a> Lexer<'a> {
 
     fn name(&mut self) -> Result<std::rc::Rc<[u8]>, PdfError> {
         self.pos += 1;
-        let raw = self.rest();
-        let length = raw.iter().take_while(|&&b| is_regular(b)).count();
-        let raw = raw.get(..length).unwrap_or_default();
-        self.pos += length;
+        let raw = self.run(is_regular);
+        self.pos += raw.len();
         if !raw.contains(&b'#') {
             return Ok(raw.into());
         }
@@ -255,21 +327,26 @@ impl<'a> Lexer<'a> {
     }
 
     fn dict(&mut self, depth: usize) -> Result<Dict, PdfError> {
+        let start = self.pos;
         self.pos += 2;
         let mut entries = Vec::new();
         loop {
             self.skip_space();
             match self.peek() {
-                Some(b'>') if self.rest().starts_with(b">>") => {
+                Some(b'>') if self.starts_with(b">>") => {
                     self.pos += 2;
-                    return Ok(Dict::new(entries));
+                    let dict = Dict::new(entries);
+                    if dict.is_ambiguous() {
+                        self.doubled.get_or_insert(start);
+                    }
+                    return Ok(dict);
                 }
                 Some(b'/') => {
                     let key = self.name()?;
                     self.skip_space();
-                    let start = self.pos;
+                    let from = self.pos;
                     let value = self.nested(depth + 1)?;
-                    entries.push(DictEntry { key, value, span: start..self.pos });
+                    entries.push(DictEntry { key, value, span: from..self.pos });
                 }
                 _ => return Err(self.broken("a dictionary key is not a name")),
             }
@@ -287,8 +364,8 @@ impl<'a> Lexer<'a> {
             return i64::try_from(number).map(Object::Int).map_err(|_| self.broken("a number is too large"));
         }
         self.pos = start;
-        let length = self.rest().iter().take_while(|&&b| is_regular(b)).count();
-        let token = self.rest().get(..length).and_then(|t| std::str::from_utf8(t).ok()).unwrap_or_default();
+        let raw = self.run(is_regular);
+        let token = std::str::from_utf8(raw).unwrap_or_default();
         let plain = token
             .bytes()
             .enumerate()
@@ -300,7 +377,7 @@ impl<'a> Lexer<'a> {
             Err(_) => token.parse::<f64>().ok().filter(|x| x.is_finite()).map(Object::Real),
         };
         let value = value.ok_or_else(|| self.broken("a number is malformed"))?;
-        self.pos += length;
+        self.pos += raw.len();
         Ok(value)
     }
 

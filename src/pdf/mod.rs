@@ -16,6 +16,7 @@ pub mod object;
 pub mod page;
 pub mod seal;
 pub mod signatures;
+pub mod source;
 pub mod text;
 pub mod validation;
 
@@ -23,6 +24,8 @@ mod filter;
 mod font;
 mod lex;
 mod reach;
+mod second;
+mod sweep;
 mod update;
 pub mod xref;
 
@@ -32,6 +35,8 @@ pub mod xref;
 pub enum PdfError {
     /// No `%PDF-` at the start.
     NotPdf,
+    /// The medium failed; the file itself may be good.
+    Unread(std::io::ErrorKind),
     /// The trailer has /Encrypt.
     Encrypted,
     /// `what` at byte `at` is against ISO 32000.
@@ -67,6 +72,11 @@ impl PdfError {
                 "pdf.not-a-pdf",
                 "文件不是PDF。请提供PDF文件。",
                 "The file is not a PDF. Supply a PDF file.",
+            ),
+            Self::Unread(kind) => Message::new(
+                "pdf.unread",
+                format!("读取文件时出错（{kind}）。请检查磁盘后重试。"),
+                format!("The file could not be read ({kind}). Check the disk and try again."),
             ),
             Self::Encrypted => Message::new(
                 "pdf.encrypted",

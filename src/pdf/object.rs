@@ -86,6 +86,25 @@ impl Dict {
         })
     }
 
+    /// Whether a key is written twice with two values, so that what it says depends on the reader.
+    pub fn is_ambiguous(&self) -> bool {
+        let differ = |a: &DictEntry, b: &DictEntry| a.key == b.key && a.value != b.value;
+        if self.entries.len() > 16 {
+            return self.doubled().is_some_and(|key| {
+                let mut of_key = self.entries.iter().filter(|e| &*e.key == key);
+                of_key.next().is_some_and(|first| of_key.any(|e| e.value != first.value))
+            });
+        }
+        let mut rest: &[DictEntry] = &self.entries;
+        while let Some((first, others)) = rest.split_first() {
+            if others.iter().any(|e| differ(first, e)) {
+                return true;
+            }
+            rest = others;
+        }
+        false
+    }
+
     /// Whether `key` holds the name `name`.
     pub fn is(&self, key: &[u8], name: &[u8]) -> bool {
         self.get(key).and_then(Object::name) == Some(name)

@@ -311,7 +311,7 @@ fn one_more(
             None => alone(),
             Some(list) => match list.object {
                 Object::Array(_) => {
-                    update.write(list.reference, &with_item(file.raw(&list), reference));
+                    update.write(list.reference, &with_item(&file.raw(&list)?, reference));
                     Ok(None)
                 }
                 Object::Null => alone(),

@@ -8,6 +8,7 @@ use super::object::{Dict, DictEntry, Object, Ref};
 use super::xref::Form;
 use crate::limits;
 use ring::digest;
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::ops::Range;
 
@@ -25,9 +26,9 @@ impl<'f, 'a> Update<'f, 'a> {
     /// `room`: bytes to be added, about, so that the file is copied once. `taken`: numbers that must stay undefined,
     /// as a signed state refers to them: defining one would change what was signed.
     pub fn begin(file: &'f File<'a>, room: usize, taken: HashSet<u32>) -> Result<Self, PdfError> {
-        let bytes = file.bytes();
+        let bytes = file.source().window(0..file.source().length())?;
         let mut out = Vec::with_capacity(bytes.len() + room);
-        out.extend_from_slice(bytes);
+        out.extend_from_slice(&bytes);
         // ISO 19005-3 §6.1.3 wants nothing but one end of line after %%EOF; some writers leave it out.
         if !matches!(bytes.last(), Some(b'\n' | b'\r')) {
             out.push(b'\n');
@@ -131,13 +132,12 @@ impl<'f, 'a> Update<'f, 'a> {
             if OWN.contains(&&*entry.key) {
                 continue;
             }
-            let value = self.file.bytes().get(entry.span.clone()).unwrap_or_default();
             inside.extend(name(&entry.key));
             inside.push(b' ');
-            inside.extend_from_slice(value);
+            inside.extend_from_slice(&self.file.source().window(entry.span.clone())?);
         }
         inside.extend(format!("/Size {}/Prev {}", self.next, newest.offset).into_bytes());
-        let update = self.out.get(self.file.bytes().len()..at).unwrap_or_default();
+        let update = self.out.get(self.file.source().length()..at).unwrap_or_default();
         let fresh = digest::digest(&digest::SHA256, update);
         let fresh = hex::encode_upper(fresh.as_ref().get(..16).unwrap_or_default());
         let first = match self.file.get(&newest.trailer, b"ID")?.array() {
@@ -151,7 +151,7 @@ impl<'f, 'a> Update<'f, 'a> {
 
 /// A dictionary together with its own bytes, so that it can be changed without being rewritten.
 pub(super) struct Piece<'s> {
-    pub raw: &'s [u8],
+    pub raw: Cow<'s, [u8]>,
     /// Where `raw` begins in the buffer that the dictionary's spans speak of.
     base: usize,
     pub dict: &'s Dict,
@@ -162,22 +162,22 @@ impl<'s> Piece<'s> {
         let broken =
             PdfError::Broken { at: loaded.span.start, what: "an object that must be changed is no dictionary" };
         match &loaded.object {
-            Object::Dict(dict) => Ok(Self { raw: file.raw(loaded), base: loaded.span.start, dict }),
+            Object::Dict(dict) => Ok(Self { raw: file.raw(loaded)?, base: loaded.span.start, dict }),
             _ => Err(broken),
         }
     }
 
     /// The bytes of a direct value.
-    pub fn value(&self, key: &[u8]) -> Option<&'s [u8]> {
+    pub fn value(&self, key: &[u8]) -> Option<&[u8]> {
         let span = &self.dict.entry(key)?.span;
         self.raw.get(span.start.checked_sub(self.base)?..span.end.checked_sub(self.base)?)
     }
 
     /// A dictionary written directly into this one.
-    pub fn inner(&self, key: &[u8]) -> Option<Self> {
+    pub fn inner(&self, key: &[u8]) -> Option<Piece<'_>> {
         match self.dict.entry(key)? {
             DictEntry { value: Object::Dict(dict), span, .. } => {
-                Some(Self { raw: self.value(key)?, base: span.start, dict })
+                Some(Piece { raw: self.value(key)?.into(), base: span.start, dict })
             }
             _ => None,
         }
@@ -258,7 +258,7 @@ mod tests {
     fn splices_keys_and_keeps_the_rest_as_it_was() {
         let raw = b"xx<< /A  1 /B [ 2 ] % c\n>>";
         let dict = Lexer::at(raw, 2).object().unwrap();
-        let piece = Piece { raw: &raw[2..], base: 2, dict: dict.dict().unwrap() };
+        let piece = Piece { raw: raw[2..].into(), base: 2, dict: dict.dict().unwrap() };
         let out = piece.with(&[("B", b"[3]".to_vec()), ("C", b"4".to_vec())]).unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), "<< /A  1 /B  [3] % c\n/C 4>>");
         assert_eq!(with_item(b"[ 1 0 R ]", "2 0 R"), b"[ 1 0 R  2 0 R]");

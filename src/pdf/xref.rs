@@ -3,8 +3,8 @@
 
 use super::PdfError;
 use super::filter;
-use super::lex::Lexer;
 use super::object::{Dict, Object};
+use super::source::Source;
 use crate::limits;
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
@@ -55,8 +55,8 @@ enum Entries {
 }
 
 /// Reads the chain from `start` through every /Prev: the newest section, and the older ones, newest first.
-pub(super) fn chain(bytes: &[u8], start: usize) -> Result<(Section, Vec<Section>), PdfError> {
-    let newest = Section::read(bytes, start)?;
+pub(super) fn chain(source: Source<'_>, start: usize) -> Result<(Section, Vec<Section>), PdfError> {
+    let newest = Section::read(source, start)?;
     let (mut older, mut seen, mut next) = (Vec::new(), HashSet::from([start]), newest.previous()?);
     while let Some(offset) = next {
         if !seen.insert(offset) {
@@ -65,7 +65,7 @@ pub(super) fn chain(bytes: &[u8], start: usize) -> Result<(Section, Vec<Section>
         if seen.len() > limits::PDF_SECTIONS {
             return Err(PdfError::OverLimit { what: "cross-reference sections", limit: limits::PDF_SECTIONS as u64 });
         }
-        let section = Section::read(bytes, offset)?;
+        let section = Section::read(source, offset)?;
         next = section.previous()?;
         older.push(section);
     }
@@ -73,17 +73,23 @@ pub(super) fn chain(bytes: &[u8], start: usize) -> Result<(Section, Vec<Section>
 }
 
 impl Section {
+    /// Of a file that has none.
+    pub fn empty() -> Self {
+        let trailer = Dict::empty();
+        Self { offset: 0, form: Form::Table, trailer, trailer_span: 0..0, hidden: None, runs: BTreeMap::new() }
+    }
+
     /// The entry of an object number, if this section has one. In a hybrid section what the table hides as free is
     /// looked up in the stream (§7.5.8.4).
-    pub fn entry(&self, bytes: &[u8], number: u32) -> Result<Option<Entry>, PdfError> {
-        let own = self.own_entry(bytes, number)?;
+    pub fn entry(&self, source: Source<'_>, number: u32) -> Result<Option<Entry>, PdfError> {
+        let own = self.own_entry(source, number)?;
         match (&self.hidden, own) {
-            (Some(hidden), None | Some(Entry::Free)) => Ok(hidden.own_entry(bytes, number)?.or(own)),
+            (Some(hidden), None | Some(Entry::Free)) => Ok(hidden.own_entry(source, number)?.or(own)),
             _ => Ok(own),
         }
     }
 
-    fn own_entry(&self, bytes: &[u8], number: u32) -> Result<Option<Entry>, PdfError> {
+    fn own_entry(&self, source: Source<'_>, number: u32) -> Result<Option<Entry>, PdfError> {
         let Some((first, run)) = self.runs.range(..=number).next_back() else { return Ok(None) };
         let index = number - first;
         if index >= run.count {
@@ -93,7 +99,7 @@ impl Section {
         match &run.entries {
             Entries::Regular(at) => {
                 let at = at + index as usize * 20;
-                regular_entry(bytes, at).map(Some).ok_or_else(|| bad(at))
+                regular_entry(source, at)?.map(Some).ok_or_else(|| bad(at))
             }
             Entries::Listed(entries) => Ok(entries.get(index as usize).copied()),
             Entries::Fields { data, from, widths } => {
@@ -121,6 +127,35 @@ impl Section {
                 entry.map(Some).ok_or_else(|| bad(self.offset))
             }
         }
+    }
+
+    /// Every entry of this section and its hidden half.
+    pub fn each(&self, source: Source<'_>, visit: &mut dyn FnMut(u32, Entry)) -> Result<(), PdfError> {
+        /// Entries read at a time.
+        const MANY: usize = 1024;
+        for (&first, run) in &self.runs {
+            match run.entries {
+                Entries::Regular(at) => {
+                    for skip in (0..run.count as usize).step_by(MANY) {
+                        let from = at + skip * 20;
+                        let window = source.window(from..from + MANY.min(run.count as usize - skip) * 20)?;
+                        for (entry, number) in window.chunks(20).zip(first + skip as u32..) {
+                            if let Some(entry) = regular(entry) {
+                                visit(number, entry);
+                            }
+                        }
+                    }
+                }
+                _ => {
+                    for number in first..first.saturating_add(run.count) {
+                        if let Ok(Some(entry)) = self.own_entry(source, number) {
+                            visit(number, entry);
+                        }
+                    }
+                }
+            }
+        }
+        self.hidden.as_ref().map_or(Ok(()), |hidden| hidden.each(source, visit))
     }
 
     /// Every object number this section (and its hidden half) has an entry for, ascending, without repeats.
@@ -157,16 +192,21 @@ impl Section {
 
     /// Numbers of which a hybrid section's table says one thing and its stream another: viewers differ in which they
     /// ask first.
-    pub fn contradictions(&self, bytes: &[u8]) -> Result<Vec<u32>, PdfError> {
+    pub fn contradictions(&self, source: Source<'_>) -> Result<Vec<u32>, PdfError> {
         let Some(hidden) = &self.hidden else { return Ok(Vec::new()) };
         let mut found = Vec::new();
         for number in hidden.numbers()? {
-            let (own, other) = (self.own_entry(bytes, number)?, hidden.own_entry(bytes, number)?);
+            let (own, other) = (self.own_entry(source, number)?, hidden.own_entry(source, number)?);
             if own.is_some_and(|own| own != Entry::Free && Some(own) != other) {
                 found.push(number);
             }
         }
         Ok(found)
+    }
+
+    /// Whether the trailer says that the file is encrypted (§7.6.1).
+    pub fn is_encrypted(&self) -> bool {
+        self.trailer.get(b"Encrypt").is_some_and(|encrypt| !encrypt.is_null())
     }
 
     fn previous(&self) -> Result<Option<usize>, PdfError> {
@@ -179,65 +219,87 @@ impl Section {
         }
     }
 
-    fn read(bytes: &[u8], offset: usize) -> Result<Self, PdfError> {
-        let mut lexer = Lexer::at(bytes, offset);
-        lexer.skip_space();
-        if lexer.keyword(b"xref") { Self::table(bytes, offset, lexer) } else { Self::stream(bytes, offset) }
+    fn read(source: Source<'_>, offset: usize) -> Result<Self, PdfError> {
+        let entries = source.parse(offset, |lexer| {
+            lexer.skip_space();
+            lexer.keyword(b"xref").then_some(lexer.pos)
+        })?;
+        match entries {
+            Some(entries) => Self::table(source, offset, entries),
+            None => Self::stream(source, offset),
+        }
     }
 
-    fn table(bytes: &[u8], offset: usize, mut lexer: Lexer<'_>) -> Result<Self, PdfError> {
+    /// `at`: just behind `xref`.
+    fn table(source: Source<'_>, offset: usize, mut at: usize) -> Result<Self, PdfError> {
+        /// What stands at the head of a subsection, and where it ends.
+        enum Head {
+            Trailer(usize),
+            Run(u32, u32, usize),
+        }
         let mut runs = BTreeMap::new();
-        loop {
-            lexer.skip_space();
-            if lexer.keyword(b"trailer") {
-                break;
-            }
-            let head = (|| {
+        let start = loop {
+            let head = source.parse(at, |lexer| {
+                lexer.skip_space();
+                if lexer.keyword(b"trailer") {
+                    lexer.skip_space();
+                    return Some(Head::Trailer(lexer.pos));
+                }
                 let first = lexer.unsigned().and_then(|n| u32::try_from(n).ok())?;
                 lexer.skip_space();
                 let count = lexer.unsigned().and_then(|n| u32::try_from(n).ok())?;
-                Some((first, count))
-            })();
-            let (first, count) = head.ok_or_else(|| lexer.broken("a cross-reference subsection has no head"))?;
-            lexer.skip_space();
-            if count == 0 {
-                continue;
+                lexer.skip_space();
+                Some(Head::Run(first, count, lexer.pos))
+            })?;
+            match head.ok_or(PdfError::Broken { at, what: "a cross-reference subsection has no head" })? {
+                Head::Trailer(start) => break start,
+                Head::Run(_, 0, end) => at = end,
+                Head::Run(first, count, start) => {
+                    let (entries, end) = table_entries(source, start, count)?;
+                    insert(&mut runs, first, Run { count, entries }, offset)?;
+                    at = end;
+                }
             }
-            let entries = table_entries(bytes, &mut lexer, count)?;
-            insert(&mut runs, first, Run { count, entries }, offset)?;
-        }
-        lexer.skip_space();
-        let start = lexer.pos;
-        let trailer = match lexer.object()? {
-            Object::Dict(dict) => dict,
-            _ => return Err(lexer.broken("the trailer is not a dictionary")),
         };
+        let (trailer, end) = source.parse(start, |lexer| match lexer.object()? {
+            Object::Dict(dict) => Ok((dict, lexer.pos)),
+            _ => Err(lexer.broken("the trailer is not a dictionary")),
+        })??;
         let hidden = match trailer.get(b"XRefStm").map(Object::count) {
-            Some(Some(at)) => Some(Box::new(Self::stream(bytes, at)?)),
+            Some(Some(at)) => Some(Box::new(Self::stream(source, at)?)),
             _ => None,
         };
-        Ok(Self { offset, form: Form::Table, trailer, trailer_span: start..lexer.pos, hidden, runs })
+        Ok(Self { offset, form: Form::Table, trailer, trailer_span: start..end, hidden, runs })
     }
 
-    fn stream(bytes: &[u8], offset: usize) -> Result<Self, PdfError> {
+    fn stream(source: Source<'_>, offset: usize) -> Result<Self, PdfError> {
         let bad = |what| PdfError::Broken { at: offset, what };
-        let mut lexer = Lexer::at(bytes, offset);
-        lexer.skip_space();
-        lexer.object_head().ok_or_else(|| bad("startxref or /Prev does not lead to a cross-reference"))?;
-        lexer.skip_space();
-        let start = lexer.pos;
-        let trailer = match lexer.object()? {
+        let head = source.parse(offset, |lexer| {
+            lexer.skip_space();
+            lexer.object_head()?;
+            lexer.skip_space();
+            let start = lexer.pos;
+            let object = match lexer.object() {
+                Ok(object) => object,
+                Err(error) => return Some(Err(error)),
+            };
+            let span = start..lexer.pos;
+            Some(Ok((object, span, lexer.stream_start())))
+        })?;
+        const ASTRAY: &str = "startxref or /Prev does not lead to a cross-reference";
+        let (object, trailer_span, data) = head.ok_or_else(|| bad(ASTRAY))??;
+        let trailer = match object {
             Object::Dict(dict) if dict.is(b"Type", b"XRef") => dict,
-            _ => return Err(bad("startxref or /Prev does not lead to a cross-reference")),
+            _ => return Err(bad(ASTRAY)),
         };
-        let trailer_span = start..lexer.pos;
-        let data = stream_start(bytes, &mut lexer).ok_or_else(|| bad("a cross-reference stream has no data"))?;
+        let data = data.ok_or_else(|| bad("a cross-reference stream has no data"))?;
         // §7.5.8.2: the length of this stream must be direct, since nothing can be looked up yet.
         let length = trailer.get(b"Length").and_then(Object::count);
-        let raw = length.and_then(|n| bytes.get(data..data.checked_add(n)?));
-        let raw = raw.ok_or_else(|| bad("a cross-reference stream's length leads outside the file"))?;
+        let end = length.and_then(|n| data.checked_add(n)).filter(|&end| end <= source.length());
+        let end = end.ok_or_else(|| bad("a cross-reference stream's length leads outside the file"))?;
+        let raw = source.window(data..end)?;
         let filters = Filters::of(&trailer, |o| Ok(o.clone()))?;
-        let data: std::rc::Rc<[u8]> = filters.undo(raw, limits::PDF_STREAM_BYTES)?.into();
+        let data: std::rc::Rc<[u8]> = filters.undo(&raw, limits::PDF_STREAM_BYTES)?.into();
 
         let widths = trailer.get(b"W").and_then(Object::array).and_then(|w| match w {
             [a, b, c, ..] => Some([a.count()?, b.count()?, c.count()?]),
@@ -283,9 +345,12 @@ fn insert(runs: &mut BTreeMap<u32, Run>, first: u32, run: Run, at: usize) -> Res
     Ok(())
 }
 
+fn regular_entry(source: Source<'_>, at: usize) -> Result<Option<Entry>, PdfError> {
+    Ok(regular(&source.window(at..at.saturating_add(18))?))
+}
+
 /// `nnnnnnnnnn ggggg n` (§7.5.4).
-fn regular_entry(bytes: &[u8], at: usize) -> Option<Entry> {
-    let entry = bytes.get(at..at.checked_add(18)?)?;
+fn regular(entry: &[u8]) -> Option<Entry> {
     let number = |range: Range<usize>| {
         let digits = entry.get(range)?;
         digits.iter().try_fold(0u64, |n, b| b.is_ascii_digit().then(|| n * 10 + u64::from(b - b'0')))
@@ -303,54 +368,48 @@ fn regular_entry(bytes: &[u8], at: usize) -> Option<Entry> {
     }
 }
 
-fn table_entries(bytes: &[u8], lexer: &mut Lexer<'_>, count: u32) -> Result<Entries, PdfError> {
-    let start = lexer.pos;
+/// The entries of a subsection, and where the next one begins.
+fn table_entries(source: Source<'_>, start: usize, count: u32) -> Result<(Entries, usize), PdfError> {
     let end = start.saturating_add(count as usize * 20);
-    let second_fits = count < 2 || regular_entry(bytes, start + 20).is_some();
-    if regular_entry(bytes, start).is_some() && second_fits && regular_entry(bytes, end - 20).is_some() {
-        let mut after = Lexer::at(bytes, end.saturating_sub(2));
-        after.skip_space();
-        if after.peek().is_some_and(|b| b == b't' || b.is_ascii_digit()) && after.pos >= end.saturating_sub(2) {
-            lexer.pos = after.pos;
-            return Ok(Entries::Regular(start));
+    let second = if count < 2 { start } else { start + 20 };
+    let mut regular = true;
+    for at in [start, second, end - 20] {
+        regular = regular && regular_entry(source, at)?.is_some();
+    }
+    if regular {
+        let (next, byte) = source.parse(end - 2, |lexer| {
+            lexer.skip_space();
+            (lexer.pos, lexer.peek())
+        })?;
+        if byte.is_some_and(|b| b == b't' || b.is_ascii_digit()) {
+            return Ok((Entries::Regular(start), next));
         }
     }
-    let mut entries = Vec::new();
-    for _ in 0..count {
-        lexer.skip_space();
-        let fields = (|| {
-            let offset = lexer.unsigned()?;
+    source.parse(start, |lexer| {
+        let mut entries = Vec::new();
+        for _ in 0..count {
             lexer.skip_space();
-            let generation = lexer.unsigned()?;
-            lexer.skip_space();
-            Some((offset, generation))
-        })();
-        let entry = fields.and_then(|(offset, generation)| {
-            if lexer.keyword(b"f") {
-                return Some(Entry::Free);
-            }
-            let used = lexer.keyword(b"n");
-            used.then_some(Entry::At {
-                offset: usize::try_from(offset).ok()?,
-                generation: u16::try_from(generation).ok()?,
-            })
-        });
-        entries.push(entry.ok_or_else(|| lexer.broken("a cross-reference entry is malformed"))?);
-    }
-    Ok(Entries::Listed(entries))
-}
-
-/// Past `stream` and its end of line (§7.3.8.1), from just behind the dictionary.
-pub(super) fn stream_start(bytes: &[u8], lexer: &mut Lexer<'_>) -> Option<usize> {
-    lexer.skip_space();
-    let rest = bytes.get(lexer.pos..)?;
-    let after = rest.strip_prefix(b"stream")?;
-    let eol = match after {
-        [b'\r', b'\n', ..] => 2,
-        [b'\n' | b'\r', ..] => 1,
-        _ => return None,
-    };
-    Some(lexer.pos + 6 + eol)
+            let fields = (|| {
+                let offset = lexer.unsigned()?;
+                lexer.skip_space();
+                let generation = lexer.unsigned()?;
+                lexer.skip_space();
+                Some((offset, generation))
+            })();
+            let entry = fields.and_then(|(offset, generation)| {
+                if lexer.keyword(b"f") {
+                    return Some(Entry::Free);
+                }
+                let used = lexer.keyword(b"n");
+                used.then_some(Entry::At {
+                    offset: usize::try_from(offset).ok()?,
+                    generation: u16::try_from(generation).ok()?,
+                })
+            });
+            entries.push(entry.ok_or_else(|| lexer.broken("a cross-reference entry is malformed"))?);
+        }
+        Ok((Entries::Listed(entries), lexer.pos))
+    })?
 }
 
 /// A stream's filters in the order they are undone, each with its parameters.

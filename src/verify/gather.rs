@@ -1,35 +1,108 @@
-//! Asks the store what a verdict needs to know: the seal, the ledger's line, the item, the licence.
+//! Reads the file, and asks the store what a verdict needs to know: the seal, the ledger's line, the item, the licence.
 
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use time::OffsetDateTime;
 
 use super::judge::evidence::{Envelope, Evidence, Facts, LicenceFacts, Opened, Record, RecordState, Trust};
+use crate::message::Message;
+use crate::pdf::source::ReadAt;
 use crate::pki::certificate::Certificate;
 use crate::pki::revocation::RevocationList;
 use crate::seal::SealNumber;
 use crate::store::{CaKind, OrderRecord, OrderState, Store, StoreError};
 
+/// A document as the caller has it.
+pub enum Given {
+    Bytes(Arc<Vec<u8>>),
+    /// Read piece by piece; it must not be written to meanwhile.
+    File(File),
+}
+
+impl From<Vec<u8>> for Given {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Bytes(Arc::new(bytes))
+    }
+}
+
+impl From<Arc<Vec<u8>>> for Given {
+    fn from(bytes: Arc<Vec<u8>>) -> Self {
+        Self::Bytes(bytes)
+    }
+}
+
+impl From<File> for Given {
+    fn from(file: File) -> Self {
+        Self::File(file)
+    }
+}
+
+/// Why there is no verdict. A bad document is evidence and not among these.
+#[derive(Debug, thiserror::Error)]
+pub enum GatherError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the document could not be read: {0}")]
+    Unread(#[from] io::Error),
+}
+
+impl GatherError {
+    /// Of a document that could not be read; the store speaks for itself.
+    pub fn unread(error: &io::Error) -> Message {
+        Message::new(
+            "verify.unread",
+            format!("读取文件时出错（{error}），未作判断。请重试。"),
+            format!("The document could not be read ({error}) and was not judged. Try again."),
+        )
+    }
+}
+
+/// A file on disk. Every read goes to the system's own cache; nothing is kept here.
+struct OnDisk {
+    file: File,
+    length: usize,
+}
+
+impl ReadAt for OnDisk {
+    fn length(&self) -> usize {
+        self.length
+    }
+
+    fn read_at(&self, offset: usize, into: &mut [u8]) -> io::Result<()> {
+        self.file.read_exact_at(into, offset as u64)
+    }
+}
+
 /// Opens the file and gathers what the register knows, to be judged at `at`. Without a store it works offline, on `trust`
 /// alone.
 ///
 /// # Errors
-/// Trouble of the store; a bad document is evidence, not an error.
+/// Trouble of the store or of the disk; a bad document is evidence, not an error.
 pub async fn gather(
     store: Option<&Store>,
     trust: Arc<Trust>,
     file: &str,
-    bytes: Vec<u8>,
+    given: impl Into<Given>,
     at: OffsetDateTime,
-) -> Result<Evidence, StoreError> {
-    let name = file.to_owned();
-    // Reading a file of 200 MB takes seconds, in which nobody else should wait.
-    // Whether `at` is the caller's now is for the caller to say.
-    let open = move || Evidence { now: None, ..Evidence::open(&name, bytes, trust, at) };
+) -> Result<Evidence, GatherError> {
+    let (name, given) = (file.to_owned(), given.into());
+    // Reading a file of 200 MB takes a while, in which nobody else should wait.
+    let open = move || match given {
+        Given::Bytes(bytes) => Ok(Evidence::open(&name, bytes.as_slice(), trust, at)),
+        Given::File(file) => {
+            let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+            Evidence::read(&name, &OnDisk { file, length }, trust, at)
+        }
+    };
     let mut evidence = match tokio::task::spawn_blocking(open).await {
-        Ok(evidence) => evidence,
+        Ok(evidence) => evidence?,
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     };
+    // Whether `at` is the caller's now is for the caller to say.
+    evidence.now = None;
     if let (Some(store), Opened::Pdf { envelopes, .. }) = (store, &evidence.opened) {
         let mut facts = Vec::with_capacity(envelopes.len());
         for envelope in envelopes {

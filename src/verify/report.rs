@@ -175,6 +175,21 @@ impl SealFacts {
     }
 }
 
+/// The file itself, for forms of the report that name it by its digest.
+#[derive(Debug, Clone, Copy)]
+pub struct Original {
+    pub sha256: [u8; 32],
+    /// Bytes.
+    pub length: usize,
+}
+
+impl Original {
+    /// Of all the file's bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self { sha256: crate::crypto::sha256(bytes), length: bytes.len() }
+    }
+}
+
 /// The document as the ledger has it.
 #[derive(Debug, Clone, Serialize)]
 pub struct Document {

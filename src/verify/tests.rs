@@ -9,13 +9,12 @@ use super::report::{Outcome, SignatureReport, SubIndication as Sub, Verdict};
 use super::*;
 use crate::authority::Uscc;
 use crate::cms;
-use crate::crypto::Digest;
 use crate::impression::{Impression, Picture, Segment, Shape};
 use crate::item::{Item, ItemCode, Transfer};
 use crate::licence::{LicenceAct, LicenceIdentifier, LicenceVersion};
 use crate::pdf::appearance::Appearance;
 use crate::pdf::seal::{Certification, Place, SealPlan, prepare};
-use crate::pdf::signatures::{Hasher, Signature};
+use crate::pdf::source::ReadAt;
 use crate::pki::certificate::Certificate;
 use crate::pki::issue::{self, Reason, Revoked};
 use crate::pki::revocation::RevocationList;
@@ -451,32 +450,9 @@ fn to_ask_about_the_past_proves_nothing() {
 }
 
 #[test]
-fn hashing_is_bounded() {
+fn odd_ranges_sign_nothing() {
     let house = House::new();
     let bytes = notice(&house, SEALED);
-    let crate::verify::judge::evidence::Opened::Pdf { reading, .. } =
-        Evidence::open("x", bytes.clone(), Arc::new(house.trust()), NOW).opened
-    else {
-        panic!()
-    };
-    let signature = reading.signatures[0].clone();
-    // Seals one after another share what is before them.
-    let mut hasher = Hasher::new(&bytes);
-    let (front, end) = (signature.byte_range[0].1, bytes.len());
-    let other = |hole: usize| Signature { byte_range: vec![(0, hole), (end - 1, 1)], ..signature.clone() };
-    for hole in front..front + 1000 {
-        let expected = other(hole).digest(&bytes, &ring::digest::SHA256);
-        assert_eq!(hasher.digest(&other(hole), Digest::Sha256), Some(expected));
-    }
-    // Those that share nothing come to an end.
-    let big = vec![b' '; 32 << 20];
-    let mut hasher = Hasher::new(&big);
-    let made = (1..128).filter(|&hole| {
-        let byte_range = vec![(0, hole), (200, big.len() - 200)];
-        hasher.digest(&Signature { byte_range, ..signature.clone() }, Digest::Sha256).is_some()
-    });
-    assert_eq!(made.count(), 6);
-    // A range that is not the two of a signature signs nothing.
     let found = bytes.windows(10).position(|w| w == b"/ByteRange").unwrap();
     let close = found + bytes[found..].iter().position(|&b| b == b']').unwrap();
     let mut odd = bytes.clone();
@@ -485,6 +461,37 @@ fn hashing_is_bounded() {
     let report = house.judge(&odd, sealed());
     assert_eq!(outcome(&report, "digest"), Outcome::Failed, "{report:#?}");
     assert!(!only(&report).intact);
+}
+
+#[test]
+fn a_file_on_disk_is_judged_as_one_in_memory_and_trouble_of_the_disk_is_no_verdict() {
+    /// Gives up after so many reads.
+    struct Failing<'b>(&'b [u8], std::cell::Cell<usize>);
+    impl ReadAt for Failing<'_> {
+        fn length(&self) -> usize {
+            self.0.len()
+        }
+        fn read_at(&self, offset: usize, into: &mut [u8]) -> std::io::Result<()> {
+            match self.1.get().checked_sub(1) {
+                Some(left) => self.1.set(left),
+                None => return Err(std::io::Error::other("gone")),
+            }
+            into.copy_from_slice(&self.0[offset..offset + into.len()]);
+            Ok(())
+        }
+    }
+    let house = House::new();
+    let bytes = notice(&house, SEALED);
+    let read = |most: usize| Evidence::read("x", &Failing(&bytes, most.into()), Arc::new(house.trust()), NOW);
+    let judged = |evidence: Evidence| {
+        let facts = vec![Facts::Filed { seal: house.seal(), chain: Vec::new(), record: sealed().map(Box::new) }];
+        serde_json::to_value(judge(&Evidence { facts, ..evidence })).unwrap()
+    };
+    let in_memory = judged(Evidence::open("x", &bytes, Arc::new(house.trust()), NOW));
+    let enough = (0..).find(|&most| read(most).is_ok()).unwrap();
+    assert!(enough > 10, "{enough}");
+    assert_eq!(judged(read(enough).unwrap()), in_memory);
+    assert_eq!(in_memory["indication"], "TOTAL-PASSED");
 }
 
 #[test]

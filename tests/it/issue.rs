@@ -5,6 +5,7 @@ use std::sync::Arc;
 use time::Duration;
 use yinxin::abolish::{AbolishRequest, abolish};
 use yinxin::abolition::AbolitionRequest;
+use yinxin::crypto::Digest;
 use yinxin::desk::{Desk, FlowError, Step};
 use yinxin::issue::{
     EndRequest, IssueRequest, LicenceRequest, UploadPlace, UploadRequest, end_licence, issue, resume, seal_upload,
@@ -35,7 +36,7 @@ async fn a_decision_becomes_one_licence() {
         assert_eq!((reading.signatures.len(), reading.signatures[0].coverage), (1, signatures::Coverage::Whole));
         let order = store.order(&issued.order).await.unwrap().unwrap();
         assert_eq!((order.state, order.document), (OrderState::Sealed, Some(issued.document.clone())));
-        assert_eq!(order.digest, hex::encode(reading.signatures[0].digest(&document.bytes, &ring::digest::SHA256)));
+        assert_eq!(order.digest, hex::encode(reading.signatures[0].digest(Digest::Sha256).unwrap()));
         let identifier = issued.identifier.clone().unwrap();
         let life = store.licence(&identifier.licence()).await.unwrap();
         assert_eq!(life.status_at(NOW), LicenceStatus::InForce);

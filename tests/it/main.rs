@@ -13,5 +13,7 @@ mod http;
 mod issue;
 mod pdf_corpus;
 mod pdf_seal;
+mod pdf_second;
+mod pdf_source;
 mod store;
 mod verify;

@@ -54,6 +54,10 @@ const STRICTER: &[(&str, &[&str])] = &[
         "what was signed refers to an object that it lacks, and a later update defines that object",
         &["pades-lt-extended-abde.pdf"],
     ),
+    (
+        "what follows the signed state is no update, as it leads to no catalog: an incremental saving attack",
+        &["isa_B.pdf"],
+    ),
     ("a form was filled in after an approval signature, and no certification had allowed that", &["replace.pdf"]),
     (
         "appearance streams were overwritten in place; whether others share them is not looked up yet",
@@ -61,7 +65,7 @@ const STRICTER: &[(&str, &[&str])] = &[
     ),
 ];
 
-fn corpus() -> Option<(PathBuf, String)> {
+pub fn corpus() -> Option<(PathBuf, String)> {
     let home = std::env::var_os("YINXIN_CORPUS").map(PathBuf::from);
     let home = home.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus"));
     match std::fs::read_to_string(home.join("INDEX.tsv")) {
@@ -74,7 +78,7 @@ fn corpus() -> Option<(PathBuf, String)> {
 }
 
 /// (name, kind, pyHanko's column, bytes) of every PDF.
-fn pdfs(home: &std::path::Path, index: &str) -> Vec<(String, String, String, Vec<u8>)> {
+pub fn pdfs(home: &std::path::Path, index: &str) -> Vec<(String, String, String, Vec<u8>)> {
     let rows = index.lines().skip(1).map(|l| l.split('\t').collect::<Vec<_>>());
     let pdfs = rows.filter(|c| c.first().is_some_and(|f| f.ends_with(".pdf")));
     pdfs.map(|c| {

@@ -6,11 +6,10 @@ use crate::limits;
 use crate::pdf::PdfError;
 use crate::pdf::file::File;
 use crate::pdf::form::{self, Field};
-use crate::pdf::lex::Lexer;
-use crate::pdf::object::{Object, Ref, Stream};
+use crate::pdf::object::{Object, Stream};
 use crate::pdf::page::{self, Page};
 use crate::pdf::reach::{deep, reachable};
-use crate::pdf::xref::{Entry, stream_start};
+use crate::pdf::xref::Entry;
 use std::cell::{Cell, OnceCell};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::ControlFlow;
@@ -299,18 +298,12 @@ pub(super) fn numbers_since(newer: &File<'_>, older: &File<'_>) -> Result<HashSe
 
 /// Heads of objects from `from` on that stand where no index leads.
 fn strays(file: &File<'_>, from: usize) -> Result<Vec<(usize, u32)>, PdfError> {
-    let bytes = file.bytes();
-    let mut heads: Vec<(usize, Ref)> = Vec::new();
-    let mut at = from;
-    while let Some(found) = bytes.get(at..).and_then(|rest| rest.windows(3).position(|w| w == b"obj")) {
-        if let Some(start) = head_start(bytes, at + found)
-            && start >= from
-            && let Some(reference) = Lexer::at(bytes, start).object_head()
-        {
-            heads.push((start, reference));
-        }
-        at += found + 3;
-    }
+    let source = file.source();
+    let mut starts = Vec::new();
+    source.steps(from..source.length(), AROUND, |start, seen, own| {
+        let here = memchr::memmem::find_iter(seen, b"obj").filter(|at| own.contains(&(start + at)));
+        starts.extend(here.filter_map(|at| head_start(seen, at)).map(|at| start + at).filter(|at| *at >= from));
+    })?;
     let (mut listed, mut sections) = (HashSet::new(), HashSet::new());
     for section in file.sections() {
         sections.insert(section.offset);
@@ -318,29 +311,26 @@ fn strays(file: &File<'_>, from: usize) -> Result<Vec<(usize, u32)>, PdfError> {
         // What stands before `from` was listed by older sections.
         if section.reach() > from {
             for number in section.numbers()? {
-                if let Some(Entry::At { offset, .. }) = section.entry(bytes, number)? {
-                    let mut lexer = Lexer::at(bytes, offset);
-                    lexer.skip_space();
-                    listed.insert(lexer.pos);
+                if let Some(Entry::At { offset, .. }) = section.entry(source, number)? {
+                    listed.insert(source.parse(offset, |lexer| {
+                        lexer.skip_space();
+                        lexer.pos
+                    })?);
                 }
             }
         }
     }
-    heads.retain(|(start, _)| !listed.contains(start) && !sections.contains(start));
+    let mut heads = Vec::new();
+    for start in starts.into_iter().filter(|start| !listed.contains(start) && !sections.contains(start)) {
+        heads.extend(file.head_at(start)?.map(|reference| (start, reference)));
+    }
     if heads.is_empty() {
         return Ok(Vec::new());
     }
     // Data that only looks like an object lies inside a stream.
     let mut data: Vec<(usize, usize)> = Vec::new();
     for &start in &listed {
-        let mut lexer = Lexer::at(bytes, start);
-        if lexer.object_head().is_some()
-            && let Ok(Object::Dict(dict)) = lexer.object()
-            && let Some(start) = stream_start(bytes, &mut lexer)
-        {
-            let length = file.stored(&Stream { dict, start }).map_or(0, <[u8]>::len);
-            data.push((start, start + length));
-        }
+        data.push((start, file.end_of_object(start)?));
     }
     data.sort_unstable();
     let inside = |at: usize| {
@@ -349,6 +339,9 @@ fn strays(file: &File<'_>, from: usize) -> Result<Vec<(usize, u32)>, PdfError> {
     };
     Ok(heads.into_iter().filter(|(start, _)| !inside(*start)).map(|(start, r)| (start, r.number)).collect())
 }
+
+/// Bytes seen before a step: two numbers of ten digits, and white space.
+const AROUND: usize = 64;
 
 /// Where `12 0 obj` begins, given where its `obj` stands.
 fn head_start(bytes: &[u8], obj: usize) -> Option<usize> {

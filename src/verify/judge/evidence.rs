@@ -10,7 +10,8 @@ use crate::item::Item;
 use crate::licence::LicenceVersion;
 use crate::limits;
 use crate::pdf::PdfError;
-use crate::pdf::signatures::{self, Hasher, Reading, Signature};
+use crate::pdf::signatures::{self, Reading, Signature};
+use crate::pdf::source::{Elsewhere, ReadAt, Source};
 use crate::pki::certificate::{Certificate, from_pem_or_der};
 use crate::pki::known::Known;
 use crate::pki::ocsp::OcspResponse;
@@ -73,7 +74,6 @@ impl Trust {
 pub struct Evidence {
     /// As the caller calls it.
     pub file: String,
-    pub bytes: Vec<u8>,
     /// The moment at which it is judged: now, or the one asked about.
     pub at: OffsetDateTime,
     /// The moment at which the question is put. Where the caller does not say, all that the register holds counts as known.
@@ -105,6 +105,8 @@ pub struct Envelope {
     pub certificate: Option<Certificate>,
     /// SHA-256 of the signed bytes; zeros, which are in no ledger, where nothing is signed or it was too costly.
     pub digest: [u8; 32],
+    /// The signed bytes, where the value was made over them and not over attributes, and they are not too many.
+    pub content: Option<Vec<u8>>,
 }
 
 /// What our register knows about one signature.
@@ -191,13 +193,27 @@ pub struct LicenceFacts {
 
 impl Evidence {
     /// Opens a file within the limits, to be judged now; the register has not been asked.
-    pub fn open(file: &str, bytes: Vec<u8>, trust: Arc<Trust>, now: OffsetDateTime) -> Self {
-        let opened = Opened::of(&bytes);
+    pub fn open(file: &str, bytes: impl AsRef<[u8]>, trust: Arc<Trust>, now: OffsetDateTime) -> Self {
+        Self::of(file, Opened::of(bytes.as_ref().into()), trust, now)
+    }
+
+    /// As [`Self::open`], for a file that is read piece by piece.
+    ///
+    /// # Errors
+    /// The file could not be read to its end; that says nothing about what is in it.
+    pub fn read(file: &str, reader: &dyn ReadAt, trust: Arc<Trust>, now: OffsetDateTime) -> std::io::Result<Self> {
+        let elsewhere = Elsewhere::new(reader);
+        let opened = Opened::of((&elsewhere).into());
+        elsewhere.trouble()?;
+        Ok(Self::of(file, opened, trust, now))
+    }
+
+    fn of(file: &str, opened: Opened, trust: Arc<Trust>, now: OffsetDateTime) -> Self {
         let facts = match &opened {
             Opened::Pdf { envelopes, .. } => vec![Facts::NotAsked; envelopes.len()],
             _ => Vec::new(),
         };
-        Self { file: file.to_owned(), bytes, at: now, now: Some(now), trust, opened, facts, content: None }
+        Self { file: file.to_owned(), at: now, now: Some(now), trust, opened, facts, content: None }
     }
 
     /// The newest moment of which anything is known. To ask about an earlier one does not prove that the document existed
@@ -223,44 +239,70 @@ impl Evidence {
 }
 
 impl Opened {
-    fn of(bytes: &[u8]) -> Self {
-        if bytes.starts_with(b"PK\x03\x04") {
+    fn of(source: Source<'_>) -> Self {
+        Self::inside(source).unwrap_or_else(Self::UnreadablePdf)
+    }
+
+    fn inside(source: Source<'_>) -> Result<Self, PdfError> {
+        let head = source.window(0..16)?;
+        if head.starts_with(b"PK\x03\x04") {
             // GB/T 33190 §7.1: a ZIP whose entry point is OFD.xml, also named in the central directory at the end.
-            let tail = bytes.get(bytes.len().saturating_sub(64 * 1024)..).unwrap_or_default();
-            return if tail.windows(7).any(|w| w == b"OFD.xml") { Self::Ofd } else { Self::Unknown };
+            let tail = source.window(source.length().saturating_sub(64 * 1024)..source.length())?;
+            return Ok(if tail.windows(7).any(|w| w == b"OFD.xml") { Self::Ofd } else { Self::Unknown });
         }
-        if bytes.first() == Some(&0x30) || bytes.starts_with(b"-----BEGIN ") {
-            let inside = ["CMS", "PKCS7"].iter().flat_map(|label| from_pem_or_der(label, bytes)).next();
+        if head.first() == Some(&0x30) || head.starts_with(b"-----BEGIN ") {
+            // Base64 and its line ends take half as much again.
+            let bytes = source.window(0..limits::CMS_BYTES / 2 * 3)?;
+            let inside = ["CMS", "PKCS7"].iter().flat_map(|label| from_pem_or_der(label, &bytes)).next();
             // An authority's answer holds a time stamp.
             let answer = |der: &[u8]| Token::read_answer(der).map(|token| token.signed);
-            return match inside.map(|der| cms::read(&der).or_else(|_| answer(&der))) {
+            return Ok(match inside.map(|der| cms::read(&der).or_else(|_| answer(&der))) {
                 Some(Ok(signed)) => Self::Cms(Box::new(signed)),
                 _ => Self::Unknown,
-            };
+            });
         }
-        if bytes.len() > limits::PDF_BYTES {
-            return Self::UnreadablePdf(PdfError::OverLimit { what: "file bytes", limit: limits::PDF_BYTES as u64 });
-        }
-        match signatures::read(bytes) {
-            Ok(reading) => {
-                let mut hasher = Hasher::new(bytes);
-                let envelopes =
-                    reading.signatures.iter().map(|signature| Envelope::of(signature, &mut hasher)).collect();
-                Self::Pdf { reading, envelopes }
-            }
-            Err(PdfError::NotPdf) => Self::Unknown,
-            Err(error) => Self::UnreadablePdf(error),
-        }
+        let mut inside = Vec::new();
+        let reading = signatures::read_with(source, &mut |signature| {
+            let cms = cms::read_pdf(&signature.sub_filter, &signature.cms, &signature.certificates);
+            let wanted = digests(signature, &cms);
+            inside.push(cms);
+            wanted
+        });
+        let reading = match reading {
+            Ok(reading) => reading,
+            Err(PdfError::NotPdf) => return Ok(Self::Unknown),
+            Err(error) => return Err(error),
+        };
+        let envelopes = reading.signatures.iter().zip(inside).map(|(s, cms)| Envelope::of(s, cms, source));
+        let envelopes = envelopes.collect::<Result<_, _>>()?;
+        Ok(Self::Pdf { reading, envelopes })
     }
 }
 
+/// The digests that a signature is judged by: SHA-256, which the ledger knows it by, and the one that its value or its
+/// time stamp names.
+fn digests(signature: &Signature, cms: &Result<SignedData, CmsError>) -> Vec<Digest> {
+    let mut wanted = vec![Digest::Sha256];
+    if signature.is_time_stamp {
+        wanted.extend(Token::read(&signature.cms).ok().and_then(|token| token.digest()));
+    } else if let Ok(signed) = cms {
+        wanted.extend(signed.digests());
+    }
+    wanted.dedup();
+    wanted
+}
+
 impl Envelope {
-    fn of(signature: &Signature, hasher: &mut Hasher<'_>) -> Self {
-        let cms = cms::read_pdf(&signature.sub_filter, &signature.cms, &signature.certificates);
-        let certificate = cms.as_ref().ok().and_then(|signed| signed.certificate_of(signed.signers.first()?));
-        let digest = hasher.digest(signature, Digest::Sha256).and_then(|digest| digest.try_into().ok());
-        let digest = digest.unwrap_or_default();
-        Self { cms, certificate, digest }
+    fn of(signature: &Signature, cms: Result<SignedData, CmsError>, source: Source<'_>) -> Result<Self, PdfError> {
+        let signer = cms.as_ref().ok().and_then(|signed| signed.signers.first());
+        let certificate = cms.as_ref().ok().zip(signer).and_then(|(signed, signer)| signed.certificate_of(signer));
+        let direct = signer.is_none_or(|signer| signer.signed_attributes_raw.is_none());
+        let content = match direct {
+            true => signature.content(source, limits::CMS_DIRECT_BYTES)?,
+            false => None,
+        };
+        let digest = signature.digest(Digest::Sha256).and_then(|digest| digest.try_into().ok());
+        Ok(Self { cms, certificate, digest: digest.unwrap_or_default(), content })
     }
 
     /// The seal's number as the certificate has it.

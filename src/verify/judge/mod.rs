@@ -16,10 +16,11 @@ use super::report::{
     Check, Document, Format, Outcome, Report, SealFacts, SignatureKind, SignatureReport, SubIndication, Verdict,
     answers, summary,
 };
-use crate::cms::CmsError;
+use crate::cms::{Checks, CmsError, Fault, SignedData, Signer};
+use crate::limits;
 use crate::message::Message;
 use crate::pdf::PdfError;
-use crate::pdf::signatures::{Hasher, Signature};
+use crate::pdf::signatures::Signature;
 use crate::pki::path::PathVerdict;
 
 /// Judges one file.
@@ -28,12 +29,11 @@ use crate::pki::path::PathVerdict;
 pub fn judge(evidence: &Evidence) -> Report {
     let mut findings = Vec::new();
     let mut signatures = Vec::new();
-    let mut hasher = Hasher::new(&evidence.bytes);
     let sources = Sources::of(evidence);
     let (format, unsigned) = match &evidence.opened {
         Opened::Pdf { reading, envelopes } => {
             findings.extend(reading.findings.iter().cloned());
-            let (mut stamps, existence) = stamps::document_stamps(evidence, &sources, &reading.signatures, &mut hasher);
+            let (mut stamps, existence) = stamps::document_stamps(evidence, &sources, &reading.signatures);
             let known = evidence.facts.iter().chain(std::iter::repeat(&Facts::NotAsked));
             for (place, ((signature, envelope), facts)) in
                 reading.signatures.iter().zip(envelopes).zip(known).enumerate()
@@ -41,7 +41,7 @@ pub fn judge(evidence: &Evidence) -> Report {
                 // The stamps were judged from the last to the first.
                 signatures.push(match stamps.pop_if(|(of, _)| *of == place) {
                     Some((_, stamp)) => stamp,
-                    None => seal(evidence, &sources, &existence, (signature, envelope, facts), &mut hasher),
+                    None => seal(evidence, &sources, &existence, (signature, envelope, facts)),
                 });
             }
             (Format::Pdf, SubIndication::SignedDataNotFound)
@@ -106,7 +106,6 @@ fn seal(
     sources: &Sources,
     existence: &Existence,
     (signature, envelope, facts): (&Signature, &Envelope, &Facts),
-    hasher: &mut Hasher<'_>,
 ) -> SignatureReport {
     let signed = match &envelope.cms {
         Ok(signed) => signed,
@@ -115,8 +114,7 @@ fn seal(
     let Some(signer) = signed.signers.first() else {
         return unreadable(signature, &CmsError::Malformed("signerInfos"));
     };
-    let content = signature.signed_parts(&evidence.bytes);
-    let crypto = signed.check_digested(signer, &content, &mut |digest| hasher.digest(signature, digest));
+    let crypto = check(signature, envelope, signed, signer);
     let claimed = signature.claimed_time.or_else(|| signer.claimed_time());
     let record = facts.record();
     let end = signature.signed_length.unwrap_or(usize::MAX);
@@ -170,6 +168,22 @@ fn seal(
         time_stamps: stamps.into_iter().map(|stamp| stamp.report).collect(),
         checks,
     }
+}
+
+/// The value and the digests, over the bytes as they were read.
+fn check(signature: &Signature, envelope: &Envelope, signed: &SignedData, signer: &Signer) -> Checks {
+    // With signed attributes the value is over them, and of the content only the digest is asked for.
+    let attributes = signer.signed_attributes_raw.is_some();
+    let pieces: &[&[u8]] = match (&envelope.content, signature.byte_range.is_empty()) {
+        (_, true) => &[],
+        (Some(content), _) => &[content],
+        (None, _) => &[&[]],
+    };
+    let mut crypto = signed.check_digested(signer, pieces, &mut |digest| signature.digest(digest).map(<[u8]>::to_vec));
+    if !attributes && envelope.content.is_none() && !pieces.is_empty() {
+        crypto.signature = Err(Fault::TooLong(limits::CMS_DIRECT_BYTES));
+    }
+    crypto
 }
 
 /// The gravest outcome with its first reason. No check against it is not enough: every proof must be there.

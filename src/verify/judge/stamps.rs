@@ -10,7 +10,7 @@ use super::sources::{Signer, Sources, find_path};
 use crate::cms::{self, Checks, Fault};
 use crate::crypto::{Digest, Strength};
 use crate::message::Message;
-use crate::pdf::signatures::{Coverage, Hasher, Signature};
+use crate::pdf::signatures::{Coverage, Signature};
 use crate::pki::path::PathVerdict;
 use crate::stamp::{StampError, Token};
 use crate::verify::report::{
@@ -40,13 +40,12 @@ pub(super) fn document_stamps(
     evidence: &Evidence,
     sources: &Sources,
     signatures: &[Signature],
-    hasher: &mut Hasher<'_>,
 ) -> (Vec<(usize, SignatureReport)>, Existence) {
     let (mut reports, mut existence) = (Vec::new(), Existence::default());
     for (place, signature) in signatures.iter().enumerate().rev().filter(|(_, s)| s.is_time_stamp) {
         let end = signature.signed_length.unwrap_or(usize::MAX);
         let token = Token::read(&signature.cms);
-        let over = &mut |digest: Digest| hasher.digest(signature, digest);
+        let over = &mut |digest: Digest| signature.digest(digest).map(<[u8]>::to_vec);
         let judged = judge(evidence, sources, &existence, token, over, end);
         let outer = existence.of(end).cloned();
         if let (Some(proven), Some(end)) = (judged.proven, signature.signed_length) {

@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::markup::Xml;
-use super::{Check, Outcome, Report, SignatureKind, SignatureReport, StampReport, SubIndication, Verdict};
+use super::{Check, Original, Outcome, Report, SignatureKind, SignatureReport, StampReport, SubIndication, Verdict};
 use crate::cms::{SignedData, Signer};
 use crate::crypto::sha256;
 use crate::pdf::signatures::Signature;
@@ -27,10 +27,10 @@ const NAMESPACES: [(&str, &str); 3] = [
 const TIME_STAMP_TOKEN: &str = "1.2.840.113549.1.9.16.2.14";
 const SHA256: &str = "http://www.w3.org/2001/04/xmlenc#sha256";
 
-/// Writes the report of what `evidence` was judged to be.
-pub fn xml(report: &Report, evidence: &Evidence) -> String {
+/// Writes the report of what `evidence` was judged to be; `original` is the file that it was gathered from.
+pub fn xml(report: &Report, evidence: &Evidence, original: &Original) -> String {
     let carried = carried(evidence);
-    let whole = sha256(&evidence.bytes);
+    let whole = original.sha256;
     let mut objects = Objects::default();
     objects.data(&whole);
     let writer = Writer { report, evidence, whole };
@@ -56,14 +56,14 @@ pub fn xml(report: &Report, evidence: &Evidence) -> String {
         }
         xml.parent("SignatureValidationObjects", |xml| {
             for (index, signature, carried) in &stamps {
-                let token = carried.lying.map(|lying| lying.cms.as_slice()).unwrap_or(&evidence.bytes);
+                let token = carried.lying.map(|lying| lying.cms.as_slice());
                 let proven = (signature.proven_time, signature.proven_by.as_ref());
                 writer.stamp(xml, &stamp_id(*index, None), token, &signature.checks, proven, &signature.verdict);
             }
             for (index, signature, carried) in &seals {
                 for (place, (stamp, token)) in inside(signature, carried).enumerate() {
                     let id = stamp_id(*index, Some(place));
-                    writer.stamp(xml, &id, token, &stamp.checks, (stamp.time, None), &stamp.verdict);
+                    writer.stamp(xml, &id, Some(token), &stamp.checks, (stamp.time, None), &stamp.verdict);
                 }
             }
             objects.write(xml);
@@ -245,19 +245,23 @@ impl Writer<'_> {
         });
     }
 
-    /// A time stamp as a validation object (§4.4) with its own report inside.
+    /// A time stamp as a validation object (§4.4) with its own report inside; its token, where it lies within another file.
     fn stamp(
         &self,
         xml: &mut Xml,
         id: &str,
-        token: &[u8],
+        token: Option<&[u8]>,
         checks: &[Check],
         (proven, by): (Option<OffsetDateTime>, Option<&By>),
         verdict: &Verdict,
     ) {
         xml.element("ValidationObject", &[("id", id)], |xml| {
             xml.leaf("ObjectType", "urn:etsi:019102:validationObject:timestamp");
-            xml.parent("ValidationObjectRepresentation", |xml| xml.leaf("base64", &BASE64_STANDARD.encode(token)));
+            xml.parent("ValidationObjectRepresentation", |xml| match token {
+                Some(token) => xml.leaf("base64", &BASE64_STANDARD.encode(token)),
+                // A time stamp by itself is the file.
+                None => digest_of(xml, &self.whole),
+            });
             xml.parent("ValidationReport", |xml| {
                 constraints(xml, checks);
                 self.times(xml, proven, by);

@@ -7,8 +7,7 @@
 use serde_json::{Value, json};
 use time::macros::{format_description, offset};
 
-use super::{Message, Outcome, Report, SignatureKind};
-use crate::verify::judge::evidence::Evidence;
+use super::{Message, Original, Outcome, Report, SignatureKind};
 use crate::verify::judge::existence::By;
 
 /// Letters of one text; longer ones end with an ellipsis.
@@ -18,7 +17,7 @@ const TEXT: usize = 400;
 const CHECKS: usize = 100;
 
 /// The data of the printed report.
-pub fn print(report: &Report, evidence: &Evidence) -> Value {
+pub fn print(report: &Report, original: &Original) -> Value {
     let (zh, en) = report.verdict.words();
     let answers = &report.answers;
     let said = |question: [&str; 2], answer: &Message| json!({ "zh": question[0], "en": question[1], "answer_zh": plain(&answer.zh), "answer_en": plain(&answer.en) });
@@ -55,8 +54,8 @@ pub fn print(report: &Report, evidence: &Evidence) -> Value {
         })
     }).collect();
     json!({
-        "document": hex::encode(crate::crypto::sha256(&evidence.bytes)),
-        "bytes": evidence.bytes.len(),
+        "document": hex::encode(original.sha256),
+        "bytes": original.length,
         "judged_at": moment(report.judged_at),
         "indication": indication(report.verdict.indication(), report.verdict.sub_indication()),
         "verdict": { "zh": zh, "en": en, "kind": report.verdict.class() },

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use usvg::roxmltree::{Document, Node};
 
-use super::super::report::{etsi, html, print};
+use super::super::report::{Original, etsi, html, print};
 use super::*;
 
 /// Children of each element in the schema's order (TS 119 102-2 V1.4.1 annex B.1): `?` may be missing, `*` may be
@@ -142,7 +142,7 @@ fn a_genuine_document_in_the_words_of_the_standard() {
     let bytes = notice(&house, SEALED);
     let evidence = evidence(&house, &bytes, sealed());
     let report = judge(&evidence);
-    let xml = etsi::xml(&report, &evidence);
+    let xml = etsi::xml(&report, &evidence, &Original::of(&bytes));
     assert_eq!(complaint(&xml), None, "{xml}");
     let urn = |kind: &str, word: &str| format!("urn:etsi:019102:{kind}:{word}");
     assert_eq!(texts(&xml, "MainIndication").last().unwrap(), &urn("mainindication", "total-passed"));
@@ -163,7 +163,7 @@ fn what_did_not_pass_says_why() {
     let at = bytes.windows(8).position(|window| window == b"Permit N").unwrap();
     bytes[at] = b'Q';
     let evidence = evidence(&house, &bytes, sealed());
-    let xml = etsi::xml(&judge(&evidence), &evidence);
+    let xml = etsi::xml(&judge(&evidence), &evidence, &Original::of(&bytes));
     assert_eq!(complaint(&xml), None, "{xml}");
     assert_eq!(texts(&xml, "MainIndication").last().unwrap(), "urn:etsi:019102:mainindication:total-failed");
     assert_eq!(texts(&xml, "SubIndication").last().unwrap(), "urn:etsi:019102:subindication:HASH_FAILURE");
@@ -175,11 +175,11 @@ fn a_file_without_signatures_has_a_status_all_the_same() {
         let house = House::new();
         let evidence = evidence(&house, &bytes, None);
         let report = judge(&evidence);
-        let xml = etsi::xml(&report, &evidence);
+        let xml = etsi::xml(&report, &evidence, &Original::of(&bytes));
         assert_eq!(complaint(&xml), None, "{xml}");
         assert_eq!(texts(&xml, "MainIndication"), ["urn:etsi:019102:mainindication:indeterminate"]);
         assert!(html(&report).contains("无法确认"));
-        assert_eq!(print(&report, &evidence)["signatures"], serde_json::json!([]));
+        assert_eq!(print(&report, &Original::of(&bytes))["signatures"], serde_json::json!([]));
     }
 }
 
@@ -197,9 +197,9 @@ fn every_file_of_the_corpus_has_its_forms() {
         if bytes.len() > 2 << 20 {
             continue;
         }
-        let evidence = Evidence::open(line, bytes, Arc::new(Trust::default()), NOW);
+        let evidence = Evidence::open(line, &bytes, Arc::new(Trust::default()), NOW);
         let report = judge(&evidence);
-        assert_eq!(complaint(&etsi::xml(&report, &evidence)), None, "{line}");
+        assert_eq!(complaint(&etsi::xml(&report, &evidence, &Original::of(&bytes))), None, "{line}");
         let page = html(&report);
         assert!(page.contains(report.verdict.indication()) && !page.contains("<script"), "{line}");
         seen += 1;
