@@ -13,7 +13,10 @@ use figment::providers::{Format, Toml};
 use serde::Deserialize;
 
 use crate::keys::Mode;
+use crate::issue::ReportSeal;
 use crate::message::Message;
+use crate::officer::OfficerId;
+use crate::seal::SealNumber;
 
 /// The file read when `--config` names none.
 pub const DEFAULT_FILE: &str = "yinxin.toml";
@@ -71,6 +74,8 @@ pub struct Render {
 pub struct Verify {
     /// Directory of trust anchors, PEM or DER.
     pub trust: PathBuf,
+    /// What reports of verification are sealed with; none where they are not.
+    pub report_seal: Option<ReportSeal>,
 }
 
 /// Reads and checks the settings; with no file named and none in the working directory, the defaults.
@@ -100,7 +105,7 @@ fn check(text: &str, file: &Path) -> Result<Settings, Wrong> {
             templates: beside(&written.render.templates),
             fonts: written.render.fonts.iter().map(|path| beside(path)).collect(),
         },
-        verify: Verify { trust: beside(&written.verify.trust) },
+        verify: Verify { trust: beside(&written.verify.trust), report_seal: report_seal(&written.verify)? },
     })
 }
 
@@ -175,6 +180,20 @@ fn http(written: HttpWritten, mode: Mode) -> Result<Http, Wrong> {
         Some(host) if !host.is_empty() && host.chars().all(plain) => Ok(Http { public, staff, public_url }),
         _ => Err(Wrong::Value("http.public_url")),
     }
+}
+
+/// A seal and the officer who answers for it: both, or neither.
+fn report_seal(written: &VerifyWritten) -> Result<Option<ReportSeal>, Wrong> {
+    let (seal, officer) = match (&written.report_seal, &written.report_officer) {
+        (None, None) => return Ok(None),
+        (None, Some(_)) => return Err(Wrong::Value("verify.report_seal")),
+        (Some(_), None) => return Err(Wrong::Value("verify.report_officer")),
+        (Some(seal), Some(officer)) => (seal, officer),
+    };
+    Ok(Some(ReportSeal {
+        seal: SealNumber::parse(seal).map_err(|_| Wrong::Value("verify.report_seal"))?,
+        officer: OfficerId::parse(officer).map_err(|_| Wrong::Value("verify.report_officer"))?,
+    }))
 }
 
 // — as written
@@ -289,11 +308,13 @@ impl Default for RenderWritten {
 #[serde(default, deny_unknown_fields)]
 struct VerifyWritten {
     trust: PathBuf,
+    report_seal: Option<String>,
+    report_officer: Option<String>,
 }
 
 impl Default for VerifyWritten {
     fn default() -> Self {
-        Self { trust: "trust".into() }
+        Self { trust: "trust".into(), report_seal: None, report_officer: None }
     }
 }
 
@@ -333,6 +354,16 @@ const KEYS: &[(&str, &str, &str)] = &[
     ("render.templates", "目录路径", "the path of a directory"),
     ("render.fonts", "目录或字体文件路径的列表", "a list of paths of directories or font files"),
     ("verify.trust", "目录路径", "the path of a directory"),
+    (
+        "verify.report_seal",
+        "印章编号（公章，不得为审批专用章），与 verify.report_officer 同时写明",
+        "a seal's number (a legal-name seal, no approval seal), together with verify.report_officer",
+    ),
+    (
+        "verify.report_officer",
+        "人员编号，其授权用于给核验报告盖章，与 verify.report_seal 同时写明",
+        "the identifier of the officer under whose grant reports are sealed, together with verify.report_seal",
+    ),
 ];
 
 fn allowed(key: &str) -> (&'static str, &'static str) {
@@ -435,141 +466,4 @@ impl ConfigError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(text: &str) -> Result<Settings, ConfigError> {
-        let file = Path::new("/etc/yinxin/yinxin.toml");
-        check(text, file).map_err(|what| ConfigError { file: file.into(), what })
-    }
-
-    /// Identifier and both sentences of the complaint.
-    fn complaint(text: &str) -> (&'static str, String) {
-        let message = read(text).unwrap_err().message();
-        (message.id, format!("{} {}", message.zh, message.en))
-    }
-
-    #[test]
-    fn nothing_written_is_a_trial_with_defaults() {
-        let settings = read("").unwrap();
-        assert_eq!(settings.mode, Mode::Trial);
-        assert_eq!(settings.store, Store::Sqlite { file: "/etc/yinxin/data/yinxin.sqlite".into() });
-        assert_eq!(settings.http.public_url, "http://127.0.0.1:8080");
-        assert_eq!(settings.render.fonts, [PathBuf::from("/usr/share/fonts/opentype/noto")]);
-    }
-
-    #[test]
-    fn the_sample_in_docs_is_taken() {
-        let settings = read(include_str!("../docs/yinxin.sample.toml")).unwrap();
-        assert_eq!(settings.mode, Mode::Production);
-        assert!(matches!(settings.keys, Keys::Pkcs11 { workers: 4, .. }), "{:?}", settings.keys);
-        for (key, ..) in KEYS {
-            let last = key.rsplit('.').next().unwrap();
-            assert!(include_str!("../docs/yinxin.sample.toml").contains(last), "the sample does not show {key}");
-        }
-    }
-
-    #[test]
-    fn every_key_says_what_is_allowed() {
-        fn leaves(value: &serde_json::Value, at: String, found: &mut Vec<String>) {
-            match value.as_object() {
-                Some(inner) => {
-                    let dot = if at.is_empty() { "" } else { "." };
-                    inner.iter().for_each(|(key, value)| leaves(value, format!("{at}{dot}{key}"), found));
-                }
-                None => found.push(at),
-            }
-        }
-        let mut found = vec!["mode".to_owned()];
-        leaves(&serde_json::to_value(Written::default()).unwrap(), String::new(), &mut found);
-        let mut listed: Vec<_> = KEYS.iter().map(|(key, ..)| (*key).to_owned()).collect();
-        found.sort();
-        listed.sort();
-        assert_eq!(found, listed);
-    }
-
-    #[test]
-    fn an_unknown_key_is_an_error_that_names_it_and_its_neighbours() {
-        let (id, text) = complaint("[store]\nurll = \"x\"");
-        assert_eq!(id, "config.unknown-key");
-        assert!(text.contains("/etc/yinxin/yinxin.toml"), "{text}");
-        assert!(text.contains("store.urll") && text.contains("url, password_file"), "{text}");
-        assert_eq!(complaint("modes = \"trial\"").0, "config.unknown-key");
-        assert_eq!(complaint("[clock]\nnow = 1").0, "config.unknown-key");
-    }
-
-    #[test]
-    fn a_wrong_value_is_named_and_never_repeated() {
-        for (key, text) in [
-            ("mode", "mode = \"SECRET7\""),
-            ("store.url", "[store]\nurl = \"mysql://SECRET7\""),
-            ("store.url", "[store]\nurl = \"postgres://yinxin:SECRET7@db/yinxin\""),
-            ("store.url", "[store]\nurl = \"postgres://yinxin@db/yinxin?password=SECRET7\""),
-            ("store.url", "[store]\nurl = \"sqlite::memory:\""),
-            ("store.url", "[store]\nurl = \"sqlite:a?mode=ro\""),
-            ("keys.home", "[keys]\nhome = \"SECRET7\""),
-            ("keys.pkcs11.pin_file", "[keys.pkcs11]\npin_file = 7777"),
-            ("keys.pkcs11.workers", "[keys]\nhome = \"pkcs11\"\n[keys.pkcs11]\nworkers = 0"),
-            ("http.public", "[http]\npublic = \"SECRET7\""),
-            ("http.staff", "[http]\nstaff = \"127.0.0.1:8080\""),
-            ("http.public_url", "[http]\npublic_url = \"https://a/\""),
-            (
-                "http.public_url",
-                "mode = \"production\"\nsoft_keys_in_production = \"i-accept-that-keys-can-be-copied\"\n[http]\npublic_url = \"http://a\"",
-            ),
-            ("render.fonts", "[render]\nfonts = \"SECRET7\""),
-            ("soft_keys_in_production", "soft_keys_in_production = \"SECRET7\""),
-            ("store", "store = \"SECRET7\""),
-        ] {
-            let (id, said) = complaint(text);
-            assert_eq!(id, "config.value-not-allowed", "{text}: {said}");
-            assert!(said.contains(key) && said.contains("/etc/yinxin/yinxin.toml"), "{text}: {said}");
-            let shown = format!("{said} {:?}", read(text).unwrap_err());
-            assert!(!shown.contains("SECRET7") && !shown.contains("7777"), "{text}: {shown}");
-        }
-    }
-
-    #[test]
-    fn broken_toml_tells_the_place_and_not_the_text() {
-        let (id, said) = complaint("mode = \"trial\"\npassphrase = SECRET7");
-        assert_eq!(id, "config.not-toml");
-        assert!(said.contains("line 2") && !said.contains("SECRET7"), "{said}");
-    }
-
-    #[test]
-    fn production_refuses_soft_keys_unless_told() {
-        let with = |rest: &str| format!("mode = \"production\"\n{rest}\n[http]\npublic_url = \"https://seal.example\"");
-        assert_eq!(complaint(&with("")).0, "config.soft-keys-in-production");
-        let told = read(&with("soft_keys_in_production = \"i-accept-that-keys-can-be-copied\"")).unwrap();
-        assert!(matches!(told.keys, Keys::Soft { .. }));
-    }
-
-    #[test]
-    fn a_token_needs_its_module_label_and_pin_file() {
-        let all = ["module = \"/m.so\"", "token_label = \"bureau\"", "pin_file = \"pin\""];
-        for left_out in 0..all.len() {
-            let kept: Vec<_> = all.iter().enumerate().filter(|(i, _)| *i != left_out).map(|(_, line)| *line).collect();
-            let (id, said) = complaint(&format!("[keys]\nhome = \"pkcs11\"\n[keys.pkcs11]\n{}", kept.join("\n")));
-            assert_eq!(id, "config.missing-key", "{said}");
-            assert!(said.contains(all[left_out].split(' ').next().unwrap()), "{said}");
-        }
-        let whole = read(&format!("[keys]\nhome = \"pkcs11\"\n[keys.pkcs11]\n{}", all.join("\n"))).unwrap();
-        assert_eq!(
-            whole.keys,
-            Keys::Pkcs11 {
-                module: "/m.so".into(),
-                token_label: "bureau".into(),
-                token_serial: None,
-                pin_file: "/etc/yinxin/pin".into(),
-                workers: 4
-            }
-        );
-    }
-
-    #[test]
-    fn a_named_file_must_be_there_and_an_unnamed_one_need_not() {
-        let error = load(Some(Path::new("/nowhere/yinxin.toml"))).unwrap_err();
-        assert_eq!(error.message().id, "config.unreadable");
-        assert!(error.to_string().contains("/nowhere/yinxin.toml"), "{error}");
-    }
-}
+mod tests;

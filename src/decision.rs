@@ -150,6 +150,8 @@ pub enum Purpose {
     Decision(Box<Decision>),
     /// A notice under an order of government, by its number.
     Notice { order: String },
+    /// A report of what our own verification found about a document, by the SHA-256 of its bytes, hexadecimal.
+    Report { document: String },
 }
 
 /// Leave to use one seal once, given by the rules (ISSUE, step 2). Not `Clone`: writing the order down eats it.
@@ -225,6 +227,26 @@ impl Allowed {
     ) -> Result<Self, Refusal> {
         officer::check_two_administrators(officer, second, now)?;
         Self::under_grant(Purpose::Notice { order }, None, seal, officer, grant, now)
+    }
+
+    /// Leave to seal a report of verification. No decision and no second hand stands behind it, so it never carries an
+    /// approval seal, whose impression means that something was decided; the officer answers for what the service finds.
+    pub fn on_report(
+        document: String,
+        seal: &Seal,
+        officer: &Officer,
+        grant: &Grant,
+        now: OffsetDateTime,
+    ) -> Result<Self, Refusal> {
+        if seal.kind == SealKind::Approval {
+            return Err(Refusal::new(
+                Rule::SealLife,
+                "seal.not-for-reports",
+                format!("印章“{}”是行政审批专用章，只用于审批决定，不能用于核验报告", seal.legend),
+                format!("the seal {} is an approval seal: it carries decisions and no reports", seal.legend),
+            ));
+        }
+        Self::under_grant(Purpose::Report { document }, None, seal, officer, grant, now)
     }
 
     fn under_grant(
@@ -349,6 +371,28 @@ mod tests {
         let mut empty = request(["a", "b", "c", "d"], 0, 1);
         empty.holder.name = " ".into();
         assert_eq!(read(empty).unwrap_err().message.id, "decision.incomplete");
+    }
+
+    #[test]
+    fn a_report_carries_no_approval_seal() {
+        let seal = |kind| Seal { kind, ..sample::seal(BUREAU, life(&[(Activated, 0)])) };
+        let person = officer("desk", BUREAU, &[]);
+        let grant = |items| Grant {
+            id: "g".into(),
+            officer: person.id.clone(),
+            seal: SealNumber::parse("51322100000001").unwrap(),
+            items,
+            from: at(0),
+            until: at(100),
+            given_by: "局长".into(),
+            document: "授1".into(),
+            revoked_at: None,
+        };
+        let ask = |kind, items, now| Allowed::on_report("ab".into(), &seal(kind), &person, &grant(items), at(now));
+        assert!(ask(SealKind::LegalName, GrantedItems::All, 1).is_ok());
+        assert_eq!(ask(SealKind::Approval, GrantedItems::All, 1).unwrap_err().message.id, "seal.not-for-reports");
+        assert!(ask(SealKind::LegalName, GrantedItems::All, 100).is_err(), "the grant has ended");
+        assert!(ask(SealKind::LegalName, GrantedItems::Only([].into()), 1).is_err(), "it is limited to items");
     }
 
     proptest! {

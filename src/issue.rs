@@ -8,6 +8,7 @@ mod again;
 mod check;
 pub(crate) mod facts;
 mod place;
+mod report;
 mod request;
 
 use std::collections::HashMap;
@@ -35,6 +36,7 @@ use check::check_ourselves;
 use facts::Facts;
 use place::place_on;
 
+pub use report::{ReportSeal, TEMPLATE as REPORT_TEMPLATE, seal_report};
 pub use request::{EndRequest, IssueRequest, LicenceRequest, UploadPlace, UploadRequest};
 
 /// A sealed, checked and stored document.
@@ -410,6 +412,7 @@ pub(crate) async fn write_down_and_finish(
     now: OffsetDateTime,
 ) -> Result<Issued, FlowError> {
     debug_assert!(kind != OrderKind::Notice || matches!(allowed.purpose(), Purpose::Notice { .. }));
+    debug_assert!(kind != OrderKind::Report || matches!(allowed.purpose(), Purpose::Report { .. }));
     let to_be_signed = cms::signed_attributes(&prepared.digest(), &parts.certificate.certificate);
     let sealing = SealUse {
         kind,

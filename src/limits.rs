@@ -204,6 +204,8 @@ pub const HTTP_ROWS: u16 = 200;
 pub const HTTP_ORDERS: u16 = 20;
 /// Lines of the ledger in one CSV: a county's year of licences (domain: 110,000 cases).
 pub const HTTP_LEDGER_LINES: u32 = 200_000;
+/// Photographs with one custody entry: the seal's face, its side, the bag and its label, from both sides.
+pub const HTTP_PHOTOGRAPHS: usize = 20;
 /// A password, bytes; longer ones only feed argon2id for nothing.
 pub const PASSWORD_BYTES: usize = 256;
 /// Wrong passwords in a row from one source before it must wait, and for how many minutes; each further one doubles the
@@ -216,3 +218,32 @@ pub const SIGN_IN_LONGEST_WAIT_MINUTES: i64 = 60;
 pub const KNOWN_BROWSER_DAYS: i64 = 183;
 /// Hours that a session lasts: one working day.
 pub const SESSION_HOURS: i64 = 8;
+
+// — preview
+/// A PDF that is drawn for a look, bytes: a licence is under 1, a scanned decision of 20 pages about 10 MB.
+pub const PREVIEW_PDF_BYTES: usize = 32 * 1024 * 1024;
+/// Pages drawn of one state: licences have one, decisions up to three, joint ones six.
+pub const PREVIEW_PAGES: usize = 6;
+/// Earlier states drawn beside the newest: as many as a joint approval has hands.
+pub const PREVIEW_STATES: usize = 5;
+/// Dots an inch: the smallest print of a licence (6.5 pt) is legible. And the longer side of a picture, for posters.
+pub const PREVIEW_DPI: f32 = 110.0;
+pub const PREVIEW_SIDE: f32 = 1600.0;
+/// Pictures of one document in base64, bytes: a page of text has 150 kB, six of them beside five states 5 MB; scanned ones
+/// fill it sooner, and the rest is left out.
+pub const PREVIEW_OUTPUT_BYTES: usize = 12 * 1024 * 1024;
+/// Address space of the process that draws: a scanned A3 page at 600 dpi unpacks to 280 MB, and is turned once.
+pub const PREVIEW_MEMORY_BYTES: u64 = 1024 * 1024 * 1024;
+/// Its processor time, and the time until it is stopped, seconds; a page takes about 30 ms.
+pub const PREVIEW_CPU_SECONDS: u64 = 10;
+pub const PREVIEW_SECONDS: u64 = 15;
+/// Such processes at once.
+pub const PREVIEWS: usize = 2;
+
+// — reports
+/// Minutes for which a report may be fetched after its verification, in memory alone: long enough to read the page.
+pub const REPORT_MINUTES: i64 = 15;
+/// All reports waiting, bytes: one of a licence takes about 60 kB, one with a hundred signatures 3 MB.
+pub const REPORT_SHELF_BYTES: usize = 64 * 1024 * 1024;
+/// Reports sealed within an hour: each is written into the ledger and stays there, and anyone may ask for one.
+pub const REPORTS_SEALED_AN_HOUR: usize = 60;

@@ -20,6 +20,10 @@ fn main() -> ExitCode {
             return if said.use_stderr() { ExitCode::from(COULD_NOT_RUN) } else { ExitCode::SUCCESS };
         }
     };
+    // Before any thread, any log and any settings: what it may do is closed around the one thread there is.
+    if let Some(drawn) = arguments.draw_pages() {
+        return drawn;
+    }
     log(arguments.serves());
     match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(cli::run(arguments, now)),

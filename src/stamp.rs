@@ -158,11 +158,7 @@ impl Token {
     /// # Errors
     /// [`StampError`]; what is wrong with a token that can be read is left to the checks.
     pub fn read(bytes: &[u8]) -> Result<Self, StampError> {
-        let signed = cms::read(bytes).map_err(StampError::Cms)?;
-        if signed.content_type != rfc3161::ID_CT_TST_INFO {
-            return Err(StampError::NotAStamp);
-        }
-        Self::of(signed)
+        Self::of(cms::read(bytes).map_err(StampError::Cms)?)
     }
 
     /// Reads an authority's answer (TimeStampResp, RFC 3161 §2.4.2) and gives the token in it.
@@ -183,9 +179,15 @@ impl Token {
         }
     }
 
-    /// TSTInfo; BER never comes here, and nothing may follow what we know.
-    fn of(signed: SignedData) -> Result<Self, StampError> {
+    /// The token that a CMS is. Its TSTInfo ends with what we know.
+    ///
+    /// # Errors
+    /// As [`Token::read`].
+    pub fn of(signed: SignedData) -> Result<Self, StampError> {
         const BAD: StampError = StampError::Malformed("TSTInfo");
+        if signed.content_type != rfc3161::ID_CT_TST_INFO {
+            return Err(StampError::NotAStamp);
+        }
         let content = signed.content.as_deref().ok_or(BAD)?;
         let info = Element::read_all(content).and_then(|info| info.expect(tlv::SEQUENCE)).map_err(|_| BAD)?;
         let parts = info.children().map_err(|_| BAD)?;

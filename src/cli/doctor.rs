@@ -8,12 +8,15 @@ use time::{Duration, OffsetDateTime};
 
 use super::Clock;
 use super::certificates::read_trust;
-use super::rooms::{Rooms, print};
+use super::rooms::{Rooms, filed_seal, print};
 use super::trouble::Trouble;
 use crate::config;
 use crate::keys::{Keyring, Mode};
+use crate::decision::Allowed;
+use crate::issue::ReportSeal;
 use crate::message::Message;
 use crate::pki::certificate::Certificate;
+use crate::preview::{Landlock, Previewer};
 use crate::seal::SealStatus;
 use crate::store::{SealFilter, Store};
 
@@ -114,6 +117,7 @@ async fn examine(rooms: &Rooms, findings: &mut Findings, now: OffsetDateTime) {
             );
         }
     }
+    preview(findings);
     let keyring = match rooms.keyring().await {
         Err(Trouble(message)) => {
             findings.fail(message);
@@ -133,7 +137,8 @@ async fn examine(rooms: &Rooms, findings: &mut Findings, now: OffsetDateTime) {
                 "数据库可用，结构与程序相符",
                 "the database answers and its schema is this program's",
             );
-            if let Err(Trouble(message)) = filed(&store, keyring.as_deref(), findings, now).await {
+            let with = rooms.settings.verify.report_seal.as_ref();
+            if let Err(Trouble(message)) = filed(&store, keyring.as_deref(), with, findings, now).await {
                 findings.fail(message);
             }
         }
@@ -204,6 +209,28 @@ fn disk(rooms: &Rooms, findings: &mut Findings) {
     findings.add(level, "doctor.disk", format!("磁盘余量 {free} MiB{}", todo.0), format!("{free} MiB free{}", todo.1));
 }
 
+/// A blank page, drawn as an uploaded document's would be.
+fn preview(findings: &mut Findings) {
+    const BLANK: &[u8] = b"%PDF-1.7\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n\
+        3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 99 99]>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n";
+    let (level, zh, en) = match Previewer::of_this_program().draw(BLANK, &[]) {
+        Err(why) => {
+            tracing::warn!(%why, "a blank page was not drawn");
+            let (zh, en) = ("无法绘制，核验页不显示页面图片；结论不受影响", "do not work; verdicts stand without pictures");
+            (Level::Warn, zh, en)
+        }
+        Ok(drawn) if drawn.landlock == Some(Landlock::Full) => {
+            (Level::Ok, "在隔离进程中绘制（含Landlock）", "are drawn in a process of their own, with Landlock")
+        }
+        Ok(_) => (
+            Level::Warn,
+            "在隔离进程中绘制，但内核未提供完整的Landlock；请使用较新的内核",
+            "are drawn in a process of their own, but this kernel has not all of Landlock; use a newer one",
+        ),
+    };
+    findings.add(level, "doctor.preview", format!("页面预览{zh}"), format!("previews of pages {en}"));
+}
+
 /// Each key signs a test message.
 fn keys(keyring: &Keyring, findings: &mut Findings) {
     for warning in keyring.warnings() {
@@ -239,6 +266,7 @@ fn keys(keyring: &Keyring, findings: &mut Findings) {
 async fn filed(
     store: &Store,
     keyring: Option<&Keyring>,
+    with: Option<&ReportSeal>,
     findings: &mut Findings,
     now: OffsetDateTime,
 ) -> Result<(), Trouble> {
@@ -305,6 +333,7 @@ async fn filed(
         }
         offset += 500;
     }
+    report_seal(store, with, findings, now).await?;
     let unfinished = store.unfinished().await?.len();
     if unfinished > 0 {
         findings.add(
@@ -313,6 +342,47 @@ async fn filed(
             format!("有{unfinished}件用印中断，启动服务或运行 yinxin resume 即可处理"),
             format!("{unfinished} order(s) were interrupted; serving or `yinxin resume` takes them up"),
         );
+    }
+    Ok(())
+}
+
+/// Whether reports of verification can be sealed as the settings say.
+async fn report_seal(
+    store: &Store,
+    with: Option<&ReportSeal>,
+    findings: &mut Findings,
+    now: OffsetDateTime,
+) -> Result<(), Trouble> {
+    let Some(with) = with else {
+        findings.add(
+            Level::Ok,
+            "doctor.no-report-seal",
+            "核验报告不盖章（未设置 verify.report_seal）",
+            "reports of verification are not sealed (no verify.report_seal)",
+        );
+        return Ok(());
+    };
+    let seal = filed_seal(store, &with.seal).await?.seal;
+    let officer = store.officer(&with.officer).await?.ok_or_else(|| Trouble::unknown("人员", "officer", &with.officer))?;
+    let mut leave = Err(Message::new(
+        "doctor.report-grant",
+        format!("{}没有使用印章{}的授权，核验报告无法盖章", with.officer, with.seal),
+        format!("{} has no grant for the seal {}, so reports cannot be sealed", with.officer, with.seal),
+    ));
+    for grant in store.grants(&with.seal).await?.iter().filter(|grant| grant.officer == with.officer) {
+        leave = Allowed::on_report(String::new(), &seal, &officer, grant, now).map(|_| ()).map_err(|no| no.message);
+        if leave.is_ok() {
+            break;
+        }
+    }
+    match leave {
+        Ok(()) => findings.add(
+            Level::Ok,
+            "doctor.report-seal",
+            format!("核验报告可加盖“{}”", seal.legend),
+            format!("reports of verification can be sealed with {}", seal.number),
+        ),
+        Err(message) => findings.fail(message),
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use clap::Args;
 use time::OffsetDateTime;
 
 use super::certificates::read_trust;
-use super::rooms::{Rooms, filed_seal, instant, open_file, print, read_file};
+use super::rooms::{Rooms, filed_seal, instant, open_file, print, read_file, write_file};
 use super::trouble::Trouble;
 use crate::config;
 use crate::item::ItemCode;
@@ -17,7 +17,8 @@ use crate::register::{self, Question};
 use crate::seal::SealNumber;
 use crate::store::{LedgerFilter, Store};
 use crate::verify::gather::{GatherError, Given, gather, house_trust};
-use crate::verify::{Register, Report, Trust, exit_code, judge};
+use crate::verify::report::{Original, etsi, html};
+use crate::verify::{Evidence, Register, Report, Trust, exit_code, judge};
 
 /// Lines of the ledger asked for at a time.
 const LEDGER_LINES: u32 = 1000;
@@ -36,6 +37,51 @@ pub(super) struct Verify {
     /// 导出的登记册 / an exported register
     #[arg(long, value_name = "FILE")]
     register: Option<PathBuf>,
+    /// 分离签名（.p7s）或时间戳所针对的内容 / what a detached signature (.p7s) or time stamp is about
+    #[arg(long, value_name = "FILE")]
+    content: Option<PathBuf>,
+    /// 把每份报告写成文件：json、xml（ETSI TS 119 102-2）或 html / write each report to a file in this form
+    #[arg(long, value_name = "FORM")]
+    report: Option<Form>,
+    /// 报告文件；验证多份文件时为目录 / where the report goes: a file, or a folder for several; FILE.FORM beside each by default
+    #[arg(short, long, value_name = "PATH", requires = "report")]
+    output: Option<PathBuf>,
+}
+
+/// A form of the report.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Form {
+    Json,
+    Xml,
+    Html,
+}
+
+impl Form {
+    fn of(self, report: &Report, evidence: &Evidence, original: &Original) -> String {
+        match self {
+            Self::Json => serde_json::to_string_pretty(report).unwrap_or_default(),
+            Self::Xml => etsi::xml(report, evidence, original),
+            Self::Html => html(report),
+        }
+    }
+
+    fn ending(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Xml => "xml",
+            Self::Html => "html",
+        }
+    }
+}
+
+/// Where the report of `file` goes.
+fn report_path(verify: &Verify, form: Form, file: &Path) -> PathBuf {
+    let name = format!("{}.{}", file.file_name().unwrap_or_default().to_string_lossy(), form.ending());
+    match &verify.output {
+        Some(path) if verify.files.len() == 1 && !path.is_dir() => path.clone(),
+        Some(folder) => folder.join(name),
+        None => file.with_file_name(name),
+    }
 }
 
 #[derive(Debug, Args)]
@@ -97,17 +143,24 @@ pub(super) async fn verify(
         }
         None => None,
     };
+    let content = verify.content.as_ref().map(|file| read_file(file, limits::PDF_BYTES)).transpose()?;
     let trust = Arc::new(trust);
     let bar = indicatif::ProgressBar::new(verify.files.len() as u64);
     let mut reports = Vec::with_capacity(verify.files.len());
     for file in &verify.files {
         let opened = given(file)?;
         let name = file.display().to_string();
-        let report = report(store.as_ref(), &trust, register.as_ref(), &name, opened, verify.at, now).await;
-        let report = report.map_err(|error| match error {
+        let evidence = gathered(store.as_ref(), &trust, register.as_ref(), &name, opened, verify.at, now).await;
+        let mut evidence = evidence.map_err(|error| match error {
             GatherError::Unread(error) => Trouble::file(file, &error),
             GatherError::Store(error) => error.into(),
         })?;
+        evidence.content.clone_from(&content);
+        let report = judge(&evidence);
+        if let Some(form) = verify.report {
+            let original = Original::of(&read_file(file, limits::PDF_BYTES)?);
+            write_file(&report_path(&verify, form, file), form.of(&report, &evidence, &original).as_bytes())?;
+        }
         bar.suspend(|| match json {
             true => print(&serde_json::to_string(&report).unwrap_or_default()),
             false => tell(&report),
@@ -136,12 +189,24 @@ pub(super) async fn report(
     at: Option<OffsetDateTime>,
     now: OffsetDateTime,
 ) -> Result<Report, GatherError> {
+    Ok(judge(&gathered(store, trust, register, name, given, at, now).await?))
+}
+
+async fn gathered(
+    store: Option<&Store>,
+    trust: &Arc<Trust>,
+    register: Option<&Register>,
+    name: &str,
+    given: impl Into<Given>,
+    at: Option<OffsetDateTime>,
+    now: OffsetDateTime,
+) -> Result<Evidence, GatherError> {
     let mut evidence = gather(store, trust.clone(), name, given, at.unwrap_or(now)).await?;
     evidence.now = Some(now);
     if let (None, Some(register)) = (store, register) {
         evidence.ask_export(register);
     }
-    Ok(judge(&evidence))
+    Ok(evidence)
 }
 
 fn tell(report: &Report) {

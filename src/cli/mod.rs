@@ -24,6 +24,7 @@ use time::OffsetDateTime;
 
 use self::rooms::Rooms;
 use self::trouble::Trouble;
+use crate::preview;
 
 /// The clock as a value.
 pub type Clock = fn() -> OffsetDateTime;
@@ -99,9 +100,24 @@ enum Command {
     Status(inquiry::Status),
     /// 验证文件：0 全部通过，1 有不通过，2 有无法确认，3 无法运行 / verify files; exits 0, 1 failed, 2 unconfirmed, 3 could not run
     Verify(inquiry::Verify),
+    /// The process that draws pages for a look; started by the service alone.
+    #[command(name = preview::COMMAND, hide = true)]
+    DrawPages { lengths: Vec<usize> },
 }
 
 impl Arguments {
+    /// Where the whole process is there to draw one document: draws it. It must have no other thread yet.
+    pub fn draw_pages(&self) -> Option<ExitCode> {
+        let Command::DrawPages { lengths } = &self.command else { return None };
+        Some(match preview::draw(lengths) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(why) => {
+                eprintln!("{why}");
+                ExitCode::FAILURE
+            }
+        })
+    }
+
     /// Whether this runs until it is told to stop.
     pub fn serves(&self) -> bool {
         match &self.command {
@@ -156,7 +172,7 @@ async fn answer(arguments: Arguments, clock: Clock) -> Result<ExitCode, Trouble>
         Command::Resume => sealing::resume(&rooms, clock).await?,
         Command::Ledger(ledger) => inquiry::ledger(&rooms, ledger).await?,
         Command::Status(status) => inquiry::status(&rooms, status, clock()).await?,
-        Command::Demo(_) | Command::Doctor | Command::Verify(_) => {}
+        Command::Demo(_) | Command::Doctor | Command::Verify(_) | Command::DrawPages { .. } => {}
     }
     Ok(ExitCode::SUCCESS)
 }

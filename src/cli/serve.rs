@@ -14,6 +14,7 @@ use crate::ca::Authority;
 use crate::desk::Desk;
 use crate::http::{PublicState, StaffState, public_router, serve, staff_router};
 use crate::issue;
+use crate::preview::Previewer;
 
 /// How often the lists are looked at: well within the day after which a list is made anew.
 const REFRESH: Duration = Duration::from_secs(3600);
@@ -41,7 +42,12 @@ pub(super) async fn listen(rooms: &Rooms, desk: Desk, clock: Clock) -> Result<()
     let http = &rooms.settings.http;
     let https = http.public_url.starts_with("https://");
     let trust = Arc::new(read_trust(&rooms.settings.verify.trust)?);
-    let public = public_router(PublicState::new(desk.store.clone(), Arc::new(clock), trust, https));
+    let state = PublicState::new(desk.store.clone(), Arc::new(clock), trust, https);
+    let state = state.drawing(Previewer::of_this_program());
+    let public = public_router(match rooms.settings.verify.report_seal.clone() {
+        Some(with) => state.sealing(desk.clone(), with),
+        None => state,
+    });
     let at_the_desk = desk.clone();
     let staff = tokio::task::spawn_blocking(move || StaffState::new(at_the_desk, Arc::new(clock), https)).await;
     let staff = staff_router(staff.map_err(|e| Trouble::new("cli.serve", e.to_string(), e.to_string()))?);

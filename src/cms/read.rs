@@ -268,7 +268,8 @@ fn read_signer(element: &Element<'_>) -> Result<Signer, CmsError> {
             let parts = children(name, tlv::SEQUENCE, "sid")?;
             let [issuer, serial] = parts.as_slice() else { return Err(CmsError::Malformed("sid")) };
             let serial = serial.expect(tlv::INTEGER).map_err(|_| CmsError::Malformed("sid"))?.content.to_vec();
-            SignerName::IssuerAndSerial { issuer: Name::from_der(issuer.whole), serial }
+            let issuer = in_der(issuer).map_err(|_| CmsError::Malformed("sid"))?;
+            SignerName::IssuerAndSerial { issuer: Name::from_der(&issuer), serial }
         }
         0x80 => SignerName::KeyIdentifier(name.content.to_vec()),
         _ => return Err(CmsError::Malformed("sid")),

@@ -287,6 +287,58 @@ fn what_openssl_signs() {
     }
     eprintln!("{made} combinations");
     assert!(made > 50);
+
+    // Damage anywhere in key, algorithm or value: a verdict, never a panic, and in bounded time.
+    let slowest = std::cell::Cell::new(std::time::Duration::ZERO);
+    for (key, algorithm) in [
+        ("p256", algorithm("1.2.840.10045.4.3.4")),
+        ("p521", algorithm("1.2.840.10045.4.3.4")),
+        ("dsa", algorithm("2.16.840.1.101.3.4.3.2")),
+        ("ed448", algorithm("1.3.101.113")),
+        ("rsa1025", pss(Some(Digest::Sha256), Some(Digest::Sha1), Some(20), None)),
+        ("rsa2048", algorithm("2.16.840.1.101.3.4.3.14")),
+    ] {
+        use der::Decode;
+
+        let line = match key {
+            "ed448" => "pkeyutl -sign -rawin".to_owned(),
+            "rsa1025" => {
+                "pkeyutl -sign -rawin -digest sha256 -pkeyopt rsa_padding_mode:pss -pkeyopt rsa_mgf1_md:sha1 -pkeyopt rsa_pss_saltlen:20".into()
+            }
+            "rsa2048" => "pkeyutl -sign -rawin -digest sha3-256".into(),
+            "dsa" => "pkeyutl -sign -rawin -digest sha256".into(),
+            _ => "pkeyutl -sign -rawin -digest sha512".into(),
+        };
+        let value = run(&format!("{line} -inkey {} -in {message}", path(key)));
+        let parts = [public[key].clone(), algorithm.to_der().unwrap(), value];
+        let honest = verify(&parts[0], &algorithm, MESSAGE, &parts[2]);
+        assert!(matches!(honest, Ok(()) | Err(SignatureFault::Weak(_))), "{key} {honest:?}");
+        let lengths = parts.iter().map(Vec::len).sum::<usize>();
+        for step in 0..600usize {
+            let mut damaged = parts.clone();
+            let (mut at, bit) = (step * lengths / 600, step % 8);
+            for part in &mut damaged {
+                if at < part.len() {
+                    part[at] ^= 1 << bit;
+                    break;
+                }
+                at -= part.len();
+            }
+            let Ok(algorithm) = AlgorithmIdentifierOwned::from_der(&damaged[1]) else { continue };
+            let before = std::time::Instant::now();
+            let verdict = verify(&damaged[0], &algorithm, MESSAGE, &damaged[2]);
+            slowest.set(slowest.get().max(before.elapsed()));
+            let harmless = damaged[2] == parts[2] && matches!(verdict, Ok(()) | Err(SignatureFault::Weak(_)));
+            // A NULL that became an absent parameter, or the like, changes nothing about key and value.
+            assert!(harmless || !matches!(verdict, Ok(()) | Err(SignatureFault::Weak(_))), "{key} {step} {verdict:?}");
+        }
+        let before = std::time::Instant::now();
+        for _ in 0..20 {
+            let _ = verify(&parts[0], &algorithm, MESSAGE, &parts[2]);
+        }
+        eprintln!("{key}: {:?} a verification", before.elapsed() / 20);
+    }
+    assert!(slowest.get() < std::time::Duration::from_secs(1), "{:?}", slowest.get());
 }
 
 #[test]
@@ -348,6 +400,12 @@ fn keys_that_nobody_makes() {
     };
     let dsa_sha1 = algorithm("1.2.840.10040.4.3");
     let one = b"\x30\x06\x02\x01\x01\x02\x01\x01";
+    // An even q that y = p - 1 satisfies: whatever is said, it is said.
+    let (mut q, mut y) = (modulus(20), modulus(128));
+    q[19] = 0xC0;
+    y[127] = 0xC0;
+    let even = verify(&dsa(&modulus(128), &q, &[2], &y), &dsa_sha1, MESSAGE, one);
+    assert!(even.is_err() && !matches!(even, Err(SignatureFault::Weak(_))), "{even:?}");
     for key in [
         dsa(&modulus(128), &modulus(20), &[1], &[1]),
         dsa(&modulus(128), &modulus(20), &[2], &modulus(128)),

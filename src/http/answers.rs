@@ -379,6 +379,11 @@ pub(super) fn china_day(at: OffsetDateTime) -> String {
     in_china(at, format_description!("[year]-[month]-[day]"))
 }
 
+/// As a form's control for a date and a time of day takes it, in China; the minute that has begun.
+pub(super) fn form_moment(at: OffsetDateTime) -> String {
+    in_china(at, format_description!("[year]-[month]-[day]T[hour]:[minute]"))
+}
+
 /// Nothing for an instant whose China time is beyond the calendar (9999).
 fn in_china(at: OffsetDateTime, form: &[BorrowedFormatItem<'_>]) -> String {
     at.checked_to_offset(CHINA).and_then(|at| at.format(form).ok()).unwrap_or_default()

@@ -21,6 +21,14 @@ use crate::limits;
 const CONTENT_SECURITY_POLICY: &str =
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
+/// The same for a page that shows pictures made for it alone: they are part of it, so that nothing is kept.
+const WITH_INLINE_PICTURES: &str =
+    "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// Marks an answer whose page carries its pictures in itself.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct InlinePictures;
+
 /// The header by which a request is found in the log.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -83,6 +91,10 @@ async fn answer(State(how): State<Around>, request: Request, next: Next) -> Resp
     }
     // Set last, so that an answer made by a layer, or by `finish`, has them too.
     fixed_headers(response.headers_mut());
+    if response.extensions().get::<InlinePictures>().is_some() {
+        let policy = HeaderValue::from_static(WITH_INLINE_PICTURES);
+        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
     if how.no_store && !asset {
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     } else {

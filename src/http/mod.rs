@@ -24,6 +24,7 @@ mod office;
 mod pages;
 mod problem;
 mod register;
+mod shelf;
 mod sign_in;
 mod staff;
 mod verification;
@@ -46,7 +47,10 @@ use utoipa_axum::routes;
 
 use self::guard::Around;
 use self::problem::Problem;
+use crate::desk::Desk;
+use crate::issue::ReportSeal;
 use crate::limits;
+use crate::preview::Previewer;
 use crate::store::Store;
 use crate::verify::Trust;
 
@@ -68,11 +72,28 @@ pub struct PublicState {
     pub https: bool,
     /// Turns to judge a document: as many run at once, and a turn ends with its work and not with its client.
     pub judgements: Arc<Semaphore>,
+    /// Draws pages beside a verdict; none where no child process may be started.
+    pub previewer: Option<Previewer>,
+    /// Seals reports on request. The one thing here that reaches a key; without it the listener runs without any.
+    pub report_seal: Option<Arc<(Desk, ReportSeal)>>,
+    /// Reports of the last minutes.
+    pub shelf: shelf::Shelf,
 }
 
 impl PublicState {
     pub fn new(store: Store, clock: Clock, trust: Arc<Trust>, https: bool) -> Self {
-        Self { store, clock, trust, https, judgements: Arc::new(Semaphore::new(limits::HTTP_JUDGEMENTS)) }
+        let judgements = Arc::new(Semaphore::new(limits::HTTP_JUDGEMENTS));
+        Self { store, clock, trust, https, judgements, previewer: None, report_seal: None, shelf: Default::default() }
+    }
+
+    /// With pictures of the pages.
+    pub fn drawing(self, previewer: Previewer) -> Self {
+        Self { previewer: Some(previewer), ..self }
+    }
+
+    /// With reports sealed on request.
+    pub fn sealing(self, desk: Desk, with: ReportSeal) -> Self {
+        Self { report_seal: Some(Arc::new((desk, with))), ..self }
     }
 }
 
@@ -107,6 +128,8 @@ pub fn public_router(state: PublicState) -> Router {
         .route("/register/{number}", get(pages::seal))
         .route("/items", get(pages::items))
         .route("/licences/{identifier}", get(pages::licence))
+        .route("/verify/reports/{name}/sealed", post(verification::sealed))
+        .route("/verify/reports/{name}/{form}", get(verification::kept))
         .merge(api)
         .merge(common(openapi));
     let how = Around { no_store: false, https: state.https };
@@ -130,6 +153,11 @@ pub fn staff_router(state: StaffState) -> Router {
     let (api, mut openapi) = staff_api().split_for_parts();
     let (uploads, with_uploads) = staff_uploads().split_for_parts();
     openapi.merge(with_uploads);
+    let with_files = Router::new()
+        .route("/uploads", get(office::upload_form).post(office::upload))
+        .route("/seals/{number}/custody", post(office::custody))
+        .layer(CsrfLayer::new());
+    let uploads = uploads.merge(with_files);
     let small = Router::new()
         .route("/", get(office::home))
         .route("/sign-in", get(office::sign_in_form).post(office::sign_in))
@@ -137,6 +165,9 @@ pub fn staff_router(state: StaffState) -> Router {
         .route("/issue", get(office::issue_form).post(office::issue))
         .route("/orders/{id}", get(office::order))
         .route("/documents/{sha256}", get(office::document))
+        .route("/seals", get(office::seals))
+        .route("/seals/{number}", get(office::seal))
+        .route("/seals/{number}/steps", post(office::step))
         .route("/abolish", get(office::abolish_form).post(office::abolish))
         .route("/grants", get(office::grants).post(office::grant))
         .route("/grants/{id}/revoke", post(office::revoke))
@@ -175,7 +206,8 @@ fn common<S: Clone + Send + Sync + 'static>(openapi: utoipa::openapi::OpenApi) -
     Router::new()
         .route("/openapi.json", get(async move || Json(openapi)))
         .route("/healthz", get(async || "ok\n"))
-        .route("/assets/yinxin.css", get(style))
+        .route("/assets/yinxin.css", get(async || asset("text/css; charset=utf-8", include_str!("assets/yinxin.css"))))
+        .route("/assets/yinxin.svg", get(async || asset("image/svg+xml", include_str!("assets/yinxin.svg"))))
 }
 
 /// Whether requests can be served: the database answers, and its schema is this program's.
@@ -185,9 +217,9 @@ async fn ready(State(store): State<Store>) -> Result<&'static str, Problem> {
     Ok("ready\n")
 }
 
-async fn style() -> Response {
-    let headers = [(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "public, max-age=3600")];
-    (headers, include_str!("assets/yinxin.css")).into_response()
+fn asset(kind: &'static str, text: &'static str) -> Response {
+    let headers = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "public, max-age=3600")];
+    (headers, text).into_response()
 }
 
 /// Serves until `stop` is done, then lets the requests in flight end.

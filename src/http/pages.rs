@@ -47,12 +47,13 @@ pub(super) async fn register(
     Query(query): Query<SealQuery>,
 ) -> Result<Response, Problem> {
     let page = query.page(&state.store, (state.clock)()).await?;
-    let next = page.next_offset.map(|offset| {
-        let pairs = [("q", query.q.as_str()), ("owner", query.owner.as_str())];
-        let text: String = pairs.iter().map(|(name, value)| format!("{name}={}&", encoded(value))).collect();
-        format!("/register?{text}offset={offset}")
-    });
+    let next = page.next_offset.map(|offset| next_page("/register", &query, offset));
     show(&RegisterPage { query, seals: page.seals, next })
+}
+
+/// Where the next page of a search for seals is.
+pub(super) fn next_page(path: &str, query: &SealQuery, offset: u32) -> String {
+    format!("{path}?q={}&owner={}&offset={offset}", encoded(&query.q), encoded(&query.owner))
 }
 
 /// Percent-encoded for a query (RFC 3986 §2.3: unreserved characters stay).
@@ -89,12 +90,17 @@ struct CustodyLine {
 
 impl CustodyLine {
     fn of(entry: &CustodyEntry) -> Self {
-        let (what_zh, what_en) = match entry.kind {
-            CustodyKind::SealedAway => ("封存", "sealed away"),
-            CustodyKind::Opened => ("启封", "opened"),
-            CustodyKind::Destroyed => ("销毁", "destroyed"),
-        };
+        let (what_zh, what_en) = custody_words(entry.kind);
         Self { what_zh, what_en, at: china(entry.at), container: entry.container.clone() }
+    }
+}
+
+/// What happened to a seal in custody, Chinese and English.
+pub(super) fn custody_words(kind: CustodyKind) -> (&'static str, &'static str) {
+    match kind {
+        CustodyKind::SealedAway => ("封存", "sealed away"),
+        CustodyKind::Opened => ("启封", "opened"),
+        CustodyKind::Destroyed => ("销毁", "destroyed"),
     }
 }
 

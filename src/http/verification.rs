@@ -1,5 +1,6 @@
 //! Verification for programs and for people: an upload, a report, nothing kept.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,21 +8,26 @@ use askama::Template;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::multipart::Multipart;
-use axum::extract::{FromRequest, Request, State};
+use axum::extract::{FromRequest, Path, Query, Request, State};
 use axum::http::{StatusCode, header};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinError;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::PublicState;
-use super::answers::china;
+use super::guard::InlinePictures;
 use super::pages::{VerifyPage, show};
 use super::problem::{Problem, ProblemBody};
+use super::shelf::Forms;
+use crate::issue::seal_report;
 use crate::limits;
-use crate::seal::SealStatus;
+use crate::preview::{Landlock, NotDrawn, Previewer, Previews};
 use crate::verify::gather::{gather, house_trust};
-use crate::verify::report::{Check, Outcome, Verdict};
-use crate::verify::{Report, judge};
+use crate::verify::judge::evidence::Opened;
+use crate::verify::report::html::Shown;
+use crate::verify::report::{Original, etsi, html, print};
+use crate::verify::{Evidence, Report, judge};
 
 /// An upload: the bytes, and what the sender calls them.
 struct Upload {
@@ -65,9 +71,32 @@ fn no_file() -> Problem {
     Problem::bad("http.no-file", "请选择要核验的文件", "choose the file that is to be verified")
 }
 
+/// What one verification gives.
+struct Judged {
+    report: Report,
+    /// The forms in which the report may be fetched.
+    forms: Option<Forms>,
+    pictures: Option<Pictures>,
+}
+
+/// Pictures of the document, and which signatures each of its earlier states belongs to.
+struct Pictures {
+    drawn: Result<Previews, NotDrawn>,
+    /// One for each state: the numbers of the signatures, from 1.
+    signers: Vec<Vec<usize>>,
+}
+
+/// What is wanted beside the report.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Report,
+    Forms,
+    FormsAndPictures,
+}
+
 /// Waits for a turn, and judges in a task of its own: a client who hangs up ends neither the task nor its turn, so that
 /// no more judgements run than there are turns, whoever still listens.
-async fn verify(state: &PublicState, upload: Upload) -> Result<Report, Problem> {
+async fn verify(state: &PublicState, upload: Upload, wanted: Wanted) -> Result<Judged, Problem> {
     if upload.bytes.is_empty() {
         return Err(no_file());
     }
@@ -76,24 +105,68 @@ async fn verify(state: &PublicState, upload: Upload) -> Result<Report, Problem> 
         return Err(Problem::busy());
     };
     let state = state.clone();
-    let judged = tokio::spawn(async move {
-        let report = judged(&state, upload).await;
-        drop(turn);
-        report
-    });
+    let judged = tokio::spawn(async move { judged(&state, upload, wanted, turn).await });
     judged.await.map_err(panicked)?
 }
 
-async fn judged(state: &PublicState, upload: Upload) -> Result<Report, Problem> {
+async fn judged(
+    state: &PublicState,
+    upload: Upload,
+    wanted: Wanted,
+    turn: OwnedSemaphorePermit,
+) -> Result<Judged, Problem> {
     let mut trust = house_trust(&state.store).await?;
     trust.anchors.extend(state.trust.anchors.iter().cloned());
     trust.intermediates.extend(state.trust.intermediates.iter().cloned());
     trust.lists.extend(state.trust.lists.iter().cloned());
     let at = (state.clock)();
-    let mut evidence = gather(Some(&state.store), Arc::new(trust), &upload.name, upload.bytes, at).await?;
+    let bytes = Arc::new(upload.bytes);
+    let mut evidence = gather(Some(&state.store), Arc::new(trust), &upload.name, bytes.clone(), at).await?;
     evidence.now = Some(at);
+    let previewer = state.previewer.clone().filter(|_| wanted == Wanted::FormsAndPictures);
     // Digests of a large file and signatures: off the threads that answer.
-    tokio::task::spawn_blocking(move || judge(&evidence)).await.map_err(panicked)
+    let work = tokio::task::spawn_blocking(move || {
+        let report = judge(&evidence);
+        let forms = (wanted != Wanted::Report).then(|| Forms::of(&report, &evidence, &bytes));
+        // Drawing has its own few turns; who waits to be judged does not wait for pictures.
+        drop(turn);
+        let pictures = previewer.and_then(|previewer| Pictures::of(&previewer, &evidence, &bytes));
+        Judged { report, forms, pictures }
+    });
+    work.await.map_err(panicked)
+}
+
+impl Forms {
+    fn of(report: &Report, evidence: &Evidence, bytes: &[u8]) -> Self {
+        let original = Original::of(bytes);
+        let print = print(report, &original);
+        let short = print["document"].as_str().and_then(|digest| digest.get(..16)).unwrap_or_default().to_owned();
+        let json = serde_json::to_string(report).unwrap_or_default();
+        Self { json, xml: etsi::xml(report, evidence, &original), html: html(report), print, short }
+    }
+}
+
+impl Pictures {
+    fn of(previewer: &Previewer, evidence: &Evidence, bytes: &[u8]) -> Option<Self> {
+        let Opened::Pdf { reading, .. } = &evidence.opened else { return None };
+        let ends = reading.signatures.iter().map(|s| s.signed_length.filter(|end| *end < bytes.len()));
+        let mut states: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for (index, end) in ends.enumerate() {
+            if let Some(end) = end {
+                states.entry(end).or_default().push(index + 1);
+            }
+        }
+        let lengths: Vec<usize> = states.keys().copied().collect();
+        let drawn = previewer.draw(bytes, &lengths);
+        match &drawn {
+            Err(why) => tracing::warn!(%why, "the pages of an uploaded document were not drawn"),
+            Ok(drawn) if drawn.landlock == Some(Landlock::None) => {
+                tracing::warn!("this kernel has no Landlock: pages are drawn within the other limits alone");
+            }
+            Ok(_) => {}
+        }
+        Some(Self { drawn, signers: states.into_values().collect() })
+    }
 }
 
 fn panicked(error: JoinError) -> Problem {
@@ -156,8 +229,30 @@ pub(super) struct CheckAnswer {
     detail: String,
 }
 
+/// In which form the report is wanted.
+#[derive(Debug, Clone, Copy, Default, serde::Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Form {
+    #[default]
+    Json,
+    /// ETSI TS 119 102-2 V1.4.1.
+    Xml,
+    /// A page by itself.
+    Html,
+}
+
+#[derive(Debug, Default, serde::Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct FormQuery {
+    /// `json` (the default), `xml` (ETSI TS 119 102-2) or `html`.
+    #[serde(default)]
+    #[param(inline)]
+    report: Form,
+}
+
 /// Verifies a sealed document. Nothing is kept; a bad document is a report and not an error.
-#[utoipa::path(post, path = "/api/v1/verifications", tag = "verification", request_body(content(
+#[utoipa::path(post, path = "/api/v1/verifications", tag = "verification", params(FormQuery), request_body(content(
     (Vec<u8> = "application/pdf"),
     (Vec<u8> = "multipart/form-data"),
 )), responses(
@@ -166,65 +261,127 @@ pub(super) struct CheckAnswer {
     (status = 415, description = "Neither a form nor a PDF", body = ProblemBody, content_type = "application/problem+json"),
     (status = 503, description = "Too many verifications at once; `Retry-After` says when", body = ProblemBody, content_type = "application/problem+json"),
 ))]
-pub(super) async fn verifications(State(state): State<PublicState>, request: Request) -> Result<Json<Report>, Problem> {
+pub(super) async fn verifications(
+    State(state): State<PublicState>,
+    Query(FormQuery { report: form }): Query<FormQuery>,
+    request: Request,
+) -> Result<Response, Problem> {
     let upload = Upload::read(request, &state).await?;
-    Ok(Json(verify(&state, upload).await?))
+    let wanted = if matches!(form, Form::Json) { Wanted::Report } else { Wanted::Forms };
+    let Judged { report, forms, .. } = verify(&state, upload, wanted).await?;
+    Ok(match (form, forms) {
+        (Form::Xml, Some(forms)) => file(&forms, Form::Xml),
+        (Form::Html, Some(forms)) => file(&forms, Form::Html),
+        _ => Json(report).into_response(),
+    })
+}
+
+/// One form of a report as a file. Always to be saved: a page of a document's making never opens under our own name.
+fn file(forms: &Forms, form: Form) -> Response {
+    let (media_type, ending, body) = match form {
+        Form::Json => ("application/json", "json", &forms.json),
+        Form::Xml => ("application/xml; charset=utf-8", "xml", &forms.xml),
+        Form::Html => ("text/html; charset=utf-8", "html", &forms.html),
+    };
+    attachment(&format!("report-{}.{ending}", forms.short), media_type, body.clone().into())
+}
+
+fn attachment(name: &str, media_type: &'static str, body: Vec<u8>) -> Response {
+    let disposition = format!("attachment; filename=\"{name}\"");
+    let headers = [
+        (header::CONTENT_TYPE, media_type),
+        (header::CONTENT_DISPOSITION, disposition.as_str()),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    (headers, body).into_response()
+}
+
+/// A report of the last minutes, in one of its forms.
+pub(super) async fn kept(
+    State(state): State<PublicState>,
+    Path((name, form)): Path<(String, String)>,
+) -> Result<Response, Problem> {
+    let form = match form.as_str() {
+        "report.json" => Form::Json,
+        "report.xml" => Form::Xml,
+        "report.html" => Form::Html,
+        _ => return Err(Problem::from_status(StatusCode::NOT_FOUND)),
+    };
+    let forms = state.shelf.get(&name, (state.clock)()).ok_or_else(gone)?;
+    Ok(file(&forms, form))
+}
+
+/// The same, sealed.
+pub(super) async fn sealed(State(state): State<PublicState>, Path(name): Path<String>) -> Result<Response, Problem> {
+    let now = (state.clock)();
+    let Some(sealing) = state.report_seal.clone() else { return Err(Problem::from_status(StatusCode::NOT_FOUND)) };
+    let forms = state.shelf.get(&name, now).ok_or_else(gone)?;
+    if !state.shelf.may_seal(now) {
+        return Err(Problem::busy());
+    }
+    // In a task of its own: who hangs up does not leave a use of the seal half done.
+    let file = format!("report-{}.pdf", forms.short);
+    let work = tokio::spawn(async move {
+        let (desk, with) = sealing.as_ref();
+        let issued = seal_report(desk, with, &forms.print, now).await?;
+        Ok::<_, Problem>(desk.store.document(&issued.document).await?)
+    });
+    let document = work.await.map_err(panicked)??;
+    let document = document.ok_or_else(|| Problem::from_status(StatusCode::INTERNAL_SERVER_ERROR))?;
+    Ok(attachment(&file, "application/pdf", document.bytes))
+}
+
+fn gone() -> Problem {
+    Problem::unknown(
+        "http.no-report",
+        format!("报告只保留{}分钟，现已清除；请重新核验文件", limits::REPORT_MINUTES),
+        format!("reports are kept for {} minutes, and this one is gone; verify the document again", limits::REPORT_MINUTES),
+    )
 }
 
 // — the page
 
 #[derive(Template)]
 #[template(path = "report.html")]
-struct ReportPage {
-    report: Report,
-    judged_at: String,
+struct ReportPage<'r> {
+    shown: Shown<'r>,
+    pictures: Option<&'r Pictures>,
+    /// Under which the report may be fetched.
+    name: Option<String>,
+    /// It may be fetched sealed.
+    sealing: bool,
 }
 
-impl ReportPage {
-    fn class(&self) -> &'static str {
-        match self.report.verdict {
-            Verdict::Genuine(_) => "good",
-            Verdict::Indeterminate(_) => "",
-            Verdict::Failed(_) => "bad",
-        }
+impl ReportPage<'_> {
+    /// Whose state it was: numbers of signatures.
+    fn signers(&self, state: &usize) -> String {
+        let numbers = self.pictures.and_then(|pictures| pictures.signers.get(*state));
+        numbers.map(|n| n.iter().map(usize::to_string).collect::<Vec<_>>().join("、")).unwrap_or_default()
     }
 
-    fn word(&self) -> (&'static str, &'static str) {
-        match self.report.verdict {
-            Verdict::Genuine(_) => ("核验通过", "Passed"),
-            Verdict::Indeterminate(_) => ("无法确认", "Not certain"),
-            Verdict::Failed(_) => ("核验不通过", "Failed"),
-        }
-    }
-
-    fn outcome(&self, check: &Check) -> (&'static str, &'static str) {
-        match check.outcome {
-            Outcome::Passed => ("passed", "通过"),
-            Outcome::Failed => ("failed", "不通过"),
-            Outcome::Indeterminate => ("indeterminate", "不能确认"),
-            Outcome::Info => ("info", "说明"),
-        }
-    }
-
-    fn time(&self, at: &Option<time::OffsetDateTime>) -> String {
-        at.map_or_else(|| "—".to_owned(), china)
-    }
-
-    fn status(&self, status: &SealStatus) -> &'static str {
-        status.zh()
+    fn minutes(&self) -> i64 {
+        limits::REPORT_MINUTES
     }
 }
 
-/// The same for people: the questions they ask in their order, and the list of checks to unfold.
+/// The same for people: the questions they ask in their order, the list of checks to unfold, what was signed beside what
+/// is shown now, and the report to take home.
 pub(super) async fn verify_page(State(state): State<PublicState>, request: Request) -> Result<Response, Problem> {
-    let report = match Upload::read(request, &state).await {
-        Ok(upload) => verify(&state, upload).await,
+    let judged = match Upload::read(request, &state).await {
+        Ok(upload) => verify(&state, upload, Wanted::FormsAndPictures).await,
         Err(problem) => Err(problem),
     };
-    match report {
-        Ok(report) => {
-            let judged_at = china(report.judged_at);
-            show(&ReportPage { report, judged_at })
+    match judged {
+        Ok(Judged { report, forms, pictures }) => {
+            let mut page = show(&ReportPage {
+                shown: Shown { report: &report, links: true },
+                pictures: pictures.as_ref(),
+                name: forms.and_then(|forms| state.shelf.put(forms, report.judged_at)),
+                sealing: state.report_seal.is_some(),
+            })?;
+            page.extensions_mut().insert(InlinePictures);
+            page.headers_mut().insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
+            Ok(page)
         }
         Err(problem) if problem.status() == StatusCode::BAD_REQUEST => {
             let page = show(&VerifyPage { fault: Some(problem.message().clone()) })?;

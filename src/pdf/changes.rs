@@ -1,19 +1,27 @@
 //! What happened to a document after it was signed: the signed state and the newest state are compared object by
 //! object, and every difference must be explained by a whitelist. What is not explained is a change.
 //!
-//! The states are the file cut at the signed length and the file as it is, so both are read as a viewer would have.
+//! The states are the file cut at the signed length and the file as it is, so both are read as a viewer would have. An
+//! object that was there before is explained only by a role it plays, and only if nothing else that was signed leads to
+//! it ([`history`]): otherwise what one place may change would change another.
 
 use super::PdfError;
 use super::file::File;
 use super::object::{Dict, Object};
-use super::page;
-use super::reach::{deep, follow, reachable};
+use super::reach::{deep, follow};
 use crate::limits;
 use crate::message::Message;
+use history::{At, Way};
+pub(super) use history::History;
 use std::collections::{BTreeSet, HashSet};
-use std::ops::ControlFlow;
 
+mod annotations;
+mod catalog;
 mod fields;
+mod history;
+mod looks;
+mod pages;
+mod tags;
 
 /// The worst that happened since, in rising order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -54,23 +62,38 @@ impl Lock {
     }
 }
 
-/// Compares the signed state with the newest.
-pub(super) fn compare(signed: &File<'_>, newest: &File<'_>, leave: &Leave) -> (LaterChanges, Vec<Message>) {
+/// Compares the state that ended at `end` with the newest. The reasons come in rising order.
+pub(super) fn since(history: &History<'_, '_>, end: usize, leave: &Leave) -> (LaterChanges, Vec<Message>) {
+    let at = match history.at(end) {
+        Ok(Some(at)) => at,
+        Ok(None) => {
+            let (zh, en) = ("后续更新改写了已签名部分的索引", "A later update rewrote the index of what was signed");
+            return (LaterChanges::Forbidden, vec![Message::new("pdf.index-rewritten", zh, en)]);
+        }
+        Err(error) => {
+            let m = error.message();
+            let zh = format!("签名时的文件状态无法单独打开：{}", m.zh);
+            let en = format!("The file as it was signed cannot be opened by itself: {}", m.en);
+            return (LaterChanges::Suspicious, vec![Message::new("pdf.revision-unreadable", zh, en)]);
+        }
+    };
     let mut judge = Judge {
-        signed,
-        newest,
+        at,
+        signed: at.file,
+        newest: history.newest,
         leave,
         changed: BTreeSet::new(),
-        promised: HashSet::new(),
         explained: HashSet::new(),
-        worst: LaterChanges::None,
+        followed: HashSet::new(),
         why: Vec::new(),
     };
     if let Err(error) = judge.run() {
         let m = error.message();
         judge.say(LaterChanges::Suspicious, "pdf.changes-unreadable", &m.zh, &m.en);
     }
-    (judge.worst, judge.why)
+    judge.why.sort_by_key(|(worst, _)| *worst);
+    let worst = judge.why.last().map_or(LaterChanges::None, |(worst, _)| *worst);
+    (worst, judge.why.into_iter().map(|(_, message)| message).collect())
 }
 
 /// How far a change goes, in the steps of DocMDP.
@@ -78,27 +101,31 @@ pub(super) fn compare(signed: &File<'_>, newest: &File<'_>, leave: &Leave) -> (L
 enum Step {
     /// Validation data and document time stamps: allowed at every level (ISO 32000-2 §12.8.2.2.2).
     Validation,
-    /// A signature in a field that was there: at every level but 1, and where no certification stands.
+    /// A signature in a field that was there or that shows nothing: at every level but 1, and where no certification
+    /// stands.
     Signing,
-    /// A signature in a new field, which is a new annotation: under a certification from level 3 (table 254).
+    /// A signature that shows a picture where none was planned, which is a new annotation: under a certification from
+    /// level 3 (ISO 32000-1 table 254).
     NewField,
     /// Filling in: only where the author said so, by level 2 or 3 or by locking some fields and not others.
     Filling,
+    /// Notes: only where level 3 says so.
+    Annotating,
 }
 
-struct Judge<'j, 'a> {
+struct Judge<'j, 'f, 'a> {
+    at: At<'j, 'f, 'a>,
     signed: &'j File<'a>,
-    newest: &'j File<'a>,
+    newest: &'f File<'a>,
     leave: &'j Leave,
     changed: BTreeSet<u32>,
-    /// Numbers that the signed state refers to without having them: whoever defines one later changes what was signed.
-    promised: HashSet<u32>,
     explained: HashSet<u32>,
-    worst: LaterChanges,
-    why: Vec<Message>,
+    /// New objects whose own references were followed.
+    followed: HashSet<u32>,
+    why: Vec<(LaterChanges, Message)>,
 }
 
-impl Judge<'_, '_> {
+impl Judge<'_, '_, '_> {
     fn run(&mut self) -> Result<(), PdfError> {
         if !self.find_changes()? {
             return Ok(());
@@ -109,81 +136,88 @@ impl Judge<'_, '_> {
             "签名之后文件有后续更新",
             "The file was updated after this signature",
         );
+        self.judge_writing()?;
         self.judge_trailer()?;
         self.judge_catalog()?;
         self.judge_form()?;
+        self.judge_tags()?;
         self.judge_pages()?;
         self.judge_the_rest()
     }
 
     fn say(&mut self, worst: LaterChanges, id: &'static str, zh: &str, en: &str) {
-        self.worst = self.worst.max(worst);
-        if self.why.len() < limits::PDF_FINDINGS && !self.why.iter().any(|m| m.id == id && m.en == en) {
-            self.why.push(Message::new(id, zh, en));
+        if self.why.iter().any(|(_, m)| m.id == id && m.en == en) {
+            return;
+        }
+        let message = Message::new(id, zh, en);
+        if self.why.len() < limits::PDF_FINDINGS {
+            self.why.push((worst, message));
+        } else if let Some(mildest) = self.why.iter_mut().min_by_key(|(worst, _)| *worst)
+            && mildest.0 < worst
+        {
+            *mildest = (worst, message);
         }
     }
 
     /// A change that is understood; whether it was allowed is a matter of level.
     fn allow(&mut self, step: Step, zh: &str, en: &str) {
-        match (step, self.leave.level) {
-            (Step::Signing | Step::NewField | Step::Filling, Some(1)) | (Step::NewField, Some(2)) => {
-                let (zh, en) =
-                    (format!("{zh}，但认证签名不允许"), format!("{en}, which the certification does not allow"));
-                self.say(LaterChanges::Forbidden, "pdf.docmdp-violated", &zh, &en);
-            }
-            (Step::Filling, None) if self.leave.locks.is_empty() => {
-                let (zh, en) =
-                    (format!("{zh}，而签名未曾允许填写"), format!("{en}, and no signature allowed filling in"));
-                self.say(LaterChanges::Suspicious, "pdf.filled-in-later", &zh, &en);
-            }
-            _ => self.say(LaterChanges::Allowed, "pdf.allowed-change", zh, en),
+        let refused = match self.leave.level {
+            Some(1) => step != Step::Validation,
+            Some(2) => matches!(step, Step::NewField | Step::Annotating),
+            _ => false,
+        };
+        let unasked = match (step, self.leave.level) {
+            (Step::Filling, None) => self.leave.locks.is_empty(),
+            (Step::Annotating, None) => true,
+            _ => false,
+        };
+        if refused {
+            let (zh, en) = (format!("{zh}，但认证签名不允许"), format!("{en}, which the certification does not allow"));
+            self.say(LaterChanges::Forbidden, "pdf.docmdp-violated", &zh, &en);
+        } else if unasked && step == Step::Filling {
+            let (zh, en) = (format!("{zh}，而签名未曾允许填写"), format!("{en}, and no signature allowed filling in"));
+            self.say(LaterChanges::Suspicious, "pdf.filled-in-later", &zh, &en);
+        } else if unasked {
+            let (zh, en) = (format!("{zh}，而签名未曾允许批注"), format!("{en}, and no signature allowed notes"));
+            self.say(LaterChanges::Suspicious, "pdf.annotated-later", &zh, &en);
+        } else {
+            self.say(LaterChanges::Allowed, "pdf.allowed-change", zh, en);
         }
     }
 
     /// A change nobody may make to a signed document.
-    fn forbid(&mut self, zh: &str, en: &str) {
-        self.say(LaterChanges::Forbidden, "pdf.forbidden-change", zh, en);
+    fn forbid(&mut self, id: &'static str, zh: &str, en: &str) {
+        self.say(LaterChanges::Forbidden, id, zh, en);
     }
 
     /// A change that is not understood. A certification below level 3 forbids what it does not name.
-    fn doubt(&mut self, zh: &str, en: &str) {
+    fn doubt(&mut self, id: &'static str, zh: &str, en: &str) {
         let closed = self.leave.level.is_some_and(|level| level < 3);
         let worst = if closed { LaterChanges::Forbidden } else { LaterChanges::Suspicious };
-        self.say(worst, "pdf.unexplained-change", zh, en);
+        self.say(worst, id, zh, en);
     }
 
     /// Fills `changed` with every object that means something else now. False where the newest state is the signed one.
     fn find_changes(&mut self) -> Result<bool, PdfError> {
-        let before: Vec<usize> = self.signed.sections().map(|s| s.offset).collect();
-        let after: Vec<usize> = self.newest.sections().map(|s| s.offset).collect();
-        if !after.ends_with(&before) {
-            self.forbid("后续更新改写了已签名部分的索引", "A later update rewrote the index of what was signed");
-        }
-        let new = after.len().saturating_sub(before.len());
-        let mut numbers = BTreeSet::new();
-        for section in self.newest.sections().take(new) {
-            numbers.extend(section.numbers()?);
-            if numbers.len() > limits::PDF_COMPARED {
-                return Err(PdfError::OverLimit { what: "changed objects", limit: limits::PDF_COMPARED as u64 });
-            }
-        }
-        if new > 0 {
-            self.promised = reachable(self.signed, None)?;
-        }
+        let numbers = history::numbers_since(self.newest, self.signed)?;
+        self.at.history.pay(numbers.len() + 1)?;
         for number in numbers {
             let same = match (self.signed.load_number(number), self.newest.load_number(number)) {
                 (Ok(None), Ok(None)) => true,
                 (Ok(Some(a)), Ok(Some(b))) => a.reference == b.reference && self.same(&a.object, &b.object)?,
+                (Err(limit @ PdfError::OverLimit { .. }), _) | (_, Err(limit @ PdfError::OverLimit { .. })) => {
+                    return Err(limit);
+                }
                 _ => false,
             };
             if !same {
                 self.changed.insert(number);
             }
         }
-        Ok(new > 0)
+        Ok(self.newest.sections().count() > self.signed.sections().count())
     }
 
-    /// Equal in meaning; a stream that moved is compared by its stored bytes.
+    /// Equal as written; a stream that moved is compared by its stored bytes.
     fn same(&self, a: &Object, b: &Object) -> Result<bool, PdfError> {
         match (a, b) {
             (Object::Stream(a), Object::Stream(b)) => {
@@ -193,16 +227,87 @@ impl Judge<'_, '_> {
         }
     }
 
-    fn is_new(&self, number: u32) -> bool {
-        matches!(self.signed.load_number(number), Ok(None)) && !self.promised.contains(&number)
+    /// Equal in meaning, once each is read in its own state: what was written directly may have become an object of
+    /// its own, or the other way round. The same reference twice is equal, as what it leads to is judged by itself.
+    fn alike(&self, a: &Object, b: &Object, depth: usize) -> Result<bool, PdfError> {
+        if a == b {
+            return Ok(true);
+        }
+        if depth == 0 || !(deep(a) && deep(b)) {
+            return Ok(false);
+        }
+        self.at.history.pay(1)?;
+        match (self.signed.resolve(a)?, self.newest.resolve(b)?) {
+            (Object::Array(a), Object::Array(b)) if a.len() == b.len() => {
+                for (a, b) in a.iter().zip(b.iter()) {
+                    if !self.alike(a, b, depth - 1)? {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            }
+            (Object::Dict(a), Object::Dict(b)) if a.entries().len() == b.entries().len() => {
+                for entry in a.entries() {
+                    let Some(other) = b.get(&entry.key) else { return Ok(false) };
+                    if !self.alike(&entry.value, other, depth - 1)? {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            }
+            (a @ Object::Stream(_), b @ Object::Stream(_)) => self.same(&a, &b),
+            (Object::Array(_) | Object::Dict(_) | Object::Stream(_), _) => Ok(false),
+            (a, b) => Ok(a == b),
+        }
     }
 
-    /// The object may be this role's: it is new, or it had the role before.
-    fn explain(&mut self, now: Option<&Object>, before: Option<&Object>) {
-        if let Some(r) = now.and_then(Object::reference)
-            && (self.is_new(r.number) || before.and_then(Object::reference) == Some(r))
-        {
+    /// Keys whose values differ.
+    fn differing(&self, a: &Dict, b: &Dict) -> Result<Vec<std::rc::Rc<[u8]>>, PdfError> {
+        let keys: BTreeSet<_> = a.entries().iter().chain(b.entries()).map(|e| e.key.clone()).collect();
+        let mut differing = Vec::new();
+        for key in keys {
+            let same = match (a.get(&key), b.get(&key)) {
+                (Some(a), Some(b)) => self.alike(a, b, 8)?,
+                _ => false,
+            };
+            if !same {
+                differing.push(key);
+            }
+        }
+        Ok(differing)
+    }
+
+    /// The object may be this role's: it is new, or it had the role before and what was signed leads to it in no way
+    /// but under these keys. Elements of arrays that are objects of their own pass: those arrays have roles too.
+    fn explain(&mut self, now: Option<&Object>, before: Option<&Object>, keys: &[&[u8]]) {
+        self.explain_where(now, before, |way| {
+            let [_, key] = &way.keys;
+            key.is_empty() || keys.contains(&&**key)
+        });
+    }
+
+    fn explain_where(&mut self, now: Option<&Object>, before: Option<&Object>, fits: impl Fn(&Way) -> bool) {
+        let Some(r) = now.and_then(Object::reference) else { return };
+        if self.at.is_new(r.number) {
             self.explained.insert(r.number);
+        } else if before.and_then(Object::reference) == Some(r) {
+            self.explain_known(r.number, fits);
+        }
+    }
+
+    /// As [`Self::explain`], of an object that has the role in both states, for the ways that fit the role.
+    fn explain_known(&mut self, number: u32, fits: impl Fn(&Way) -> bool) {
+        self.explained.insert(number);
+        if !self.changed.contains(&number) {
+            return;
+        }
+        if let Some(stranger) = self.at.ways(number).find(|way| !fits(way)) {
+            let key = stranger.keys.iter().rev().find(|k| !k.is_empty()).map(|k| shown(k)).unwrap_or_default();
+            let zh = format!("被更新的对象{number}在已签名内容中另有用途（/{key}）");
+            let en = format!(
+                "The updated object {number} has another use in what was signed (/{key}), which changes with it"
+            );
+            self.doubt("pdf.shared-object-changed", &zh, &en);
         }
     }
 
@@ -212,7 +317,9 @@ impl Judge<'_, '_> {
         let mut waiting = vec![from.clone()];
         while let Some(object) = waiting.pop() {
             match object {
-                Object::Ref(r) if self.is_new(r.number) && self.explained.insert(r.number) => {
+                Object::Ref(r) if self.at.is_new(r.number) && self.followed.insert(r.number) => {
+                    self.explained.insert(r.number);
+                    self.at.history.pay(1)?;
                     if let Some(loaded) = self.newest.load(r)? {
                         waiting.push(loaded.object.clone());
                     }
@@ -226,161 +333,24 @@ impl Judge<'_, '_> {
         Ok(())
     }
 
-    fn judge_trailer(&mut self) -> Result<(), PdfError> {
-        let (before, now) = (self.signed.trailer(), self.newest.trailer());
-        // A new catalog in place of the old one is compared with it key by key, as a changed one is; an object that
-        // was something else before is not a catalog.
-        if before.get(b"Root") != now.get(b"Root") {
-            match now.get(b"Root").and_then(Object::reference) {
-                Some(root) if self.is_new(root.number) => {
-                    self.explained.insert(root.number);
-                }
-                _ => self.forbid("文件目录（Root）被换成了另一个", "The catalog (Root) was exchanged for another"),
+    /// How the updates are written, where viewers would differ in what they read.
+    fn judge_writing(&mut self) -> Result<(), PdfError> {
+        let new = self.newest.sections().count().saturating_sub(self.signed.sections().count());
+        for section in self.newest.sections().take(new) {
+            if let Some(number) = section.contradictions(self.newest.source())?.first() {
+                let zh = format!("后续更新的两份索引对对象{number}说法不一");
+                let en = format!("The two halves of a later update's index disagree about the object {number}");
+                self.doubt("pdf.index-disagrees", &zh, &en);
             }
         }
-        // The information dictionary says when and with what the update was made; it is not shown on a page.
-        let info = self.newest.get(now, b"Info")?;
-        let plain =
-            info.dict().is_some_and(|d| d.entries().iter().all(|e| !deep(&e.value) && e.value.dict().is_none()));
-        if plain {
-            self.explain(now.get(b"Info"), before.get(b"Info"));
-        }
-        Ok(())
-    }
-
-    fn judge_catalog(&mut self) -> Result<(), PdfError> {
-        let (before, now) = (self.signed.catalog()?, self.newest.catalog()?);
-        let (Some(old), Some(new)) = (before.object.dict(), now.object.dict()) else { return Ok(()) };
-        for key in differing(old, new) {
-            match &*key {
-                // Each has its own judge below; a version number may rise.
-                b"AcroForm" | b"DSS" | b"Extensions" | b"Metadata" | b"Version" => {}
-                b"Pages" => self.forbid("页面树被换成了另一个", "The page tree was exchanged for another"),
-                b"OpenAction" | b"AA" | b"Names" | b"OCProperties" | b"Dests" | b"PageLabels" => {
-                    let key = String::from_utf8_lossy(&key).into_owned();
-                    self.forbid(&format!("文件目录的/{key}被修改"), &format!("/{key} of the catalog was changed"));
-                }
-                _ => {
-                    let key = String::from_utf8_lossy(&key).into_owned();
-                    self.doubt(&format!("文件目录的/{key}被修改"), &format!("/{key} of the catalog was changed"));
-                }
-            }
-        }
-        if before.reference == now.reference {
-            self.explained.insert(now.reference.number);
-        }
-        // Developer extensions (ISO 32000-1 §7.12) are names and numbers; each may be an object of its own.
-        if let Some(extensions) = self.newest.get_dict(new, b"Extensions")? {
-            let before = self.signed.get_dict(old, b"Extensions")?.unwrap_or_else(Dict::empty);
-            self.explain(new.get(b"Extensions"), old.get(b"Extensions"));
-            for entry in extensions.entries() {
-                self.explain(Some(&entry.value), before.get(&entry.key));
-            }
-        }
-        // XMP metadata follows the information dictionary.
-        if let Object::Stream(metadata) = self.newest.get(new, b"Metadata")?
-            && metadata.dict.is(b"Type", b"Metadata")
-            && metadata.dict.is(b"Subtype", b"XML")
-        {
-            self.explain(new.get(b"Metadata"), old.get(b"Metadata"));
-        }
-        self.judge_validation_data(old, new)
-    }
-
-    /// DSS and VRI (EN 319 142-1 §5.4.2): certificates, CRLs and OCSP responses, shown nowhere.
-    fn judge_validation_data(&mut self, old: &Dict, new: &Dict) -> Result<(), PdfError> {
-        let Some(dss) = self.newest.get_dict(new, b"DSS")? else {
-            if old.get(b"DSS").is_some() {
-                self.doubt("验证数据（DSS）被删除", "The validation data (DSS) were removed");
-            }
-            return Ok(());
-        };
-        const KEYS: [&[u8]; 5] = [b"Type", b"Certs", b"CRLs", b"OCSPs", b"VRI"];
-        if dss.entries().iter().any(|e| !KEYS.contains(&&*e.key)) {
-            self.doubt("验证数据（DSS）含有不认识的项目", "The validation data (DSS) hold something unknown");
-            return Ok(());
-        }
-        let marked = self.explained.len();
-        self.explain(new.get(b"DSS"), old.get(b"DSS"));
-        // Lists that were in the DSS before may have grown in place.
-        let old_dss = self.signed.get_dict(old, b"DSS")?;
-        let shrunk = |key: &[u8]| -> Result<bool, PdfError> {
-            let Some(old) = &old_dss else { return Ok(false) };
-            Ok(match (self.signed.get(old, key)?, self.newest.get(&dss, key)?) {
-                (Object::Array(before), now) => now.array().is_none_or(|now| now.len() < before.len()),
-                (Object::Dict(before), now) => {
-                    now.dict().is_none_or(|now| before.entries().iter().any(|e| now.get(&e.key).is_none()))
-                }
-                _ => false,
-            })
-        };
-        let mut lost = false;
-        for key in KEYS {
-            lost |= shrunk(key)?;
-        }
-        if lost {
-            self.doubt("原有的验证数据（DSS）被删减", "Validation data (DSS) that were there before are missing");
-        }
-        for key in KEYS {
-            self.explain(dss.get(key), old_dss.as_ref().and_then(|d| d.get(key)));
-            if let Some(value) = dss.get(key) {
-                let value = self.newest.resolve(value)?;
-                self.explain_new(&value)?;
-            }
-        }
-        if old.get(b"DSS") != new.get(b"DSS") || self.explained.len() > marked {
-            let touched = self.explained.iter().any(|n| self.changed.contains(n));
-            if touched {
-                self.allow(Step::Validation, "添加了验证数据（DSS）", "Validation data (DSS) were added");
-            }
-        }
-        Ok(())
-    }
-
-    fn judge_pages(&mut self) -> Result<(), PdfError> {
-        let pages = |file: &File<'_>| -> Result<Vec<page::Page>, PdfError> {
-            let mut pages = Vec::new();
-            page::walk(file, |_, page| {
-                pages.push(page.clone());
-                ControlFlow::Continue(())
-            })?;
-            Ok(pages)
-        };
-        let (before, now) = (pages(self.signed)?, pages(self.newest)?);
-        if before.len() != now.len() || before.iter().zip(&now).any(|(a, b)| a.reference != b.reference) {
-            self.forbid("页面被增加、删除或换序", "Pages were added, removed or put in another order");
-            return Ok(());
-        }
-        for (number, (old, new)) in before.iter().zip(&now).enumerate() {
-            let number = number + 1;
-            let array = |file: &File<'_>, dict: &Dict| -> Result<Vec<Object>, PdfError> {
-                Ok(file.get(dict, b"Annots")?.array().unwrap_or_default().to_vec())
-            };
-            if let Some(key) = differing(&old.dict, &new.dict).iter().find(|k| &***k != b"Annots") {
-                let key = String::from_utf8_lossy(key).into_owned();
-                let (zh, en) = (format!("第{number}页的/{key}被修改"), format!("/{key} of page {number} was changed"));
-                self.forbid(&zh, &en);
-                continue;
-            }
-            self.explained.insert(new.reference.number);
-            self.explain(new.dict.get(b"Annots"), old.dict.get(b"Annots"));
-            let (old_annots, new_annots) = (array(self.signed, &old.dict)?, array(self.newest, &new.dict)?);
-            if old_annots == new_annots {
-                continue;
-            }
-            let gone = old_annots.iter().any(|a| !new_annots.contains(a));
-            // Widgets of the fields that were judged are the only notes that may come.
-            let strange = new_annots.iter().filter(|a| !old_annots.contains(a));
-            let strange = strange.filter(|a| a.reference().is_none_or(|r| !self.explained.contains(&r.number))).count();
-            if gone {
-                self.doubt(
-                    &format!("第{number}页的注释被删除"),
-                    &format!("An annotation of page {number} was removed"),
-                );
-            }
-            if strange > 0 {
-                self.doubt(&format!("第{number}页新增了注释"), &format!("Annotations were added to page {number}"));
-            }
+        let strays = self.at.history.strays()?;
+        let from = strays.partition_point(|(offset, _)| *offset < self.at.end);
+        if let Some((offset, number)) = strays.get(from) {
+            let zh = format!("后续更新中有不在索引里的对象{number}（字节{offset}处），修复文件的阅读器会显示它");
+            let en = format!(
+                "A later update holds the object {number} at byte {offset} outside its index; a viewer that repairs files may show it"
+            );
+            self.doubt("pdf.object-outside-index", &zh, &en);
         }
         Ok(())
     }
@@ -388,46 +358,78 @@ impl Judge<'_, '_> {
     /// Whatever changed and was not explained.
     fn judge_the_rest(&mut self) -> Result<(), PdfError> {
         let rest: Vec<u32> = self.changed.iter().copied().filter(|n| !self.explained.contains(n)).collect();
-        if rest.is_empty() {
-            return Ok(());
-        }
-        let shown = reachable(self.signed, Some(b"Pages"))?;
-        let used = reachable(self.newest, None)?;
         for number in rest {
-            if self.is_new(number) {
-                // What an update between left behind and nothing leads to is shown by no viewer.
-                if !used.contains(&number) {
-                    continue;
-                }
-                let loaded = self.newest.load_number(number).ok().flatten();
-                let structure = loaded.as_ref().and_then(|l| l.object.dict());
-                if structure.is_some_and(|d| d.is(b"Type", b"XRef") || d.is(b"Type", b"ObjStm")) {
-                    continue;
-                }
-                self.doubt(
-                    &format!("新增对象{number}用途不明"),
-                    &format!("The new object {number} has no known purpose"),
-                );
+            // What an update left behind and nothing leads to is shown by no viewer; where something signed led to it,
+            // that was changed too, and judged.
+            if self.is_machinery(number) || !self.at.history.used()?.contains(&number) {
                 continue;
             }
-            if shown.contains(&number) {
-                self.forbid(
-                    &format!("页面内容（对象{number}）被修改"),
-                    &format!("Page content (object {number}) was changed"),
+            if self.at.is_promised(number) {
+                let zh = format!("已签名内容引用了当时不存在的对象{number}，后续更新补上了它");
+                let en = format!(
+                    "What was signed refers to the object {number}, which it lacked; a later update supplied it"
                 );
+                self.doubt("pdf.promised-object", &zh, &en);
+            } else if self.at.is_new(number) {
+                let zh = format!("新增对象{number}用途不明");
+                let en = format!("The new object {number} has no known purpose");
+                self.doubt("pdf.unexplained-change", &zh, &en);
             } else {
-                self.doubt(
-                    &format!("对象{number}被修改或删除"),
-                    &format!("The object {number} was changed or removed"),
-                );
+                self.judge_replaced(number)?;
             }
+        }
+        Ok(())
+    }
+
+    /// A new index or a new pack of objects.
+    fn is_machinery(&self, number: u32) -> bool {
+        let loaded = self.newest.load_number(number).ok().flatten();
+        let stream = loaded.as_ref().map(|l| &l.object).filter(|o| matches!(o, Object::Stream(_)));
+        let dict = stream.and_then(Object::dict);
+        self.at.is_new(number) && dict.is_some_and(|d| d.is(b"Type", b"XRef") || d.is(b"Type", b"ObjStm"))
+    }
+
+    fn judge_replaced(&mut self, number: u32) -> Result<(), PdfError> {
+        let used_as = self.at.ways(number).map(|w| w.keys.clone()).collect::<Vec<_>>();
+        let key = used_as.iter().flatten().rev().find(|k| !k.is_empty());
+        let (as_zh, as_en) = key.map_or_else(Default::default, |key| {
+            let key = String::from_utf8_lossy(key);
+            (format!("，用于/{key}"), format!(" (used as /{key})"))
+        });
+        let is = |kinds: &[&[u8]]| used_as.iter().flatten().any(|key| kinds.contains(&&**key));
+        let old = self.signed.load_number(number).ok().flatten();
+        let tree = old.as_ref().and_then(|l| l.object.dict()).is_some_and(|d| d.is(b"Type", b"Pages"));
+        const LAYERS: &[&[u8]] = &[b"OCProperties", b"OCGs", b"OC", b"OFF", b"ON", b"AS", b"Order", b"RBGroups"];
+        const ACTIVE: &[&[u8]] = &[b"OpenAction", b"AA", b"A", b"JS", b"JavaScript", b"Next"];
+        const FILES: &[&[u8]] = &[b"EmbeddedFiles", b"EF", b"AF", b"FS"];
+        if tree {
+            let (zh, en) = ("页面树被修改", "The page tree was changed");
+            self.forbid("pdf.page-tree-changed", zh, en);
+        } else if self.at.history.shown(self.signed)?.contains(&number) {
+            let zh = format!("页面内容（对象{number}{as_zh}）被修改");
+            let en = format!("Page content (object {number}{as_en}) was changed");
+            self.forbid("pdf.page-content-changed", &zh, &en);
+        } else if is(LAYERS) {
+            let (zh, en) = ("图层的显示设置被修改", "What layers show was changed");
+            self.forbid("pdf.layers-changed", zh, en);
+        } else if is(ACTIVE) {
+            let zh = format!("文件中的动作（对象{number}{as_zh}）被修改");
+            let en = format!("An action (object {number}{as_en}) was changed");
+            self.forbid("pdf.action-changed", &zh, &en);
+        } else if is(FILES) {
+            let zh = format!("内嵌文件（对象{number}{as_zh}）被修改");
+            let en = format!("An embedded file (object {number}{as_en}) was changed");
+            self.forbid("pdf.embedded-file-changed", &zh, &en);
+        } else {
+            let zh = format!("对象{number}{as_zh}被修改或删除");
+            let en = format!("The object {number}{as_en} was changed or removed");
+            self.doubt("pdf.unexplained-change", &zh, &en);
         }
         Ok(())
     }
 }
 
-/// Keys whose values differ as written.
-fn differing(a: &Dict, b: &Dict) -> Vec<std::rc::Rc<[u8]>> {
-    let keys: BTreeSet<_> = a.entries().iter().chain(b.entries()).map(|e| e.key.clone()).collect();
-    keys.into_iter().filter(|k| a.get(k) != b.get(k)).collect()
+/// A key as people read it.
+fn shown(key: &[u8]) -> String {
+    String::from_utf8_lossy(key).into_owned()
 }

@@ -4,6 +4,7 @@
 use super::PdfError;
 use super::lex::Lexer;
 use super::object::{Dict, Object, Ref, Stream};
+use super::reach::deep;
 use super::source::Source;
 use super::xref::{self, Entry, Filters, Section};
 use crate::limits;
@@ -16,13 +17,20 @@ use std::rc::Rc;
 /// One state of a file: the bytes from its start to the end of one revision.
 pub struct File<'a> {
     source: Source<'a>,
-    newest: Section,
+    newest: Rc<Section>,
     /// Newest first.
-    older: Vec<Section>,
+    older: Vec<Rc<Section>>,
     loaded: RefCell<HashMap<u32, Option<Rc<Loaded>>>>,
-    packs: RefCell<HashMap<u32, Rc<Pack>>>,
-    purse: Cell<u64>,
     encrypted: bool,
+    shared: Rc<Shared>,
+}
+
+/// What the states of one file have in common: what stands at an offset is the same in each of them.
+#[derive(Default)]
+struct Shared {
+    objects: RefCell<HashMap<usize, Rc<Loaded>>>,
+    packs: RefCell<HashMap<(usize, usize), Rc<Pack>>>,
+    purse: Cell<u64>,
     /// Objects with a dictionary that says two things, and where it begins.
     doubled: RefCell<Vec<(Ref, usize)>>,
 }
@@ -79,8 +87,30 @@ impl<'a> File<'a> {
         let (_, start) =
             startxref(source)?.ok_or(PdfError::Broken { at: source.length(), what: "the end has no startxref" })?;
         let (newest, older) = xref::chain(source, start)?;
-        let encrypted = newest.trailer.get(b"Encrypt").is_some_and(|e| !e.is_null());
-        Ok(Self { newest, older, encrypted, ..Self::bare(source) })
+        let (newest, older) = (Rc::new(newest), older.into_iter().map(Rc::new).collect());
+        Ok(Self { encrypted: newest.is_encrypted(), newest, older, ..Self::bare(source) })
+    }
+
+    /// The state in which the file ended at `end`, paid for out of the same purse. `None` where that state's own
+    /// index is not a part of this one's, so that it can only be opened as a file by itself.
+    ///
+    /// Errors: as [`Self::open`].
+    pub fn earlier(&self, end: usize) -> Result<Option<Self>, PdfError> {
+        let source = self.source.until(end);
+        let (_, start) = startxref(source)?.ok_or(PdfError::Broken { at: end, what: "the end has no startxref" })?;
+        let chain = || std::iter::once(&self.newest).chain(&self.older);
+        let mut from = chain().skip_while(|s| s.offset != start).cloned();
+        let Some(newest) = from.next() else { return Ok(None) };
+        let older: Vec<_> = from.collect();
+        // An index that reaches behind its own state was not readable then.
+        if std::iter::once(&newest).chain(&older).any(|s| s.reach() > end) {
+            return Err(PdfError::Broken { at: end, what: "an index reaches behind the end of its state" });
+        }
+        if newest.is_encrypted() {
+            return Err(PdfError::Encrypted);
+        }
+        let shared = self.shared.clone();
+        Ok(Some(Self { source, newest, older, loaded: RefCell::default(), encrypted: false, shared }))
     }
 
     /// A file without an index: it has bytes and no objects.
@@ -88,13 +118,11 @@ impl<'a> File<'a> {
         let purse = Cell::new(limits::PDF_WORK_BASE + limits::PDF_WORK_PER_BYTE * source.length() as u64);
         Self {
             source,
-            newest: Section::empty(),
+            newest: Rc::new(Section::empty()),
             older: Vec::new(),
             loaded: RefCell::default(),
-            packs: RefCell::default(),
-            purse,
             encrypted: false,
-            doubled: RefCell::default(),
+            shared: Rc::new(Shared { purse, ..Shared::default() }),
         }
     }
 
@@ -109,7 +137,7 @@ impl<'a> File<'a> {
 
     /// All sections, newest first.
     pub fn sections(&self) -> impl Iterator<Item = &Section> {
-        std::iter::once(&self.newest).chain(&self.older)
+        std::iter::once(&*self.newest).chain(self.older.iter().map(|s| &**s))
     }
 
     /// The section that `startxref` leads to.
@@ -145,9 +173,8 @@ impl<'a> File<'a> {
         let found = match self.entry(number)? {
             None | Some((_, Entry::Free)) => None,
             Some((_, Entry::At { offset, generation })) => Some(self.load_at(offset, Ref { number, generation })?),
-            Some((_, Entry::Packed { stream, index })) => Some(self.load_packed(number, stream, index)?),
+            Some((_, Entry::Packed { stream, index })) => Some(Rc::new(self.load_packed(number, stream, index)?)),
         };
-        let found = found.map(Rc::new);
         self.loaded.borrow_mut().insert(number, found.clone());
         Ok(found)
     }
@@ -228,7 +255,19 @@ impl<'a> File<'a> {
         Ok(data)
     }
 
-    fn load_at(&self, offset: usize, reference: Ref) -> Result<Loaded, PdfError> {
+    fn load_at(&self, offset: usize, reference: Ref) -> Result<Rc<Loaded>, PdfError> {
+        if let Some(known) = self.shared.objects.borrow().get(&offset)
+            && known.reference == reference
+            && known.span.end <= self.source.length()
+        {
+            return Ok(known.clone());
+        }
+        let loaded = Rc::new(self.parse_at(offset, reference)?);
+        self.shared.objects.borrow_mut().insert(offset, loaded.clone());
+        Ok(loaded)
+    }
+
+    fn parse_at(&self, offset: usize, reference: Ref) -> Result<Loaded, PdfError> {
         let (object, span, data, doubled) = self.source.parse(offset, |lexer| {
             lexer.skip_space();
             if lexer.object_head() != Some(reference) {
@@ -268,24 +307,27 @@ impl<'a> File<'a> {
     }
 
     fn pack(&self, number: u32) -> Result<Rc<Pack>, PdfError> {
-        if let Some(pack) = self.packs.borrow().get(&number) {
-            return Ok(pack.clone());
-        }
         let bad = |what| PdfError::Broken { at: 0, what };
         // §7.5.7: an object stream is never inside another one, so this ends after one step.
-        let stream = match self.entry(number)? {
-            Some((_, Entry::At { offset, generation })) => self.load_at(offset, Ref { number, generation })?.object,
+        let loaded = match self.entry(number)? {
+            Some((_, Entry::At { offset, generation })) => self.load_at(offset, Ref { number, generation })?,
             _ => return Err(bad("an object stream is missing")),
         };
-        let stream = match stream {
+        let stream = match &loaded.object {
             Object::Stream(s) if s.dict.is(b"Type", b"ObjStm") => s,
             _ => return Err(bad("an object stream is something else")),
         };
+        // Where a parameter is an object of its own, another state may read the same bytes differently.
+        let plain = !stream.dict.entries().iter().any(|e| deep(&e.value));
+        let key = (stream.start, if plain { 0 } else { self.source.length() });
+        if let Some(pack) = self.shared.packs.borrow().get(&key) {
+            return Ok(pack.clone());
+        }
         let direct = [b"Length".as_slice(), b"Filter", b"DecodeParms", b"N", b"First"];
         if direct.iter().any(|k| self.is_packed(stream.dict.get(k))) {
             return Err(bad("an object stream depends on an object stream"));
         }
-        let data = self.unpacked(&stream)?;
+        let data = self.unpacked(stream)?;
         let count = self.get(&stream.dict, b"N")?.count().filter(|&n| n <= limits::PDF_OBJECTS);
         let first = self.get(&stream.dict, b"First")?.count();
         let (count, first) = count.zip(first).ok_or_else(|| bad("an object stream has no count"))?;
@@ -302,7 +344,7 @@ impl<'a> File<'a> {
             index.push(pair.ok_or_else(|| bad("an object stream's index is malformed"))?);
         }
         let pack = Rc::new(Pack { data, index });
-        self.packs.borrow_mut().insert(number, pack.clone());
+        self.shared.packs.borrow_mut().insert(key, pack.clone());
         Ok(pack)
     }
 
@@ -334,20 +376,20 @@ impl<'a> File<'a> {
     }
 
     pub(super) fn first_doubled(&self) -> Option<(Ref, usize)> {
-        self.doubled.borrow().first().copied()
+        self.shared.doubled.borrow().first().copied()
     }
 
     fn note_doubled(&self, reference: Ref, at: Option<usize>) {
-        let mut list = self.doubled.borrow_mut();
+        let mut list = self.shared.doubled.borrow_mut();
         if let Some(at) = at.filter(|_| list.len() < limits::PDF_FINDINGS) {
             list.push((reference, at));
         }
     }
 
     pub(super) fn pay(&self, bytes: usize) -> Result<(), PdfError> {
-        let left = self.purse.get().checked_sub(bytes as u64 + 1);
+        let left = self.shared.purse.get().checked_sub(bytes as u64 + 1);
         let total = limits::PDF_WORK_BASE + limits::PDF_WORK_PER_BYTE * self.source.length() as u64;
-        self.purse.set(left.ok_or(PdfError::OverLimit { what: "bytes read", limit: total })?);
+        self.shared.purse.set(left.ok_or(PdfError::OverLimit { what: "bytes read", limit: total })?);
         Ok(())
     }
 }

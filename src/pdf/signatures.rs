@@ -2,7 +2,7 @@
 //! happened afterwards. Nothing is verified here: digests and certificates are the judge's.
 
 use super::PdfError;
-use super::changes::{self, LaterChanges, Leave};
+use super::changes::{self, History, LaterChanges, Leave};
 use super::file::{File, STARTXREF};
 use super::form::{self, Field};
 use super::object::{Dict, Object, Ref};
@@ -68,6 +68,8 @@ pub struct Signature {
     pub later_changes: LaterChanges,
     /// Why `later_changes` is more than `None`.
     pub changes: Vec<Message>,
+    /// /Cert, the signer's own first: only a bare value needs them (ISO 32000-1 table 252).
+    pub certificates: Vec<Vec<u8>>,
     /// /M, in UTC. A claim.
     pub claimed_time: Option<OffsetDateTime>,
     pub name: Option<String>,
@@ -307,21 +309,22 @@ fn revisions(file: &File<'_>, words: &[usize]) -> Result<Vec<usize>, PdfError> {
 
 /// Compares the state that each signature signed with the newest state, under what was allowed by then.
 fn judge_changes(file: &File<'_>, found: &mut [(Signature, Leave, Dict)]) {
-    let mut so_far = Leave::default();
     let source = file.source();
+    let is_last = |end: usize| source.is_blank_from(end).unwrap_or(false);
+    let earlier = found.iter().filter_map(|(s, ..)| s.signed_length).filter(|&end| !is_last(end));
+    let history = if file.is_encrypted() { Err(PdfError::Encrypted) } else { History::of(file, earlier) };
+    let mut so_far = Leave::default();
     for (signature, leave, dict) in found.iter_mut() {
         if let Some(level) = leave.level {
             so_far.level = Some(so_far.level.map_or(level, |l| l.min(level)));
         }
         so_far.locks.append(&mut leave.locks);
-        if let Some(end) = signature.signed_length
-            && source.is_blank_from(end).unwrap_or(false)
-        {
+        if signature.signed_length.is_some_and(is_last) {
             continue;
         }
         let (worst, why) = match signature.signed_length {
             None => judge_uncovered(file, signature, dict),
-            Some(end) => judge_update(file, end, &so_far),
+            Some(end) => judge_update(file, &history, end, &so_far),
         };
         signature.later_changes = worst;
         signature.changes = why;
@@ -329,21 +332,23 @@ fn judge_changes(file: &File<'_>, found: &mut [(Signature, Leave, Dict)]) {
 }
 
 /// What was done behind the state that ended at `end`.
-fn judge_update(file: &File<'_>, end: usize, leave: &Leave) -> (LaterChanges, Vec<Message>) {
-    let alone = |worst, id, zh: &str, en: &str| (worst, vec![Message::new(id, zh, en)]);
-    if file.is_encrypted() {
-        let (zh, en) =
-            ("文件已加密，无法判断后续修改", "The file is encrypted, so what was changed since cannot be judged");
-        return alone(LaterChanges::Suspicious, "pdf.encrypted-not-judged", zh, en);
-    }
-    let signed = match File::open(file.source().until(end)) {
-        Ok(signed) => signed,
-        Err(_) => {
-            let (zh, en) = ("签名时的文件状态无法单独打开", "The file as it was signed cannot be opened by itself");
-            return alone(LaterChanges::Suspicious, "pdf.revision-unreadable", zh, en);
+fn judge_update(
+    file: &File<'_>,
+    history: &Result<History<'_, '_>, PdfError>,
+    end: usize,
+    leave: &Leave,
+) -> (LaterChanges, Vec<Message>) {
+    let suspicious = |message| (LaterChanges::Suspicious, vec![message]);
+    let history = match history {
+        Ok(history) => history,
+        Err(PdfError::Encrypted) => {
+            let (zh, en) =
+                ("文件已加密，无法判断后续修改", "The file is encrypted, so what was changed since cannot be judged");
+            return suspicious(Message::new("pdf.encrypted-not-judged", zh, en));
         }
+        Err(error) => return suspicious(error.message()),
     };
-    match changes::compare(&signed, file, leave) {
+    match changes::since(history, end, leave) {
         // No index leads to what was appended; viewers that go through the file find it all the same.
         (LaterChanges::None, _)
             if salvage::holds_objects(file.source(), end..file.source().length()).unwrap_or(true) =>
@@ -352,7 +357,7 @@ fn judge_update(file: &File<'_>, end: usize, leave: &Leave) -> (LaterChanges, Ve
         }
         (LaterChanges::None, _) => {
             let (zh, en) = ("已签名部分之后还有字节", "There are bytes behind what was signed");
-            alone(LaterChanges::Suspicious, "pdf.bytes-after-end", zh, en)
+            suspicious(Message::new("pdf.bytes-after-end", zh, en))
         }
         (worst, mut why) => {
             if why.iter().any(|m| m.id == "pdf.forbidden-change") {

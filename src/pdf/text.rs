@@ -57,6 +57,22 @@ pub fn occurrences(bytes: &[u8], keyword: &str) -> Result<Vec<Found>, PdfError> 
     trouble.map_or(Ok(found), Err)
 }
 
+/// How many letters of a page have their middle in a rectangle of the page's own space (left, bottom, right, top).
+///
+/// Errors: it costs more than the limits. Text that cannot be read counts for nothing.
+pub(super) fn letters_within(file: &File<'_>, page: &Page, rect: [f64; 4]) -> Result<usize, PdfError> {
+    let mut hand = Hand { file, fonts: HashMap::new(), left: limits::PDF_OPERATORS, letters: Vec::new() };
+    if let Err(limit @ PdfError::OverLimit { .. }) = hand.read_page(page) {
+        return Err(limit);
+    }
+    let [left, bottom, right, top] = rect;
+    let inside = |letter: &&Letter| {
+        let (x, y) = letter.corners.iter().fold((0.0, 0.0), |(x, y), (a, b)| (x + a / 4.0, y + b / 4.0));
+        left < x && x < right && bottom < y && y < top
+    };
+    Ok(hand.letters.iter().filter(inside).count())
+}
+
 /// One letter and the corners of its box in the page's own space.
 struct Letter {
     letter: char,

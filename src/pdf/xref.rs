@@ -180,6 +180,35 @@ impl Section {
         own.max(self.hidden.as_ref().map_or(0, |h| h.end()))
     }
 
+    /// Where what belongs to this section ends at the earliest.
+    pub fn reach(&self) -> usize {
+        let data = match self.form {
+            Form::Stream => self.trailer.get(b"Length").and_then(Object::count).unwrap_or(0),
+            Form::Table => 0,
+        };
+        let own = self.trailer_span.end.saturating_add(data);
+        own.max(self.hidden.as_ref().map_or(0, |h| h.reach()))
+    }
+
+    /// Numbers of which a hybrid section's table says one thing and its stream another: viewers differ in which they
+    /// ask first.
+    pub fn contradictions(&self, source: Source<'_>) -> Result<Vec<u32>, PdfError> {
+        let Some(hidden) = &self.hidden else { return Ok(Vec::new()) };
+        let mut found = Vec::new();
+        for number in hidden.numbers()? {
+            let (own, other) = (self.own_entry(source, number)?, hidden.own_entry(source, number)?);
+            if own.is_some_and(|own| own != Entry::Free && Some(own) != other) {
+                found.push(number);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether the trailer says that the file is encrypted (§7.6.1).
+    pub fn is_encrypted(&self) -> bool {
+        self.trailer.get(b"Encrypt").is_some_and(|encrypt| !encrypt.is_null())
+    }
+
     fn previous(&self) -> Result<Option<usize>, PdfError> {
         match self.trailer.get(b"Prev") {
             None | Some(Object::Null) => Ok(None),

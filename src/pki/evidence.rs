@@ -47,6 +47,9 @@ pub struct Statement {
     pub next_update: Option<OffsetDateTime>,
     /// When its maker signed it, by its own account; of a list the same as `this_update`.
     pub produced_at: OffsetDateTime,
+    /// Until when the certificate of its maker runs, where that is not the issuer but somebody who signed in its place. What
+    /// is first proven to exist after that could be anybody's.
+    pub deputy_until: Option<OffsetDateTime>,
     /// The evidence itself, as it was found, so that a proof of its own existence can be looked up.
     pub der: Arc<[u8]>,
     /// The complete list that a delta list stands on.
@@ -115,7 +118,10 @@ impl Inquiry<'_> {
         let question = Question { about, certificate, issuer, anchor, without };
         let (mut statements, mut unknown) = self.statements(&question);
         statements.sort_by_key(|statement| statement.this_update);
-        let newest = statements.iter().rposition(|statement| statement.reasons == EVERY_REASON);
+        // What is too weak to prove anything lifts no hold.
+        let is_complete = |statement: &Statement| statement.reasons == EVERY_REASON;
+        let newest = statements.iter().rposition(|statement| is_complete(statement) && statement.weakness.is_none());
+        let newest = newest.or_else(|| statements.iter().rposition(is_complete));
         let mut later: Option<Revocation> = None;
         for (i, statement) in statements.iter().enumerate() {
             match statement.revocation {
@@ -129,7 +135,9 @@ impl Inquiry<'_> {
         // The newest first, and those that prove something before those too weak to.
         let (strong, weak): (Vec<_>, Vec<_>) = statements.into_iter().rev().partition(|s| s.weakness.is_none());
         for statement in strong.into_iter().chain(weak) {
-            if !statement.is_current(at) {
+            if statement.revocation.is_some_and(|line| line.effective() <= at) {
+                // A hold that was lifted: it does not speak against the certificate, nor for it.
+            } else if !statement.is_current(at) {
                 unknown = unknown.or(Unknown::Stale(statement.this_update));
             } else if !statement.remembers(certificate) && later.is_none() {
                 unknown = unknown.or(Unknown::ExpiredBefore(statement.this_update));
@@ -167,7 +175,7 @@ impl Inquiry<'_> {
                     continue;
                 }
             };
-            let Some(weakness) = self.list_maker(question, list) else {
+            let Some(maker) = self.list_maker(question, list) else {
                 unknown = unknown.or(Unknown::NotByIssuer);
                 continue;
             };
@@ -175,24 +183,24 @@ impl Inquiry<'_> {
                 unknown = unknown.or(Unknown::NotAboutIt("a list that cannot be read to its end"));
                 continue;
             };
-            let found = (list, line, reasons, weakness);
+            let found = (list, line, reasons, maker);
             if list.scope.base.is_some() { deltas.push(found) } else { complete.push(found) }
         }
-        for (list, line, reasons, weakness) in &complete {
-            statements.push(question.listed(list, None, line.as_ref(), *reasons, weakness.clone()));
+        for (list, line, reasons, maker) in &complete {
+            statements.push(question.listed(list, None, line.as_ref(), *reasons, maker.clone()));
         }
-        for (delta, line, reasons, weakness) in &deltas {
+        for (delta, line, reasons, maker) in &deltas {
             // RFC 5280 §5.2.4: the newest complete list that this one adds to.
             let bases = complete.iter().filter(|(list, ..)| adds_to(delta, list));
             match bases.max_by_key(|(list, ..)| list.this_update) {
-                Some((base, base_line, _, base_weakness)) => {
+                Some((base, base_line, _, base_maker)) => {
                     let line = line.as_ref().or(base_line.as_ref());
-                    let weakness = weakness.clone().or_else(|| base_weakness.clone());
-                    statements.push(question.listed(delta, Some(base), line, *reasons, weakness));
+                    let maker = maker.clone().and_with(base_maker.weakness.clone());
+                    statements.push(question.listed(delta, Some(base), line, *reasons, maker));
                 }
                 // Alone it clears nobody.
                 None if matches!(line, Some(Line::Revoked(_))) => {
-                    statements.push(question.listed(delta, None, line.as_ref(), 0, weakness.clone()));
+                    statements.push(question.listed(delta, None, line.as_ref(), 0, maker.clone()));
                 }
                 None => unknown = unknown.or(Unknown::NotAboutIt("a delta list")),
             }
@@ -206,7 +214,7 @@ impl Inquiry<'_> {
             if answers.peek().is_none() {
                 continue;
             }
-            let Some(weakness) = self.responder(question, response) else {
+            let Some(maker) = self.responder(question, response) else {
                 unknown = unknown.or(Unknown::NotByIssuer);
                 continue;
             };
@@ -228,7 +236,8 @@ impl Inquiry<'_> {
                     der: response.shared_der(),
                     base: None,
                     revocation,
-                    weakness: weakness.clone(),
+                    weakness: maker.weakness.clone(),
+                    deputy_until: maker.deputy_until,
                     keeps_expired_since: answer.keeps_expired_since,
                     reasons: EVERY_REASON,
                 });
@@ -237,8 +246,8 @@ impl Inquiry<'_> {
         (statements, unknown)
     }
 
-    /// None where nobody entitled signed the list; inside, what is weak about the signatures.
-    fn list_maker(&self, question: &Question<'_>, list: &RevocationList) -> Option<Option<String>> {
+    /// None where nobody entitled signed the list.
+    fn list_maker(&self, question: &Question<'_>, list: &RevocationList) -> Option<Maker> {
         let signed = |maker: &Certificate| {
             let check = || list.is_signed_by(&maker.public_key);
             strength(self.known.signature(&list.fingerprint, &maker.public_key, check))
@@ -250,7 +259,7 @@ impl Inquiry<'_> {
             && issuer.key_usage.is_none_or(|usage| usage.crl_sign)
             && let Some(weakness) = signed(issuer)
         {
-            return Some(weakness);
+            return Some(Maker { weakness, deputy_until: None });
         }
         // Another key of the maker, whose path leads to the same anchor. It must say that it signs lists: anybody's
         // certificate might bear the name.
@@ -272,18 +281,19 @@ impl Inquiry<'_> {
                 return None;
             }
             let Some(weakness) = signed(maker) else { continue };
+            let deputy = Maker { weakness, deputy_until: Some(maker.not_after) };
             // In force and not revoked when it signed, and never since: else the list could have been made by others.
             match self.path(maker, std::slice::from_ref(anchor), &without, list.this_update) {
-                PathVerdict::Trusted { revoked_later: None, .. } => return Some(weakness),
-                PathVerdict::Weak { algorithm, .. } => return Some(weakness.or(Some(algorithm))),
+                PathVerdict::Trusted { revoked_later: None, .. } => return Some(deputy),
+                PathVerdict::Weak { algorithm, .. } => return Some(deputy.and_with(Some(algorithm))),
                 _ => {}
             }
         }
         None
     }
 
-    /// None where nobody entitled signed the response (RFC 6960 §4.2.2.2); inside, what is weak about the signatures.
-    fn responder(&self, question: &Question<'_>, response: &OcspResponse) -> Option<Option<String>> {
+    /// None where nobody entitled signed the response (RFC 6960 §4.2.2.2).
+    fn responder(&self, question: &Question<'_>, response: &OcspResponse) -> Option<Maker> {
         let signed = |maker: &Certificate| {
             let check = || response.is_signed_by(&maker.public_key);
             strength(self.known.signature(&response.fingerprint, &maker.public_key, check))
@@ -292,7 +302,7 @@ impl Inquiry<'_> {
         if response.names(issuer)
             && let Some(weakness) = signed(issuer)
         {
-            return Some(weakness);
+            return Some(Maker { weakness, deputy_until: None });
         }
         let delegated = response.certificates.iter().chain(self.candidates.iter().copied()).filter(|maker| {
             maker.may_answer()
@@ -308,18 +318,31 @@ impl Inquiry<'_> {
             }
             let Some(weakness) = signed(maker) else { continue };
             let Some(certified) = strength(self.certified(maker, issuer)) else { continue };
-            let weakness = weakness.or(certified);
+            let deputy = Maker { weakness: weakness.or(certified), deputy_until: Some(maker.not_after) };
             if maker.is_never_asked_about {
-                return Some(weakness);
+                return Some(deputy);
             }
             let Some(without) = question.and_without(response.fingerprint) else { continue };
             if let Standing::Good { later: None, evidence } =
                 self.standing(0, maker, issuer, anchor, &without, response.produced_at)
             {
-                return Some(weakness.or(evidence.into_iter().find_map(|statement| statement.weakness)));
+                return Some(deputy.and_with(evidence.into_iter().find_map(|statement| statement.weakness)));
             }
         }
         None
+    }
+}
+
+/// What matters of somebody entitled to make a list or response.
+#[derive(Debug, Clone)]
+struct Maker {
+    weakness: Option<String>,
+    deputy_until: Option<OffsetDateTime>,
+}
+
+impl Maker {
+    fn and_with(self, weakness: Option<String>) -> Self {
+        Self { weakness: self.weakness.or(weakness), ..self }
     }
 }
 
@@ -344,7 +367,7 @@ impl Question<'_> {
         base: Option<&RevocationList>,
         line: Option<&Line>,
         reasons: Reasons,
-        weakness: Option<String>,
+        maker: Maker,
     ) -> Statement {
         Statement {
             about: self.about,
@@ -358,7 +381,8 @@ impl Question<'_> {
                 Some(Line::Revoked(revocation)) => Some(*revocation),
                 Some(Line::Removed) | None => None,
             },
-            weakness,
+            weakness: maker.weakness,
+            deputy_until: maker.deputy_until,
             keeps_expired_since: list.keeps_expired_since,
             reasons,
         }

@@ -460,3 +460,98 @@ fn corpus_lists_and_certificates() {
     eprintln!("certificates: {strict} strict, {lenient} lenient, {refused} refused");
     assert!(others.is_empty() || (strict > 300 && refused == 0));
 }
+
+/// What the authority's list proves when another key under its name signed it.
+#[test]
+fn lists_by_another_key_of_the_issuer() {
+    let made = Hierarchy::of(Key::p256);
+    let other = Key::p256();
+    let roots = [made.root_list(NOW)];
+    // The authority's new certificate from the same root; one by a stranger; one that may not sign lists; one by another
+    // authority below the same root, which has no business with that name.
+    let authority = |key: &Key, signer: &Key, issuer: &Certificate, number| {
+        let unsigned =
+            issue::issuing_authority(issuer, &made.issuing.subject, &key.public_key, serial(number), years(10), None);
+        signer.certificate(unsigned.unwrap())
+    };
+    let successor = authority(&other, &made.root_key, &made.root, 50);
+    let stranger = Hierarchy::of(Key::p256);
+    let foreign = authority(&other, &stranger.root_key, &stranger.root, 51);
+    let mut mute = successor.clone();
+    mute.key_usage = Some(Default::default());
+    let cousin_key = Key::p256();
+    let cousin = made.root_key.certificate(
+        issue::issuing_authority(&made.root, &name("旁支"), &cousin_key.public_key, serial(52), years(10), None)
+            .unwrap(),
+    );
+    let mut able = cousin.clone();
+    able.path_length = None;
+    let usurper = authority(&other, &cousin_key, &able, 53);
+
+    let list = |revoked: &[Revoked]| {
+        let unsigned = issue::revocation_list(&successor, 9, NOW, NOW + Duration::WEEK, revoked).unwrap();
+        RevocationList::read(&other.finish(unsigned)).unwrap()
+    };
+    let judge = |maker: &[&Certificate], roots: &[RevocationList], list: RevocationList| {
+        let lists = [roots, &[list]].concat();
+        let candidates: Vec<Certificate> = maker.iter().copied().chain([&made.issuing]).cloned().collect();
+        judge_path(&made.seal, &candidates, std::slice::from_ref(&made.root), &lists, NOW)
+    };
+    let why = |verdict| match verdict {
+        PathVerdict::RevocationUnknown { at_fault: 0, why, .. } => why,
+        other => panic!("{other:?}"),
+    };
+    let trusted = judge(&[&successor], &roots, list(&[]));
+    assert!(
+        matches!(&trusted, PathVerdict::Trusted { evidence, .. }
+        if evidence.iter().any(|s| s.about == 0 && s.deputy_until == Some(successor.not_after))),
+        "{trusted:?}"
+    );
+    let line = revoked(&made.seal, NOW, Reason::KeyCompromise);
+    assert!(matches!(judge(&[&successor], &roots, list(&[line])), PathVerdict::Revoked { at_fault: 0, .. }));
+    for maker in [&[][..], &[&foreign], &[&foreign, &stranger.root], &[&mute], &[&usurper, &cousin]] {
+        assert_eq!(why(judge(maker, &roots, list(&[]))), Unknown::NotByIssuer, "{maker:?}");
+    }
+    // The maker itself revoked, even since.
+    let gone = issue::revocation_list(
+        &made.root,
+        2,
+        NOW,
+        NOW + Duration::WEEK,
+        &[revoked(&successor, NOW + Duration::DAY, Reason::KeyCompromise)],
+    );
+    let gone = RevocationList::read(&made.root_key.finish(gone.unwrap())).unwrap();
+    assert_eq!(why(judge(&[&successor], &[gone], list(&[]))), Unknown::NotByIssuer);
+}
+
+/// The second document under a known chain costs no public-key operation. `cargo test --release -- --ignored known_chain`
+/// prints the figure; the test holds only what is true of slow machines, too.
+#[test]
+#[ignore = "a measurement"]
+fn known_chain_is_cheap() {
+    let made = Hierarchy::of(Key::p256);
+    let lists = [made.root_list(NOW), made.list(NOW, &[])];
+    let evidence = RevocationEvidence { lists: lists.iter().collect(), responses: Vec::new() };
+    let known = Known::default();
+    let judge = || {
+        let verdict = super::path::judge_path(
+            &made.seal,
+            &[&made.issuing],
+            std::slice::from_ref(&made.root),
+            &evidence,
+            &known,
+            NOW,
+        );
+        assert!(matches!(verdict, PathVerdict::Trusted { .. }), "{verdict:?}");
+    };
+    let started = std::time::Instant::now();
+    judge();
+    let first = started.elapsed();
+    let started = std::time::Instant::now();
+    for _ in 0..10_000 {
+        judge();
+    }
+    let each = started.elapsed() / 10_000;
+    eprintln!("a chain of three with two lists: {first:?} the first time, {each:?} each time after");
+    assert!(each * 3 < first, "{first:?} {each:?}");
+}

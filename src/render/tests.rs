@@ -8,7 +8,8 @@ use typst::layout::{Frame, FrameItem, Transform};
 
 use super::*;
 
-const NAMES: [&str; 3] = ["approval-decision", "food-operation-licence", "seal-abolition-notice"];
+const NAMES: [&str; 4] =
+    ["approval-decision", "food-operation-licence", "seal-abolition-notice", "verification-report"];
 const AT: OffsetDateTime = datetime!(2021-01-08 02:00 UTC);
 
 fn settings() -> RenderSettings {

@@ -66,6 +66,8 @@ pub enum OrderKind {
     Upload,
     /// A notice under an order of government.
     Notice,
+    /// A report of what our own verification found.
+    Report,
     Certificate,
     Crl,
     /// A certificate request (PKCS#10).
@@ -79,6 +81,7 @@ impl OrderKind {
             OrderKind::Licence => "licence",
             OrderKind::Upload => "upload",
             OrderKind::Notice => "notice",
+            OrderKind::Report => "report",
             OrderKind::Certificate => "certificate",
             OrderKind::Crl => "crl",
             OrderKind::Request => "request",
@@ -233,6 +236,7 @@ impl Store {
                 (Some(decision.get().number.clone()), None)
             }
             Purpose::Notice { order } => (None, Some(order.clone())),
+            Purpose::Report { .. } => (None, None),
         };
         let version = sealing.licence.map(|l| &l.version.identifier);
         if let Some(identifier) = version {

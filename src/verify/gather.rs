@@ -17,13 +17,19 @@ use crate::store::{CaKind, OrderRecord, OrderState, Store, StoreError};
 
 /// A document as the caller has it.
 pub enum Given {
-    Bytes(Vec<u8>),
+    Bytes(Arc<Vec<u8>>),
     /// Read piece by piece; it must not be written to meanwhile.
     File(File),
 }
 
 impl From<Vec<u8>> for Given {
     fn from(bytes: Vec<u8>) -> Self {
+        Self::Bytes(Arc::new(bytes))
+    }
+}
+
+impl From<Arc<Vec<u8>>> for Given {
+    fn from(bytes: Arc<Vec<u8>>) -> Self {
         Self::Bytes(bytes)
     }
 }
@@ -85,7 +91,7 @@ pub async fn gather(
     let (name, given) = (file.to_owned(), given.into());
     // Reading a file of 200 MB takes a while, in which nobody else should wait.
     let open = move || match given {
-        Given::Bytes(bytes) => Ok(Evidence::open(&name, bytes, trust, at)),
+        Given::Bytes(bytes) => Ok(Evidence::open(&name, bytes.as_slice(), trust, at)),
         Given::File(file) => {
             let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
             Evidence::read(&name, &OnDisk { file, length }, trust, at)

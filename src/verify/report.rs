@@ -1,4 +1,17 @@
 //! The report: the JSON contract of `yinxin verify`, and one sentence for a citizen in Chinese and English.
+//!
+//! One report has many forms: this one for programs, [`html()`] for people and courts, [`etsi::xml`] for other verifiers
+//! (ETSI TS 119 102-2), [`print()`] for paper and the seal on it.
+
+pub mod etsi;
+#[cfg(feature = "service")]
+pub mod html;
+mod markup;
+mod print;
+
+#[cfg(feature = "service")]
+pub use html::html;
+pub use print::print;
 
 use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
@@ -162,6 +175,21 @@ impl SealFacts {
     }
 }
 
+/// The file itself, for forms of the report that name it by its digest.
+#[derive(Debug, Clone, Copy)]
+pub struct Original {
+    pub sha256: [u8; 32],
+    /// Bytes.
+    pub length: usize,
+}
+
+impl Original {
+    /// Of all the file's bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self { sha256: crate::crypto::sha256(bytes), length: bytes.len() }
+    }
+}
+
 /// The document as the ledger has it.
 #[derive(Debug, Clone, Serialize)]
 pub struct Document {
@@ -250,6 +278,42 @@ impl Verdict {
         matches!(self, Self::Genuine(_))
     }
 
+    /// For a citizen, Chinese and English.
+    pub fn words(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Genuine(_) => ("核验通过", "Passed"),
+            Self::Indeterminate(_) => ("无法确认", "Not certain"),
+            Self::Failed(_) => ("核验不通过", "Failed"),
+        }
+    }
+
+    /// Beside the words, for eyes that do not tell the colours apart.
+    pub fn sign(&self) -> &'static str {
+        match self {
+            Self::Genuine(_) => "✓",
+            Self::Indeterminate(_) => "?",
+            Self::Failed(_) => "✗",
+        }
+    }
+
+    /// `good`, `unsure` or `bad`: the look of the verdict.
+    pub fn class(&self) -> &'static str {
+        match self {
+            Self::Genuine(_) => "good",
+            Self::Indeterminate(_) => "unsure",
+            Self::Failed(_) => "bad",
+        }
+    }
+
+    /// The same for one signature among others: `passed`, `indeterminate` or `failed`.
+    pub fn status(&self) -> &'static str {
+        match self {
+            Self::Genuine(_) => "passed",
+            Self::Indeterminate(_) => "indeterminate",
+            Self::Failed(_) => "failed",
+        }
+    }
+
     pub(super) fn rank(&self) -> u8 {
         match self {
             Self::Genuine(_) => 0,
@@ -309,7 +373,8 @@ pub(super) fn summary(
         Verdict::Indeterminate(_) => Outcome::Indeterminate,
         Verdict::Failed(_) => Outcome::Failed,
     };
-    let reason = worst.and_then(|s| s.checks.iter().find(|check| check.outcome == wanted)).map(|check| &check.message);
+    let against = worst.iter().flat_map(|s| &s.checks).filter(|check| check.outcome == wanted);
+    let reason = against.min_by_key(|check| gravity(check.id)).map(|check| &check.message);
     match verdict {
         Verdict::Genuine(_) => {
             let (mut zh, mut en) = ("验证通过".to_owned(), "Genuine".to_owned());
@@ -357,6 +422,12 @@ pub(super) fn summary(
     }
 }
 
+/// What a person should hear first of several reasons: that the content was changed comes before who may sign what.
+fn gravity(check: &str) -> usize {
+    const FIRST: [&str; 4] = ["digest", "signature", "coverage", "later-changes"];
+    FIRST.iter().position(|id| *id == check).unwrap_or(FIRST.len())
+}
+
 fn nothing_to_judge(format: Format) -> Message {
     match format {
         Format::Pdf => Message::new(
@@ -370,9 +441,9 @@ fn nothing_to_judge(format: Format) -> Message {
             "This is an OFD file, whose seals this version does not judge yet. Use a verifier that knows OFD.",
         ),
         Format::Cms => Message::new(
-            "verify.cms-not-yet",
-            "这是单独的签名数据，本版本尚不判断；请提交完整的签章文件。",
-            "This is a bare signature, which this version does not judge; submit the whole sealed document.",
+            "verify.cms-unsigned",
+            "这是签名数据，但其中没有对文书的签名，只有证书或时间戳。请提交签章文件或分离签名。",
+            "This is signature data without a signature of a document: certificates or a time stamp alone. Submit the sealed document or its detached signature.",
         ),
         Format::Unknown => Message::new(
             "verify.unknown-format",
@@ -397,12 +468,15 @@ pub(super) fn answers(
             text.extend(holder.iter().map(|holder| format!("，{holder}")));
             Message::new("verify.what", text.clone(), text)
         }
+        None if format == Format::Unknown => {
+            Message::new("verify.what-nothing", "无法识别的文件，不是PDF", "a file of no known kind, not a PDF")
+        }
         None => {
             let name = match format {
                 Format::Pdf => "PDF",
                 Format::Ofd => "OFD",
                 Format::Cms => "CMS",
-                Format::Unknown => "?",
+                Format::Unknown => "—",
             };
             Message::new(
                 "verify.what-unknown",

@@ -21,8 +21,12 @@ use crate::pki::revocation::RevocationList;
 use crate::pki::trial::{self, Hierarchy, Key};
 use crate::seal::{Life, Seal, SealEvent, SealEventKind, SealKind, SealNumber};
 
+mod attacks;
+mod bare;
 mod corpus;
 mod stamps;
+#[cfg(feature = "service")]
+mod forms;
 
 const SEALED: OffsetDateTime = datetime!(2026-03-01 02:00 UTC);
 const ABOLISHED: OffsetDateTime = datetime!(2026-06-01 00:00 UTC);

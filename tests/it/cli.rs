@@ -160,6 +160,37 @@ fn what_cannot_be_run_is_said_and_nothing_is_made() {
     assert!(doctor.out.contains("✗ fail") && doctor.out.contains("config.unknown-key"), "{}", doctor.out);
 }
 
+/// A detached signature by openssl, under the signer's own certificate.
+#[test]
+fn a_detached_signature_is_verified_with_its_content() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |name: &str, line: &str| {
+        let output = Command::new(name).args(line.split(' ')).current_dir(folder.path()).output().unwrap();
+        Ran::of(&output)
+    };
+    fs::create_dir(folder.path().join("trust")).unwrap();
+    fs::write(folder.path().join("order.txt"), "准予行政许可决定书").unwrap();
+    fs::write(folder.path().join("other.txt"), "不予行政许可决定书").unwrap();
+    run("openssl", "req -x509 -newkey rsa:3072 -nodes -keyout key -out trust/signer.pem -subj /CN=signer -days 30 -addext basicConstraints=critical,CA:FALSE -addext keyUsage=critical,digitalSignature").good();
+    run(
+        "openssl",
+        "cms -sign -binary -cades -in order.txt -signer trust/signer.pem -inkey key -outform DER -out order.p7s",
+    )
+    .good();
+
+    let verify = |line: &str| {
+        let ran = run(env!("CARGO_BIN_EXE_yinxin"), &format!("verify --json --trust trust {line}"));
+        (ran.code, serde_json::from_str::<Value>(ran.out.trim()).unwrap())
+    };
+    let (code, report) = verify("--content order.txt order.p7s");
+    assert_eq!((code, report["indication"].as_str()), (0, Some("TOTAL-PASSED")), "{report:#}");
+    assert_eq!((&report["format"], &report["signatures"][0]["intact"]), (&json!("cms"), &json!(true)));
+    let (code, report) = verify("--content other.txt order.p7s");
+    assert_eq!((code, report["sub_indication"].as_str()), (1, Some("HASH_FAILURE")));
+    let (code, report) = verify("order.p7s");
+    assert_eq!((code, report["sub_indication"].as_str()), (2, Some("SIGNED_DATA_NOT_FOUND")));
+}
+
 #[test]
 fn from_an_empty_folder_to_a_verified_licence() {
     let place = Place::with_bureau("sqlite:data/yinxin.sqlite");
@@ -206,6 +237,19 @@ fn from_an_empty_folder_to_a_verified_licence() {
     assert_eq!(both.code, 1);
     assert!(both.out.contains("TOTAL-PASSED  licence.pdf") && both.out.contains("HASH_FAILURE"), "{}", both.out);
     assert_eq!(place.run(&["verify", "request.json"]).code, 2, "no document is INDETERMINATE");
+    // The report in its other forms: beside the file, in a file, in a folder.
+    place.run(&["verify", "--report", "xml", "licence.pdf"]).good();
+    place.run(&["verify", "--report", "html", "-o", "kept.html", "licence.pdf"]).good();
+    assert_eq!(place.run(&["verify", "--report", "json", "-o", ".", "licence.pdf", "changed.pdf"]).code, 1);
+    for (file, inside) in [
+        ("licence.pdf.xml", "urn:etsi:019102:mainindication:total-passed"),
+        ("kept.html", "核验通过"),
+        ("licence.pdf.json", "\"TOTAL-PASSED\""),
+        ("changed.pdf.json", "\"HASH_FAILURE\""),
+    ] {
+        assert!(fs::read_to_string(at.join(file)).unwrap().contains(inside), "{file}");
+    }
+    assert_eq!(place.run(&["verify", "--output", "x", "licence.pdf"]).code, 3, "a place for no report");
 
     // The ledger has it once, as a spreadsheet reads it.
     let ledger = place.run(&["ledger", "--csv"]).good();

@@ -9,15 +9,22 @@ pub struct Database {
     _file: Option<tempfile::TempDir>,
 }
 
+impl Database {
+    /// A new SQLite file alone, for what does not differ between the two.
+    pub fn sqlite(name: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join(format!("{name}.sqlite")).display());
+        Self { url, _file: Some(folder) }
+    }
+}
+
 /// Runs `story` on SQLite, then on PostgreSQL. `name` says whose database it is.
 ///
 /// PostgreSQL is the server that `scripts/test` starts and names in `YINXIN_TEST_POSTGRES`. Without it the half is
 /// left out with a line on the error stream; under CI that is a failure.
 pub async fn on_both(name: &str, story: impl AsyncFn(&Database)) {
-    let folder = tempfile::tempdir().unwrap();
-    let url = format!("sqlite:{}", folder.path().join(format!("{name}.sqlite")).display());
     eprintln!("{name}: on SQLite");
-    story(&Database { url, _file: Some(folder) }).await;
+    story(&Database::sqlite(name)).await;
 
     let Ok(server) = std::env::var("YINXIN_TEST_POSTGRES") else {
         assert!(std::env::var("CI").is_err(), "YINXIN_TEST_POSTGRES is unset under CI; run scripts/test");

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test ends at the first thing that is not so")]
 
 mod administer;
+mod browser;
 mod bureau;
 mod cli;
 mod crash;

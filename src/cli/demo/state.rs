@@ -42,7 +42,11 @@ impl State {
             .map_err(|e| Trouble::file(&folder, &e))?;
         let state = Self { folder, for_one_run };
         let here = std::env::current_dir().map_err(|e| Trouble::file(Path::new("."), &e))?;
-        let mut settings = format!("{HEADING}\n[render]\ntemplates = {}\n", quoted(&here.join("templates")));
+        let mut settings = format!(
+            "{HEADING}\n[render]\ntemplates = {}\n[verify]\nreport_seal = \"{}\"\nreport_officer = \"zf-seal-1\"\n",
+            quoted(&here.join("templates")),
+            super::GOVERNMENT,
+        );
         match (&arguments.hsm_module, &arguments.hsm_token, &arguments.hsm_pin_file) {
             (Some(module), Some(token), Some(pin)) => settings.push_str(&format!(
                 "[keys]\nhome = \"pkcs11\"\n[keys.pkcs11]\nmodule = {}\ntoken_label = {}\npin_file = {}\n",

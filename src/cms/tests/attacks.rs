@@ -214,9 +214,9 @@ fn attributes_do_not_become_content() {
     assert_eq!(nothing.checks(CONTENT).digest, Err(Fault::Attribute("messageDigest")));
 }
 
-/// An element with an indefinite length, and so all below it (X.690 §8.1.3.6).
+/// An element with an indefinite length, and so all below it (X.690 §8.1.3.6) but certificates, which are always DER.
 fn indefinite(element: &Element<'_>) -> Vec<u8> {
-    if element.tag & 0x20 == 0 {
+    if element.tag & 0x20 == 0 || Certificate::read(element.whole).is_ok() {
         return element.whole.to_vec();
     }
     let inside: Vec<u8> = element.children().unwrap().iter().flat_map(indefinite).collect();

@@ -4,18 +4,18 @@ use askama::Template;
 use axum::extract::{Multipart, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use secrecy::SecretString;
 
-use super::Who;
-use super::field::{Faults, Field, Kind, Reading, Section, Values, data, fill, of_schema};
+use super::field::{Faults, Field, Kind, Need, Reading, Section, Values, Wrong, data, fill, of_schema};
 use super::issue::{NOTICE, faults_of, seals};
+use super::seals::{ACKNOWLEDGED, acknowledged};
+use super::{Who, second};
 use crate::abolish::{self, AbolishRequest, Abolished, NoticeRequest, seals_from_csv};
 use crate::abolition::{AbolishedSeal, AbolitionAct, AbolitionRequest};
 use crate::desk::FlowError;
 use crate::http::answers::day;
 use crate::http::pages::show;
 use crate::http::problem::Problem;
-use crate::http::sign_in::{Browser, Session, check_password};
+use crate::http::sign_in::{Browser, Session};
 use crate::http::staff::StaffState;
 use crate::item::ItemCode;
 use crate::message::Message;
@@ -33,10 +33,9 @@ struct AbolishPage {
     who: Who,
     sections: Vec<Section>,
     notice: Vec<Section>,
+    second: Vec<Section>,
     with_notice: bool,
-    second: String,
-    second_fault: Option<Message>,
-    faults: Vec<Message>,
+    faults: Vec<Wrong>,
     rule: Option<u8>,
     refused: bool,
 }
@@ -50,7 +49,7 @@ struct AbolishedPage {
 
 pub(crate) async fn abolish_form(State(state): State<StaffState>, session: Session) -> Result<Response, Problem> {
     session.with(Duty::SealAdministration)?;
-    page(&state, &session, &Values::default(), &Faults::default(), None, None).await
+    page(&state, &session, &Values::default(), &Faults::default(), None).await
 }
 
 pub(crate) async fn abolish(
@@ -61,21 +60,21 @@ pub(crate) async fn abolish(
 ) -> Result<Response, Problem> {
     let by = session.with(Duty::SealAdministration)?;
     let (values, csv) = Values::with_file(form, "csv").await?;
-    let (request, notice) = match read(&state, &values, csv.as_deref()) {
+    let (request, notice, acknowledged) = match read(&state, &values, csv.as_deref()) {
         Ok(read) => read,
-        Err(faults) => return page(&state, &session, &values, &faults, None, None).await,
+        Err(faults) => return page(&state, &session, &values, &faults, None).await,
     };
-    let password = SecretString::from(values.get("second_password"));
-    let second = match check_password(&state, &browser, values.get("second_id"), password).await {
+    let second = match second::signed(&state, &browser, &values).await {
         Ok(second) => second,
         Err(problem) if problem.is_askers() => {
-            let wrong = Some(problem.message().clone());
-            return page(&state, &session, &values, &Faults::default(), Some(&problem), wrong).await;
+            let mut faults = Faults::default();
+            faults.add(second::SECOND, problem.message().clone());
+            return page(&state, &session, &values, &faults, Some(&problem)).await;
         }
         Err(problem) => return Err(problem),
     };
     let number = request.number.clone();
-    let request = AbolishRequest { order: request, custody: vec![], notice, acknowledged: 0 };
+    let request = AbolishRequest { order: request, custody: vec![], notice, acknowledged };
     match abolish::abolish(&state.desk, by, &second, request, (state.clock)()).await {
         Ok(done) => show(&AbolishedPage { who: Who::of(by), done }),
         Err(error) => {
@@ -88,7 +87,7 @@ pub(crate) async fn abolish(
             if !problem.is_askers() {
                 return Err(problem);
             }
-            page(&state, &session, &values, &faults, Some(&problem), None).await
+            page(&state, &session, &values, &faults, Some(&problem)).await
         }
     }
 }
@@ -108,7 +107,6 @@ async fn page(
     values: &Values,
     faults: &Faults,
     problem: Option<&Problem>,
-    second_fault: Option<Message>,
 ) -> Result<Response, Problem> {
     let in_force = seals(state, None, (state.clock)()).await?;
     let acts = vec![("abolish".into(), "废止".into()), ("reinstate".into(), "撤销废止".into())];
@@ -123,6 +121,7 @@ async fn page(
             Field::new("at", "生效时间", "Counts from", Kind::Moment).hint("北京时间；此刻起印章不再有效"),
             Field::choice("successor", "接替印章", "Successor", in_force.clone()).optional(),
             Field::new("reason", "理由", "Reason", Kind::Text),
+            acknowledged(),
         ],
     };
     let list = Section {
@@ -131,26 +130,28 @@ async fn page(
         fields: vec![
             Field::new("seals", "印章编号", "Numbers", Kind::Lines)
                 .optional()
-                .hint("每行一枚：编号，空格后可写划转事项编码；或上传CSV（列：印章编号、划转事项）"),
+                .hint("每行一枚：编号，空格后可写划转事项编码"),
+            Field::new("csv", "或上传CSV文件", "CSV file", Kind::Csv)
+                .optional()
+                .hint("列：印章编号、划转事项；更正后重新提交时须再选一次文件"),
         ],
     };
     let schema = state.desk.renderer.template(NOTICE).map(|sheet| of_schema(sheet.schema(), FILLED_IN));
     let mut printed = vec![Field::choice("notice_seal", "公告用章", "Seal for the notice", in_force)];
     printed.extend(schema.into_iter().flatten());
-    // Asked for only when a notice is wanted, which the browser cannot know without a script.
-    let printed = printed.into_iter().map(Field::optional).collect();
-    let mut sections = vec![order, list, Section { zh: "废止公告", en: "Notice", fields: printed }];
-    let left = fill(&mut sections, values, faults);
-    let notice = sections.split_off(2);
+    let printed = printed.into_iter().map(Field::if_chosen).collect();
+    let notice = Section { zh: "废止公告", en: "Notice", fields: printed };
+    let mut sections = vec![order, list, notice, second::section()];
+    let wrong = fill(&mut sections, values, faults);
+    let (second, notice) = (sections.split_off(3), sections.split_off(2));
     let refused = !faults.is_empty() || problem.is_some();
     let shown = show(&AbolishPage {
         who: Who::of(&session.officer),
         sections,
         notice,
+        second,
         with_notice: values.get("with_notice") == "yes",
-        second: values.get("second_id").to_owned(),
-        second_fault,
-        faults: left,
+        faults: wrong,
         rule: problem.and_then(Problem::rule),
         refused,
     })?;
@@ -162,7 +163,7 @@ fn read(
     state: &StaffState,
     values: &Values,
     csv: Option<&[u8]>,
-) -> Result<(AbolitionRequest, Option<NoticeRequest>), Faults> {
+) -> Result<(AbolitionRequest, Option<NoticeRequest>, u64), Faults> {
     let mut form = Reading::of(values);
     let (number, government, reason) = (form.text("number"), form.text("government"), form.text("reason"));
     let date = form.parse("date", |text| {
@@ -175,7 +176,7 @@ fn read(
     if let Some(csv) = csv {
         match seals_from_csv(csv) {
             Ok(more) => seals.extend(more),
-            Err(error) => form.faults.add("seals", error.message()),
+            Err(error) => form.faults.add("csv", error.message()),
         }
     }
     if seals.is_empty() && form.faults.is_empty() {
@@ -195,11 +196,12 @@ fn read(
         }),
         _ => None,
     };
+    let acknowledged = form.count_or_none(ACKNOWLEDGED);
     let act = if values.get("act") == "reinstate" { AbolitionAct::Reinstate } else { AbolitionAct::Abolish };
     match (date, at, form.faults.is_empty()) {
         (Some(date), Some(at), true) => {
             let successor = successor.flatten();
-            Ok((AbolitionRequest { act, number, government, date, at, reason, successor, seals }, notice))
+            Ok((AbolitionRequest { act, number, government, date, at, reason, successor, seals }, notice, acknowledged))
         }
         _ => Err(form.faults),
     }

@@ -1,11 +1,13 @@
 //! A field of a form: its names, what was typed, and what is wrong with it, side by side.
 
 use axum::extract::Multipart;
+use axum::http::StatusCode;
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 use crate::http::answers::instant;
 use crate::http::problem::Problem;
+use crate::limits;
 use crate::message::Message;
 use crate::refusal::Refusal;
 
@@ -23,18 +25,44 @@ impl Values {
         self.0.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.trim())
     }
 
+    /// Everything that was sent under one name.
+    pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.trim())
+    }
+
     /// Reads a form with one file; an empty file counts as none.
-    pub async fn with_file(mut form: Multipart, file: &str) -> Result<(Self, Option<Vec<u8>>), Problem> {
-        let (mut values, mut bytes) = (vec![], None);
+    pub async fn with_file(form: Multipart, file: &str) -> Result<(Self, Option<Vec<u8>>), Problem> {
+        let mut found = None;
+        let values = Self::with_files(form, file, |bytes| found = Some(bytes.to_vec())).await?;
+        Ok((values, found))
+    }
+
+    /// Reads a form with files of one name, of which `each` is shown one after another; empty ones count as none.
+    pub async fn with_files(mut form: Multipart, file: &str, mut each: impl FnMut(&[u8])) -> Result<Self, Problem> {
+        let (mut values, mut typed) = (vec![], 0);
         while let Some(field) = form.next_field().await? {
             let Some(name) = field.name().map(str::to_owned) else { continue };
             if name == file {
-                bytes = Some(field.bytes().await?.to_vec()).filter(|bytes| !bytes.is_empty());
-            } else {
-                values.push((name, field.text().await?));
+                let bytes = field.bytes().await?;
+                if !bytes.is_empty() {
+                    each(&bytes);
+                }
+                continue;
             }
+            let text = field.text().await?;
+            typed += text.len();
+            // What is typed is sent back with the form; a form with files may be much larger than that.
+            if typed > limits::HTTP_FORM_BYTES {
+                return Err(Problem::from_status(StatusCode::PAYLOAD_TOO_LARGE));
+            }
+            values.push((name, text));
         }
-        Ok((Self(values), bytes))
+        Ok(Self(values))
+    }
+
+    /// Adds what was found in a file.
+    pub fn add(&mut self, name: &str, value: String) {
+        self.0.push((name.to_owned(), value));
     }
 }
 
@@ -88,6 +116,31 @@ impl<'a> Reading<'a> {
         }
     }
 
+    /// A number with or without a fraction.
+    pub fn number(&mut self, name: &str) -> Option<f64> {
+        let found = self.values.get(name).parse().ok().filter(|number: &f64| number.is_finite());
+        if found.is_none() {
+            let message =
+                Message::new("http.number", "请填写数字，如 105 或 52.5", "give a number, such as 105 or 52.5");
+            self.faults.add(name, message);
+        }
+        found
+    }
+
+    /// A whole number, 0 where nothing was typed.
+    pub fn count_or_none(&mut self, name: &str) -> u64 {
+        if self.values.get(name).is_empty() { 0 } else { self.count(name).map_or(0, u64::from) }
+    }
+
+    /// A whole number from 1.
+    pub fn count(&mut self, name: &str) -> Option<u32> {
+        let found = self.values.get(name).parse().ok().filter(|number: &u32| *number > 0);
+        if found.is_none() {
+            self.faults.add(name, Message::new("http.number", "请填写从1起的整数", "give a whole number from 1"));
+        }
+        found
+    }
+
     /// A date, or a date and a time of day, in China.
     pub fn instant(&mut self, name: &str) -> Option<OffsetDateTime> {
         let found = instant("", self.values.get(name)).ok();
@@ -108,6 +161,38 @@ pub(super) enum Kind {
     Date,
     Moment,
     Choice,
+    /// A whole number from 1.
+    Count,
+    /// Millimetres.
+    Number,
+    Csv,
+    Pdf,
+    Photographs,
+    /// Never sent back to the page.
+    Password,
+}
+
+impl Kind {
+    /// What HTML calls the control, where it is an `input`.
+    pub fn input(self) -> &'static str {
+        match self {
+            Kind::Date => "date",
+            Kind::Moment => "datetime-local",
+            Kind::Count | Kind::Number => "number",
+            Kind::Csv | Kind::Pdf | Kind::Photographs => "file",
+            Kind::Password => "password",
+            Kind::Text | Kind::Lines | Kind::Choice => "text",
+        }
+    }
+}
+
+/// Whether a field must be filled in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Need {
+    Always,
+    /// Where the way it belongs to was chosen, which a browser cannot know without a script: we check it.
+    IfChosen,
+    Never,
 }
 
 /// A field as it is shown.
@@ -117,7 +202,7 @@ pub(super) struct Field {
     pub zh: String,
     pub en: String,
     pub kind: Kind,
-    pub required: bool,
+    pub need: Need,
     pub max: Option<u64>,
     pub hint: String,
     /// Value and label.
@@ -133,8 +218,8 @@ impl Field {
             zh: zh.into(),
             en: en.into(),
             kind,
-            required: true,
-            max: (kind == Kind::Text).then_some(200),
+            need: Need::Always,
+            max: matches!(kind, Kind::Text | Kind::Password).then_some(200),
             hint: String::new(),
             options: vec![],
             value: String::new(),
@@ -147,7 +232,17 @@ impl Field {
     }
 
     pub fn optional(self) -> Self {
-        Self { required: false, ..self }
+        Self { need: Need::Never, ..self }
+    }
+
+    /// Part of a way of doing it among others.
+    pub fn if_chosen(self) -> Self {
+        Self { need: if self.need == Need::Always { Need::IfChosen } else { self.need }, ..self }
+    }
+
+    /// What stands in it before anybody typed.
+    pub fn filled(self, value: impl Into<String>) -> Self {
+        Self { value: value.into(), ..self }
     }
 
     pub fn hint(self, hint: &str) -> Self {
@@ -170,16 +265,27 @@ pub(super) struct Section {
     pub fields: Vec<Field>,
 }
 
-/// Puts in what was typed and what is wrong with it. Gives back the faults that no field here has.
-pub(super) fn fill(sections: &mut [Section], values: &Values, faults: &Faults) -> Vec<Message> {
+/// What is wrong with a form, for the head of its page.
+#[derive(Debug)]
+pub(super) struct Wrong {
+    /// Name and Chinese words of the field beside which it stands too.
+    pub field: Option<(String, String)>,
+    pub message: Message,
+}
+
+/// Puts in what was typed and what is wrong with it. Gives back all that is wrong.
+pub(super) fn fill(sections: &mut [Section], values: &Values, faults: &Faults) -> Vec<Wrong> {
     for field in sections.iter_mut().flat_map(|section| &mut section.fields) {
         if !values.0.is_empty() {
             field.value = values.get(&field.name).to_owned();
         }
         field.fault = faults.of(&field.name).cloned();
     }
-    let shown = |name: &str| sections.iter().any(|section| section.fields.iter().any(|field| field.name == name));
-    faults.0.iter().filter(|(name, _)| !shown(name)).map(|(_, message)| message.clone()).collect()
+    let shown = |name: &str| {
+        let field = sections.iter().flat_map(|section| &section.fields).find(|field| field.name == name);
+        field.map(|field| (field.name.clone(), field.zh.clone()))
+    };
+    faults.0.iter().map(|(name, message)| Wrong { field: shown(name), message: message.clone() }).collect()
 }
 
 // — fields of a template's data
@@ -215,7 +321,7 @@ pub(super) fn of_schema(schema: &Value, left_out: &[&str]) -> Vec<Field> {
             zh: words("title"),
             en: words("x-title-en"),
             kind,
-            required: required.contains(&name.as_str()),
+            need: if required.contains(&name.as_str()) { Need::Always } else { Need::Never },
             max: property["maxLength"].as_u64(),
             hint: if kind == Kind::Lines { "每行一项".into() } else { String::new() },
             options,
@@ -253,6 +359,7 @@ pub(super) fn field_of(refusal: &Refusal) -> &'static str {
         "decision.one-hand-twice" | "decision.unknown-officer" => "intake",
         "item.not-on-the-list" | "grant.item" => "item",
         "item.accepted-before-transfer" | "item.accepted-after-transfer" => "accepted_at",
+        "seal.acknowledge" => super::seals::ACKNOWLEDGED,
         id if id.starts_with("seal.") || id.starts_with("grant.") => "seal",
         _ => "",
     }
@@ -271,12 +378,12 @@ mod tests {
             "b": { "enum": ["正本", "副本"] }, "c": { "type": "array" }, "d": { "type": "string", "format": "date" }, "identifier": {},
         }});
         let fields = of_schema(&schema, &["identifier"]);
-        let kinds: Vec<_> = fields.iter().map(|field| (field.name.as_str(), field.kind, field.required)).collect();
+        let kinds: Vec<_> = fields.iter().map(|field| (field.name.as_str(), field.kind, field.need)).collect();
         let expected = [
-            ("data.a", Kind::Text, true),
-            ("data.b", Kind::Choice, false),
-            ("data.c", Kind::Lines, false),
-            ("data.d", Kind::Date, false),
+            ("data.a", Kind::Text, Need::Always),
+            ("data.b", Kind::Choice, Need::Never),
+            ("data.c", Kind::Lines, Need::Never),
+            ("data.d", Kind::Date, Need::Never),
         ];
         assert_eq!(kinds, expected);
         let typed = [("data.a", " 一 "), ("data.c", "x\r\n\r\n y "), ("data.d", ""), ("data.z", "not a field")];

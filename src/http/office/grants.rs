@@ -5,22 +5,20 @@ use axum::Form;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use secrecy::SecretString;
 use serde::Deserialize;
 use time::Duration;
 
-use super::Who;
-use super::field::{Faults, Field, Kind, Reading, Section, Values, fill};
+use super::field::{Faults, Field, Kind, Need, Reading, Section, Values, Wrong, fill};
 use super::issue::seals;
+use super::{Who, second};
 use crate::administer;
 use crate::http::administration::{GrantPart, file_grant};
 use crate::http::answers::{china, china_day};
 use crate::http::pages::{encoded, show};
 use crate::http::problem::Problem;
-use crate::http::sign_in::{Browser, Session, check_password};
+use crate::http::sign_in::{Browser, Session};
 use crate::http::staff::StaffState;
 use crate::item::ItemCode;
-use crate::message::Message;
 use crate::officer::{Duty, Employment, Grant, GrantedItems, OfficerId};
 use crate::seal::SealNumber;
 
@@ -32,8 +30,8 @@ struct GrantsPage {
     seal: String,
     grants: Vec<GrantLine>,
     sections: Vec<Section>,
-    second: String,
-    faults: Vec<Message>,
+    faults: Vec<Wrong>,
+    rule: Option<u8>,
     refused: bool,
 }
 
@@ -78,7 +76,7 @@ pub(crate) async fn grants(
     Query(of): Query<Of>,
 ) -> Result<Response, Problem> {
     session.with(Duty::SealAdministration)?;
-    page(&state, &session, &of.seal, &Values::default(), &Faults::default(), StatusCode::OK).await
+    page(&state, &session, &of.seal, &Values::default(), &Faults::default(), None).await
 }
 
 pub(crate) async fn grant(
@@ -92,20 +90,20 @@ pub(crate) async fn grant(
     let part = match read(&values) {
         Ok(part) => part,
         Err(faults) => {
-            return page(&state, &session, values.get("seal"), &values, &faults, StatusCode::BAD_REQUEST).await;
+            return page(&state, &session, values.get("seal"), &values, &faults, None).await;
         }
     };
-    let (seal, password) = (part.seal.to_string(), SecretString::from(values.get("second_password")));
-    let filed = match check_password(&state, &browser, values.get("second_id"), password).await {
-        Ok(second) => file_grant(&state, by, &second, part).await,
-        Err(problem) => Err(problem),
+    let seal = part.seal.to_string();
+    let (field, filed) = match second::signed(&state, &browser, &values).await {
+        Ok(second) => ("", file_grant(&state, by, &second, part).await),
+        Err(problem) => (second::SECOND, Err(problem)),
     };
     match filed {
         Ok(_) => Ok(Redirect::to(&format!("/grants?seal={}", encoded(&seal))).into_response()),
         Err(problem) if problem.is_askers() => {
             let mut faults = Faults::default();
-            faults.add("", problem.message().clone());
-            page(&state, &session, &seal, &values, &faults, problem.status()).await
+            faults.add(field, problem.message().clone());
+            page(&state, &session, &seal, &values, &faults, Some(&problem)).await
         }
         Err(problem) => Err(problem),
     }
@@ -128,7 +126,7 @@ async fn page(
     seal: &str,
     values: &Values,
     faults: &Faults,
-    status: StatusCode,
+    problem: Option<&Problem>,
 ) -> Result<Response, Problem> {
     let found = match SealNumber::parse(seal.trim()) {
         Ok(number) => state.desk.store.seal(&number).await?,
@@ -154,18 +152,21 @@ async fn page(
                 Field::new("document", "授权书文号", "Document", Kind::Text),
             ],
         });
+        sections.push(second::section());
     }
-    let left = fill(&mut sections, values, faults);
+    let wrong = fill(&mut sections, values, faults);
     let shown = show(&GrantsPage {
         who: Who::of(&session.officer),
         seals: seals(state, None, (state.clock)()).await?,
         seal: found.map(|filed| filed.seal.number.to_string()).unwrap_or_default(),
         grants,
         sections,
-        second: values.get("second_id").to_owned(),
-        faults: left,
+        faults: wrong,
+        rule: problem.and_then(Problem::rule),
         refused: !faults.is_empty(),
     })?;
+    let status =
+        problem.map_or(if faults.is_empty() { StatusCode::OK } else { StatusCode::BAD_REQUEST }, Problem::status);
     Ok((status, shown).into_response())
 }
 

@@ -7,21 +7,19 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use time::{Duration, OffsetDateTime};
 
-use super::Who;
-use super::field::{Faults, Field, Kind, Reading, Section, Values, data, field_of, fill, of_schema};
+use super::field::{Faults, Field, Kind, Need, Reading, Section, Values, Wrong, data, field_of, fill, of_schema};
+use super::{Who, decision};
 use crate::authority::Uscc;
-use crate::decision::{DecisionRequest, Hands, Holder};
 use crate::desk::FlowError;
 use crate::http::pages::show;
 use crate::http::problem::Problem;
 use crate::http::sign_in::Session;
 use crate::http::staff::StaffState;
-use crate::issue::{IssueRequest, LicenceRequest};
-use crate::item::ItemCode;
+use crate::issue::{IssueRequest, LicenceRequest, REPORT_TEMPLATE};
 use crate::licence::{LicenceAct, LicenceIdentifier};
 use crate::limits;
 use crate::message::Message;
-use crate::officer::{Duty, Officer, OfficerId};
+use crate::officer::{Duty, Officer};
 use crate::render::{RenderError, Template as Sheet};
 use crate::seal::{SealKind, SealNumber, SealStatus};
 use crate::store::SealFilter;
@@ -40,15 +38,14 @@ struct IssuePage {
     template: String,
     title: (String, String),
     sections: Vec<Section>,
-    /// What is wrong and belongs to no field.
-    faults: Vec<Message>,
+    faults: Vec<Wrong>,
     rule: Option<u8>,
     refused: bool,
 }
 
 /// Name and both titles of each template for decisions.
 pub(super) fn templates(state: &StaffState) -> Vec<(String, String, String)> {
-    let all = state.desk.renderer.templates().iter().filter(|sheet| sheet.name() != NOTICE);
+    let all = state.desk.renderer.templates().iter().filter(|sheet| ![NOTICE, REPORT_TEMPLATE].contains(&sheet.name()));
     all.map(|sheet| (sheet.name().to_owned(), sheet.title_zh().to_owned(), sheet.title_en().to_owned())).collect()
 }
 
@@ -98,7 +95,8 @@ pub(crate) async fn issue(
     }
 }
 
-fn may_make(session: &Session) -> Result<(), Problem> {
+/// Whose work it is to make documents; the rules look closer when a seal is used.
+pub(super) fn may_make(session: &Session) -> Result<(), Problem> {
     session.with(Duty::Produce).or_else(|_| session.with(Duty::Decide)).map(|_| ())
 }
 
@@ -132,14 +130,14 @@ async fn page(
         Some(sheet) => sections(state, &session.officer, sheet).await?,
         None => vec![],
     };
-    let left = fill(&mut sections, values, faults);
+    let wrong = fill(&mut sections, values, faults);
     let shown = show(&IssuePage {
         who: Who::of(&session.officer),
         templates: templates(state),
         template: sheet.map(|sheet| sheet.name().to_owned()).unwrap_or_default(),
         title: sheet.map(|sheet| (sheet.title_zh().to_owned(), sheet.title_en().to_owned())).unwrap_or_default(),
         sections,
-        faults: left,
+        faults: wrong,
         rule: problem.and_then(Problem::rule),
         refused: !faults.is_empty(),
     })?;
@@ -153,52 +151,10 @@ async fn page(
 
 async fn sections(state: &StaffState, officer: &Officer, sheet: &Sheet) -> Result<Vec<Section>, Problem> {
     let now = (state.clock)();
-    let store = &state.desk.store;
-    let officers = store.officers().await?;
-    let hand = |name: &str, duty: Duty, en: &str| {
-        let able = officers.iter().filter(|one| one.authority == officer.authority && one.check_duty(duty).is_ok());
-        let options = able.map(|one| (one.id.to_string(), format!("{}（{}）", one.name, one.id))).collect();
-        Field::choice(name, duty.zh(), en, options)
-    };
-    let ours = |code: &Uscc| *code == officer.authority;
-    let items = store.items().await?;
-    let items = items.iter().filter(|item| ours(&item.department) || item.transfers.iter().any(|t| ours(&t.to)));
-    let items = items.map(|item| (item.code.to_string(), format!("{} {}", item.code, item.name))).collect();
     let acts = [LicenceAct::Issue, LicenceAct::Renew, LicenceAct::Change];
     let acts = acts.map(|act| (act.as_str().to_owned(), act.zh().to_owned())).into();
-    let codes = [("001", "统一社会信用代码"), ("111", "居民身份证号码"), ("414", "普通护照号码"), ("999", "其他")];
-    let codes = codes.map(|(code, zh)| (code.to_owned(), format!("{zh}（{code}）"))).into();
-    Ok(vec![
-        Section {
-            zh: "决定",
-            en: "Decision",
-            fields: vec![
-                Field::new("case", "办件编号", "Case", Kind::Text),
-                Field::new("number", "决定书文号", "Decision's number", Kind::Text),
-                Field::choice("item", "事项", "Item", items),
-                Field::new("accepted_at", "受理时间", "Accepted at", Kind::Moment).hint("北京时间"),
-                Field::new("decided_at", "决定时间", "Decided at", Kind::Moment).hint("北京时间"),
-            ],
-        },
-        Section {
-            zh: "经办人员",
-            en: "Hands",
-            fields: vec![
-                hand("intake", Duty::Intake, "Intake").hint("受理、审核、制证须由三人分别办理"),
-                hand("review", Duty::Review, "Review"),
-                hand("decide", Duty::Decide, "Decision"),
-                hand("produce", Duty::Produce, "Certificate production"),
-            ],
-        },
-        Section {
-            zh: "持证主体",
-            en: "Holder",
-            fields: vec![
-                Field::new("holder", "名称或姓名", "Name", Kind::Text),
-                Field::choice("code_type", "证件类型", "Kind of code", codes),
-                Field::new("code", "证件号码", "Code", Kind::Text),
-            ],
-        },
+    let mut sections = decision::sections(state, officer).await?;
+    sections.extend([
         Section {
             zh: "证照",
             en: "Licence",
@@ -217,7 +173,8 @@ async fn sections(state: &StaffState, officer: &Officer, sheet: &Sheet) -> Resul
             ],
         },
         Section { zh: "证面内容", en: "What is printed", fields: of_schema(sheet.schema(), FILLED_IN) },
-    ])
+    ]);
+    Ok(sections)
 }
 
 /// Seals in force: approval seals of one authority, or all of any kind.
@@ -235,12 +192,7 @@ pub(super) async fn seals(
 
 fn read(sheet: &Sheet, values: &Values) -> Result<IssueRequest, Faults> {
     let mut form = Reading::of(values);
-    let (case, number) = (form.text("case"), form.text("number"));
-    let holder = Holder { name: form.text("holder"), code: form.text("code"), code_type: form.text("code_type") };
-    let item = form.parse("item", ItemCode::parse);
-    let accepted_at = form.instant("accepted_at");
-    let decided_at = form.instant("decided_at");
-    let hands = ["intake", "review", "decide", "produce"].map(|name| form.parse(name, OfficerId::parse));
+    let decision = decision::read(&mut form);
     let seal = form.parse("seal", SealNumber::parse);
     let act = form.parse("act", |text| match text {
         "issue" => Ok(LicenceAct::Issue),
@@ -253,25 +205,13 @@ fn read(sheet: &Sheet, values: &Values) -> Result<IssueRequest, Faults> {
     let valid_from = form.instant("valid_from");
     // The last day counts whole: the end is the midnight after it.
     let valid_until = given("valid_until").map(|_| form.instant("valid_until").map(|day| day + Duration::DAY));
-    let faults = form.faults;
-    let ([Some(intake), Some(review), Some(decide), Some(produce)], true) = (hands, faults.is_empty()) else {
-        return Err(faults);
-    };
-    let (Some(item), Some(accepted_at), Some(decided_at), Some(seal), Some(act), Some(valid_from)) =
-        (item, accepted_at, decided_at, seal, act, valid_from)
+    let (Some(decision), Some(seal), Some(act), Some(valid_from), true) =
+        (decision, seal, act, valid_from, form.faults.is_empty())
     else {
-        return Err(faults);
+        return Err(form.faults);
     };
     Ok(IssueRequest {
-        decision: DecisionRequest {
-            case,
-            number,
-            item,
-            holder,
-            accepted_at,
-            decided_at,
-            hands: Hands { intake, review, decide, produce },
-        },
+        decision,
         seal,
         template: sheet.name().to_owned(),
         data: data(&of_schema(sheet.schema(), FILLED_IN), values),

@@ -1,9 +1,14 @@
-//! The staff pages: sign in, what there is to do, issue one licence, abolish seals, grants, the ledger.
+//! The staff pages: sign in, what there is to do, issue one licence, seal an upload, look after seals, abolish them,
+//! grants, the ledger. Forms work without scripts; what was typed comes back beside what is wrong with it.
 
 mod abolish;
+mod decision;
 mod field;
 mod grants;
 mod issue;
+mod seals;
+mod second;
+mod upload;
 
 use askama::Template;
 use axum::Form;
@@ -22,11 +27,13 @@ use super::sign_in::{self, Browser, Session};
 use super::staff::StaffState;
 use crate::message::Message;
 use crate::officer::{Duty, Officer};
-use crate::store::OrderState;
+use crate::store::{OrderKind, OrderState};
 
 pub(super) use abolish::{abolish, abolish_form};
 pub(super) use grants::{grant, grants, revoke};
 pub(super) use issue::{issue, issue_form};
+pub(super) use seals::{custody, seal, seals, step};
+pub(super) use upload::{upload, upload_form};
 
 /// Who is signed in and what they may do, for the head of every page.
 struct Who {
@@ -139,6 +146,11 @@ struct OrderPage {
     lost_because: Option<String>,
     written_at: String,
     reason: String,
+    officer: String,
+    /// Legend and number.
+    seal: Option<(String, String)>,
+    /// Where the next one of its kind is made.
+    next: Option<(&'static str, &'static str, &'static str)>,
     identifier: Option<String>,
     public_url: String,
     document: Option<String>,
@@ -156,8 +168,21 @@ pub(super) async fn order(
     if record.officer != session.officer.id.as_str() && may_read(&session.officer).is_err() {
         return Err(none());
     }
+    let seal = match &record.seal {
+        Some(number) => state.desk.store.seal(number).await?.map(|filed| (filed.seal.legend, number.to_string())),
+        None => None,
+    };
+    let who = Who::of(&session.officer);
+    let next = match record.kind {
+        OrderKind::Licence => Some(("/issue", "制作下一份", "Issue another")),
+        OrderKind::Upload => Some(("/uploads", "再为一份文书盖章", "Seal another document")),
+        _ => None,
+    };
     show(&OrderPage {
-        who: Who::of(&session.officer),
+        next: next.filter(|_| who.makes),
+        who,
+        seal,
+        officer: record.officer,
         title: record.title,
         state: match record.state {
             OrderState::Written => ("written", "办理中，请稍后刷新本页"),

@@ -1,79 +1,149 @@
 //! What became of the form: fields signed, filled in, added, taken away.
 
-use super::{Judge, LaterChanges, Step, differing};
+use super::looks::{self, Looks};
+use super::{Judge, LaterChanges, Step, shown};
 use crate::pdf::PdfError;
 use crate::pdf::form::{self, Field};
 use crate::pdf::object::{Dict, Object, Ref};
+use crate::pdf::text;
 use std::collections::{HashMap, HashSet};
 
-impl Judge<'_, '_> {
+/// Ways that may lead to a field or a widget: the form, the page, the tags, other notes, and actions that name a field.
+pub(super) const FIELD_WAYS: [&[u8]; 12] = [
+    b"Fields", b"Kids", b"Parent", b"Annots", b"Obj", b"CO", b"T", b"IRT", b"Popup", b"Data", b"D", b"P",
+];
+
+/// Annotation flags (ISO 32000-1 table 165).
+const HIDDEN: i64 = 1 << 1;
+const NO_VIEW: i64 = 1 << 5;
+
+impl Judge<'_, '_, '_> {
     pub(super) fn judge_form(&mut self) -> Result<(), PdfError> {
         let (before, now) = (self.signed.catalog()?, self.newest.catalog()?);
         let (Some(old), Some(new)) = (before.object.dict(), now.object.dict()) else { return Ok(()) };
-        self.explain(new.get(b"AcroForm"), old.get(b"AcroForm"));
+        self.explain(new.get(b"AcroForm"), old.get(b"AcroForm"), &[b"AcroForm", b"Data"]);
         let old_form = self.signed.get_dict(old, b"AcroForm")?.unwrap_or_else(Dict::empty);
         let new_form = self.newest.get_dict(new, b"AcroForm")?.unwrap_or_else(Dict::empty);
-        for key in differing(&old_form, &new_form) {
-            match &*key {
-                b"Fields" | b"SigFlags" => {}
-                b"DR" | b"DA" | b"Q" | b"NeedAppearances" => {
-                    if let Some(value) = new_form.get(&key) {
-                        self.explain(Some(value), old_form.get(&key));
-                        let value = self.newest.resolve(value)?;
-                        self.explain_new(&value)?;
-                    }
-                    self.allow(Step::Signing, "表单的默认外观被修改", "The form's default appearance was changed");
-                }
-                _ => {
-                    let key = String::from_utf8_lossy(&key).into_owned();
-                    self.doubt(&format!("表单的/{key}被修改"), &format!("/{key} of the form was changed"));
-                }
-            }
+        for key in self.differing(&old_form, &new_form)? {
+            self.judge_form_key(&key, &old_form, &new_form)?;
         }
-        self.explain(new_form.get(b"Fields"), old_form.get(b"Fields"));
-        let (old_fields, new_fields) = (form::fields(self.signed)?, form::fields(self.newest)?);
-        let mut known: HashMap<Ref, &Field> = HashMap::new();
-        known.extend(old_fields.iter().filter_map(|f| Some((f.reference?, f))));
+        self.judge_form_resources(&old_form, &new_form)?;
+        self.explain(new_form.get(b"Fields"), old_form.get(b"Fields"), &[b"Fields"]);
+
+        let history = self.at.history;
+        let (old_fields, new_fields) = (form::fields(self.signed)?, history.fields()?);
+        history.pay(old_fields.len() + new_fields.len())?;
+        let known: HashMap<Ref, &Field> = old_fields.iter().filter_map(|f| Some((f.reference?, f))).collect();
         let mut still = HashSet::new();
-        for field in &new_fields {
+        for field in new_fields {
             match field.reference.and_then(|r| known.get(&r)) {
                 Some(old) => {
                     still.extend(field.reference);
                     self.judge_field(old, field)?;
                 }
-                None => self.judge_new_field(field)?,
+                None => self.judge_new_field(field, &old_fields)?,
             }
         }
         for gone in old_fields.iter().filter(|f| f.reference.is_none_or(|r| !still.contains(&r))) {
             if gone.reference.is_some() {
-                let (zh, en) =
-                    (format!("表单域“{}”被删除", gone.name), format!("The form field “{}” was removed", gone.name));
-                self.forbid(&zh, &en);
+                let zh = format!("表单域“{}”被删除", gone.name);
+                let en = format!("The form field “{}” was removed", gone.name);
+                self.forbid("pdf.field-removed", &zh, &en);
             } else if !new_fields.iter().any(|f| f.dict == gone.dict) {
-                self.doubt("表单中直接写入的域被修改", "A field written directly into the form was changed");
+                let (zh, en) = ("表单中直接写入的域被修改", "A field written directly into the form was changed");
+                self.doubt("pdf.field-changed", zh, en);
             }
         }
         Ok(())
     }
 
-    fn judge_new_field(&mut self, field: &Field) -> Result<(), PdfError> {
-        const KEYS: [&[u8]; 23] = [
+    fn judge_form_key(&mut self, key: &[u8], old: &Dict, new: &Dict) -> Result<(), PdfError> {
+        let name = shown(key);
+        let (zh, en) = (format!("表单的/{name}被修改"), format!("/{name} of the form was changed"));
+        match key {
+            b"Fields" | b"SigFlags" | b"DR" => {}
+            // What was not said before is needed by new fields alone.
+            b"DA" | b"Q" if old.get(key).is_none() => {
+                let (zh, en) = ("表单新增了默认外观", "The form got a default appearance");
+                self.allow(Step::Validation, zh, en);
+            }
+            // Viewers then draw every field anew from its value, also one whose picture said something else.
+            b"NeedAppearances" if self.leave.locks.is_empty() => {
+                let (zh, en) = ("表单要求重新绘制各域", "The form asks viewers to draw its fields anew");
+                self.allow(Step::Filling, zh, en);
+            }
+            b"XFA" => self.forbid("pdf.form-changed", &zh, &en),
+            _ => self.doubt("pdf.form-changed", &zh, &en),
+        }
+        self.explain(new.get(key).filter(|_| key != b"XFA"), None, &[]);
+        Ok(())
+    }
+
+    /// Fields are drawn with these: more may come, none of them may change.
+    fn judge_form_resources(&mut self, old: &Dict, new: &Dict) -> Result<(), PdfError> {
+        let before = self.signed.get_dict(old, b"DR")?.unwrap_or_else(Dict::empty);
+        let now = self.newest.get_dict(new, b"DR")?.unwrap_or_else(Dict::empty);
+        let home = old.get(b"DR").and_then(Object::reference).map(|r| r.number);
+        self.explain(new.get(b"DR"), old.get(b"DR"), &[b"DR"]);
+        let mut kept = before.entries().iter().all(|e| now.get(&e.key).is_some());
+        let mut grown = false;
+        for kind in now.entries() {
+            let previous = before.get(&kind.key);
+            self.explain_where(Some(&kind.value), previous, |way| &*way.keys[0] == b"DR" || Some(way.from) == home);
+            let (was, is) = (previous.map(|p| self.signed.resolve(p)).transpose()?, self.newest.resolve(&kind.value)?);
+            match (was.as_ref().and_then(Object::dict), is.dict()) {
+                (Some(was), Some(is)) => {
+                    for entry in was.entries() {
+                        kept &= is.get(&entry.key).map(|now| self.alike(&entry.value, now, 8)).transpose()? == Some(true);
+                    }
+                    grown |= is.entries().len() > was.entries().len();
+                }
+                (None, _) => grown = true,
+                // A list of procedure sets.
+                _ => kept &= self.alike(previous.unwrap_or(&Object::Null), &kind.value, 8)?,
+            }
+            self.explain_new(&is)?;
+        }
+        if !kept {
+            let (zh, en) = ("表单域使用的字体等资源被修改", "Fonts or other resources that form fields use were changed");
+            self.forbid("pdf.form-resources-changed", zh, en);
+        } else if grown {
+            self.allow(Step::Validation, "表单新增了字体等资源", "The form got more fonts or other resources");
+        }
+        Ok(())
+    }
+
+    fn judge_new_field(&mut self, field: &Field, old_fields: &[Field]) -> Result<(), PdfError> {
+        const KEYS: [&[u8]; 26] = [
             b"Type", b"Subtype", b"FT", b"T", b"TU", b"TM", b"V", b"F", b"Ff", b"Rect", b"P", b"AP", b"AS", b"MK",
-            b"Lock", b"SV", b"DA", b"Q", b"Border", b"BS", b"Kids", b"H", b"DR",
+            b"Lock", b"SV", b"DA", b"Q", b"Border", b"BS", b"Kids", b"H", b"DR", b"StructParent", b"NM", b"M",
         ];
         let name = &field.name;
-        let fresh = field.reference.is_some_and(|r| self.is_new(r.number));
-        let plain = |dict: &Dict| dict.entries().iter().all(|e| KEYS.contains(&&*e.key));
-        let mut known = plain(&field.dict);
+        let fresh = field.reference.is_some_and(|r| self.at.is_new(r.number));
+        let mut known = field.dict.entries().iter().all(|e| KEYS.contains(&&*e.key));
+        let mut active = acts(&field.dict);
         for kid in self.newest.get(&field.dict, b"Kids")?.array().unwrap_or_default() {
             let widget = self.newest.resolve(kid)?;
-            known &= widget
-                .dict()
-                .is_some_and(|d| d.entries().iter().all(|e| KEYS.contains(&&*e.key) || &*e.key == b"Parent"));
+            let new = kid.reference().is_some_and(|r| self.at.is_new(r.number));
+            active |= widget.dict().is_some_and(acts);
+            known &= new
+                && widget
+                    .dict()
+                    .is_some_and(|d| d.entries().iter().all(|e| KEYS.contains(&&*e.key) || &*e.key == b"Parent"));
+        }
+        let (zh, en) = (format!("新增了表单域“{name}”"), format!("The form field “{name}” was added"));
+        if active {
+            self.forbid("pdf.action-changed", &format!("{zh}，并带有动作"), &format!("{en}, with an action"));
+        } else if !(field.is_signature() && fresh && known) {
+            self.doubt("pdf.field-added", &zh, &en);
         }
         if !(field.is_signature() && fresh && known) {
-            self.doubt(&format!("新增了表单域“{name}”"), &format!("The form field “{name}” was added"));
             return Ok(());
+        }
+        if old_fields.iter().any(|f| f.name == *name) {
+            let zh = format!("新增的签名域与原有的“{name}”同名");
+            let en = format!("A signature field was added under the name “{name}”, which another field has");
+            self.doubt("pdf.field-added", &zh, &en);
         }
         if let Some(r) = field.reference {
             self.explained.insert(r.number);
@@ -83,116 +153,326 @@ impl Judge<'_, '_> {
                 self.explain_new(value)?;
             }
         }
-        self.judge_signing(field, Step::NewField)
+        self.judge_signing(field, true)
     }
 
     /// A field has been signed since: the signature is new, and a picture over the page is worth a word.
-    fn judge_signing(&mut self, field: &Field, step: Step) -> Result<(), PdfError> {
+    fn judge_signing(&mut self, field: &Field, new_field: bool) -> Result<(), PdfError> {
         let name = &field.name;
+        let pictures = if new_field { self.pictures(field)? } else { Vec::new() };
+        let visible = !pictures.is_empty();
+        let step = if visible { Step::NewField } else { Step::Signing };
         let Object::Dict(signature) = self.newest.resolve(&field.value)? else {
-            self.allow(
-                step,
-                &format!("新增了空的签名域“{name}”"),
-                &format!("The empty signature field “{name}” was added"),
-            );
+            let (zh, en) =
+                (format!("新增了空的签名域“{name}”"), format!("The empty signature field “{name}” was added"));
+            self.allow(Step::NewField, &zh, &en);
+            if visible {
+                let zh = format!("新增的“{name}”没有签名却在页面上显示图案");
+                let en = format!("The added field “{name}” shows a picture on the page without being signed");
+                self.doubt("pdf.sneaky-signature", &zh, &en);
+            }
             return Ok(());
         };
-        self.explain_new(&field.value)?;
-        if self.leave.locks.iter().any(|l| l.holds(name)) {
-            let (zh, en) = (format!("“{name}”已被锁定却又签名"), format!("“{name}” was signed though it was locked"));
-            self.forbid(&zh, &en);
+        if field.value.reference().is_some_and(|r| !self.at.is_new(r.number)) {
+            let zh = format!("“{name}”使用了文件中原有的数据作为签名");
+            let en = format!("“{name}” uses as its signature what was in the file before");
+            self.doubt("pdf.signature-reused", &zh, &en);
         }
-        if signature.is(b"Type", b"DocTimeStamp") {
+        self.explain_new(&field.value)?;
+        if signature.is(b"Type", b"DocTimeStamp") && !visible {
             self.allow(Step::Validation, "添加了文档时间戳", "A document time stamp was added");
             return Ok(());
         }
+        if self.leave.locks.iter().any(|l| l.holds(name)) {
+            let (zh, en) = (format!("“{name}”已被锁定却又签名"), format!("“{name}” was signed though it was locked"));
+            self.forbid("pdf.locked-field-changed", &zh, &en);
+        }
         self.allow(step, &format!("后来又加了签名“{name}”"), &format!("The signature “{name}” was added later"));
-        let rect = self.newest.get(&field.dict, b"Rect")?;
-        let sides: Vec<f64> = rect.array().into_iter().flatten().filter_map(Object::number).collect();
-        if matches!(sides.as_slice(), [a, b, c, d] if a != c && b != d) {
-            let (zh, en) = ("后加签名的图案显示在页面上", "The later signature shows a picture on the page");
-            self.say(LaterChanges::Allowed, "pdf.later-signature-visible", zh, en);
+        for (page, rect, looks) in pictures {
+            self.judge_picture(name, page, rect, looks)?;
         }
         Ok(())
     }
 
-    fn judge_field(&mut self, old: &Field, new: &Field) -> Result<(), PdfError> {
-        const FILLED: [&[u8]; 9] = [b"V", b"AP", b"AS", b"F", b"Ff", b"Type", b"DA", b"Q", b"MK"];
-        self.judge_widgets(old, new)?;
-        let Some(r) = new.reference.filter(|r| self.changed.contains(&r.number)) else { return Ok(()) };
-        let name = &new.name;
-        let differing = differing(&old.dict, &new.dict);
-        if let Some(key) = differing.iter().find(|k| !FILLED.contains(&&***k)) {
-            let key = String::from_utf8_lossy(key).into_owned();
-            self.doubt(
-                &format!("表单域“{name}”的/{key}被修改"),
-                &format!("/{key} of the form field “{name}” was changed"),
-            );
-            return Ok(());
+    /// The sneaky signature attack (Rohlmann et al. 2021, SSA): the picture of a signature that was allowed stands over
+    /// the text that was certified.
+    fn judge_picture(&mut self, name: &str, page: usize, rect: [f64; 4], looks: Looks) -> Result<(), PdfError> {
+        let number = page + 1;
+        let zh = format!("后加签名“{name}”的图案显示在第{number}页");
+        let en = format!("The later signature “{name}” shows a picture on page {number}");
+        self.say(LaterChanges::Allowed, "pdf.later-signature-visible", &zh, &en);
+        let Some(found) = self.at.history.pages()?.get(page) else { return Ok(()) };
+        // A seal's thin strokes over the text are the custom. What hides the text is not, and where the author certified
+        // it, neither is what adds to it; without a certification, text in a signature's picture is its signer's own.
+        let hides = if self.leave.level.is_some() { looks.can_mislead() } else { looks.hides() };
+        if self.leave.level == Some(2) || hides && text::letters_within(self.newest, found, rect)? > 0 {
+            let zh = format!("{zh}，可能遮盖或改写已签名的内容");
+            let en = format!("{en}, where it may cover or add to what was signed");
+            self.doubt("pdf.sneaky-signature", &zh, &en);
         }
-        let was_signed = old.is_signature() && !self.signed.resolve(&old.value)?.is_null();
-        if was_signed || !new.is_signature() && old.is_signature() {
-            self.forbid(&format!("已签名的“{name}”被修改"), &format!("“{name}”, already signed, was changed"));
-            return Ok(());
+        Ok(())
+    }
+
+    /// The field's widgets that draw something on a page: the page from 0, the rectangle, and what is drawn.
+    fn pictures(&self, field: &Field) -> Result<Vec<(usize, [f64; 4], Looks)>, PdfError> {
+        let mut widgets = vec![(field.reference, field.dict.clone())];
+        for kid in self.newest.get(&field.dict, b"Kids")?.array().unwrap_or_default() {
+            widgets.extend(self.newest.resolve(kid)?.dict().map(|d| (kid.reference(), d.clone())));
         }
-        if self.leave.locks.iter().any(|l| l.holds(name)) {
-            self.forbid(
-                &format!("已锁定的表单域“{name}”被修改"),
-                &format!("The locked form field “{name}” was changed"),
-            );
-        }
-        self.explained.insert(r.number);
-        for key in [b"AP".as_slice(), b"MK"] {
-            if let Some(value) = new.dict.get(key) {
-                self.explain_new(value)?;
+        let mut pictures = Vec::new();
+        for (reference, dict) in widgets {
+            let Some(rect) = looks::rectangle(self.newest, &dict)? else { continue };
+            let flags = self.newest.get(&dict, b"F")?.int().unwrap_or(0);
+            let [left, bottom, right, top] = rect;
+            // A point is too small to be seen; hidden ones are neither shown nor printed.
+            if (right - left) * (top - bottom) <= 1.0 || flags & HIDDEN != 0 {
+                continue;
+            }
+            let looks = looks::of(self.newest, dict.get(b"AP"))?;
+            let place = self.at.history.page_of(reference.map(|r| r.number), &dict)?;
+            if let Some(page) = place.filter(|_| !looks.is_blank()) {
+                pictures.push((page, rect, looks));
             }
         }
-        if new.is_signature() {
-            self.judge_signing(new, Step::Signing)
-        } else {
-            self.explain_new(&new.value)?;
-            self.allow(
-                Step::Filling,
-                &format!("填写了表单域“{name}”"),
-                &format!("The form field “{name}” was filled in"),
-            );
-            Ok(())
+        Ok(pictures)
+    }
+
+    fn judge_field(&mut self, old: &Field, new: &Field) -> Result<(), PdfError> {
+        self.judge_widgets(old, new)?;
+        let was_signed = old.is_signature() && !self.signed.resolve(&old.value)?.is_null();
+        if was_signed && old.value.reference().is_some_and(|r| self.changed.contains(&r.number)) {
+            let zh = format!("“{}”的签名数据被改写", new.name);
+            let en = format!("The signature data of “{}” were overwritten", new.name);
+            self.forbid("pdf.signed-field-changed", &zh, &en);
+        }
+        let Some(r) = new.reference else { return Ok(()) };
+        let name = &new.name;
+        if !self.changed.contains(&r.number) {
+            // The value or the appearance may be objects of their own that were overwritten in place.
+            let valued = |n: u32| self.changed.contains(&n);
+            let value = new.value.reference().is_some_and(|r| valued(r.number)) && !new.is_signature();
+            if value {
+                self.explain(Some(&new.value), Some(&old.value), &[b"V", b"DV"]);
+            }
+            let looks = self.judge_looks(new, &old.dict, &new.dict, &owners(old))?;
+            if value || looks {
+                self.filled(new, old, was_signed);
+            }
+            return Ok(());
+        }
+        let mut strange = None;
+        for key in self.differing(&old.dict, &new.dict)? {
+            if !self.is_filling(&key, old.is_signature() && !was_signed, &old.dict, &new.dict)? {
+                strange = Some(key);
+                break;
+            }
+        }
+        if let Some(key) = strange {
+            self.judge_strange_key(&key, name);
+            self.explained.insert(r.number);
+            return Ok(());
+        }
+        self.explain(Some(&Object::Ref(r)), Some(&Object::Ref(r)), &FIELD_WAYS);
+        self.judge_looks(new, &old.dict, &new.dict, &owners(old))?;
+        if let Some(value) = new.dict.get(b"MK") {
+            self.explain_new(value)?;
+        }
+        if !was_signed && old.is_signature() && new.is_signature() && !self.newest.resolve(&new.value)?.is_null() {
+            return self.judge_signing(new, false);
+        }
+        self.explain_new(&new.value)?;
+        self.filled(new, old, was_signed);
+        Ok(())
+    }
+
+    /// A field, or what it shows, is another than when it was signed.
+    fn filled(&mut self, new: &Field, old: &Field, was_signed: bool) {
+        let name = &new.name;
+        if was_signed || new.is_signature() != old.is_signature() {
+            let (zh, en) = (format!("已签名的“{name}”被修改"), format!("“{name}”, already signed, was changed"));
+            self.forbid("pdf.signed-field-changed", &zh, &en);
+        } else if old.is_signature() {
+            let (zh, en) =
+                (format!("空签名域“{name}”被修改"), format!("The empty signature field “{name}” was changed"));
+            self.doubt("pdf.field-changed", &zh, &en);
+        }
+        if self.leave.locks.iter().any(|l| l.holds(name)) {
+            let (zh, en) =
+                (format!("已锁定的表单域“{name}”被修改"), format!("The locked form field “{name}” was changed"));
+            self.forbid("pdf.locked-field-changed", &zh, &en);
+        }
+        let (zh, en) = (format!("填写了表单域“{name}”"), format!("The form field “{name}” was filled in"));
+        self.allow(Step::Filling, &zh, &en);
+    }
+
+    /// Whether a key of a field or widget may differ because the field was filled in (or signed).
+    fn is_filling(&self, key: &[u8], signing: bool, old: &Dict, new: &Dict) -> Result<bool, PdfError> {
+        let numbers = || -> Result<(i64, i64), PdfError> {
+            let (old, new) = (self.signed.get(old, key)?, self.newest.get(new, key)?);
+            Ok((old.int().unwrap_or(0), new.int().unwrap_or(0)))
+        };
+        Ok(match key {
+            b"V" | b"AP" | b"AS" | b"DA" | b"Q" | b"I" | b"TI" | b"RV" | b"M" => true,
+            b"MK" => signing,
+            b"Type" => new.is(b"Type", b"Annot"),
+            // What is hidden stays hidden and what shows goes on showing, but for a signature that comes to be seen.
+            b"F" => {
+                let (before, after) = numbers()?;
+                let turned = (before ^ after) & (HIDDEN | NO_VIEW);
+                turned == 0 || signing && turned & after == 0
+            }
+            // Read-only, required, not exported: who may fill in next. The others say what the field is.
+            b"Ff" => {
+                let (before, after) = numbers()?;
+                (before ^ after) & !0b111 == 0
+            }
+            b"StructParent" => old.get(key).is_none() && new.get(key).and_then(Object::int).is_some(),
+            b"P" => {
+                old.get(key).is_none()
+                    && new.get(key).and_then(Object::reference).is_some_and(|r| self.at.history.is_page(r.number))
+            }
+            _ => false,
+        })
+    }
+
+    fn judge_strange_key(&mut self, key: &[u8], field: &str) {
+        let key = shown(key);
+        let zh = format!("表单域“{field}”的/{key}被修改");
+        let en = format!("/{key} of the form field “{field}” was changed");
+        match key.as_str() {
+            "Rect" | "F" => {
+                let zh = format!("表单域“{field}”在页面上的位置或可见性被修改");
+                let en = format!("The form field “{field}” was moved, resized, hidden or shown");
+                self.doubt("pdf.field-moved", &zh, &en);
+            }
+            "A" | "AA" => self.forbid("pdf.action-changed", &zh, &en),
+            "OC" => self.forbid("pdf.layers-changed", &zh, &en),
+            _ => self.doubt("pdf.field-changed", &zh, &en),
         }
     }
 
     /// The field's widgets, where they are objects of their own: their looks follow the field's value.
     fn judge_widgets(&mut self, old: &Field, new: &Field) -> Result<(), PdfError> {
-        const LOOKS: [&[u8]; 5] = [b"AP", b"AS", b"F", b"MK", b"Type"];
         let (Object::Array(before), Object::Array(now)) =
             (self.signed.get(&old.dict, b"Kids")?, self.newest.get(&new.dict, b"Kids")?)
         else {
             return Ok(());
         };
-        for r in now.iter().filter(|k| before.contains(k)).filter_map(Object::reference) {
-            if !self.changed.contains(&r.number) {
-                continue;
-            }
+        let signing = old.is_signature() && self.signed.resolve(&old.value)?.is_null();
+        let was_signed = old.is_signature() && !signing;
+        let mut owners = owners(old);
+        owners.extend(before.iter().filter_map(Object::reference).map(|r| r.number));
+        let known: HashSet<Ref> = before.iter().filter_map(Object::reference).collect();
+        for r in now.iter().filter_map(Object::reference).filter(|r| known.contains(r)) {
             let (Some(a), Some(b)) = (self.signed.load(r)?, self.newest.load(r)?) else { continue };
             let (Some(a), Some(b)) = (a.object.dict(), b.object.dict()) else { continue };
-            if differing(a, b).iter().all(|k| LOOKS.contains(&&**k)) {
+            let changed = self.changed.contains(&r.number);
+            let mut strange = None;
+            if changed {
+                for key in self.differing(a, b)? {
+                    if strange.is_none() && !self.is_filling(&key, signing, a, b)? {
+                        strange = Some(key);
+                    }
+                }
+            }
+            if let Some(key) = strange {
+                self.judge_strange_key(&key, &new.name);
                 self.explained.insert(r.number);
-                if let Some(value) = b.get(b"AP") {
-                    self.explain_new(value)?;
-                }
-                let name = &new.name;
-                if self.leave.locks.iter().any(|l| l.holds(name)) {
-                    self.forbid(
-                        &format!("已锁定的表单域“{name}”被修改"),
-                        &format!("The locked form field “{name}” was changed"),
-                    );
-                }
-                self.allow(
-                    Step::Filling,
-                    &format!("填写了表单域“{name}”"),
-                    &format!("The form field “{name}” was filled in"),
-                );
+                continue;
+            }
+            let looks = self.judge_looks(new, a, b, &owners)?;
+            if changed {
+                self.explain(Some(&Object::Ref(r)), Some(&Object::Ref(r)), &FIELD_WAYS);
+            }
+            // What a signature shows when it is made is judged with it.
+            let signed_now = signing && !self.newest.resolve(&new.value)?.is_null();
+            if (changed || looks) && !signed_now {
+                self.filled(new, old, was_signed);
             }
         }
         Ok(())
     }
+
+    /// What a widget shows, normally, under the pointer and pressed (§12.5.5). New pictures are explained; old ones may
+    /// be overwritten only where nothing but this field's own widgets shows them. True where an old one was.
+    fn judge_looks(&mut self, field: &Field, a: &Dict, b: &Dict, owners: &HashSet<u32>) -> Result<bool, PdfError> {
+        let name = &field.name;
+        let (old, new) = (a.get(b"AP"), b.get(b"AP"));
+        let Some(new) = new else { return Ok(false) };
+        let mut family = owners.clone();
+        let mut overwritten = false;
+        // The appearance dictionary, and in it those with one picture for each state.
+        let mut containers = Vec::new();
+        containers.extend(new.reference());
+        if let Some(looks) = self.newest.resolve(new)?.dict() {
+            let states = looks.entries().iter().filter_map(|e| e.value.reference());
+            for r in states {
+                if matches!(self.newest.load(r)?.as_ref().map(|l| &l.object), Some(Object::Dict(_))) {
+                    containers.push(r);
+                }
+            }
+        }
+        for r in containers {
+            overwritten |= self.overwrites(r.number, name, &family);
+            if self.is_of(r.number, &family) {
+                family.insert(r.number);
+            }
+        }
+        let mut pictures = Vec::new();
+        if let Some(looks) = self.newest.resolve(new)?.dict() {
+            for entry in looks.entries() {
+                match self.newest.resolve(&entry.value)? {
+                    Object::Dict(states) => pictures.extend(states.entries().iter().map(|e| e.value.clone())),
+                    _ => pictures.push(entry.value.clone()),
+                }
+            }
+        }
+        for picture in pictures.iter().filter_map(Object::reference) {
+            overwritten |= self.overwrites(picture.number, name, &family);
+            if let Some(Object::Stream(stream)) = self.newest.load(picture)?.map(|l| l.object.clone()) {
+                self.explain_new(&Object::Dict(stream.dict))?;
+            }
+        }
+        self.explain_new(new)?;
+        // The appearance that the field had may also be shown by something else, which now shows another than the field.
+        if old != Some(new)
+            && let Some(r) = old.and_then(Object::reference)
+            && let Some(way) = self.at.ways(r.number).find(|way| !matches!(&*way.keys[1], b"AP" | b""))
+        {
+            let key = shown(&way.keys[1]);
+            let zh = format!("“{name}”原来的图案在文件别处（/{key}）另有用途，现已与域中显示的不同");
+            let en = format!("What “{name}” showed is also used elsewhere (/{key}), which now differs from the field");
+            self.doubt("pdf.shared-appearance", &zh, &en);
+        }
+        Ok(overwritten)
+    }
+
+    /// Whether what was signed leads to an object from these alone.
+    fn is_of(&self, number: u32, family: &HashSet<u32>) -> bool {
+        let mut ways = self.at.ways(number).peekable();
+        self.at.is_new(number) || ways.peek().is_some() && ways.all(|way| family.contains(&way.from))
+    }
+
+    /// An appearance that was there has been overwritten in place.
+    fn overwrites(&mut self, number: u32, field: &str, family: &HashSet<u32>) -> bool {
+        if !self.changed.contains(&number) || self.at.is_new(number) {
+            return false;
+        }
+        if self.is_of(number, family) {
+            self.explained.insert(number);
+        } else {
+            let zh = format!("“{field}”的图案（对象{number}）被改写，而文件别处也使用它");
+            let en = format!("The picture of “{field}” (object {number}) was overwritten, and is used elsewhere too");
+            self.doubt("pdf.shared-appearance", &zh, &en);
+        }
+        true
+    }
+}
+
+fn owners(field: &Field) -> HashSet<u32> {
+    field.reference.map(|r| r.number).into_iter().collect()
+}
+
+fn acts(dict: &Dict) -> bool {
+    dict.get(b"A").is_some() || dict.get(b"AA").is_some()
 }

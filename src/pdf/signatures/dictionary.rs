@@ -118,6 +118,14 @@ pub(super) fn read(file: &File<'_>, field: &Field, dict: &Dict, in_file: bool) -
             leave.level = Some(leave.level.map_or(level, |l| l.min(level)));
         }
     }
+    let certificates = match file.get(dict, b"Cert")? {
+        Object::Array(items) => {
+            let items = items.iter().take(limits::PATH_CERTIFICATES).map(|item| file.resolve(item));
+            let items = items.map(|item| item.map(|item| item.string().map(<[u8]>::to_vec)));
+            items.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect()
+        }
+        one => one.string().map(<[u8]>::to_vec).into_iter().collect(),
+    };
     let claimed_time = string(b"M")?.and_then(|m| date(&text(&m)));
     let person = |key: &[u8]| -> Result<Option<String>, PdfError> { Ok(string(key)?.map(|s| text(&s))) };
     let is_time_stamp = kind.name() == Some(b"DocTimeStamp") || sub_filter == "ETSI.RFC3161";
@@ -130,6 +138,7 @@ pub(super) fn read(file: &File<'_>, field: &Field, dict: &Dict, in_file: bool) -
         signed_length,
         later_changes: LaterChanges::None,
         changes: Vec::new(),
+        certificates,
         claimed_time,
         name: person(b"Name")?,
         reason: person(b"Reason")?,

@@ -83,6 +83,8 @@ pub struct Evidence {
     pub opened: Opened,
     /// One for each signature of `opened`, in the same order.
     pub facts: Vec<Facts>,
+    /// What a detached CMS signs or a time stamp stamps, where the caller has it.
+    pub content: Option<Vec<u8>>,
 }
 
 /// What is inside, by its first bytes and its container, never by its name.
@@ -211,7 +213,7 @@ impl Evidence {
             Opened::Pdf { envelopes, .. } => vec![Facts::NotAsked; envelopes.len()],
             _ => Vec::new(),
         };
-        Self { file: file.to_owned(), at: now, now: Some(now), trust, opened, facts }
+        Self { file: file.to_owned(), at: now, now: Some(now), trust, opened, facts, content: None }
     }
 
     /// The newest moment of which anything is known. To ask about an earlier one does not prove that the document existed
@@ -252,14 +254,16 @@ impl Opened {
             // Base64 and its line ends take half as much again.
             let bytes = source.window(0..limits::CMS_BYTES / 2 * 3)?;
             let inside = ["CMS", "PKCS7"].iter().flat_map(|label| from_pem_or_der(label, &bytes)).next();
-            return Ok(match inside.map(|der| cms::read(&der)) {
+            // An authority's answer holds a time stamp.
+            let answer = |der: &[u8]| Token::read_answer(der).map(|token| token.signed);
+            return Ok(match inside.map(|der| cms::read(&der).or_else(|_| answer(&der))) {
                 Some(Ok(signed)) => Self::Cms(Box::new(signed)),
                 _ => Self::Unknown,
             });
         }
         let mut inside = Vec::new();
         let reading = signatures::read_with(source, &mut |signature| {
-            let cms = cms::read(&signature.cms);
+            let cms = cms::read_pdf(&signature.sub_filter, &signature.cms, &signature.certificates);
             let wanted = digests(signature, &cms);
             inside.push(cms);
             wanted
@@ -282,9 +286,7 @@ fn digests(signature: &Signature, cms: &Result<SignedData, CmsError>) -> Vec<Dig
     if signature.is_time_stamp {
         wanted.extend(Token::read(&signature.cms).ok().and_then(|token| token.digest()));
     } else if let Ok(signed) = cms {
-        wanted.extend(signed.signers.first().and_then(|signer| Digest::of_oid(signer.digest_algorithm)));
-        // ISO 32000-1 table 257: there the content is the SHA-1 of the range.
-        wanted.extend(signed.content.is_some().then_some(Digest::Sha1));
+        wanted.extend(signed.digests());
     }
     wanted.dedup();
     wanted

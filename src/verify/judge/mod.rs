@@ -1,5 +1,6 @@
 //! Steps 4 to 8 of verification: a pure function of the evidence, so that a complaint can be judged again.
 
+mod bare;
 pub mod evidence;
 pub mod existence;
 pub mod proof;
@@ -19,8 +20,7 @@ use crate::cms::{Checks, CmsError, Fault, SignedData, Signer};
 use crate::limits;
 use crate::message::Message;
 use crate::pdf::PdfError;
-use crate::pdf::changes::LaterChanges;
-use crate::pdf::signatures::{Coverage, Signature};
+use crate::pdf::signatures::Signature;
 use crate::pki::path::PathVerdict;
 
 /// Judges one file.
@@ -52,7 +52,7 @@ pub fn judge(evidence: &Evidence) -> Report {
         }
         Opened::Ofd => (Format::Ofd, SubIndication::Generic),
         Opened::Cms(signed) => {
-            signatures.extend(signed.signers.first().map(|_| bare(signed)));
+            signatures = bare::judge(evidence, signed);
             (Format::Cms, SubIndication::SignedDataNotFound)
         }
         Opened::Unknown => (Format::Unknown, SubIndication::SignedDataNotFound),
@@ -216,39 +216,6 @@ fn unreadable(signature: &Signature, error: &CmsError) -> SignatureReport {
         proven_time: None,
         proven_by: None,
         signer: None,
-        trusted: false,
-        seal: None,
-        time_stamps: Vec::new(),
-        checks,
-    }
-}
-
-/// A CMS by itself: intact or not, and no more is said.
-fn bare(signed: &SignedData) -> SignatureReport {
-    let crypto = match (signed.signers.as_slice(), signed.content.as_deref()) {
-        ([signer], Some(content)) => Some(signed.check(signer, &[content])),
-        _ => None,
-    };
-    let message = Message::new(
-        "verify.cms-not-yet",
-        "这是单独的签名数据，本版本尚不判断；请提交完整的签章文件。",
-        "This is a bare signature, which this version does not judge; submit the whole sealed document.",
-    );
-    let sub = if signed.content.is_some() { SubIndication::Generic } else { SubIndication::SignedDataNotFound };
-    let check = Check::new("format", "RFC 5652 §5", Outcome::Indeterminate, message).because(sub);
-    let mut checks = vec![check];
-    checks.extend(crypto.iter().flat_map(|crypto| [proof::digest(crypto, None).0, proof::value(crypto, None).0]));
-    SignatureReport {
-        name: String::new(),
-        kind: SignatureKind::Seal,
-        verdict: decide(&checks, None),
-        intact: crypto.as_ref().is_some_and(|crypto| crypto.is_intact()),
-        coverage: Coverage::None,
-        later_changes: LaterChanges::None,
-        signed_at: signed.signers.first().and_then(|signer| signer.claimed_time()),
-        proven_time: None,
-        proven_by: None,
-        signer: crypto.and_then(|crypto| crypto.certificate).map(|certificate| certificate.subject.to_string()),
         trusted: false,
         seal: None,
         time_stamps: Vec::new(),

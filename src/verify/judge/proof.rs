@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use super::evidence::Record;
 use super::existence::Proven;
 use super::stamps::{InOrder, Stamped, TokenFormed};
-use crate::cms::{Checks, Fault, SignedData};
+use crate::cms::{Checks, Fault, Form, SignedData};
 use crate::crypto::{SignatureFault, Strength};
 use crate::message::Message;
 use crate::pdf::changes::LaterChanges;
@@ -117,7 +117,7 @@ pub(super) fn format(signature: &Signature, signed: &SignedData, checks: &Checks
             ),
         );
     }
-    if signed.content.is_some() {
+    if signed.content.is_some() && signed.form == Form::Cms {
         return open(
             ID,
             CLAUSE,
@@ -129,20 +129,8 @@ pub(super) fn format(signature: &Signature, signed: &SignedData, checks: &Checks
             ),
         );
     }
-    if let Err(fault) = &checks.content_type {
-        return open(ID, CLAUSE, Sub::SigConstraintsFailure, fault.message());
-    }
-    if signed.trailing > 0 {
-        return open(
-            ID,
-            CLAUSE,
-            Sub::Generic,
-            Message::new(
-                "verify.bytes-after-signature",
-                format!("签名数据之后还有{}字节。", signed.trailing),
-                format!("{} bytes stand behind the signature's data.", signed.trailing),
-            ),
-        );
+    if let Some(odd) = odd_envelope(signed, checks) {
+        return odd;
     }
     if let Some(finding) = signature.findings.first() {
         return open(ID, CLAUSE, Sub::Generic, finding.clone());
@@ -150,10 +138,65 @@ pub(super) fn format(signature: &Signature, signed: &SignedData, checks: &Checks
     passed(ID, CLAUSE, "签名格式可以识别", "the signature's form is known and sound", WellFormed(()))
 }
 
-/// A finding where the signature is of a kind (/SubFilter) that we do not judge. Both that we do say a detached CMS over
-/// the ByteRange; the first is PAdES.
+/// What is odd about the CMS itself.
+fn odd_envelope(signed: &SignedData, checks: &Checks) -> Option<Found<WellFormed>> {
+    const ID: &str = "format";
+    const CLAUSE: &str = "EN 319 102-1 §5.2.2; RFC 5652 §5, §11.1; RFC 8933 §3";
+    if let Err(fault) = checks.content_type.as_ref().and(checks.algorithms.as_ref()) {
+        return Some(open(ID, CLAUSE, Sub::SigConstraintsFailure, fault.message()));
+    }
+    let text = Message::new(
+        "verify.bytes-after-signature",
+        format!("签名数据之后还有{}字节。", signed.trailing),
+        format!("{} bytes stand behind the signature's data.", signed.trailing),
+    );
+    (signed.trailing > 0).then(|| open(ID, CLAUSE, Sub::Generic, text))
+}
+
+/// Form of a CMS by itself, whose signers are each judged; `agree` where the content inside and the one given are the same.
+pub(super) fn bare_format(signed: &SignedData, checks: &Checks, agree: bool) -> Found<WellFormed> {
+    const ID: &str = "format";
+    const CLAUSE: &str = "EN 319 102-1 §5.2.2; RFC 5652 §5";
+    if !agree {
+        return open(
+            ID,
+            CLAUSE,
+            Sub::FormatFailure,
+            Message::new(
+                "verify.two-contents",
+                "签名数据中的内容与所提供的内容不同，无法确定所签为何。",
+                "The content inside the signature is not the one that was given, so it is not clear what was signed.",
+            ),
+        );
+    }
+    odd_envelope(signed, checks).unwrap_or_else(|| {
+        passed(ID, CLAUSE, "签名格式可以识别", "the signature's form is known and sound", WellFormed(()))
+    })
+}
+
+/// A CMS by itself signs its whole content, to which nothing can be added afterwards.
+pub(super) fn bare_coverage(has_content: bool) -> Found<(Covered, Unchanged)> {
+    const ID: &str = "coverage";
+    const CLAUSE: &str = "RFC 5652 §5.4; EN 319 102-1 §5.2.7.2";
+    if has_content {
+        let proofs = (Covered(()), Unchanged(()));
+        return passed(ID, CLAUSE, "签名覆盖全部内容", "the signature covers the whole content", proofs);
+    }
+    let text = Message::new(
+        "verify.content-missing",
+        "没有提供被签名的内容，请用 --content 给出。",
+        "The content that was signed is not at hand; name it with --content.",
+    );
+    open(ID, CLAUSE, Sub::SignedDataNotFound, text)
+}
+
+/// A finding where the signature is of a kind (/SubFilter) that we do not judge. The first two say a detached CMS over the
+/// ByteRange, the first of them PAdES; the others are older and rest on SHA-1 (ISO 32000-1 table 257).
 pub(super) fn unknown_kind(signature: &Signature) -> Option<Check> {
-    if matches!(signature.sub_filter.as_str(), "ETSI.CAdES.detached" | "adbe.pkcs7.detached") {
+    if matches!(
+        signature.sub_filter.as_str(),
+        "ETSI.CAdES.detached" | "adbe.pkcs7.detached" | "adbe.pkcs7.sha1" | "adbe.x509.rsa_sha1"
+    ) {
         return None;
     }
     let kind: String = signature.sub_filter.chars().take(40).collect();

@@ -117,7 +117,10 @@ fn outlived(verdict: PathVerdict, since: impl Fn(&Statement) -> OffsetDateTime) 
         let revoked = evidence.iter().filter(|statement| statement.about == place).filter_map(|s| s.revocation);
         Some(revoked.map(|revocation| revocation.effective()).fold(maker.not_after, OffsetDateTime::min))
     };
-    let late = evidence.iter().find(|statement| ended(statement.about + 1).is_some_and(|end| since(statement) > end));
+    let late = evidence.iter().find(|statement| {
+        let ends = [ended(statement.about + 1), statement.deputy_until];
+        ends.into_iter().flatten().any(|end| since(statement) > end)
+    });
     match late.map(|statement| statement.about + 1) {
         Some(at_fault) => PathVerdict::Expired { chain: chain.clone(), at_fault },
         None => verdict,

@@ -95,6 +95,15 @@ pub(super) fn signature_stamps(
     tokens.map(|der| judge(evidence, sources, existence, Token::read(der), over, end)).collect()
 }
 
+/// A token by itself, over content that may be given.
+pub(super) fn alone(
+    evidence: &Evidence,
+    token: Token,
+    over: &mut dyn FnMut(Digest) -> Option<Vec<u8>>,
+) -> StampReport {
+    judge(evidence, &Sources::default(), &Existence::default(), Ok(token), over, usize::MAX).report
+}
+
 fn judge(
     evidence: &Evidence,
     sources: &Sources,

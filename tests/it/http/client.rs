@@ -138,14 +138,32 @@ impl Client {
     }
 }
 
+/// Where the head ends.
+fn head(answer: &[u8]) -> Option<usize> {
+    answer.windows(4).position(|window| window == b"\r\n\r\n")
+}
+
+fn whole(answer: &[u8]) -> bool {
+    let Some(end) = head(answer) else { return false };
+    let head = String::from_utf8_lossy(&answer[..end]).to_ascii_lowercase();
+    let length = head.split("content-length:").nth(1).and_then(|rest| rest.split("\r\n").next());
+    length.is_some_and(|length| answer.len() - end - 4 >= length.trim().parse().unwrap_or(usize::MAX))
+}
+
 fn exchange(address: SocketAddr, bytes: &[u8]) -> Answer {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     // A listener that refuses early may close before everything is sent.
     stream.write_all(bytes).ok();
-    let mut answer = vec![];
-    stream.read_to_end(&mut answer).ok();
-    let end = answer.windows(4).position(|window| window == b"\r\n\r\n").expect("a head");
+    let (mut answer, mut piece) = (vec![], [0; 16 * 1024]);
+    // To the end, or as long as was said: some listeners keep the line open.
+    while let Ok(read @ 1..) = stream.read(&mut piece) {
+        answer.extend_from_slice(&piece[..read]);
+        if whole(&answer) {
+            break;
+        }
+    }
+    let end = head(&answer).expect("a head");
     let head = String::from_utf8(answer[..end].to_vec()).unwrap();
     let mut lines = head.split("\r\n");
     let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();

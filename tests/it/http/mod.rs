@@ -1,10 +1,11 @@
 //! The two listeners on real sockets, over both databases: every answer as it leaves the machine.
 
-mod client;
+pub mod client;
 mod description;
-mod people;
+pub mod people;
 mod programs;
 mod public;
+mod reports;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

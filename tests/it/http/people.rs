@@ -178,7 +178,7 @@ async fn a_notice_that_failed_is_made_by_submitting_again() {
 }
 
 /// What the form for a food licence asks for, filled in.
-fn food_licence<'a>(changed: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+pub fn food_licence<'a>(changed: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     let mut pairs = vec![
         ("template", "food-operation-licence"),
         ("case", "513221-1"),
@@ -364,12 +364,16 @@ async fn every_page_can_be_read_aloud() {
         let (chief, admin) = (doors.signed_in("chief").await, doors.signed_in("admin-1").await);
         let seal = format!("/register/{BUREAU_SEAL}");
         let grants = format!("/grants?seal={BUREAU_SEAL}");
+        let own = format!("/seals/{BUREAU_SEAL}");
         let public = ["/", "/verify", "/register", "/register/abolitions", "/items", seal.as_str(), "/nothing"];
         let pages = public.map(|path| (doors.public(), path)).into_iter().chain([
             (doors.staff(), "/sign-in"),
             (chief.clone(), "/"),
-            (chief, "/issue?template=approval-decision"),
+            (chief.clone(), "/issue?template=approval-decision"),
+            (chief, "/uploads"),
             (admin.clone(), "/abolish"),
+            (admin.clone(), "/seals"),
+            (admin.clone(), own.as_str()),
             (admin.clone(), grants.as_str()),
             (admin, "/ledger"),
         ]);

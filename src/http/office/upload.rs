@@ -1,0 +1,167 @@
+//! The page that seals a PDF drafted elsewhere: the file, the seal, the decision it rests on, and where the seal goes.
+
+use askama::Template;
+use axum::extract::{Multipart, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+
+use super::field::{Faults, Field, Kind, Need, Reading, Section, Values, Wrong, field_of, fill};
+use super::issue::{may_make, seals};
+use super::{Who, decision};
+use crate::desk::FlowError;
+use crate::http::pages::show;
+use crate::http::problem::Problem;
+use crate::http::sign_in::Session;
+use crate::http::staff::StaffState;
+use crate::issue::{UploadPlace, UploadRequest, seal_upload};
+use crate::message::Message;
+use crate::seal::SealNumber;
+
+#[derive(Template)]
+#[template(path = "upload.html")]
+struct UploadPage {
+    who: Who,
+    sections: Vec<Section>,
+    /// What is asked where a keyword says the place, and where page and millimetres do.
+    by_keyword: Vec<Field>,
+    by_page: Vec<Field>,
+    at_page: bool,
+    faults: Vec<Wrong>,
+    rule: Option<u8>,
+    refused: bool,
+}
+
+pub(crate) async fn upload_form(State(state): State<StaffState>, session: Session) -> Result<Response, Problem> {
+    may_make(&session)?;
+    page(&state, &session, &Values::default(), &Faults::default(), None).await
+}
+
+pub(crate) async fn upload(
+    State(state): State<StaffState>,
+    session: Session,
+    form: Multipart,
+) -> Result<Response, Problem> {
+    may_make(&session)?;
+    let (values, pdf) = Values::with_file(form, "file").await?;
+    let (request, pdf) = match read(&values, pdf) {
+        Ok(read) => read,
+        Err(faults) => return page(&state, &session, &values, &faults, None).await,
+    };
+    match seal_upload(&state.desk, &session.officer, request, pdf, (state.clock)()).await {
+        Ok(sealed) => Ok(Redirect::to(&format!("/orders/{}", sealed.order)).into_response()),
+        Err(error) => {
+            let mut faults = Faults::default();
+            faults.add(fault_of(&error, at_page(&values)), error.message());
+            let problem = Problem::from(error);
+            if !problem.is_askers() {
+                return Err(problem);
+            }
+            page(&state, &session, &values, &faults, Some(&problem)).await
+        }
+    }
+}
+
+/// The field that a flow's words are shown beside.
+fn fault_of(error: &FlowError, at_page: bool) -> &'static str {
+    match (error, error.message().id) {
+        (FlowError::Refused(refusal), _) => field_of(refusal),
+        (_, "issue.title") => "title",
+        (_, "issue.number-in-use") => "number",
+        (_, "issue.keyword") => "keyword",
+        (_, "pdf.no-such-page") => "page",
+        (_, "pdf.outside-page") if at_page => "x_mm",
+        (_, "pdf.outside-page") => "dx_mm",
+        (_, "issue.too-large") | (FlowError::Pdf(_), _) => "file",
+        _ => "",
+    }
+}
+
+fn at_page(values: &Values) -> bool {
+    values.get("place") == "page"
+}
+
+async fn page(
+    state: &StaffState,
+    session: &Session,
+    values: &Values,
+    faults: &Faults,
+    problem: Option<&Problem>,
+) -> Result<Response, Problem> {
+    let refused = !faults.is_empty();
+    let hint = match refused {
+        true => "请重新选择文件：浏览器不保留已选的文件",
+        false => "未加密的PDF，200 MB以内；已有的签名不受影响",
+    };
+    let officer = &session.officer;
+    let document = Section {
+        zh: "文书",
+        en: "Document",
+        fields: vec![
+            Field::new("file", "PDF文件", "PDF file", Kind::Pdf).hint(hint),
+            Field::new("title", "文书名称", "Title", Kind::Text).hint("记入用印台账，如：准予行政许可决定书"),
+            Field::choice("seal", "印章", "Seal", seals(state, Some(&officer.authority), (state.clock)()).await?),
+        ],
+    };
+    let keyword = vec![
+        Field::new("keyword", "关键字", "Keyword", Kind::Text).hint("文书中已有的字样，如：盖章处"),
+        Field::new("nth", "第几处", "Which one", Kind::Count).filled("1").hint("同一字样出现多次时填写"),
+        Field::new("dx_mm", "向右移（毫米）", "Right, mm", Kind::Number).filled("0").hint("向左填负数"),
+        Field::new("dy_mm", "向下移（毫米）", "Down, mm", Kind::Number).filled("0").hint("向上填负数"),
+    ];
+    let millimetres = vec![
+        Field::new("page", "第几页", "Page", Kind::Count).filled("1"),
+        Field::new("x_mm", "距页面左边（毫米）", "From the left, mm", Kind::Number).hint("量到印章中心；A4纸宽210"),
+        Field::new("y_mm", "距页面上边（毫米）", "From the top, mm", Kind::Number).hint("量到印章中心；A4纸高297"),
+    ];
+    let mut sections = vec![document];
+    sections.extend(decision::sections(state, officer).await?);
+    sections.extend([keyword, millimetres].map(|fields| Section {
+        zh: "盖章位置",
+        en: "Place",
+        fields: fields.into_iter().map(Field::if_chosen).collect(),
+    }));
+    let wrong = fill(&mut sections, values, faults);
+    let by_page = sections.pop().map(|section| section.fields).unwrap_or_default();
+    let by_keyword = sections.pop().map(|section| section.fields).unwrap_or_default();
+    let shown = show(&UploadPage {
+        who: Who::of(officer),
+        sections,
+        by_keyword,
+        by_page,
+        at_page: at_page(values),
+        faults: wrong,
+        rule: problem.and_then(Problem::rule),
+        refused,
+    })?;
+    let status = problem.map_or(if refused { StatusCode::BAD_REQUEST } else { StatusCode::OK }, Problem::status);
+    Ok((status, shown).into_response())
+}
+
+fn read(values: &Values, pdf: Option<Vec<u8>>) -> Result<(UploadRequest, Vec<u8>), Faults> {
+    let mut form = Reading::of(values);
+    if pdf.is_none() {
+        form.faults
+            .add("file", Message::new("http.no-file", "请选择要盖章的PDF文件", "choose the PDF that is to be sealed"));
+    }
+    let title = form.text("title");
+    let seal = form.parse("seal", SealNumber::parse);
+    let decision = decision::read(&mut form);
+    let place = if at_page(values) { by_page(&mut form) } else { by_keyword(&mut form) };
+    match (pdf, seal, decision, place, form.faults.is_empty()) {
+        (Some(pdf), Some(seal), Some(decision), Some(place), true) => {
+            Ok((UploadRequest { decision, seal, title, place }, pdf))
+        }
+        _ => Err(form.faults),
+    }
+}
+
+fn by_page(form: &mut Reading<'_>) -> Option<UploadPlace> {
+    let (page, x_mm, y_mm) = (form.count("page"), form.number("x_mm"), form.number("y_mm"));
+    Some(UploadPlace::At { page: page?, x_mm: x_mm?, y_mm: y_mm? })
+}
+
+fn by_keyword(form: &mut Reading<'_>) -> Option<UploadPlace> {
+    let text = form.text("keyword");
+    let (nth, dx_mm, dy_mm) = (form.count("nth"), form.number("dx_mm"), form.number("dy_mm"));
+    Some(UploadPlace::Keyword { text, nth: nth?, dx_mm: dx_mm?, dy_mm: dy_mm? })
+}

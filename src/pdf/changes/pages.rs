@@ -1,0 +1,181 @@
+//! Pages and what lies on them: the page itself may not change, and of its notes only those that are allowed.
+
+use super::history::{self, History};
+use super::{Judge, Step, shown};
+use crate::pdf::PdfError;
+use crate::pdf::object::{Dict, Object};
+use std::collections::{HashMap, HashSet};
+
+impl History<'_, '_> {
+    /// Whether a number is a page of the newest state.
+    pub(super) fn is_page(&self, number: u32) -> bool {
+        self.places().is_ok_and(|places| places.pages.contains_key(&number))
+    }
+
+    /// Whether a page of the newest state shows this note.
+    pub(super) fn is_note(&self, number: u32) -> Result<bool, PdfError> {
+        Ok(self.places()?.notes.contains_key(&number))
+    }
+
+    /// The page, from 0, that shows a note: by its /Annots, or else by what the note says itself (/P).
+    pub(super) fn page_of(&self, number: Option<u32>, note: &Dict) -> Result<Option<usize>, PdfError> {
+        let places = self.places()?;
+        let listed = number.and_then(|n| places.notes.get(&n));
+        let own = note.get(b"P").and_then(Object::reference).and_then(|r| places.pages.get(&r.number));
+        Ok(listed.or(own).copied())
+    }
+
+    pub(super) fn find_places(&self) -> Result<Places, PdfError> {
+        let mut places = Places::default();
+        for (page, found) in self.pages()?.iter().enumerate() {
+            places.pages.insert(found.reference.number, page);
+            let annots = found.dict.get(b"Annots");
+            if let Some(r) = annots.and_then(Object::reference) {
+                places.lists.entry(r.number).or_default().push(page);
+            }
+            let notes = self.newest.get(&found.dict, b"Annots")?;
+            for r in notes.array().unwrap_or_default().iter().filter_map(Object::reference) {
+                places.notes.entry(r.number).or_insert(page);
+            }
+        }
+        Ok(places)
+    }
+}
+
+/// Where the newest state shows what, pages from 0.
+#[derive(Debug, Default)]
+pub(super) struct Places {
+    pages: HashMap<u32, usize>,
+    /// Notes that are objects of their own.
+    notes: HashMap<u32, usize>,
+    /// Lists of notes that are objects of their own.
+    lists: HashMap<u32, Vec<usize>>,
+}
+
+impl Judge<'_, '_, '_> {
+    pub(super) fn judge_pages(&mut self) -> Result<(), PdfError> {
+        let places = self.at.history.places()?;
+        let tree = self.changed.iter().any(|n| {
+            let loaded = self.signed.load_number(*n).ok().flatten();
+            loaded.is_some_and(|l| l.object.dict().is_some_and(|d| d.is(b"Type", b"Pages") || d.get(b"Kids").is_some()))
+        });
+        if tree {
+            let (before, now) = (history::pages(self.signed)?, self.at.history.pages()?);
+            self.at.history.pay(before.len())?;
+            if before.len() != now.len() || before.iter().zip(now).any(|(a, b)| a.reference != b.reference) {
+                let (zh, en) = ("页面被增加、删除或换序", "Pages were added, removed or put in another order");
+                self.forbid("pdf.page-tree-changed", zh, en);
+                return Ok(());
+            }
+        }
+        let mut touched: Vec<usize> = Vec::new();
+        for number in &self.changed {
+            touched.extend(places.pages.get(number));
+            touched.extend(places.lists.get(number).into_iter().flatten());
+        }
+        touched.sort_unstable();
+        touched.dedup();
+        for page in touched {
+            self.judge_page(page)?;
+        }
+        let notes: Vec<(u32, usize)> =
+            self.changed.iter().filter_map(|n| Some((*n, *places.notes.get(n)?))).collect();
+        for (number, page) in notes {
+            if !self.explained.contains(&number) && !self.at.is_new(number) {
+                self.judge_changed_note(number, page)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn judge_page(&mut self, page: usize) -> Result<(), PdfError> {
+        let Some(new) = self.at.history.pages()?.get(page) else { return Ok(()) };
+        let Some(old) = self.signed.load(new.reference)? else { return Ok(()) };
+        let Some(old) = old.object.dict() else { return Ok(()) };
+        let number = page + 1;
+        if new.dict.doubled().is_some() {
+            let zh = format!("第{number}页中有重复的键");
+            self.doubt("pdf.key-twice", &zh, &format!("A key is written twice in page {number}"));
+        }
+        for key in self.differing(old, &new.dict)? {
+            let absent = old.get(&key).is_none();
+            let value = self.newest.get(&new.dict, &key)?;
+            let name = shown(&key);
+            let (zh, en) = (format!("第{number}页的/{name}被修改"), format!("/{name} of page {number} was changed"));
+            match &*key {
+                b"Annots" => {}
+                // §14.8.4: the order in which the tags stand, which viewers follow where nothing is said.
+                b"Tabs" if absent && value.name() == Some(b"S") => {}
+                // An entry of the tags' index; what stands there is judged with the tags.
+                b"StructParents" if absent && value.int().is_some() => {}
+                b"LastModified" if value.string().is_some() => {}
+                b"Rotate" | b"MediaBox" | b"CropBox" | b"UserUnit" | b"Parent" | b"BleedBox" | b"TrimBox" | b"ArtBox" => {
+                    self.forbid("pdf.page-geometry-changed", &zh, &en);
+                }
+                b"AA" => self.forbid("pdf.action-changed", &zh, &en),
+                b"Tabs" | b"StructParents" | b"LastModified" => self.doubt("pdf.page-changed", &zh, &en),
+                _ => self.forbid("pdf.page-content-changed", &zh, &en),
+            }
+        }
+        self.explained.insert(new.reference.number);
+        self.judge_notes(page, old, &new.dict)
+    }
+
+    /// The list of notes before and now.
+    fn judge_notes(&mut self, page: usize, old: &Dict, new: &Dict) -> Result<(), PdfError> {
+        let (was, is) = (self.signed.get(old, b"Annots")?, self.newest.get(new, b"Annots")?);
+        let (was, is) = (was.array().unwrap_or_default(), is.array().unwrap_or_default());
+        self.at.history.pay(was.len() + is.len())?;
+        self.explain(new.get(b"Annots"), old.get(b"Annots"), &[b"Annots"]);
+        if new.get(b"Annots") != old.get(b"Annots")
+            && let Some(r) = old.get(b"Annots").and_then(Object::reference)
+        {
+            self.explain_known(r.number, |way| &*way.keys[1] == b"Annots");
+        }
+        if was == is {
+            return Ok(());
+        }
+        let refs = |notes: &[Object]| -> Vec<u32> {
+            notes.iter().filter_map(Object::reference).map(|r| r.number).collect()
+        };
+        let (before, after) = (refs(was), refs(is));
+        let (then, now): (HashSet<u32>, HashSet<u32>) =
+            (before.iter().copied().collect(), after.iter().copied().collect());
+        let number = page + 1;
+        // What is drawn later lies above.
+        let kept = |list: &[u32], other: &HashSet<u32>| list.iter().copied().filter(|n| other.contains(n)).collect::<Vec<_>>();
+        if kept(&before, &now) != kept(&after, &then) {
+            let (zh, en) = (format!("第{number}页的注释被换序"), format!("Annotations of page {number} were reordered"));
+            self.doubt("pdf.annotations-reordered", &zh, &en);
+        }
+        for gone in was.iter().filter(|o| o.reference().is_none_or(|r| !now.contains(&r.number))) {
+            if gone.reference().is_some() || !is.contains(gone) {
+                self.judge_removed_note(gone, page)?;
+            }
+        }
+        for come in is.iter().filter(|o| o.reference().is_none_or(|r| !then.contains(&r.number))) {
+            match come.reference() {
+                None if was.contains(come) => {}
+                Some(r) if self.explained.contains(&r.number) && self.at.is_new(r.number) => {}
+                Some(r) if !self.at.is_new(r.number) => self.judge_activated_note(r.number, page)?,
+                _ => self.judge_new_note(come, page)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// An object that was in the file before comes to be shown on a page.
+    fn judge_activated_note(&mut self, number: u32, page: usize) -> Result<(), PdfError> {
+        let loaded = self.newest.load_number(number)?;
+        let dict = loaded.as_ref().and_then(|l| l.object.dict()).cloned().unwrap_or_else(Dict::empty);
+        if super::looks::rectangle(self.newest, &dict)?.is_none() && dict.is(b"Subtype", b"Widget") {
+            self.allow(Step::Validation, "不可见的签名域登记到页面", "A field that shows nothing was put on its page");
+            return Ok(());
+        }
+        let number = page + 1;
+        let zh = format!("文件中原有而未显示的内容出现在第{number}页");
+        let en = format!("Something that was in the file unseen came to be shown on page {number}");
+        self.doubt("pdf.hidden-content-shown", &zh, &en);
+        Ok(())
+    }
+}

@@ -1,0 +1,404 @@
+//! People at a real browser: `yinxin serve` on free ports, headless Chromium, and no script of ours on any page.
+//!
+//! `YINXIN_BROWSER_PICTURES=DIR` leaves a picture of each page in DIR, for a desk and for a telephone.
+
+mod driver;
+mod reading;
+
+use std::io::{BufRead, BufReader, Lines};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use yinxin::authority::Uscc;
+use yinxin::http::hash_password;
+use yinxin::officer::Officer;
+
+use self::driver::Browser;
+use crate::bureau::*;
+use crate::db::Database;
+use crate::http::PASSWORD;
+use crate::http::people::food_licence;
+
+/// The tests' bureau behind a running `yinxin serve`.
+struct House {
+    serving: Child,
+    public: String,
+    staff: String,
+    folder: tempfile::TempDir,
+    _database: Database,
+    /// Kept open: a program that cannot say what it has to say may end.
+    _said: Lines<BufReader<ChildStdout>>,
+}
+
+impl House {
+    async fn open() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::sqlite("browser");
+        let bureau = Bureau::found(&database, folder.path()).await;
+        let store = &bureau.desk.store;
+        // The owner of the old seal closes and keeps it.
+        for id in ["department-1", "department-2"] {
+            let authority = Uscc::parse(DEPARTMENT).unwrap();
+            let officer = Officer {
+                id: person(id),
+                name: format!("{id}（示例）"),
+                authority,
+                ..bureau.administrators[0].clone()
+            };
+            store.add_officer(&officer, "", "test", NOW).await.unwrap();
+        }
+        let hash = tokio::task::spawn_blocking(|| hash_password(&PASSWORD.into()).unwrap()).await.unwrap();
+        for id in ["chief", "admin-1", "admin-2", "department-1", "department-2"] {
+            store.set_password(&person(id), &hash).await.unwrap();
+        }
+        store.close().await;
+
+        let root = env!("CARGO_MANIFEST_DIR");
+        let settings = format!(
+            "[store]\nurl = \"{}\"\n[keys]\npassphrase_file = \"passphrase\"\n[render]\ntemplates = \"{root}/templates\"\n\
+             [http]\npublic = \"127.0.0.1:0\"\nstaff = \"127.0.0.1:0\"\npublic_url = \"http://127.0.0.1:8080\"\n",
+            database.url
+        );
+        let path = folder.path().join("yinxin.toml");
+        std::fs::write(&path, settings).unwrap();
+        let mut serving = Command::new(env!("CARGO_BIN_EXE_yinxin"));
+        serving.arg("--config").arg(&path).arg("serve").env_remove("RUST_LOG").env_remove("YINXIN_STOP_AFTER");
+        let mut serving = serving.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut said = BufReader::new(serving.stdout.take().unwrap()).lines();
+        let doors: Vec<String> = said
+            .by_ref()
+            .map_while(Result::ok)
+            .filter_map(|line| Some(format!("http://{}", line.split("http://").nth(1)?.trim_end_matches('/'))))
+            .take(2)
+            .collect();
+        let Ok([public, staff]) = <[String; 2]>::try_from(doors) else {
+            serving.kill().ok();
+            panic!("yinxin serve did not open its doors");
+        };
+        Self { serving, public, staff, folder, _database: database, _said: said }
+    }
+
+    fn ours(&self) -> [&str; 2] {
+        [&self.public, &self.staff]
+    }
+
+    fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        self.serving.kill().ok();
+        self.serving.wait().ok();
+    }
+}
+
+/// One browser at that house.
+struct Visit {
+    browser: Browser,
+    house: House,
+}
+
+impl Visit {
+    async fn look(&self, name: &str) {
+        reading::look(&self.browser, name, &self.house.ours(), false).await;
+    }
+
+    async fn look_refused(&self, name: &str) {
+        reading::look(&self.browser, name, &self.house.ours(), true).await;
+    }
+
+    async fn staff(&self, path: &str) {
+        self.browser.open(&format!("{}{path}", self.house.staff)).await;
+    }
+
+    async fn public(&self, path: &str) {
+        self.browser.open(&format!("{}{path}", self.house.public)).await;
+    }
+
+    async fn fill(&self, pairs: &[(&str, &str)]) {
+        for (name, value) in pairs {
+            self.browser.fill(name, value).await;
+        }
+    }
+
+    async fn submit(&self) {
+        self.browser.follow("main form button[type=submit]").await;
+    }
+
+    async fn main(&self) -> String {
+        self.browser.read("main").await
+    }
+
+    async fn says(&self, words: &[&str]) {
+        let main = self.main().await;
+        for word in words {
+            assert!(main.contains(word), "{word} is not said: {main}");
+        }
+    }
+
+    async fn sign_in(&self, officer: &str) {
+        self.staff("/sign-in").await;
+        self.fill(&[("id", officer), ("password", PASSWORD)]).await;
+        self.submit().await;
+        self.says(&[&format!("{officer}（示例），您好")]).await;
+    }
+
+    async fn sign_out(&self) {
+        self.browser.follow(".who button").await;
+        assert!(self.browser.address().await.ends_with("/sign-in"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_day_at_the_bureau() {
+    let Some(browser) = Browser::start().await else { return };
+    the_looking_glass_is_clean(&browser).await;
+    let visit = Visit { browser, house: House::open().await };
+
+    let licence = a_clerk_issues_a_licence(&visit).await;
+    a_clerk_seals_an_upload(&visit).await;
+    visit.sign_out().await;
+    anyone_verifies(&visit, &licence).await;
+    the_owner_closes_and_keeps_an_old_seal(&visit).await;
+    anyone_asks_the_register(&visit).await;
+    two_administrators_suspend_and_resume(&visit).await;
+}
+
+/// What is looked for is found where it is wrong, and a page's script does not run.
+async fn the_looking_glass_is_clean(browser: &Browser) {
+    let page = "<title>x</title><script>document.title = 'ran'</script><h1>a</h1><h3>b</h3><input name=n><a href='%23no'></a>\
+        <button></button><p style='width:900px'>wide</p>";
+    browser.open(&format!("data:text/html,{page}")).await;
+    assert_eq!(browser.ask("return document.title").await, "x", "scripts of pages are off");
+    let wrong = reading::wrong(browser).await.join("\n");
+    for fault in [
+        "lang is",
+        "0 of main",
+        "a script",
+        "style or script",
+        "no label of its own: n",
+        "no words in <button>",
+        "leads nowhere",
+        "a level is left out",
+        "announced without a name",
+    ] {
+        assert!(wrong.contains(fault), "{fault} was not noticed: {wrong}");
+    }
+    browser.complaints().await;
+    browser.requests().await;
+}
+
+async fn a_clerk_issues_a_licence(visit: &Visit) -> Vec<u8> {
+    let browser = &visit.browser;
+    visit.staff("/").await;
+    visit.look("sign-in").await;
+    visit.fill(&[("id", "chief"), ("password", "wrong")]).await;
+    visit.submit().await;
+    visit.look_refused("sign-in-refused").await;
+    assert_eq!(browser.ask("return document.querySelector('#id').value").await, "chief", "what was typed stays");
+    visit.fill(&[("password", PASSWORD)]).await;
+    visit.submit().await;
+    visit.look("office").await;
+    browser.follow("main a[href='/issue?template=food-operation-licence']").await;
+    visit.look("issue").await;
+
+    // One person in two hands is refused beside the hands, and everything typed is still there.
+    let pairs: Vec<_> =
+        food_licence(&[("review", "review")]).into_iter().filter(|(name, _)| *name != "template").collect();
+    visit.fill(&pairs).await;
+    visit.fill(&[("accepted_at", "2026-11-11T09:30")]).await;
+    visit.submit().await;
+    visit.look_refused("issue-refused").await;
+    visit.says(&["请更正后重新提交", "decision.before-acceptance"]).await;
+    assert!(browser.read("#decided_at-fault").await.contains("决定时间早于受理时间"));
+    assert_eq!(browser.ask("return document.querySelector('#holder').value").await, "示例餐饮店");
+    visit.fill(&[("accepted_at", "2026-11-01T09:30")]).await;
+    visit.submit().await;
+    visit.look("issued").await;
+    visit.says(&["已用印", "示例县行政审批专用章", "chief"]).await;
+    let licence = browser.download("main a.button[href^='/documents/']").await;
+    assert!(licence.starts_with(b"%PDF-"));
+    licence
+}
+
+async fn a_clerk_seals_an_upload(visit: &Visit) {
+    let browser = &visit.browser;
+    browser.follow("nav a[href='/uploads']").await;
+    visit.look("upload").await;
+    let draft = visit.house.file("draft.pdf", DRAFT);
+    let draft = draft.to_str().unwrap();
+    let decision: Vec<_> = food_licence(&[("number", "许准〔2026〕10号")])
+        .into_iter()
+        .filter(|(name, _)| {
+            !name.starts_with("data.") && !["template", "act", "type_code", "valid_from", "valid_until"].contains(name)
+        })
+        .collect();
+    visit.fill(&decision).await;
+    visit.fill(&[("file", draft), ("title", "准予行政许可决定书"), ("keyword", "没有的字样")]).await;
+    visit.submit().await;
+    visit.look_refused("upload-refused").await;
+    visit.says(&["issue.keyword", "请重新选择文件"]).await;
+    assert!(browser.read("#keyword-fault").await.contains("只出现0次"));
+    assert_eq!(browser.ask("return document.querySelector('#title').value").await, "准予行政许可决定书");
+
+    // By the page: what belongs to the other way is out of sight.
+    browser.fill("place", "page").await;
+    assert_eq!(browser.ask("return document.querySelector('#keyword').checkVisibility()").await, false);
+    visit.fill(&[("file", draft), ("page", "1"), ("x_mm", "205"), ("y_mm", "100")]).await;
+    visit.submit().await;
+    visit.says(&["pdf.outside-page"]).await;
+    assert_eq!(browser.ask("return document.querySelector('#by_page').checked").await, true);
+    visit.look_refused("upload-outside").await;
+    visit.fill(&[("file", draft), ("x_mm", "150"), ("y_mm", "220.5")]).await;
+    visit.submit().await;
+    visit.look("sealed").await;
+    visit.says(&["已用印", "准予行政许可决定书", "许准〔2026〕10号"]).await;
+    let sealed = browser.download("main a.button[href^='/documents/']").await;
+    assert!(sealed.starts_with(DRAFT), "the draft, and the seal after it");
+}
+
+async fn anyone_verifies(visit: &Visit, licence: &[u8]) {
+    let browser = &visit.browser;
+    visit.public("/").await;
+    visit.look("home").await;
+    let verify = async |name: &str, bytes: &[u8]| {
+        visit.public("/verify").await;
+        let file = visit.house.file(name, bytes);
+        visit.fill(&[("file", file.to_str().unwrap())]).await;
+        visit.submit().await;
+        browser.read("main .notice").await
+    };
+    visit.public("/verify").await;
+    visit.look("verify").await;
+    let verdict = verify("licence.pdf", licence).await;
+    assert!(verdict.starts_with("核验通过"), "{verdict}");
+    visit.look("report").await;
+    visit.says(&["食品经营许可证", "示例县行政审批专用章"]).await;
+    assert!(browser.print().await.starts_with(b"%PDF-"));
+    let mut changed = licence.to_vec();
+    let stream = changed.windows(7).position(|window| window == b"stream\n").unwrap() + 20;
+    changed[stream] ^= 1;
+    let verdict = verify("changed.pdf", &changed).await;
+    assert!(verdict.starts_with("核验不通过"), "{verdict}");
+    visit.look("report-changed").await;
+}
+
+async fn the_owner_closes_and_keeps_an_old_seal(visit: &Visit) {
+    let browser = &visit.browser;
+    visit.sign_in("department-1").await;
+    visit.look("office-seals").await;
+    browser.follow("nav a[href='/abolish']").await;
+    visit.look("abolish").await;
+    let order = [
+        ("act", "abolish"),
+        ("number", "示府〔2020〕63号"),
+        ("government", "示例县人民政府"),
+        ("date", "2020-08-26"),
+        ("at", "2021-01-01T00:00"),
+        ("reason", "相对集中行政许可权"),
+        ("successor", BUREAU_SEAL),
+        ("seals", DEPARTMENT_SEAL),
+        ("second_id", "department-2"),
+    ];
+    visit.fill(&order).await;
+    visit.fill(&[("second_password", "wrong")]).await;
+    visit.submit().await;
+    visit.look_refused("abolish-refused").await;
+    assert!(browser.read("#second_id-fault").await.contains("密码不正确"));
+    assert_eq!(browser.ask("return document.querySelector('#second_password').value").await, "", "never sent back");
+    visit.fill(&[("second_password", PASSWORD)]).await;
+    visit.submit().await;
+    visit.look("abolished").await;
+
+    browser.follow("nav a[href='/seals']").await;
+    visit.look("seals").await;
+    browser.follow(&format!("main a[href='/seals/{DEPARTMENT_SEAL}']")).await;
+    visit.look("custody").await;
+    let photograph = visit.house.file("photograph.jpg", b"not really a photograph");
+    let entry = [
+        ("kind", "sealed-away"),
+        ("handed_over_by", "周示例"),
+        ("received_by", "周示例"),
+        ("place", "县档案馆"),
+        ("container", "封2026-01"),
+        ("photographs", photograph.to_str().unwrap()),
+        ("second_id", "department-2"),
+        ("second_password", PASSWORD),
+    ];
+    visit.fill(&entry).await;
+    visit.submit().await;
+    visit.look_refused("custody-refused").await;
+    visit.says(&["custody.two-people", "已收到1张照片的摘要"]).await;
+    visit.fill(&[("received_by", "吴示例"), ("second_password", PASSWORD)]).await;
+    visit.submit().await;
+    visit.look("kept").await;
+    visit.says(&["已登记：封存", "周示例 → 吴示例", "县档案馆，封2026-01", "1张"]).await;
+    visit.sign_out().await;
+}
+
+async fn anyone_asks_the_register(visit: &Visit) {
+    let browser = &visit.browser;
+    visit.public("/register/abolitions").await;
+    visit.look("abolitions").await;
+    visit.says(&["示府〔2020〕63号", "示例县市场监督管理局行政审批专用章"]).await;
+    browser.follow(&format!("main a[href='/register/{DEPARTMENT_SEAL}']")).await;
+    visit.look("register-seal").await;
+    visit.says(&["已废止", "封2026-01"]).await;
+    assert!(!visit.main().await.contains("周示例"), "who kept it is not public");
+    for (at, verdict) in [("2020-12-31T10:00", "有效"), ("2021-01-01T00:00", "无效")] {
+        visit.fill(&[("at", at), ("accepted", "2020-07-20T10:00"), ("item", ITEM)]).await;
+        visit.submit().await;
+        let said = browser.read("#ask ~ div .notice").await;
+        assert!(said.starts_with(verdict), "{at}: {said}");
+        visit.look(&format!("status-{verdict}")).await;
+    }
+    visit.public("/register").await;
+    visit.look("register").await;
+    visit.public("/items").await;
+    visit.look("items").await;
+    visit.public("/register/51322100009999").await;
+    visit.look_refused("nothing").await;
+}
+
+async fn two_administrators_suspend_and_resume(visit: &Visit) {
+    let browser = &visit.browser;
+    visit.sign_in("admin-1").await;
+    visit.staff(&format!("/seals/{BUREAU_SEAL}")).await;
+    visit.look("suspend").await;
+    let step = [
+        ("document", "示审〔2026〕3号"),
+        ("reason", "密码机检修"),
+        ("second_id", "admin-2"),
+        ("second_password", PASSWORD),
+    ];
+    visit.fill(&step).await;
+    // From before the two documents of today: how many it ends must be said.
+    visit.fill(&[("at", "2026-11-21T16:00")]).await;
+    visit.submit().await;
+    visit.look_refused("suspend-refused").await;
+    assert!(browser.read("#acknowledged-fault").await.contains("台账现有2份"));
+    visit.fill(&[("acknowledged", "2"), ("second_password", PASSWORD)]).await;
+    visit.submit().await;
+    visit.look("suspended").await;
+    visit.says(&["已登记：停用", "已停用", "密码机检修", "恢复使用"]).await;
+    visit.public(&format!("/register/{BUREAU_SEAL}")).await;
+    visit.says(&["已停用", "密码机检修"]).await;
+
+    visit.staff(&format!("/seals/{BUREAU_SEAL}")).await;
+    visit.fill(&step).await;
+    visit.submit().await;
+    visit.says(&["已登记：恢复使用", "有效"]).await;
+    visit.staff("/ledger").await;
+    visit.look("ledger").await;
+    visit.says(&["食品经营许可证", "准予行政许可决定书"]).await;
+    visit.staff(&format!("/grants?seal={BUREAU_SEAL}")).await;
+    visit.look("grants").await;
+    visit.staff("/nothing").await;
+    visit.look_refused("staff-nothing").await;
+}
+
+const DRAFT: &[u8] = include_bytes!("../../../src/cli/demo/draft.pdf");
