@@ -112,7 +112,7 @@ fn scanned(pages: usize, bytes_each: usize) -> Vec<u8> {
         let (page, content, picture) = (3 + n * 3, 4 + n * 3, 5 + n * 3);
         let resources = format!("/Resources<</XObject<</I {picture} 0 R>>>>");
         write(&mut out, page, &format!("<</Type/Page/Parent 2 0 R/Contents {content} 0 R{resources}>>"), None);
-        write(&mut out, content, "<</Length 27>>", Some(b"q 595 0 0 842 0 0 cm /I Do Q"));
+        write(&mut out, content, "<</Length 28>>", Some(b"q 595 0 0 842 0 0 cm /I Do Q"));
         let data: Vec<u8> = (0..bytes_each)
             .map(|_| {
                 state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
