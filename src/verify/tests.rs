@@ -25,6 +25,7 @@ mod attacks;
 mod bare;
 mod corpus;
 mod stamps;
+mod update;
 #[cfg(feature = "service")]
 mod forms;
 
