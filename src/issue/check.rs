@@ -19,7 +19,7 @@ pub(super) fn check_ourselves(sealed: &[u8], parts: &SealParts, now: OffsetDateT
     let fault = |zh: &str, en: &str| Err(FlowError::SelfCheck(Message::new("issue.self-check", zh, en)));
     let anchors = parts.chain.last().map(|root| Certificate::read(root)).transpose()?.into_iter().collect();
     let trust = Trust { anchors, ..Trust::default() };
-    let evidence = Evidence::open("self-check", sealed.to_vec(), Arc::new(trust), now);
+    let evidence = Evidence::open("self-check", sealed, Arc::new(trust), now);
     let report = judge(&evidence);
     let (Some(newest), Opened::Pdf { envelopes, .. }) = (report.signatures.last(), &evidence.opened) else {
         return fault("读不到签章", "no signature is found in it");

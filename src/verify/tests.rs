@@ -24,6 +24,8 @@ use crate::seal::{Life, Seal, SealEvent, SealEventKind, SealKind, SealNumber};
 mod attacks;
 mod bare;
 mod corpus;
+mod stamps;
+mod update;
 #[cfg(feature = "service")]
 mod forms;
 mod stamps;
