@@ -12,8 +12,8 @@ use figment::error::Kind;
 use figment::providers::{Format, Toml};
 use serde::Deserialize;
 
-use crate::keys::Mode;
 use crate::issue::ReportSeal;
+use crate::keys::Mode;
 use crate::message::Message;
 use crate::officer::OfficerId;
 use crate::seal::SealNumber;

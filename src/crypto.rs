@@ -16,7 +16,9 @@ mod strength;
 mod tests;
 
 pub use self::digest::{Digest, Hashing, sha256, sha384, sha512};
-pub use self::signature::{SignatureFault, digest_of, pkcs1_digest, strengths, verify, verify_digest, with_digest};
+pub use self::signature::{
+    SignatureFault, digest_of, effort, pkcs1_digest, strengths, verify, verify_digest, with_digest,
+};
 pub use self::strength::Strength;
 
 use std::fmt;

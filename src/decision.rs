@@ -380,7 +380,7 @@ mod tests {
         let grant = |items| Grant {
             id: "g".into(),
             officer: person.id.clone(),
-            seal: SealNumber::parse("51322100000001").unwrap(),
+            seal: seal(SealKind::LegalName).number,
             items,
             from: at(0),
             until: at(100),

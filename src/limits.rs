@@ -58,6 +58,9 @@ pub const PATH_ATTEMPTS: usize = 32;
 /// Steps of the path search, so that many look-alike issuers cannot hold it up: each attempt may look at each step once.
 pub const PATH_STEPS: usize = 2048;
 
+/// Bytes that are hashed at the price of one step: it takes about as long as the public-key operation.
+pub const PATH_STEP_BYTES: usize = 64 * 1024;
+
 /// Bits of a foreign RSA modulus, so that one signature cannot cost seconds: ring's own ceiling, and the least that was ever
 /// put into a certificate.
 pub const RSA_BITS: usize = 8192;
@@ -167,6 +170,9 @@ pub const PDF_VALIDATION_ITEMS: usize = 2048;
 pub const PDF_VALIDATION_BYTES: usize = 64 * 1024 * 1024;
 /// Entries about single signatures: `PDF_SIGNATURES`, and as many again of signatures that were time-stamped.
 pub const PDF_VALIDATION_ENTRIES: usize = 256;
+/// Objects, fields and entries looked at for all signatures of one file together, so that many signatures over many
+/// changes end: `PDF_SIGNATURES` over a form of 10^4 fields is some 10^6.
+pub const PDF_JUDGED: usize = 4_000_000;
 /// Reasons kept for one signature; the first ones name the trouble.
 pub const PDF_FINDINGS: usize = 20;
 /// Operators run while looking for a word: a dense A4 page has some 10^4.

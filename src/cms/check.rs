@@ -53,11 +53,12 @@ impl Checks {
     /// Digest and value are mathematically right: what other tools mean by an intact signature. Says nothing about weak
     /// algorithms, references or trust.
     pub fn is_intact(&self) -> bool {
-        let right = |check: &Result<(), Fault>| {
-            matches!(check, Ok(()) | Err(Fault::WeakDigest(_) | Fault::Signature(SignatureFault::Weak(_))))
-        };
-        right(&self.digest) && right(&self.signature)
+        is_right(&self.digest) && is_right(&self.signature)
     }
+}
+
+fn is_right(check: &Result<(), Fault>) -> bool {
+    matches!(check, Ok(()) | Err(Fault::WeakDigest(_) | Fault::Signature(SignatureFault::Weak(_))))
 }
 
 impl SignedData {
@@ -74,8 +75,12 @@ impl SignedData {
         content: &[&[u8]],
         over: &mut dyn FnMut(Digest) -> Option<Vec<u8>>,
     ) -> Checks {
-        let (Form::DigestInside, Some(inside)) = (self.form, &self.content) else {
-            return self.check_content(signer, content, over);
+        let inside = match (self.form, &self.content) {
+            (Form::DigestInside, Some(inside)) => inside,
+            (Form::Cms, Some(inside)) if inside.is_empty() || content != [inside.as_slice()] => {
+                return self.check_both(signer, content, inside, over);
+            }
+            _ => return self.check_content(signer, content, over),
         };
         // ISO 32000-1 §12.8.3.3.1: what is signed is the digest inside, and that is the SHA-1 of the content outside.
         let mut checks = self.check_content(signer, &[inside], &mut |digest| Some(digest.over(&[inside])));
@@ -85,10 +90,30 @@ impl SignedData {
             (_, Some(digest)) if digest == *inside => Err(Fault::WeakDigest(Digest::Sha1)),
             (_, Some(_)) => Err(Fault::DigestDiffers),
         };
-        if matches!(checks.digest, Ok(()) | Err(Fault::WeakDigest(_))) {
+        if is_right(&checks.digest) {
             checks.digest = outside;
         }
         checks.strengths.push(Strength::Digest(Digest::Sha1));
+        checks
+    }
+
+    /// Content outside while there is content inside: by RFC 5652 §5.4 the one inside is signed, whatever a reader shows, so
+    /// both must be.
+    fn check_both(
+        &self,
+        signer: &Signer,
+        content: &[&[u8]],
+        inside: &[u8],
+        over: &mut dyn FnMut(Digest) -> Option<Vec<u8>>,
+    ) -> Checks {
+        let mut checks = self.check_content(signer, content, over);
+        let own = self.check_content(signer, &[inside], &mut |digest| Some(digest.over(&[inside])));
+        if is_right(&checks.digest) && own.digest.is_err() {
+            checks.digest = own.digest;
+        }
+        if is_right(&checks.signature) && own.signature.is_err() {
+            checks.signature = own.signature;
+        }
         checks
     }
 

@@ -335,7 +335,10 @@ fn gone() -> Problem {
     Problem::unknown(
         "http.no-report",
         format!("报告只保留{}分钟，现已清除；请重新核验文件", limits::REPORT_MINUTES),
-        format!("reports are kept for {} minutes, and this one is gone; verify the document again", limits::REPORT_MINUTES),
+        format!(
+            "reports are kept for {} minutes, and this one is gone; verify the document again",
+            limits::REPORT_MINUTES
+        ),
     )
 }
 

@@ -5,8 +5,9 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::facts::{self, Facts};
-use super::{Issued, filed_seal, grants_of, no_grant, no_template, prepare, write_down_and_finish};
-use crate::crypto::sha256;
+use super::{
+    Issued, filed_seal, fingerprint, grants_of, made_before, no_grant, no_template, prepare, write_down_and_finish,
+};
 use crate::decision::Allowed;
 use crate::desk::{Desk, FlowError, blocking};
 use crate::message::Message;
@@ -57,18 +58,10 @@ pub async fn seal_report(
         }
     }
     let allowed = leave?;
-    let once_key = format!("report/{}", hex::encode(sha256(found.to_string().as_bytes())));
-    if let Some(record) = desk.store.order_once(&once_key).await? {
-        return match record.document {
-            Some(document) => {
-                Ok(Issued { order: record.id, identifier: None, document, title: record.title, again: true })
-            }
-            None => Err(FlowError::Request(Message::new(
-                "issue.in-progress",
-                "这份文书正在制作，请稍后查询",
-                "this document is being made; look it up in a moment",
-            ))),
-        };
+    let fingerprint = fingerprint(found)?;
+    let once_key = format!("report/{fingerprint}");
+    if let Some(issued) = made_before(desk, &once_key, &fingerprint, None, now).await? {
+        return Ok(issued);
     }
     let parts = desk.parts_in_force(&seal, now).await?;
     let template = desk.renderer.template(TEMPLATE).ok_or_else(|| no_template(TEMPLATE))?;
@@ -91,8 +84,7 @@ pub async fn seal_report(
         prepare(&draft.pdf, &drawn, place, &signer_name, &reason, now, Some(Certification::NoChanges))
     })
     .await?;
-    // The key is the report's own digest already.
-    let once = (once_key.as_str(), once_key.as_str());
+    let once = (once_key.as_str(), fingerprint.as_str());
     write_down_and_finish(desk, allowed, OrderKind::Report, once, &seal, &parts, &title, None, prepared, now).await
 }
 

@@ -11,8 +11,8 @@ use super::object::{Dict, Object};
 use super::reach::{deep, follow};
 use crate::limits;
 use crate::message::Message;
-use history::{At, Way};
 pub(super) use history::History;
+use history::{At, Way};
 use std::collections::{BTreeSet, HashSet};
 
 mod annotations;
@@ -21,6 +21,7 @@ mod fields;
 mod history;
 mod looks;
 mod pages;
+mod signing;
 mod tags;
 
 /// The worst that happened since, in rising order.
@@ -32,6 +33,10 @@ pub enum LaterChanges {
     Suspicious,
     Forbidden,
 }
+
+/// Findings that say: something else is shown in place of what was signed, which is what incremental saving attacks do.
+pub(super) const REPLACED: [&str; 4] =
+    ["pdf.page-content-changed", "pdf.page-tree-changed", "pdf.page-geometry-changed", "pdf.catalog-exchanged"];
 
 /// What the signatures so far let others do.
 #[derive(Debug, Clone, Default)]

@@ -360,7 +360,7 @@ fn judge_update(
             suspicious(Message::new("pdf.bytes-after-end", zh, en))
         }
         (worst, mut why) => {
-            if why.iter().any(|m| m.id == "pdf.forbidden-change") {
+            if why.iter().any(|m| changes::REPLACED.contains(&m.id)) {
                 why.insert(0, attack::replaced(end, file.source().length()));
             }
             (worst, why)

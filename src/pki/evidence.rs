@@ -249,7 +249,13 @@ impl Inquiry<'_> {
     /// None where nobody entitled signed the list.
     fn list_maker(&self, question: &Question<'_>, list: &RevocationList) -> Option<Maker> {
         let signed = |maker: &Certificate| {
-            let check = || list.is_signed_by(&maker.public_key);
+            if self.is_spent() {
+                return None;
+            }
+            let check = || {
+                self.spend(&maker.public_key);
+                list.is_signed_by(&maker.public_key)
+            };
             strength(self.known.signature(&list.fingerprint, &maker.public_key, check))
         };
         let Question { certificate, issuer, anchor, .. } = *question;
@@ -277,7 +283,7 @@ impl Inquiry<'_> {
                 && (!by_issuer || is_kin(maker))
         });
         for maker in others {
-            if !self.may_step() {
+            if !self.may_step(list.der().len()) {
                 return None;
             }
             let Some(weakness) = signed(maker) else { continue };
@@ -295,7 +301,13 @@ impl Inquiry<'_> {
     /// None where nobody entitled signed the response (RFC 6960 §4.2.2.2).
     fn responder(&self, question: &Question<'_>, response: &OcspResponse) -> Option<Maker> {
         let signed = |maker: &Certificate| {
-            let check = || response.is_signed_by(&maker.public_key);
+            if self.is_spent() {
+                return None;
+            }
+            let check = || {
+                self.spend(&maker.public_key);
+                response.is_signed_by(&maker.public_key)
+            };
             strength(self.known.signature(&response.fingerprint, &maker.public_key, check))
         };
         let Question { certificate, issuer, anchor, .. } = *question;
@@ -313,7 +325,7 @@ impl Inquiry<'_> {
                 && maker.is_in_force(response.produced_at)
         });
         for maker in delegated {
-            if !self.may_step() {
+            if !self.may_step(response.der().len()) {
                 return None;
             }
             let Some(weakness) = signed(maker) else { continue };

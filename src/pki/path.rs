@@ -18,7 +18,7 @@ use super::known::Known;
 use super::revocation::Revocation;
 pub use super::rules::Rule;
 use super::rules::validate;
-use crate::crypto::SignatureFault;
+use crate::crypto::{self, SignatureFault};
 use crate::limits;
 use crate::message::Message;
 
@@ -112,16 +112,29 @@ impl<'a> Inquiry<'a> {
         search.best
     }
 
-    /// Whether the budget still allows a look at one more signature.
-    pub(super) fn may_step(&self) -> bool {
-        self.steps.set(self.steps.get() + 1);
+    /// Whether the budget still allows a look at one more signature, over so many bytes.
+    pub(super) fn may_step(&self, bytes: usize) -> bool {
+        self.steps.set(self.steps.get() + 1 + bytes / limits::PATH_STEP_BYTES);
         self.steps.get() <= limits::PATH_STEPS
     }
 
     /// Checks that `issuer`'s key signed `subject`.
     pub(super) fn certified(&self, subject: &Certificate, issuer: &Certificate) -> Result<(), SignatureFault> {
-        let check = || subject.is_signed_by(&issuer.public_key);
+        let check = || {
+            self.spend(&issuer.public_key);
+            subject.is_signed_by(&issuer.public_key)
+        };
         self.known.signature(&subject.fingerprint(), &issuer.public_key, check)
+    }
+
+    /// Whether the budget is used up: then nothing more is checked.
+    pub(super) fn is_spent(&self) -> bool {
+        self.steps.get() > limits::PATH_STEPS
+    }
+
+    /// Takes from the budget what a slow key's verification costs beyond one step.
+    pub(super) fn spend(&self, public_key: &[u8]) {
+        self.steps.set(self.steps.get() + crypto::effort(public_key) - 1);
     }
 
     /// `path` from the signer upwards, each signed by the next and the last by `anchor`.
@@ -221,7 +234,7 @@ impl<'i> Search<'_, 'i> {
         {
             return None;
         }
-        if !self.inquiry.may_step() {
+        if !self.inquiry.may_step(subject.der().len()) {
             return None;
         }
         let fault = match self.inquiry.certified(subject, issuer) {

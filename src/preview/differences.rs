@@ -83,8 +83,7 @@ pub(super) fn mark(picture: &mut RgbImage, areas: &[Area]) {
         );
         for y in outer.1..outer.3 {
             for x in outer.0..outer.2 {
-                let in_line =
-                    x < outer.0 + LINE || x + LINE >= outer.2 || y < outer.1 + LINE || y + LINE >= outer.3;
+                let in_line = x < outer.0 + LINE || x + LINE >= outer.2 || y < outer.1 + LINE || y + LINE >= outer.3;
                 if in_line && let Some(pixel) = picture.get_pixel_mut_checked(x, y) {
                     *pixel = RED;
                 }

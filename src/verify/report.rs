@@ -393,8 +393,12 @@ pub(super) fn summary(
                     en.push_str(&format!(" ({time} Beijing time, by {whose})"));
                 }
             }
-            zh.push_str("，签章后内容未被改动");
-            en.push_str(", unchanged since");
+            let (zh_since, en_since) = match seals().any(|s| s.later_changes != LaterChanges::None) {
+                false => ("，签章后内容未被改动", ", unchanged since"),
+                true => ("，签章后只有允许的更新", ", with allowed updates only since"),
+            };
+            zh.push_str(zh_since);
+            en.push_str(en_since);
             for check in
                 seals().flat_map(|s| &s.checks).filter(|c| c.id == "seal-in-force" && c.outcome == Outcome::Passed)
             {

@@ -24,9 +24,9 @@ use crate::seal::{Life, Seal, SealEvent, SealEventKind, SealKind, SealNumber};
 mod attacks;
 mod bare;
 mod corpus;
-mod stamps;
 #[cfg(feature = "service")]
 mod forms;
+mod stamps;
 
 const SEALED: OffsetDateTime = datetime!(2026-03-01 02:00 UTC);
 const ABOLISHED: OffsetDateTime = datetime!(2026-06-01 00:00 UTC);

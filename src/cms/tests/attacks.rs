@@ -142,6 +142,18 @@ fn content_inside_is_told_from_content_outside() {
     // What a reader shows may be the file outside: the digest is of what the caller says is the content.
     assert_eq!(data.check(&data.signers[0], &[b"other"]).digest, Err(Fault::DigestDiffers));
     assert_eq!(data.check(&data.signers[0], &[]).digest, Err(Fault::NoContent));
+    // Right for what is outside and wrong for what is inside, though that is only an empty string (DSS has such a PDF).
+    for inside in [&b""[..], b"other"] {
+        let data = Made { content: Some(inside), ..by(&made, &attributes_and(&made, &[])) }.read();
+        let (front, back) = CONTENT.split_at(3);
+        for content in [&[CONTENT][..], &[front, back]] {
+            let found = data.check(&data.signers[0], content);
+            assert_eq!((found.is_intact(), found.digest), (false, Err(Fault::DigestDiffers)));
+        }
+        let direct = Made { attributes: None, content: Some(inside), ..by(&made, CONTENT) }.read();
+        assert!(!direct.check(&direct.signers[0], &[CONTENT]).is_intact());
+        assert!(!direct.check(&direct.signers[0], &[inside]).is_intact());
+    }
 }
 
 #[test]

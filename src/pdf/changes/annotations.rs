@@ -66,7 +66,8 @@ impl Judge<'_, '_, '_> {
 
     pub(super) fn judge_changed_note(&mut self, number: u32, page: usize) -> Result<(), PdfError> {
         let (old, new) = (self.signed.load_number(number)?, self.newest.load_number(number)?);
-        let dict = |loaded: Option<std::rc::Rc<crate::pdf::file::Loaded>>| loaded.and_then(|l| l.object.dict().cloned());
+        let dict =
+            |loaded: Option<std::rc::Rc<crate::pdf::file::Loaded>>| loaded.and_then(|l| l.object.dict().cloned());
         let (Some(old), Some(new)) = (dict(old), dict(new)) else { return Ok(()) };
         let kind_name = subtype(&new);
         if kind_name == "Widget" || !new.is(b"Subtype", subtype(&old).as_bytes()) {

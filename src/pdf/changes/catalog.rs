@@ -29,8 +29,20 @@ impl Judge<'_, '_, '_> {
         // §7.5.5 names these, and a cross-reference stream brings its own (§7.5.8.2). Other keys are one writer's, but
         // one program shows a stream behind such a key in place of the pages (LibreOffice, /AdditionalStreams).
         const KNOWN: [&[u8]; 14] = [
-            b"Root", b"Info", b"ID", b"Size", b"Prev", b"XRefStm", b"Type", b"W", b"Index", b"Length", b"Filter",
-            b"DecodeParms", b"DL", b"Encrypt",
+            b"Root",
+            b"Info",
+            b"ID",
+            b"Size",
+            b"Prev",
+            b"XRefStm",
+            b"Type",
+            b"W",
+            b"Index",
+            b"Length",
+            b"Filter",
+            b"DecodeParms",
+            b"DL",
+            b"Encrypt",
         ];
         for entry in now.entries().iter().filter(|e| deep(&e.value) && !KNOWN.contains(&&*e.key)) {
             let mut waiting = vec![entry.value.clone()];
@@ -101,7 +113,11 @@ impl Judge<'_, '_, '_> {
                 let value = self.newest.get(new, key)?;
                 if value.dict().is_some_and(is_plain) {
                     self.explain(new.get(key), old.get(key), &[b"MarkInfo"]);
-                    self.allow(Step::Validation, "更新了标签说明（MarkInfo）", "The tagging notice (MarkInfo) was updated");
+                    self.allow(
+                        Step::Validation,
+                        "更新了标签说明（MarkInfo）",
+                        "The tagging notice (MarkInfo) was updated",
+                    );
                 } else {
                     self.doubt("pdf.catalog-changed", &zh, &en);
                 }
@@ -176,8 +192,7 @@ impl Judge<'_, '_, '_> {
             self.explain_new(&now)?;
         }
         if lost {
-            let (zh, en) =
-                ("原有的验证数据（DSS）被删减", "Validation data (DSS) that were there before are missing");
+            let (zh, en) = ("原有的验证数据（DSS）被删减", "Validation data (DSS) that were there before are missing");
             self.doubt("pdf.validation-data-removed", zh, en);
         }
         self.judge_vri(old_dss.as_ref(), &dss)?;
@@ -194,7 +209,8 @@ impl Judge<'_, '_, '_> {
     fn judge_vri(&mut self, old: Option<&Dict>, new: &Dict) -> Result<(), PdfError> {
         const LISTS: [&[u8]; 6] = [b"Cert", b"CRL", b"OCSP", b"Type", b"TU", b"TS"];
         let Some(now) = self.newest.get_dict(new, b"VRI")? else { return Ok(()) };
-        let before = old.map(|old| self.signed.get_dict(old, b"VRI")).transpose()?.flatten().unwrap_or_else(Dict::empty);
+        let before =
+            old.map(|old| self.signed.get_dict(old, b"VRI")).transpose()?.flatten().unwrap_or_else(Dict::empty);
         for entry in now.entries() {
             self.at.history.pay(1)?;
             let previous = before.get(&entry.key);
@@ -218,4 +234,3 @@ impl Judge<'_, '_, '_> {
 pub(super) fn is_plain(dict: &Dict) -> bool {
     dict.entries().iter().all(|e| !deep(&e.value))
 }
-

@@ -1,20 +1,17 @@
 //! What became of the form: fields signed, filled in, added, taken away.
 
-use super::looks::{self, Looks};
-use super::{Judge, LaterChanges, Step, shown};
+use super::{Judge, Step, shown};
 use crate::pdf::PdfError;
 use crate::pdf::form::{self, Field};
 use crate::pdf::object::{Dict, Object, Ref};
-use crate::pdf::text;
 use std::collections::{HashMap, HashSet};
 
 /// Ways that may lead to a field or a widget: the form, the page, the tags, other notes, and actions that name a field.
-pub(super) const FIELD_WAYS: [&[u8]; 12] = [
-    b"Fields", b"Kids", b"Parent", b"Annots", b"Obj", b"CO", b"T", b"IRT", b"Popup", b"Data", b"D", b"P",
-];
+pub(super) const FIELD_WAYS: [&[u8]; 12] =
+    [b"Fields", b"Kids", b"Parent", b"Annots", b"Obj", b"CO", b"T", b"IRT", b"Popup", b"Data", b"D", b"P"];
 
 /// Annotation flags (ISO 32000-1 table 165).
-const HIDDEN: i64 = 1 << 1;
+pub(super) const HIDDEN: i64 = 1 << 1;
 const NO_VIEW: i64 = 1 << 5;
 
 impl Judge<'_, '_, '_> {
@@ -92,9 +89,12 @@ impl Judge<'_, '_, '_> {
             self.explain_where(Some(&kind.value), previous, |way| &*way.keys[0] == b"DR" || Some(way.from) == home);
             let (was, is) = (previous.map(|p| self.signed.resolve(p)).transpose()?, self.newest.resolve(&kind.value)?);
             match (was.as_ref().and_then(Object::dict), is.dict()) {
+                // Only what a default appearance (/DA) names draws a field; some writers keep their last picture here.
+                (Some(_), Some(_)) if matches!(&*kind.key, b"XObject" | b"ProcSet") => {}
                 (Some(was), Some(is)) => {
                     for entry in was.entries() {
-                        kept &= is.get(&entry.key).map(|now| self.alike(&entry.value, now, 8)).transpose()? == Some(true);
+                        kept &=
+                            is.get(&entry.key).map(|now| self.alike(&entry.value, now, 8)).transpose()? == Some(true);
                     }
                     grown |= is.entries().len() > was.entries().len();
                 }
@@ -105,7 +105,8 @@ impl Judge<'_, '_, '_> {
             self.explain_new(&is)?;
         }
         if !kept {
-            let (zh, en) = ("表单域使用的字体等资源被修改", "Fonts or other resources that form fields use were changed");
+            let (zh, en) =
+                ("表单域使用的字体等资源被修改", "Fonts or other resources that form fields use were changed");
             self.forbid("pdf.form-resources-changed", zh, en);
         } else if grown {
             self.allow(Step::Validation, "表单新增了字体等资源", "The form got more fonts or other resources");
@@ -115,8 +116,32 @@ impl Judge<'_, '_, '_> {
 
     fn judge_new_field(&mut self, field: &Field, old_fields: &[Field]) -> Result<(), PdfError> {
         const KEYS: [&[u8]; 26] = [
-            b"Type", b"Subtype", b"FT", b"T", b"TU", b"TM", b"V", b"F", b"Ff", b"Rect", b"P", b"AP", b"AS", b"MK",
-            b"Lock", b"SV", b"DA", b"Q", b"Border", b"BS", b"Kids", b"H", b"DR", b"StructParent", b"NM", b"M",
+            b"Type",
+            b"Subtype",
+            b"FT",
+            b"T",
+            b"TU",
+            b"TM",
+            b"V",
+            b"F",
+            b"Ff",
+            b"Rect",
+            b"P",
+            b"AP",
+            b"AS",
+            b"MK",
+            b"Lock",
+            b"SV",
+            b"DA",
+            b"Q",
+            b"Border",
+            b"BS",
+            b"Kids",
+            b"H",
+            b"DR",
+            b"StructParent",
+            b"NM",
+            b"M",
         ];
         let name = &field.name;
         let fresh = field.reference.is_some_and(|r| self.at.is_new(r.number));
@@ -154,87 +179,6 @@ impl Judge<'_, '_, '_> {
             }
         }
         self.judge_signing(field, true)
-    }
-
-    /// A field has been signed since: the signature is new, and a picture over the page is worth a word.
-    fn judge_signing(&mut self, field: &Field, new_field: bool) -> Result<(), PdfError> {
-        let name = &field.name;
-        let pictures = if new_field { self.pictures(field)? } else { Vec::new() };
-        let visible = !pictures.is_empty();
-        let step = if visible { Step::NewField } else { Step::Signing };
-        let Object::Dict(signature) = self.newest.resolve(&field.value)? else {
-            let (zh, en) =
-                (format!("新增了空的签名域“{name}”"), format!("The empty signature field “{name}” was added"));
-            self.allow(Step::NewField, &zh, &en);
-            if visible {
-                let zh = format!("新增的“{name}”没有签名却在页面上显示图案");
-                let en = format!("The added field “{name}” shows a picture on the page without being signed");
-                self.doubt("pdf.sneaky-signature", &zh, &en);
-            }
-            return Ok(());
-        };
-        if field.value.reference().is_some_and(|r| !self.at.is_new(r.number)) {
-            let zh = format!("“{name}”使用了文件中原有的数据作为签名");
-            let en = format!("“{name}” uses as its signature what was in the file before");
-            self.doubt("pdf.signature-reused", &zh, &en);
-        }
-        self.explain_new(&field.value)?;
-        if signature.is(b"Type", b"DocTimeStamp") && !visible {
-            self.allow(Step::Validation, "添加了文档时间戳", "A document time stamp was added");
-            return Ok(());
-        }
-        if self.leave.locks.iter().any(|l| l.holds(name)) {
-            let (zh, en) = (format!("“{name}”已被锁定却又签名"), format!("“{name}” was signed though it was locked"));
-            self.forbid("pdf.locked-field-changed", &zh, &en);
-        }
-        self.allow(step, &format!("后来又加了签名“{name}”"), &format!("The signature “{name}” was added later"));
-        for (page, rect, looks) in pictures {
-            self.judge_picture(name, page, rect, looks)?;
-        }
-        Ok(())
-    }
-
-    /// The sneaky signature attack (Rohlmann et al. 2021, SSA): the picture of a signature that was allowed stands over
-    /// the text that was certified.
-    fn judge_picture(&mut self, name: &str, page: usize, rect: [f64; 4], looks: Looks) -> Result<(), PdfError> {
-        let number = page + 1;
-        let zh = format!("后加签名“{name}”的图案显示在第{number}页");
-        let en = format!("The later signature “{name}” shows a picture on page {number}");
-        self.say(LaterChanges::Allowed, "pdf.later-signature-visible", &zh, &en);
-        let Some(found) = self.at.history.pages()?.get(page) else { return Ok(()) };
-        // A seal's thin strokes over the text are the custom. What hides the text is not, and where the author certified
-        // it, neither is what adds to it; without a certification, text in a signature's picture is its signer's own.
-        let hides = if self.leave.level.is_some() { looks.can_mislead() } else { looks.hides() };
-        if self.leave.level == Some(2) || hides && text::letters_within(self.newest, found, rect)? > 0 {
-            let zh = format!("{zh}，可能遮盖或改写已签名的内容");
-            let en = format!("{en}, where it may cover or add to what was signed");
-            self.doubt("pdf.sneaky-signature", &zh, &en);
-        }
-        Ok(())
-    }
-
-    /// The field's widgets that draw something on a page: the page from 0, the rectangle, and what is drawn.
-    fn pictures(&self, field: &Field) -> Result<Vec<(usize, [f64; 4], Looks)>, PdfError> {
-        let mut widgets = vec![(field.reference, field.dict.clone())];
-        for kid in self.newest.get(&field.dict, b"Kids")?.array().unwrap_or_default() {
-            widgets.extend(self.newest.resolve(kid)?.dict().map(|d| (kid.reference(), d.clone())));
-        }
-        let mut pictures = Vec::new();
-        for (reference, dict) in widgets {
-            let Some(rect) = looks::rectangle(self.newest, &dict)? else { continue };
-            let flags = self.newest.get(&dict, b"F")?.int().unwrap_or(0);
-            let [left, bottom, right, top] = rect;
-            // A point is too small to be seen; hidden ones are neither shown nor printed.
-            if (right - left) * (top - bottom) <= 1.0 || flags & HIDDEN != 0 {
-                continue;
-            }
-            let looks = looks::of(self.newest, dict.get(b"AP"))?;
-            let place = self.at.history.page_of(reference.map(|r| r.number), &dict)?;
-            if let Some(page) = place.filter(|_| !looks.is_blank()) {
-                pictures.push((page, rect, looks));
-            }
-        }
-        Ok(pictures)
     }
 
     fn judge_field(&mut self, old: &Field, new: &Field) -> Result<(), PdfError> {

@@ -72,7 +72,7 @@ impl<'f, 'a> History<'f, 'a> {
         let ends: BTreeSet<usize> = ends.into_iter().collect();
         let states: Vec<_> = ends.into_iter().map(|end| State { end, file: newest.earlier(end) }).collect();
         let ways = Ways::over(newest, &states)?;
-        let left = Cell::new(limits::PDF_COMPARED);
+        let left = Cell::new(limits::PDF_JUDGED);
         Ok(Self {
             newest,
             states,
@@ -100,8 +100,8 @@ impl<'f, 'a> History<'f, 'a> {
     /// All signatures of a file together may cost so much comparing.
     pub(super) fn pay(&self, objects: usize) -> Result<(), PdfError> {
         let left = self.left.get().checked_sub(objects);
-        let limit = limits::PDF_COMPARED;
-        self.left.set(left.ok_or(PdfError::OverLimit { what: "objects compared", limit: limit as u64 })?);
+        let limit = limits::PDF_JUDGED as u64;
+        self.left.set(left.ok_or(PdfError::OverLimit { what: "changes judged", limit })?);
         Ok(())
     }
 

@@ -162,10 +162,10 @@ impl Eye<'_, '_> {
             if word.is_empty() {
                 lexer.pos += 1;
             }
-            self.left = self.left.checked_sub(1).ok_or(PdfError::OverLimit {
-                what: "drawing operators",
-                limit: limits::PDF_OPERATORS as u64 / 50,
-            })?;
+            self.left = self
+                .left
+                .checked_sub(1)
+                .ok_or(PdfError::OverLimit { what: "drawing operators", limit: limits::PDF_OPERATORS as u64 / 50 })?;
             let numbers: Vec<f64> = operands.iter().filter_map(Object::number).collect();
             match (word, numbers.as_slice()) {
                 (b"q", _) if saved.len() < 512 => saved.push(state),

@@ -78,8 +78,7 @@ impl Judge<'_, '_, '_> {
         for page in touched {
             self.judge_page(page)?;
         }
-        let notes: Vec<(u32, usize)> =
-            self.changed.iter().filter_map(|n| Some((*n, *places.notes.get(n)?))).collect();
+        let notes: Vec<(u32, usize)> = self.changed.iter().filter_map(|n| Some((*n, *places.notes.get(n)?))).collect();
         for (number, page) in notes {
             if !self.explained.contains(&number) && !self.at.is_new(number) {
                 self.judge_changed_note(number, page)?;
@@ -109,7 +108,8 @@ impl Judge<'_, '_, '_> {
                 // An entry of the tags' index; what stands there is judged with the tags.
                 b"StructParents" if absent && value.int().is_some() => {}
                 b"LastModified" if value.string().is_some() => {}
-                b"Rotate" | b"MediaBox" | b"CropBox" | b"UserUnit" | b"Parent" | b"BleedBox" | b"TrimBox" | b"ArtBox" => {
+                b"Rotate" | b"MediaBox" | b"CropBox" | b"UserUnit" | b"Parent" | b"BleedBox" | b"TrimBox"
+                | b"ArtBox" => {
                     self.forbid("pdf.page-geometry-changed", &zh, &en);
                 }
                 b"AA" => self.forbid("pdf.action-changed", &zh, &en),
@@ -135,17 +135,18 @@ impl Judge<'_, '_, '_> {
         if was == is {
             return Ok(());
         }
-        let refs = |notes: &[Object]| -> Vec<u32> {
-            notes.iter().filter_map(Object::reference).map(|r| r.number).collect()
-        };
+        let refs =
+            |notes: &[Object]| -> Vec<u32> { notes.iter().filter_map(Object::reference).map(|r| r.number).collect() };
         let (before, after) = (refs(was), refs(is));
         let (then, now): (HashSet<u32>, HashSet<u32>) =
             (before.iter().copied().collect(), after.iter().copied().collect());
         let number = page + 1;
         // What is drawn later lies above.
-        let kept = |list: &[u32], other: &HashSet<u32>| list.iter().copied().filter(|n| other.contains(n)).collect::<Vec<_>>();
+        let kept =
+            |list: &[u32], other: &HashSet<u32>| list.iter().copied().filter(|n| other.contains(n)).collect::<Vec<_>>();
         if kept(&before, &now) != kept(&after, &then) {
-            let (zh, en) = (format!("第{number}页的注释被换序"), format!("Annotations of page {number} were reordered"));
+            let (zh, en) =
+                (format!("第{number}页的注释被换序"), format!("Annotations of page {number} were reordered"));
             self.doubt("pdf.annotations-reordered", &zh, &en);
         }
         for gone in was.iter().filter(|o| o.reference().is_none_or(|r| !now.contains(&r.number))) {
@@ -170,6 +171,23 @@ impl Judge<'_, '_, '_> {
         let dict = loaded.as_ref().and_then(|l| l.object.dict()).cloned().unwrap_or_else(Dict::empty);
         if super::looks::rectangle(self.newest, &dict)?.is_none() && dict.is(b"Subtype", b"Widget") {
             self.allow(Step::Validation, "不可见的签名域登记到页面", "A field that shows nothing was put on its page");
+            return Ok(());
+        }
+        // A field of the form that was signed since: as if it were new.
+        let field = self.at.history.fields()?.iter().find(|f| f.reference.is_some_and(|r| r.number == number));
+        if let Some(field) = field.filter(|f| f.is_signature() && self.explained.contains(&number))
+            && !self.newest.resolve(&field.value)?.is_null()
+        {
+            let name = field.name.clone();
+            let zh = format!("签名域“{name}”签名后显示在页面上");
+            self.allow(
+                Step::NewField,
+                &zh,
+                &format!("The signature field “{name}” came to be shown when it was signed"),
+            );
+            for (page, rect, looks) in self.pictures(field)? {
+                self.judge_picture(&name, page, rect, looks)?;
+            }
             return Ok(());
         }
         let number = page + 1;

@@ -8,9 +8,8 @@ use crate::pdf::object::{Dict, Object};
 use std::collections::HashMap;
 
 /// Ways that may lead to an element or to a part of the tree's indexes.
-const TAG_WAYS: [&[u8]; 12] = [
-    b"StructTreeRoot", b"K", b"P", b"ParentTree", b"Nums", b"Kids", b"Names", b"IDTree", b"D", b"SD", b"Ref", b"SE",
-];
+const TAG_WAYS: [&[u8]; 12] =
+    [b"StructTreeRoot", b"K", b"P", b"ParentTree", b"Nums", b"Kids", b"Names", b"IDTree", b"D", b"SD", b"Ref", b"SE"];
 
 impl Judge<'_, '_, '_> {
     pub(super) fn judge_tags(&mut self) -> Result<(), PdfError> {
@@ -20,7 +19,9 @@ impl Judge<'_, '_, '_> {
         let new_root = self.newest.get_dict(new, b"StructTreeRoot")?.unwrap_or_else(Dict::empty);
         let root = new.get(b"StructTreeRoot");
         let mut grown = false;
-        if root != old.get(b"StructTreeRoot") || root.and_then(Object::reference).is_some_and(|r| self.changed.contains(&r.number)) {
+        if root != old.get(b"StructTreeRoot")
+            || root.and_then(Object::reference).is_some_and(|r| self.changed.contains(&r.number))
+        {
             if !old_root.entries().is_empty() && new_root.entries().is_empty() {
                 let (zh, en) = ("文件的结构标签被删除", "The tags of the document were removed");
                 self.doubt("pdf.tags-changed", zh, en);
@@ -130,9 +131,8 @@ impl Judge<'_, '_, '_> {
             let Object::Dict(note) = self.newest.get(&dict, b"Obj")? else { return Ok(false) };
             return Ok(note.get(b"Subtype").is_some() && note.get(b"Rect").is_some());
         }
-        const KEYS: [&[u8]; 14] = [
-            b"Type", b"S", b"P", b"K", b"Pg", b"NS", b"T", b"Lang", b"Alt", b"ID", b"A", b"C", b"R", b"Contents",
-        ];
+        const KEYS: [&[u8]; 14] =
+            [b"Type", b"S", b"P", b"K", b"Pg", b"NS", b"T", b"Lang", b"Alt", b"ID", b"A", b"C", b"R", b"Contents"];
         if dict.get(b"S").is_none() || dict.entries().iter().any(|e| !KEYS.contains(&&*e.key)) {
             return Ok(false);
         }
@@ -228,7 +228,12 @@ impl Judge<'_, '_, '_> {
     }
 
     /// The entries of a number tree (§7.9.7), marking its changed nodes as explained in the newest state.
-    fn entries(&mut self, newest: bool, tree: Option<&Object>, found: &mut HashMap<i64, Object>) -> Result<(), PdfError> {
+    fn entries(
+        &mut self,
+        newest: bool,
+        tree: Option<&Object>,
+        found: &mut HashMap<i64, Object>,
+    ) -> Result<(), PdfError> {
         let file = if newest { self.newest } else { self.signed };
         let mut waiting: Vec<(Object, usize)> = tree.cloned().into_iter().map(|t| (t, 0)).collect();
         while let Some((node, depth)) = waiting.pop() {

@@ -10,18 +10,21 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::markup::Xml;
-use super::{Check, Original, Outcome, Report, SignatureKind, SignatureReport, SubIndication, Verdict};
-use crate::cms::SignedData;
+use super::{Check, Original, Outcome, Report, SignatureKind, SignatureReport, StampReport, SubIndication, Verdict};
+use crate::cms::{SignedData, Signer};
 use crate::crypto::sha256;
 use crate::pdf::signatures::Signature;
 use crate::pki::certificate::Certificate;
-use crate::verify::judge::evidence::{Evidence, Facts, Opened};
+use crate::verify::judge::evidence::{Evidence, Opened};
+use crate::verify::judge::existence::By;
 
 const NAMESPACES: [(&str, &str); 3] = [
     ("xmlns", "http://uri.etsi.org/19102/v1.4.1#"),
     ("xmlns:ds", "http://www.w3.org/2000/09/xmldsig#"),
     ("xmlns:xades", "http://uri.etsi.org/01903/v1.3.2#"),
 ];
+/// RFC 3161 appendix A: the attribute with a time stamp over the signature's value.
+const TIME_STAMP_TOKEN: &str = "1.2.840.113549.1.9.16.2.14";
 const SHA256: &str = "http://www.w3.org/2001/04/xmlenc#sha256";
 
 /// Writes the report of what `evidence` was judged to be; `original` is the file that it was gathered from.
@@ -37,12 +40,14 @@ pub fn xml(report: &Report, evidence: &Evidence, original: &Original) -> String 
         let both = report.signatures.iter().enumerate().map(|(i, s)| (i, s, carried.get(i).unwrap_or(&nothing)));
         let (seals, stamps): (Vec<_>, Vec<_>) = both.partition(|(_, s, _)| s.kind == SignatureKind::Seal);
         for (index, signature, carried) in &seals {
-            xml.parent("SignatureValidationReport", |xml| writer.signature(xml, *index, signature, carried, &mut objects));
+            xml.parent("SignatureValidationReport", |xml| {
+                writer.signature(xml, *index, signature, carried, &mut objects)
+            });
         }
         if seals.is_empty() {
             // The schema wants one; a file without a seal has a status and nothing else to say.
             xml.parent("SignatureValidationReport", |xml| {
-                writer.times(xml, None, false);
+                writer.times(xml, None, None);
                 xml.parent("SignatureValidationStatus", |xml| status(xml, "total-", &report.verdict));
             });
         }
@@ -51,7 +56,15 @@ pub fn xml(report: &Report, evidence: &Evidence, original: &Original) -> String 
         }
         xml.parent("SignatureValidationObjects", |xml| {
             for (index, signature, carried) in &stamps {
-                writer.stamp(xml, *index, signature, carried);
+                let token = carried.lying.map(|lying| lying.cms.as_slice());
+                let proven = (signature.proven_time, signature.proven_by.as_ref());
+                writer.stamp(xml, &stamp_id(*index, None), token, &signature.checks, proven, &signature.verdict);
+            }
+            for (index, signature, carried) in &seals {
+                for (place, (stamp, token)) in inside(signature, carried).enumerate() {
+                    let id = stamp_id(*index, Some(place));
+                    writer.stamp(xml, &id, Some(token), &stamp.checks, (stamp.time, None), &stamp.verdict);
+                }
             }
             objects.write(xml);
         });
@@ -64,33 +77,57 @@ pub fn xml(report: &Report, evidence: &Evidence, original: &Original) -> String 
 struct Carried<'e> {
     lying: Option<&'e Signature>,
     cms: Option<&'e SignedData>,
+    signer: Option<&'e Signer>,
     certificate: Option<Certificate>,
     /// SHA-256 of what was signed.
     digest: Option<[u8; 32]>,
-    /// Our own ledger says by when it existed.
-    recorded: bool,
 }
 
 /// In the order of the report's signatures.
 fn carried(evidence: &Evidence) -> Vec<Carried<'_>> {
     match &evidence.opened {
         Opened::Pdf { reading, envelopes } => {
-            let facts = evidence.facts.iter().map(Some).chain(std::iter::repeat(None));
-            let all = reading.signatures.iter().zip(envelopes).zip(facts);
-            all.map(|((lying, envelope), facts)| Carried {
-                lying: Some(lying),
-                cms: envelope.cms.as_ref().ok(),
-                certificate: envelope.certificate.clone(),
-                digest: Some(envelope.digest).filter(|digest| *digest != [0; 32]),
-                recorded: facts.and_then(Facts::record).is_some_and(|record| record.proven_time().is_some()),
-            })
-            .collect()
+            let carried = reading.signatures.iter().zip(envelopes).map(|(lying, envelope)| {
+                let cms = envelope.cms.as_ref().ok();
+                Carried {
+                    lying: Some(lying),
+                    cms,
+                    signer: cms.and_then(|cms| cms.signers.first()),
+                    certificate: envelope.certificate.clone(),
+                    digest: Some(envelope.digest).filter(|digest| *digest != [0; 32]),
+                }
+            });
+            carried.collect()
         }
         Opened::Cms(signed) => {
-            let certificate = signed.signers.first().and_then(|signer| signed.certificate_of(signer));
-            vec![Carried { cms: Some(signed), certificate, ..Carried::default() }]
+            let content = signed.content.as_ref().or(evidence.content.as_ref());
+            let carried = signed.signers.iter().map(|signer| Carried {
+                lying: None,
+                cms: Some(signed),
+                signer: Some(signer),
+                certificate: signed.certificate_of(signer),
+                digest: content.map(|content| sha256(content)),
+            });
+            carried.collect()
         }
         Opened::UnreadablePdf(_) | Opened::Ofd | Opened::Unknown => Vec::new(),
+    }
+}
+
+/// The time stamps inside a signature, each with its token, in the order in which they lie there.
+fn inside<'r>(
+    signature: &'r SignatureReport,
+    carried: &'r Carried<'_>,
+) -> impl Iterator<Item = (&'r StampReport, &'r [u8])> {
+    let attributes = carried.signer.into_iter().flat_map(|signer| &signer.unsigned_attributes);
+    let tokens = attributes.filter(|attribute| attribute.oid.to_string() == TIME_STAMP_TOKEN);
+    signature.time_stamps.iter().zip(tokens.flat_map(|attribute| attribute.values.iter().map(Vec::as_slice)))
+}
+
+fn stamp_id(signature: usize, place: Option<usize>) -> String {
+    match place {
+        None => format!("T-{}", signature + 1),
+        Some(place) => format!("T-{}-{}", signature + 1, place + 1),
     }
 }
 
@@ -113,14 +150,14 @@ impl Writer<'_> {
         carried.cms.into_iter().for_each(|cms| objects.take(cms));
         let id = self.identifier(xml, index, carried);
         constraints(xml, &signature.checks);
-        self.times(xml, signature.proven_time, carried.recorded);
+        self.times(xml, signature.proven_time, signature.proven_by.as_ref());
         if let Some(digest) = &carried.digest {
             xml.parent("SignersDocument", |xml| {
                 digest_of(xml, digest);
                 refer(xml, "SignersDocumentRef", &data_id(&self.whole));
             });
         }
-        attributes(xml, signature, carried);
+        attributes(xml, index, signature, carried);
         if let Some(certificate) = &carried.certificate {
             objects.certificate(certificate.der());
             xml.parent("SignerInformation", |xml| {
@@ -137,7 +174,7 @@ impl Writer<'_> {
             status(xml, "total-", &signature.verdict);
             xml.parent("AssociatedValidationReportData", |xml| {
                 self.chain(xml, signature, carried, objects);
-                if let Some(signer) = carried.cms.and_then(|cms| cms.signers.first()) {
+                if let Some(signer) = carried.signer {
                     let weak = signature.verdict.sub_indication() == Some(SubIndication::CryptoConstraintsFailureNoPoe);
                     xml.parent("CryptoInformation", |xml| {
                         refer(xml, "ValidationObjectId", &id);
@@ -166,12 +203,12 @@ impl Writer<'_> {
     }
 
     fn identifier(&self, xml: &mut Xml, index: usize, carried: &Carried<'_>) -> String {
-        let value = carried.cms.and_then(|cms| cms.signers.first()).map(|signer| signer.signature.clone());
+        let value = carried.signer.map(|signer| signer.signature.as_slice());
         // The same value may lie in a file twice, an identifier may not.
-        let id = format!("S-{}-{}", index + 1, hex::encode_upper(sha256(value.as_deref().unwrap_or_default())));
+        let id = format!("S-{}-{}", index + 1, hex::encode_upper(sha256(value.unwrap_or_default())));
         xml.element("SignatureIdentifier", &[("id", &id)], |xml| {
             carried.digest.iter().for_each(|digest| digest_of(xml, digest));
-            value.iter().for_each(|value| xml.leaf("ds:SignatureValue", &BASE64_STANDARD.encode(value)));
+            value.into_iter().for_each(|value| xml.leaf("ds:SignatureValue", &BASE64_STANDARD.encode(value)));
             xml.leaf("HashOnly", "false");
             xml.leaf("DocHashOnly", "false");
         });
@@ -179,12 +216,13 @@ impl Writer<'_> {
     }
 
     /// §4.2.6. Without a proof the signature existed when it was judged, and no earlier moment is known.
-    fn times(&self, xml: &mut Xml, proven: Option<OffsetDateTime>, recorded: bool) {
+    fn times(&self, xml: &mut Xml, proven: Option<OffsetDateTime>, by: Option<&By>) {
         xml.parent("ValidationTimeInfo", |xml| {
             xml.leaf("ValidationTime", &moment(self.report.judged_at));
             xml.parent("BestSignatureTime", |xml| {
                 xml.leaf("POETime", &moment(proven.unwrap_or(self.report.judged_at)));
-                let kind = if recorded { "provided" } else { "validation" };
+                // Our own ledger is told to the validation; a time stamp is found by it.
+                let kind = if by == Some(&By::Ledger) { "provided" } else { "validation" };
                 xml.leaf("TypeOfProof", &format!("urn:etsi:019102:poetype:{kind}"));
             });
         });
@@ -207,18 +245,27 @@ impl Writer<'_> {
         });
     }
 
-    /// A document time stamp as a validation object (§4.4) with its own report inside.
-    fn stamp(&self, xml: &mut Xml, index: usize, signature: &SignatureReport, carried: &Carried<'_>) {
-        xml.element("ValidationObject", &[("id", &format!("T-{}", index + 1))], |xml| {
+    /// A time stamp as a validation object (§4.4) with its own report inside; its token, where it lies within another file.
+    fn stamp(
+        &self,
+        xml: &mut Xml,
+        id: &str,
+        token: Option<&[u8]>,
+        checks: &[Check],
+        (proven, by): (Option<OffsetDateTime>, Option<&By>),
+        verdict: &Verdict,
+    ) {
+        xml.element("ValidationObject", &[("id", id)], |xml| {
             xml.leaf("ObjectType", "urn:etsi:019102:validationObject:timestamp");
-            xml.parent("ValidationObjectRepresentation", |xml| {
-                let token = carried.lying.map(|lying| BASE64_STANDARD.encode(&lying.cms));
-                xml.leaf("base64", &token.unwrap_or_default());
+            xml.parent("ValidationObjectRepresentation", |xml| match token {
+                Some(token) => xml.leaf("base64", &BASE64_STANDARD.encode(token)),
+                // A time stamp by itself is the file.
+                None => digest_of(xml, &self.whole),
             });
             xml.parent("ValidationReport", |xml| {
-                constraints(xml, &signature.checks);
-                self.times(xml, signature.proven_time, false);
-                xml.parent("SignatureValidationStatus", |xml| status(xml, "", &signature.verdict));
+                constraints(xml, checks);
+                self.times(xml, proven, by);
+                xml.parent("SignatureValidationStatus", |xml| status(xml, "", verdict));
             });
         });
     }
@@ -258,9 +305,8 @@ fn constraints(xml: &mut Xml, checks: &[Check]) {
 }
 
 /// Annex A.
-fn attributes(xml: &mut Xml, signature: &SignatureReport, carried: &Carried<'_>) {
-    let signer = carried.cms.and_then(|cms| cms.signers.first());
-    let digest = signer.and_then(|signer| signer.message_digest());
+fn attributes(xml: &mut Xml, index: usize, signature: &SignatureReport, carried: &Carried<'_>) {
+    let digest = carried.signer.and_then(|signer| signer.message_digest());
     let lying = carried.lying;
     if signature.signed_at.is_none() && digest.is_none() && lying.is_none() && carried.certificate.is_none() {
         return;
@@ -277,6 +323,13 @@ fn attributes(xml: &mut Xml, signature: &SignatureReport, carried: &Carried<'_>)
         }
         if let Some(digest) = digest {
             xml.element("MessageDigest", &signed, |xml| xml.leaf("Digest", &BASE64_STANDARD.encode(digest)));
+        }
+        for (place, (stamp, _)) in inside(signature, carried).enumerate() {
+            let Some(time) = stamp.time else { continue };
+            xml.element("SignatureTimeStamp", &[("Signed", "false")], |xml| {
+                refer(xml, "AttributeObject", &stamp_id(index, Some(place)));
+                xml.leaf("TimeStampValue", &moment(time));
+            });
         }
         let Some(lying) = lying else { return };
         for (element, inner, text) in [

@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 
 use super::{Check, Outcome, Report, SignatureKind, SignatureReport, moment};
 use crate::seal::SealStatus;
+use crate::verify::judge::existence::By;
 
 /// A report as pages show it.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +36,15 @@ impl Shown<'_> {
             Outcome::Failed => ("failed", "不通过", "failed"),
             Outcome::Indeterminate => ("indeterminate", "不能确认", "not certain"),
             Outcome::Info => ("info", "说明", "note"),
+        }
+    }
+
+    /// Who proves the moment.
+    pub fn proof(&self, signature: &SignatureReport) -> (String, String) {
+        match &signature.proven_by {
+            None => (String::new(), String::new()),
+            Some(By::Ledger) => ("本系统的用印记录".into(), "by this service's own record".into()),
+            Some(By::TimeStamp(authority)) => (format!("时间戳：{authority}"), "by a time stamp".into()),
         }
     }
 

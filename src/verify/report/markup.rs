@@ -70,8 +70,9 @@ mod tests {
         let mut xml = Xml::new();
         xml.element("a", &[("b", "\"><c")], |xml| xml.leaf("d", "</d>&\u{0}\u{ffff}\r\n]]>"));
         let text = xml.finish();
-        assert!(text.ends_with(
-            "<a b=\"&quot;&gt;&lt;c\"><d>&lt;/d&gt;&amp;\u{fffd}\u{fffd}  ]]&gt;</d></a>\n"
-        ), "{text}");
+        assert!(
+            text.ends_with("<a b=\"&quot;&gt;&lt;c\"><d>&lt;/d&gt;&amp;\u{fffd}\u{fffd}  ]]&gt;</d></a>\n"),
+            "{text}"
+        );
     }
 }

@@ -8,9 +8,13 @@ use serde_json::{Value, json};
 use time::macros::{format_description, offset};
 
 use super::{Message, Original, Outcome, Report, SignatureKind};
+use crate::verify::judge::existence::By;
 
 /// Letters of one text; longer ones end with an ellipsis.
 const TEXT: usize = 400;
+
+/// Checks printed of one signature; those of the signature itself come first.
+const CHECKS: usize = 100;
 
 /// The data of the printed report.
 pub fn print(report: &Report, original: &Original) -> Value {
@@ -28,7 +32,8 @@ pub fn print(report: &Report, original: &Original) -> Value {
             (_, Some(signer)) => format!("自称“{signer}”，未获证实 (claimed, not confirmed)"),
             (_, None) => "—".into(),
         };
-        let checks: Vec<Value> = signature.checks.iter().map(|check| json!({
+        let stamps = signature.time_stamps.iter().flat_map(|stamp| &stamp.checks);
+        let checks: Vec<Value> = signature.checks.iter().chain(stamps).take(CHECKS).map(|check| json!({
             "outcome": match check.outcome {
                 Outcome::Passed => "通过",
                 Outcome::Failed => "不通过",
@@ -44,7 +49,7 @@ pub fn print(report: &Report, original: &Original) -> Value {
             "by": plain(&by),
             "indication": indication(signature.verdict.indication(), signature.verdict.sub_indication()),
             "claimed": signature.signed_at.map_or_else(|| "—".into(), moment),
-            "proven": signature.proven_time.map_or_else(|| "—".into(), moment),
+            "proven": signature.proven_time.map_or_else(|| "—".into(), moment) + proof(signature.proven_by.as_ref()),
             "checks": checks,
         })
     }).collect();
@@ -64,6 +69,14 @@ pub fn print(report: &Report, original: &Original) -> Value {
         ],
         "signatures": signatures,
     })
+}
+
+fn proof(by: Option<&By>) -> &'static str {
+    match by {
+        None => "",
+        Some(By::Ledger) => "（用印记录）",
+        Some(By::TimeStamp(_)) => "（时间戳）",
+    }
 }
 
 fn indication(main: &str, sub: Option<super::SubIndication>) -> String {

@@ -173,7 +173,8 @@ impl Later {
         }
         out.extend(table.into_bytes());
         let text = String::from_utf8_lossy(&self.base).into_owned();
-        let previous: usize = text.rsplit_once("startxref").unwrap().1.split_whitespace().next().unwrap().parse().unwrap();
+        let previous: usize =
+            text.rsplit_once("startxref").unwrap().1.split_whitespace().next().unwrap().parse().unwrap();
         out.extend(
             format!(
                 "trailer\n<</Size {}/Root {} 0 R/Prev {previous}{}>>\nstartxref\n{at}\n%%EOF\n",

@@ -219,3 +219,64 @@ const EXPECTED: &[(&str, &str)] = &[
     ("amazon-roots.p7b", "Cms"),
     ("smime-signature-generated-by-thunderbird.p7s", "no verify.content-missing cms.no-reference"),
 ];
+
+/// Every time stamp inside the signed PDFs of the corpus, and every document time stamp: about its signature, and right.
+#[test]
+fn corpus_stamps_in_documents() {
+    use crate::stamp::Token;
+    use crate::verify::judge::evidence::Opened;
+
+    let Some(index) = trial::corpus("INDEX.tsv") else { return };
+    let index = std::fs::read_to_string(index).unwrap();
+    let mut exceptions = ODD_STAMPS.to_vec();
+    let (mut right, mut odd) = (0, Vec::new());
+    for file in index.lines().skip(1).filter_map(|row| row.split('\t').next()).filter(|file| file.ends_with(".pdf")) {
+        let bytes = std::fs::read(trial::corpus(file).unwrap()).unwrap();
+        let evidence = Evidence::open(file, bytes, Arc::new(Trust::default()), super::NOW);
+        let Opened::Pdf { envelopes, .. } = &evidence.opened else { continue };
+        for signed in envelopes.iter().filter_map(|envelope| envelope.cms.as_ref().ok()) {
+            let mut note = |found: Result<(), String>| match found {
+                Ok(()) => right += 1,
+                Err(why) => match exceptions.iter().position(|(name, _)| file.ends_with(name)) {
+                    Some(at) => drop(exceptions.remove(at)),
+                    None => odd.push(format!("{file}: {why}")),
+                },
+            };
+            if let Ok(token) = Token::of(signed.clone()) {
+                let checks = token.check();
+                note(
+                    checks
+                        .is_intact()
+                        .then_some(())
+                        .ok_or_else(|| format!("{:?} {:?}", checks.digest, checks.signature)),
+                );
+            }
+            for signer in &signed.signers {
+                for der in signer.time_stamps() {
+                    note(match Token::read(der) {
+                        Err(error) => Err(format!("{error:?}")),
+                        Ok(token) => {
+                            let checks = token.check();
+                            let covers = token.covers_bytes(&signer.signature);
+                            let over = &mut |digest: crypto::Digest| Some(digest.over(&[&signer.signature]));
+                            let why = || format!("{covers:?} {:?} {:?}", checks.digest, checks.signature);
+                            token.is_intact(over).then_some(()).ok_or_else(why)
+                        }
+                    });
+                }
+            }
+        }
+    }
+    println!("{right} time stamps in PDFs are right");
+    assert!(odd.is_empty(), "\n{}", odd.join("\n"));
+    assert!(exceptions.is_empty() && right > 50, "stale: {exceptions:?}; {right}");
+}
+
+/// Stamps that are not right, by the end of the file's name, with the reason; each entry is for one.
+const ODD_STAMPS: &[(&str, &str)] = &[
+    ("BadEncodedCMS.pdf", "its algorithm is not its certificate's key's"),
+    ("pades-two-sig-copied-tst.pdf", "it was copied from another signature"),
+    ("testPAdES_BLT.pdf", "the authority's certificate is not in it"),
+    ("testPAdES_BLTA.pdf", "the authority's certificate is not in it"),
+    ("testPAdES_BLTA.pdf", "the authority's certificate is not in it"),
+];

@@ -33,6 +33,7 @@ const SCHEMA: &[(&str, &str)] = &[
     ("SigningTime", "AttributeObject* Time"),
     ("SigningCertificate", "AttributeObject* CertID*"),
     ("MessageDigest", "AttributeObject* Digest"),
+    ("SignatureTimeStamp", "AttributeObject* TimeStampValue"),
     ("Reason", "AttributeObject* ReasonElement"),
     ("Name", "AttributeObject* NameElement"),
     ("SubFilter", "AttributeObject* SubFilterElement"),
@@ -124,7 +125,15 @@ fn the_schema_of_these_tests_complains() {
     assert_eq!(complaint(good), None);
     assert!(complaint("<ValidationReport/>").is_some());
     assert!(complaint(&good.replace("MainIndication", "Main")).is_some());
-    assert!(complaint(&good.replace("</ValidationReport>", "<SignatureValidator/><SignatureValidationObjects/></ValidationReport>")).is_some());
+    assert!(
+        complaint(
+            &good.replace(
+                "</ValidationReport>",
+                "<SignatureValidator/><SignatureValidationObjects/></ValidationReport>"
+            )
+        )
+        .is_some()
+    );
 }
 
 #[test]

@@ -143,7 +143,11 @@ async fn a_citizen_sees_the_pages_and_takes_the_report_home() {
         assert_eq!((sealed.status, sealed.header("content-type")), (200, "application/pdf"), "{}", sealed.text());
         assert_eq!(client.send("POST", &path, "", b"").await.body, sealed.body);
         let report = client.send("POST", "/api/v1/verifications", "application/pdf", &sealed.body).await.json();
-        assert_eq!((&report["indication"], &report["signatures"][0]["seal"]["number"]), (&"TOTAL-PASSED".into(), &REPORT_SEAL.into()), "{report}");
+        assert_eq!(
+            (&report["indication"], &report["signatures"][0]["seal"]["number"]),
+            (&"TOTAL-PASSED".into(), &REPORT_SEAL.into()),
+            "{report}"
+        );
         let ledger = bureau.desk.store.ledger(&yinxin::store::LedgerFilter { limit: 100, ..Default::default() }).await;
         let uses = ledger.unwrap().into_iter().filter(|line| line.kind == OrderKind::Report).collect::<Vec<_>>();
         assert_eq!(uses.len(), 1, "{uses:?}");

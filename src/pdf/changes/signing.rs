@@ -1,0 +1,98 @@
+//! Signatures made since: who may sign, and what a signature's picture may show.
+
+use super::fields::HIDDEN;
+use super::looks::{self, Looks};
+use super::{Judge, LaterChanges, Step};
+use crate::pdf::PdfError;
+use crate::pdf::form::Field;
+use crate::pdf::object::Object;
+use crate::pdf::text;
+
+impl Judge<'_, '_, '_> {
+    /// A field has been signed since: the signature is new, and a picture over the page is worth a word.
+    pub(super) fn judge_signing(&mut self, field: &Field, new_field: bool) -> Result<(), PdfError> {
+        let name = &field.name;
+        let pictures = if new_field { self.pictures(field)? } else { Vec::new() };
+        let visible = !pictures.is_empty();
+        let step = if visible { Step::NewField } else { Step::Signing };
+        let Object::Dict(signature) = self.newest.resolve(&field.value)? else {
+            let (zh, en) =
+                (format!("新增了空的签名域“{name}”"), format!("The empty signature field “{name}” was added"));
+            self.allow(Step::NewField, &zh, &en);
+            if visible {
+                let zh = format!("新增的“{name}”没有签名却在页面上显示图案");
+                let en = format!("The added field “{name}” shows a picture on the page without being signed");
+                self.doubt("pdf.sneaky-signature", &zh, &en);
+            }
+            return Ok(());
+        };
+        if field.value.reference().is_some_and(|r| !self.at.is_new(r.number)) {
+            let zh = format!("“{name}”使用了文件中原有的数据作为签名");
+            let en = format!("“{name}” uses as its signature what was in the file before");
+            self.doubt("pdf.signature-reused", &zh, &en);
+        }
+        self.explain_new(&field.value)?;
+        if signature.is(b"Type", b"DocTimeStamp") && !visible {
+            self.allow(Step::Validation, "添加了文档时间戳", "A document time stamp was added");
+            return Ok(());
+        }
+        if self.leave.locks.iter().any(|l| l.holds(name)) {
+            let (zh, en) = (format!("“{name}”已被锁定却又签名"), format!("“{name}” was signed though it was locked"));
+            self.forbid("pdf.locked-field-changed", &zh, &en);
+        }
+        self.allow(step, &format!("后来又加了签名“{name}”"), &format!("The signature “{name}” was added later"));
+        for (page, rect, looks) in pictures {
+            self.judge_picture(name, page, rect, looks)?;
+        }
+        Ok(())
+    }
+
+    /// The sneaky signature attack (Rohlmann et al. 2021, SSA): the picture of a signature that was allowed stands over
+    /// the text that was certified.
+    pub(super) fn judge_picture(
+        &mut self,
+        name: &str,
+        page: usize,
+        rect: [f64; 4],
+        looks: Looks,
+    ) -> Result<(), PdfError> {
+        let number = page + 1;
+        let zh = format!("后加签名“{name}”的图案显示在第{number}页");
+        let en = format!("The later signature “{name}” shows a picture on page {number}");
+        self.say(LaterChanges::Allowed, "pdf.later-signature-visible", &zh, &en);
+        let Some(found) = self.at.history.pages()?.get(page) else { return Ok(()) };
+        // A seal's thin strokes over the text are the custom. What hides the text is not, and where the author certified
+        // it, neither is what adds to it; without a certification, text in a signature's picture is its signer's own.
+        let hides = if self.leave.level.is_some() { looks.can_mislead() } else { looks.hides() };
+        if self.leave.level == Some(2) || hides && text::letters_within(self.newest, found, rect)? > 0 {
+            let zh = format!("{zh}，可能遮盖或改写已签名的内容");
+            let en = format!("{en}, where it may cover or add to what was signed");
+            self.doubt("pdf.sneaky-signature", &zh, &en);
+        }
+        Ok(())
+    }
+
+    /// The field's widgets that draw something on a page: the page from 0, the rectangle, and what is drawn.
+    pub(super) fn pictures(&self, field: &Field) -> Result<Vec<(usize, [f64; 4], Looks)>, PdfError> {
+        let mut widgets = vec![(field.reference, field.dict.clone())];
+        for kid in self.newest.get(&field.dict, b"Kids")?.array().unwrap_or_default() {
+            widgets.extend(self.newest.resolve(kid)?.dict().map(|d| (kid.reference(), d.clone())));
+        }
+        let mut pictures = Vec::new();
+        for (reference, dict) in widgets {
+            let Some(rect) = looks::rectangle(self.newest, &dict)? else { continue };
+            let flags = self.newest.get(&dict, b"F")?.int().unwrap_or(0);
+            let [left, bottom, right, top] = rect;
+            // A point is too small to be seen; hidden ones are neither shown nor printed.
+            if (right - left) * (top - bottom) <= 1.0 || flags & HIDDEN != 0 {
+                continue;
+            }
+            let looks = looks::of(self.newest, dict.get(b"AP"))?;
+            let place = self.at.history.page_of(reference.map(|r| r.number), &dict)?;
+            if let Some(page) = place.filter(|_| !looks.is_blank()) {
+                pictures.push((page, rect, looks));
+            }
+        }
+        Ok(pictures)
+    }
+}
