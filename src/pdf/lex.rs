@@ -33,7 +33,12 @@ fn is_regular(b: u8) -> bool {
 }
 
 pub(super) fn hex_value(b: u8) -> Option<u8> {
-    char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok())
+    match b {
+        b'0'..=b'9' => Some(b - b'0'),
+        b'a'..=b'f' => Some(b - b'a' + 10),
+        b'A'..=b'F' => Some(b - b'A' + 10),
+        _ => None,
+    }
 }
 
 impl<'a> Lexer<'a> {
@@ -293,24 +298,23 @@ impl<'a> Lexer<'a> {
 
     fn hexadecimal(&mut self) -> Result<Vec<u8>, PdfError> {
         self.pos += 1;
-        let (mut out, mut half) = (Vec::new(), None);
-        loop {
-            let b = self.peek().ok_or_else(|| self.broken("a hexadecimal string does not end"))?;
-            self.pos += 1;
-            if b == b'>' {
-                // §7.3.4.3: a missing last digit is 0.
-                out.extend(half.map(|hi: u8| hi << 4));
-                return Ok(out);
-            }
-            if is_space(b) {
-                continue;
-            }
-            let digit = hex_value(b).ok_or_else(|| self.broken("a hexadecimal string holds something else"))?;
+        let inside = self.run(|b| b.is_ascii_hexdigit() || is_space(b));
+        self.pos += inside.len();
+        match self.peek() {
+            Some(b'>') => self.pos += 1,
+            Some(_) => return Err(self.broken("a hexadecimal string holds something else")),
+            None => return Err(self.broken("a hexadecimal string does not end")),
+        }
+        let (mut out, mut half) = (Vec::with_capacity(inside.len() / 2 + 1), None);
+        for digit in inside.iter().filter_map(|&b| hex_value(b)) {
             match half.take() {
                 Some(hi) => out.push(hi << 4 | digit),
                 None => half = Some(digit),
             }
         }
+        // §7.3.4.3: a missing last digit is 0.
+        out.extend(half.map(|hi: u8| hi << 4));
+        Ok(out)
     }
 
     fn array(&mut self, depth: usize) -> Result<Object, PdfError> {
