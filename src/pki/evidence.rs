@@ -8,6 +8,7 @@
 //! names), if that key's own path holds below the same anchor; a response by the issuer's key or by one that the issuer's
 //! key certified for it. Not supported, hence unknown: locally trusted responders.
 
+use std::fmt;
 use std::sync::Arc;
 
 use time::OffsetDateTime;
@@ -37,7 +38,7 @@ pub enum Source {
 }
 
 /// What one list or response says about one certificate of a chain, its signature checked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Statement {
     /// The certificate's place in the chain.
     pub about: usize,
@@ -86,6 +87,14 @@ pub enum Unknown {
     Stale(OffsetDateTime),
     /// The certificate had expired before the evidence was made, which may leave out expired ones.
     ExpiredBefore(OffsetDateTime),
+}
+
+/// Without the bytes.
+impl fmt::Debug for Statement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { about, source, this_update, next_update, revocation, weakness, .. } = self;
+        write!(f, "{source:?} about {about} of {this_update} until {next_update:?}: {revocation:?} {weakness:?}")
+    }
 }
 
 impl Statement {

@@ -492,7 +492,6 @@ fn corpus_lists_and_certificates() {
 fn lists_by_another_key_of_the_issuer() {
     let made = Hierarchy::of(Key::p256);
     let other = Key::p256();
-    let roots = [made.root_list(NOW)];
     // The authority's new certificate from the same root; one by a stranger; one that may not sign lists; one by another
     // authority below the same root, which has no business with that name.
     let authority = |key: &Key, signer: &Key, issuer: &Certificate, number| {
@@ -510,9 +509,12 @@ fn lists_by_another_key_of_the_issuer() {
         issue::issuing_authority(&made.root, &name("旁支"), &cousin_key.public_key, serial(52), years(10), None)
             .unwrap(),
     );
-    let mut able = cousin.clone();
-    able.path_length = None;
-    let usurper = authority(&other, &cousin_key, &able, 53);
+    let unsigned = issue::seal(&cousin, &made.issuing.subject, &other.public_key, serial(53), years(3), None);
+    let mut usurper = cousin_key.certificate(unsigned.unwrap());
+    usurper.key_usage = Some(super::certificate::KeyUsage { crl_sign: true, ..Default::default() });
+    let cousins = issue::revocation_list(&cousin, 1, NOW, NOW + Duration::WEEK, &[]).unwrap();
+    let cousins = RevocationList::read(&cousin_key.finish(cousins)).unwrap();
+    let roots = [made.root_list(NOW), cousins];
 
     let list = |revoked: &[Revoked]| {
         let unsigned = issue::revocation_list(&successor, 9, NOW, NOW + Duration::WEEK, revoked).unwrap();

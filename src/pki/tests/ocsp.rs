@@ -174,7 +174,7 @@ fn a_response_proves_what_a_list_proves() {
     let issuer = |answer: &Answer<'_>| answer.response(&made.issuing_key, &made.issuing);
     for digest in [Digest::Sha1, Digest::Sha256, Digest::Sha384] {
         let response = issuer(&Answer { digest, ..Answer::of(&made, good()) });
-        match judge(&made, &lists, &[response.clone()], NOW + Duration::HOUR) {
+        match judge(&made, &lists, std::slice::from_ref(&response), NOW + Duration::HOUR) {
             PathVerdict::Trusted { evidence, revoked_later: None, .. } => {
                 // From the anchor down; what cleared the seal is the response itself.
                 let [authority, seal] = evidence.as_slice() else { panic!("{evidence:?}") };
@@ -192,17 +192,17 @@ fn a_response_proves_what_a_list_proves() {
     // Overdue, and silent about the next: good for the past only.
     let plain = issuer(&Answer::of(&made, good()));
     let late = NOW + Duration::DAY + Duration::SECOND;
-    assert_eq!(why(judge(&made, &lists, &[plain.clone()], late)), Unknown::Stale(NOW));
+    assert_eq!(why(judge(&made, &lists, std::slice::from_ref(&plain), late)), Unknown::Stale(NOW));
     assert!(matches!(judge(&made, &lists, &[plain], MADE), PathVerdict::Trusted { .. }));
     let open = issuer(&Answer { next_update: None, ..Answer::of(&made, good()) });
-    assert_eq!(why(judge(&made, &lists, &[open.clone()], NOW + Duration::SECOND)), Unknown::Stale(NOW));
+    assert_eq!(why(judge(&made, &lists, std::slice::from_ref(&open), NOW + Duration::SECOND)), Unknown::Stale(NOW));
     assert!(matches!(judge(&made, &lists, &[open], NOW), PathVerdict::Trusted { .. }));
 
     // Revoked from its moment on, also where a newer list says nothing, and good before.
     let gone = MADE + Duration::WEEK;
     let response = issuer(&Answer::of(&made, revoked(gone, Reason::CessationOfOperation)));
     let both = [made.root_list(NOW), made.list(NOW + Duration::HOUR, &[])];
-    let verdict = judge(&made, &both, &[response.clone()], gone);
+    let verdict = judge(&made, &both, std::slice::from_ref(&response), gone);
     match &verdict {
         PathVerdict::Revoked { at_fault: 0, revocation, evidence, .. } => {
             assert_eq!((revocation.at, evidence.source), (gone, Source::Response));
@@ -261,14 +261,14 @@ fn only_the_issuer_and_its_delegates_are_heard() {
     let with = |line: &[issue::Revoked]| {
         // The list speaks of the delegate alone: as one of the issuer's it would clear the seal, too.
         let list = made.list(NOW - Duration::DAY, line);
-        judge(&made, &[made.root_list(NOW), list], &[answer.clone()], NOW + Duration::WEEK - Duration::DAY)
+        judge(&made, &[made.root_list(NOW), list], std::slice::from_ref(&answer), NOW + Duration::WEEK - Duration::DAY)
     };
     // The list is overdue a week after; the response is, too, so the seal is unknown, but for the right reason.
     assert!(matches!(with(&[]), PathVerdict::Trusted { .. }));
     let compromised = super::revoked(&asked, MADE, Reason::KeyCompromise);
     let gone = Answer::of(&made, revoked(MADE, Reason::KeyCompromise)).response(&key, &asked);
     let list = |line: &[issue::Revoked]| [made.root_list(NOW), made.list(NOW, line)];
-    assert!(matches!(judge(&made, &list(&[]), &[gone.clone()], NOW), PathVerdict::Revoked { .. }));
+    assert!(matches!(judge(&made, &list(&[]), std::slice::from_ref(&gone), NOW), PathVerdict::Revoked { .. }));
     assert!(matches!(judge(&made, &list(&[compromised]), &[gone], NOW), PathVerdict::Trusted { .. }));
 
     // Answers about others say nothing.
