@@ -211,12 +211,14 @@ fn disk(rooms: &Rooms, findings: &mut Findings) {
 
 /// A blank page, drawn as an uploaded document's would be.
 fn preview(findings: &mut Findings) {
-    const BLANK: &[u8] = b"%PDF-1.7\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n\
+    const BLANK: &[u8] =
+        b"%PDF-1.7\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n\
         3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 99 99]>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n";
     let (level, zh, en) = match Previewer::of_this_program().draw(BLANK, &[]) {
         Err(why) => {
             tracing::warn!(%why, "a blank page was not drawn");
-            let (zh, en) = ("无法绘制，核验页不显示页面图片；结论不受影响", "do not work; verdicts stand without pictures");
+            let (zh, en) =
+                ("无法绘制，核验页不显示页面图片；结论不受影响", "do not work; verdicts stand without pictures");
             (Level::Warn, zh, en)
         }
         Ok(drawn) if drawn.landlock == Some(Landlock::Full) => {
@@ -363,7 +365,8 @@ async fn report_seal(
         return Ok(());
     };
     let seal = filed_seal(store, &with.seal).await?.seal;
-    let officer = store.officer(&with.officer).await?.ok_or_else(|| Trouble::unknown("人员", "officer", &with.officer))?;
+    let officer =
+        store.officer(&with.officer).await?.ok_or_else(|| Trouble::unknown("人员", "officer", &with.officer))?;
     let mut leave = Err(Message::new(
         "doctor.report-grant",
         format!("{}没有使用印章{}的授权，核验报告无法盖章", with.officer, with.seal),

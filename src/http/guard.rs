@@ -22,8 +22,7 @@ const CONTENT_SECURITY_POLICY: &str =
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// The same for a page that shows pictures made for it alone: they are part of it, so that nothing is kept.
-const WITH_INLINE_PICTURES: &str =
-    "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+const WITH_INLINE_PICTURES: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// Marks an answer whose page carries its pictures in itself.
 #[derive(Debug, Clone, Copy)]

@@ -24,11 +24,10 @@ use crate::seal::{Life, Seal, SealEvent, SealEventKind, SealKind, SealNumber};
 mod attacks;
 mod bare;
 mod corpus;
-mod stamps;
-mod update;
 #[cfg(feature = "service")]
 mod forms;
 mod stamps;
+mod update;
 
 const SEALED: OffsetDateTime = datetime!(2026-03-01 02:00 UTC);
 const ABOLISHED: OffsetDateTime = datetime!(2026-06-01 00:00 UTC);
@@ -95,7 +94,7 @@ impl House {
     }
 
     fn judge_with(&self, bytes: &[u8], facts: Facts) -> Report {
-        let mut evidence = Evidence::open("文书.pdf", bytes.to_vec(), Arc::new(self.trust()), NOW);
+        let mut evidence = Evidence::open("文书.pdf", bytes, Arc::new(self.trust()), NOW);
         evidence.facts.fill(facts);
         judge(&evidence)
     }
@@ -387,7 +386,7 @@ fn revocation_and_expiry_count_at_the_proven_time() {
     let ended = trial::MADE + Duration::days(3 * 365 + 30);
     let expired = House { lists_at: ended, ..House::new() };
     let judged = |bytes: &[u8], facts: Facts| {
-        let mut evidence = Evidence::open("x", bytes.to_vec(), Arc::new(expired.trust()), ended);
+        let mut evidence = Evidence::open("x", bytes, Arc::new(expired.trust()), ended);
         evidence.facts.fill(facts);
         judge(&evidence)
     };
@@ -603,7 +602,7 @@ fn changes_after_sealing_are_judged() {
 #[test]
 fn what_is_no_sealed_document_is_said_to_be_so() {
     let trust = Arc::new(Trust::default());
-    let judged = |bytes: &[u8]| judge(&Evidence::open("x.pdf", bytes.to_vec(), trust.clone(), NOW));
+    let judged = |bytes: &[u8]| judge(&Evidence::open("x.pdf", bytes, trust.clone(), NOW));
     for (bytes, format, sub) in [
         (draft("Permit"), "pdf", Sub::SignedDataNotFound),
         (b"%PDF-1.7\nnothing".to_vec(), "pdf", Sub::SignedDataNotFound),

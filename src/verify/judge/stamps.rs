@@ -96,11 +96,7 @@ pub(super) fn signature_stamps(
 }
 
 /// A token by itself, over content that may be given.
-pub(super) fn alone(
-    evidence: &Evidence,
-    token: Token,
-    over: &mut dyn FnMut(Digest) -> Option<Vec<u8>>,
-) -> StampReport {
+pub(super) fn alone(evidence: &Evidence, token: Token, over: &mut dyn FnMut(Digest) -> Option<Vec<u8>>) -> StampReport {
     judge(evidence, &Sources::default(), &Existence::default(), Ok(token), over, usize::MAX).report
 }
 

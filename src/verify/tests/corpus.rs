@@ -21,12 +21,7 @@ const PASSES: &[(&str, &[&str])] = &[
     ),
     (
         "the number that was used for validation data is named by the trailer's private /AdditionalStreams, which leads to no stream",
-        &[
-            "john-doe-lta.pdf",
-            "pades-lt-extended-abde.pdf",
-            "pades-lt-extended-dss.pdf",
-            "pades-ltv-from-epes.pdf",
-        ],
+        &["john-doe-lta.pdf", "pades-lt-extended-abde.pdf", "pades-lt-extended-dss.pdf", "pades-ltv-from-epes.pdf"],
     ),
     (
         "pdfsig cannot do RSASSA-PSS and calls it invalid; pyHanko finds it right, and so do we",

@@ -207,7 +207,7 @@ fn with_unsigned(cms: &[u8], attribute: &[u8]) -> Vec<u8> {
 
 /// Judged by somebody else, who trusts the root, has the lists of `lists_at`, and asks at `now`.
 fn by_a_stranger(house: &House, bytes: &[u8], now: OffsetDateTime) -> Report {
-    judge(&Evidence::open("文书.pdf", bytes.to_vec(), Arc::new(house.trust()), now))
+    judge(&Evidence::open("文书.pdf", bytes, Arc::new(house.trust()), now))
 }
 
 /// The seal's own part of the report.
@@ -313,7 +313,7 @@ fn a_stamp_before_the_abolition_saves_what_the_ledger_does_not_know() {
     let house = House::new().abolish();
     let tsa = Tsa::of(&house, datetime!(2035-01-01 00:00 UTC));
     let judged = |bytes: &[u8]| {
-        let mut evidence = Evidence::open("文书.pdf", bytes.to_vec(), Arc::new(house.trust()), NOW);
+        let mut evidence = Evidence::open("文书.pdf", bytes, Arc::new(house.trust()), NOW);
         evidence.ask_export(&Register { seals: vec![house.seal()] });
         judge(&evidence)
     };
