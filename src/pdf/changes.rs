@@ -374,7 +374,11 @@ impl Judge<'_, '_, '_> {
                 let en = format!(
                     "What was signed refers to the object {number}, which it lacked; a later update supplied it"
                 );
-                self.doubt("pdf.promised-object", &zh, &en);
+                // What a page draws with is a picture that waited for its content.
+                match self.at.history.shown(self.signed)?.contains(&number) {
+                    true => self.forbid("pdf.promised-object", &zh, &en),
+                    false => self.doubt("pdf.promised-object", &zh, &en),
+                }
             } else if self.at.is_new(number) {
                 let zh = format!("新增对象{number}用途不明");
                 let en = format!("The new object {number} has no known purpose");
