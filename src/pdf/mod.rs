@@ -23,6 +23,7 @@ pub mod validation;
 mod filter;
 mod font;
 mod lex;
+mod operators;
 mod reach;
 mod second;
 mod sweep;

@@ -6,8 +6,8 @@
 use super::PdfError;
 use super::file::File;
 use super::font::Font;
-use super::lex::{Lexer, is_space};
 use super::object::{Dict, Object, Ref};
+use super::operators::Operators;
 use super::page::{self, Page, Sheet};
 use crate::limits;
 use std::collections::HashMap;
@@ -186,31 +186,10 @@ impl Hand<'_, '_> {
     }
 
     fn run(&mut self, content: &[u8], resources: &Dict, start: State, depth: usize) -> Result<(), PdfError> {
-        let mut lexer = Lexer::at(content, 0);
         let (mut state, mut saved) = (start, Vec::new());
         let (mut text, mut line) = (IDENTITY, IDENTITY);
-        let mut operands: Vec<Object> = Vec::new();
-        loop {
-            lexer.skip_space();
-            if lexer.peek().is_none() {
-                return Ok(());
-            }
-            let before = lexer.pos;
-            match lexer.object() {
-                Ok(object) => {
-                    // §7.8.2: no operator takes more than a few; the last ones count.
-                    if operands.len() < 64 {
-                        operands.push(object);
-                    }
-                    continue;
-                }
-                Err(limit @ PdfError::OverLimit { .. }) => return Err(limit),
-                Err(_) => lexer.pos = before,
-            }
-            let word = lexer.word();
-            if word.is_empty() {
-                lexer.pos += 1;
-            }
+        let mut operators = Operators::of(content);
+        while let Some((operands, word)) = operators.next()? {
             self.left = self
                 .left
                 .checked_sub(1)
@@ -254,11 +233,10 @@ impl Hand<'_, '_> {
                 (b"Do", _) if depth < limits::PDF_FORM_NESTING => {
                     self.form(resources, operands.first(), &state, depth)?;
                 }
-                (b"ID", _) => skip_image(content, &mut lexer),
                 _ => {}
             }
-            operands.clear();
         }
+        Ok(())
     }
 
     fn font(&mut self, resources: &Dict, name: Option<&Object>) -> Result<Option<Rc<Font>>, PdfError> {
@@ -348,11 +326,4 @@ fn advance(state: &State, text: &mut Matrix, by: f64) {
     let vertical = state.font.as_ref().is_some_and(|f| f.vertical);
     let (x, y) = if vertical { (0.0, by) } else { (by * state.stretch, 0.0) };
     *text = then(&[1.0, 0.0, 0.0, 1.0, x, y], text);
-}
-
-/// Past an inline image's data (§8.9.7): to `EI` between white space.
-fn skip_image(content: &[u8], lexer: &mut Lexer<'_>) {
-    let rest = content.get(lexer.pos..).unwrap_or_default();
-    let ends = rest.windows(4).position(|w| matches!(w, [a, b'E', b'I', b] if is_space(*a) && is_space(*b)));
-    lexer.pos += ends.map_or(rest.len(), |at| at + 3);
 }

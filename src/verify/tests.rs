@@ -147,6 +147,21 @@ fn draft(text: &str) -> Vec<u8> {
 
 /// Seals as the service does, with any key: also as someone would who stole it.
 fn seal(draft: &[u8], house: &House, claims: OffsetDateTime, certify: Option<Certification>) -> Vec<u8> {
+    let algorithm = house.pki.seal_key.algorithm;
+    let certificates = [house.pki.seal.der().to_vec(), house.pki.issuing.der().to_vec()];
+    let room = cms::room(algorithm, &certificates).unwrap();
+    seal_with(draft, house, claims, certify, room, &|_, cms| cms)
+}
+
+/// As `seal`, with room for what `complete` makes of the signature value and the CMS around it.
+fn seal_with(
+    draft: &[u8],
+    house: &House,
+    claims: OffsetDateTime,
+    certify: Option<Certification>,
+    reserve: usize,
+    complete: &dyn Fn(&[u8], Vec<u8>) -> Vec<u8>,
+) -> Vec<u8> {
     let square = vec![Segment::Move(0.0, 0.0), Segment::Line(40.0, 0.0), Segment::Line(40.0, 40.0), Segment::Close];
     let picture = Picture::Vector(vec![Shape { rgb: [255, 0, 0], segments: square }]);
     let appearance = Appearance::of(&Impression { width_mm: 40.0, height_mm: 40.0, picture });
@@ -160,12 +175,13 @@ fn seal(draft: &[u8], house: &House, claims: OffsetDateTime, certify: Option<Cer
         location: "",
         at: claims,
         certify,
-        reserve: cms::room(pki.seal_key.algorithm, &certificates).unwrap(),
+        reserve,
     };
     let prepared = prepare(draft, &plan).unwrap();
     let attributes = cms::signed_attributes(&prepared.digest(), pki.seal.der());
     let value = pki.seal_key.sign(&attributes);
-    prepared.close(&cms::assemble(&attributes, &value, pki.seal_key.algorithm, &certificates).unwrap()).unwrap()
+    let cms = cms::assemble(&attributes, &value, pki.seal_key.algorithm, &certificates).unwrap();
+    prepared.close(&complete(&value, cms)).unwrap()
 }
 
 fn notice(house: &House, claims: OffsetDateTime) -> Vec<u8> {

@@ -3,8 +3,8 @@
 use crate::limits;
 use crate::pdf::PdfError;
 use crate::pdf::file::File;
-use crate::pdf::lex::Lexer;
 use crate::pdf::object::{Dict, Object};
+use crate::pdf::operators::Operators;
 use std::collections::HashSet;
 
 /// Lines up to this wide, points, do not hide a letter of ten points.
@@ -138,30 +138,10 @@ impl Eye<'_, '_> {
     }
 
     fn run(&mut self, content: &[u8], resources: &Dict, start: State, depth: usize) -> Result<(), PdfError> {
-        let mut lexer = Lexer::at(content, 0);
         let (mut state, mut saved) = (start, Vec::new());
-        let mut operands: Vec<Object> = Vec::new();
         let mut panel = false;
-        loop {
-            lexer.skip_space();
-            if lexer.peek().is_none() {
-                return Ok(());
-            }
-            let before = lexer.pos;
-            match lexer.object() {
-                Ok(object) => {
-                    if operands.len() < 64 {
-                        operands.push(object);
-                    }
-                    continue;
-                }
-                Err(limit @ PdfError::OverLimit { .. }) => return Err(limit),
-                Err(_) => lexer.pos = before,
-            }
-            let word = lexer.word();
-            if word.is_empty() {
-                lexer.pos += 1;
-            }
+        let mut operators = Operators::of(content);
+        while let Some((operands, word)) = operators.next()? {
             self.left = self
                 .left
                 .checked_sub(1)
@@ -208,8 +188,8 @@ impl Eye<'_, '_> {
                 }
                 _ => {}
             }
-            operands.clear();
         }
+        Ok(())
     }
 
     /// §8.4.5: half transparent, or multiplied with what is there, hides nothing that is black.

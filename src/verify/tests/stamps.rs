@@ -163,31 +163,11 @@ fn general_time(at: OffsetDateTime) -> Vec<u8> {
 
 /// A sealed document with a time stamp inside its signature (PAdES B-T).
 fn stamped(house: &House, tsa: &Tsa, claims: OffsetDateTime, wish: &Wish) -> Vec<u8> {
-    let square = vec![Segment::Move(0.0, 0.0), Segment::Line(40.0, 0.0), Segment::Line(40.0, 40.0), Segment::Close];
-    let picture = Picture::Vector(vec![Shape { rgb: [255, 0, 0], segments: square }]);
-    let appearance = Appearance::of(&Impression { width_mm: 40.0, height_mm: 40.0, picture });
-    let pki = &house.pki;
-    let certificates = [pki.seal.der().to_vec(), pki.issuing.der().to_vec()];
-    let plan = SealPlan {
-        appearance: &appearance,
-        place: Place { page: 0, centre_mm: (100.0, 200.0) },
-        signer_name: "汶川县教育局",
-        reason: "",
-        location: "",
-        at: claims,
-        certify: None,
-        reserve: 8192,
-    };
-    let prepared = prepare(&draft("Permit No. 3"), &plan).unwrap();
-    let attributes = cms::signed_attributes(&prepared.digest(), pki.seal.der());
-    let value = pki.seal_key.sign(&attributes);
-    let plain = cms::assemble(&attributes, &value, pki.seal_key.algorithm, &certificates).unwrap();
-    let token = tsa.stamp(crypto::sha256(&value), wish);
-    let attribute = tlv::wrap(
-        tlv::SEQUENCE,
-        &[&tlv::object_identifier(rfc3161::ID_AA_TIME_STAMP_TOKEN), &tlv::wrap(tlv::SET, &[&token])],
-    );
-    prepared.close(&with_unsigned(&plain, &attribute)).unwrap()
+    seal_with(&draft("Permit No. 3"), house, claims, None, 8192, &|value, plain| {
+        let token = tsa.stamp(crypto::sha256(value), wish);
+        let kind = tlv::object_identifier(rfc3161::ID_AA_TIME_STAMP_TOKEN);
+        with_unsigned(&plain, &tlv::wrap(tlv::SEQUENCE, &[&kind, &tlv::wrap(tlv::SET, &[&token])]))
+    })
 }
 
 /// The same CMS with an unsigned attribute: the last element of the last element, all the way down.
