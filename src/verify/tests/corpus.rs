@@ -1,10 +1,14 @@
 //! Every PDF of the foreign corpus, against what two other verifiers say of it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::pdf::changes::LaterChanges;
+use crate::pdf::signatures::Coverage;
 use crate::pki::trial;
 use crate::verify::judge::evidence::Opened;
+use crate::verify::report::SignatureReport;
 use crate::verify::{Evidence, Report, Trust, judge};
 
 /// One file may take this long on a busy machine; the slowest take some tens of milliseconds.
@@ -33,7 +37,7 @@ const PASSES: &[(&str, &[&str])] = &[
     ),
     ("RSA with SHA-3, which pdfsig and pyHanko cannot do; it is right", &["cmp_twoStepSigningBaselineTTest4.pdf"]),
     (
-        "the complaint is about a time stamp or about validation data, which count for nothing here",
+        "the complaint is about a time stamp or about validation data, which prove nothing where they do not hold and spoil nothing",
         &[
             "DSS-2821.pdf",
             "Signature-P-FR_CS-5.pdf",
@@ -73,6 +77,37 @@ const DIFFERS: &[(&str, &[&str])] = &[
         "RSA with SHA-3: pdfsig cannot compute it and pyHanko asks for another digest; iText, who made them, finds them right",
         &["sample-rsa-sha3_256.pdf", "cmp_twoStepSigningBaselineTTest4.pdf"],
     ),
+];
+
+/// Hostile kinds whose signatures are all right and whose later changes are allowed, trust aside.
+const UNSHOWN: &[(&str, &[&str])] = &[
+    (
+        "RSASSA-PSS and RSA with SHA-3, which a peer cannot do and calls tampered; they are right",
+        &[
+            "cmp_twoStepSigningBaselineLTATest2.pdf",
+            "cmp_twoStepSigningBaselineLTATest2_FIPS.pdf",
+            "cmp_twoStepSigningBaselineLTTest2_FIPS.pdf",
+            "cmp_twoStepSigningBaselineTTest4.pdf",
+        ],
+    ),
+    (
+        "attributes not in DER: right as they stand, said so, and never passed",
+        &["Signature-P-DE_CRY-2 (HASH_FAILURE).pdf"],
+    ),
+];
+
+/// Good kinds that are not.
+const SPOILT: &[(&str, &[&str])] = &[
+    (
+        "encrypted files whose form stands in an encrypted stream are refused unread",
+        &["edition_protected_signing_allowed_with_field_signed.pdf", "Demo1_encrypted_.pdf"],
+    ),
+    (
+        "no signature: the value is missing, or the range names no bytes",
+        &["docmdp.pdf", "byteRangeAndContentsEntries.pdf"],
+    ),
+    ("written to by hand after signing: the digest differs, for the peers too", &["catalogReferenceInRandomPlace.pdf"]),
+    ("a later signature's picture hides text that was signed", &["sample06.notSupported.pdf"]),
 ];
 
 /// A row of the corpus' index.
@@ -188,4 +223,46 @@ fn no_attack_passes_and_intact_is_what_the_peers_say() {
     // The judge is not simply saying no to all.
     assert!(genuine > 100 && agreed > 200, "{genuine} genuine, {agreed} compared of {}", rows.len());
     println!("{} files, {genuine} genuine under their own certificates, {agreed} agree with the peers", rows.len());
+}
+
+/// Kind by kind, without any trust: what a signature says of its own document must not depend on whom one believes.
+#[test]
+fn each_kind_is_what_it_is_called() {
+    let rows = rows();
+    if rows.is_empty() {
+        return;
+    }
+    let mut kinds: BTreeMap<&str, [usize; 4]> = BTreeMap::new();
+    let (mut faults, mut unshown, mut spoilt) = (Vec::new(), Vec::new(), Vec::new());
+    for row in &rows {
+        let bytes = std::fs::read(trial::corpus(&row.file).unwrap()).unwrap();
+        let report = judge(&Evidence::open(&row.file, &bytes, Arc::new(Trust::default()), super::NOW));
+        let sound =
+            |s: &SignatureReport| s.intact && s.coverage != Coverage::None && s.later_changes <= LaterChanges::Allowed;
+        let all = !report.signatures.is_empty() && report.signatures.iter().all(sound);
+        let column = match &report.signatures {
+            none if none.is_empty() => 3,
+            _ if all => 0,
+            some if some.iter().any(|s| !s.intact || s.later_changes == LaterChanges::Forbidden) => 1,
+            _ => 2,
+        };
+        kinds.entry(&row.kind).or_default()[column] += 1;
+        let hostile = row.kind.starts_with("attack:") || ["tampered", "mdp-forbidden"].contains(&row.kind.as_str());
+        let good = ["valid", "mdp-allowed"].contains(&row.kind.as_str());
+        if hostile && all && excused(UNSHOWN, &row.file, &mut unshown).is_none() {
+            faults.push(format!("{} ({}): nothing shows the attack", row.file, row.kind));
+        }
+        // Many files hold a field that is to be signed yet, and no signature; the peers say the same.
+        let signed = column != 3 || peers_say(row).iter().any(Option::is_some);
+        if good && signed && !all && excused(SPOILT, &row.file, &mut spoilt).is_none() {
+            faults.push(format!("{} ({}): {}", row.file, row.kind, report.summary.en));
+        }
+    }
+    faults.extend(stale(UNSHOWN, &unshown));
+    faults.extend(stale(SPOILT, &spoilt));
+    println!("{:36} sound  broken  open  unsigned", "kind");
+    for (kind, [sound, broken, open, unsigned]) in &kinds {
+        println!("{kind:36} {sound:5}  {broken:6}  {open:4}  {unsigned:8}");
+    }
+    assert!(faults.is_empty(), "{} files\n{}", rows.len(), faults.join("\n"));
 }
