@@ -22,7 +22,7 @@ fn says(bytes: &[u8]) -> usize {
 }
 
 fuzz_target!(|bytes: &[u8]| -> Corpus {
-    let evidence = Evidence::open("fuzz.pdf", bytes.to_vec(), TRUSTED.clone(), datetime!(2026-09-01 00:00 UTC));
+    let evidence = Evidence::open("fuzz.pdf", bytes, TRUSTED.clone(), datetime!(2026-09-01 00:00 UTC));
     if !judge(&evidence).verdict.is_genuine() {
         return Corpus::Keep;
     }

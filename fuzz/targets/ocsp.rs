@@ -1,0 +1,13 @@
+//! An OCSP response from a stranger: read, its signature tried with the key that it brought along.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use yinxin::pki::ocsp::OcspResponse;
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Ok(response) = OcspResponse::read(bytes) {
+        for certificate in &response.certificates {
+            response.is_signed_by(&certificate.public_key).ok();
+        }
+    }
+});
