@@ -14,10 +14,13 @@
 //!
 //! What is deliberately absent:
 //! - from rules and formats: clock, randomness, files, sockets, async. `now` and bytes come in as arguments;
-//!   `cargo check --no-default-features --lib` builds exactly these floors, so the compiler guards the line.
+//!   `cargo check --no-default-features --lib` builds exactly these floors and the pure half of [`verify`] (all but
+//!   `gather`), so the compiler guards the line.
 //! - from [`keys`]: any way to sign bytes that were not written down first. A key takes a [`store::Order`] and
 //!   nothing else, and only the store can make one. It is the one type a tool takes from another tool.
-//! - from [`store`]: UPDATE or DELETE on what happened (orders' outcomes, seal events, custody, audit are appended).
+//! - from [`store`]: UPDATE or DELETE on what happened (decisions, documents, seal events, custody, abolitions, revocations
+//!   and audit are appended; an order's state moves once, from written to sealed or lost).
+//! - from [`verify`]: the network. What a document names is never fetched; a verdict is a function of what was gathered.
 //! - from [`http`]: rules. A handler that decides something is in the wrong room.
 
 // — ground

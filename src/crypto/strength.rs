@@ -4,7 +4,7 @@
 //! is gone, from the older TS 102 176-1; its machine-readable form (TS 119 322) carries the same dates. A signature proven
 //! to have existed before that end is as good as it was then; one that is not proven is judged by today.
 //!
-//! Not here: SM2/SM3 and the dates of Chinese notices, which name no end for them (their issue).
+//! Not here: SM2/SM3 and the dates of Chinese notices, which name no end for them.
 
 use time::macros::datetime;
 use time::{Date, OffsetDateTime};

@@ -3,7 +3,8 @@
 //! The reader ([`mod@file`]) keeps byte offsets and revisions, loads an object when it is asked for and repairs nothing. On
 //! it stand sealing ([`seal`]), verification ([`signatures`], [`changes`]) and finding a word on a page ([`text`]).
 //!
-//! Absent: decryption (an encrypted file is refused), repair, any rewriting of what was already in the file, and the
+//! Absent: decryption (an encrypted file is never sealed, and judged only as far as its signatures are plain), repair (a
+//! broken file is looked at a second time and never passed), any rewriting of what was already in the file, and the
 //! painting of pages.
 
 use crate::message::Message;

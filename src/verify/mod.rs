@@ -4,10 +4,11 @@
 //! The rules of the house:
 //! - A bad document is a finding; only trouble of our own store is an error.
 //! - What is not understood is INDETERMINATE, never passed.
-//! - A claimed signing time proves nothing, but it may speak against the one who claims it. The proof of time is our own
-//!   record of the order, until time stamps come.
+//! - A claimed signing time proves nothing, but it may speak against the one who claims it. Time is proven by our own
+//!   record of the order, and by time stamps that hold. Certificates, lists and responses inside the document count where
+//!   whoever signed them was entitled to.
 //!
-//! Not here yet: time stamps and validation data inside the document (listed, not believed), OFD, and fetching.
+//! Not here yet: OFD, archive time stamps and evidence records of CAdES, and fetching what is missing.
 
 #[cfg(feature = "service")]
 pub mod gather;
