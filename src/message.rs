@@ -1,6 +1,8 @@
 //! What is said to people: an identifier that never changes, the sentence in Chinese, and the same in English.
 
 use std::fmt;
+use time::OffsetDateTime;
+use time::macros::{format_description, offset};
 
 /// One sentence for a person: what was wrong, where, and what to do next, in both languages.
 ///
@@ -26,4 +28,10 @@ impl fmt::Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} / {} [{}]", self.zh, self.en, self.id)
     }
+}
+
+/// A moment as people here read it: China time, to the second.
+pub fn china_time(at: OffsetDateTime) -> String {
+    let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
+    at.to_offset(offset!(+8)).format(format).unwrap_or_default()
 }

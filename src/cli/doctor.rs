@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use time::macros::{format_description, offset};
 use time::{Duration, OffsetDateTime};
 
 use super::Clock;
@@ -14,7 +13,7 @@ use crate::config;
 use crate::decision::Allowed;
 use crate::issue::ReportSeal;
 use crate::keys::{Keyring, Mode};
-use crate::message::Message;
+use crate::message::{Message, china_time};
 use crate::pki::certificate::Certificate;
 use crate::preview::{Landlock, Previewer};
 use crate::seal::SealStatus;
@@ -168,7 +167,7 @@ fn clock(rooms: &Rooms, findings: &mut Findings, now: OffsetDateTime) {
     findings.add(
         Level::Ok,
         "doctor.clock",
-        format!("系统时间 {}", moment(now)),
+        format!("系统时间 {}", china_time(now)),
         "the clock is plausible; whether it is right only a time service can say",
     );
 }
@@ -302,7 +301,7 @@ async fn filed(
             Some(list) if list.next_update <= now => findings.add(
                 Level::Fail,
                 "doctor.list-stale",
-                format!("吊销列表 {} 已过期（{}），请运行 yinxin ca refresh", ca.label, moment(list.next_update)),
+                format!("吊销列表 {} 已过期（{}），请运行 yinxin ca refresh", ca.label, china_time(list.next_update)),
                 format!("the list of {} is past its next update; run `yinxin ca refresh`", ca.label),
             ),
             Some(list) if list.this_update + Duration::days(2) <= now => findings.add(
@@ -314,7 +313,7 @@ async fn filed(
             Some(list) => findings.add(
                 Level::Ok,
                 "doctor.list",
-                format!("吊销列表 {} 第{}期有效至 {}", ca.label, list.number, moment(list.next_update)),
+                format!("吊销列表 {} 第{}期有效至 {}", ca.label, list.number, china_time(list.next_update)),
                 format!("the list of {} is fresh", ca.label),
             ),
         }
@@ -390,12 +389,6 @@ async fn report_seal(
     Ok(())
 }
 
-/// As people here read it.
-fn moment(at: OffsetDateTime) -> String {
-    let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
-    at.to_offset(offset!(+8)).format(format).unwrap_or_default()
-}
-
 fn ends(
     findings: &mut Findings,
     (zh_of, en_of, name): (&str, &str, &str),
@@ -403,7 +396,7 @@ fn ends(
     now: OffsetDateTime,
 ) -> Result<(), Trouble> {
     let end = Certificate::read(der)?.not_after;
-    let until = moment(end);
+    let until = china_time(end);
     let (level, zh, en) = if end <= now {
         (Level::Fail, "已过期，请更换", "has ended; replace it")
     } else if end <= now + ENDS_SOON {

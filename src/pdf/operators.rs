@@ -10,6 +10,9 @@ pub(super) struct Operators<'c> {
     lexer: Lexer<'c>,
 }
 
+/// An operator's operands, and its name.
+type Operator<'c> = (Vec<Object>, &'c [u8]);
+
 /// No operator takes more than a few; the first ones are kept.
 const OPERANDS: usize = 64;
 
@@ -21,7 +24,7 @@ impl<'c> Operators<'c> {
     /// The next operator, after its operands; `None` at the end. Data of an inline image are skipped.
     ///
     /// Errors: an operand is beyond the limits.
-    pub fn next(&mut self) -> Result<Option<(Vec<Object>, &'c [u8])>, PdfError> {
+    pub fn next(&mut self) -> Result<Option<Operator<'c>>, PdfError> {
         let mut operands = Vec::new();
         loop {
             self.lexer.skip_space();

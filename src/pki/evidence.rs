@@ -21,6 +21,7 @@ use super::revocation::{Line, Revocation, RevocationList};
 use super::scope::{EVERY_REASON, Reasons};
 use crate::crypto::SignatureFault;
 use crate::limits;
+use crate::message::china_time;
 
 /// Lists and responses, borrowed from wherever they were found. Whoever must leave some out, because nothing proves that
 /// they existed at some moment, leaves them out.
@@ -469,13 +470,14 @@ impl Unknown {
                 format!("the CRL or OCSP response is not about it ({what})"),
             ),
             Self::Stale(date) => (
-                format!("CRL 或 OCSP 响应（{date}）在当时不是有效的"),
-                format!("the CRL or OCSP response of {date} was not current then"),
+                format!("CRL 或 OCSP 响应（{}）在当时不是有效的", china_time(*date)),
+                format!("the CRL or OCSP response of {} Beijing time was not current then", china_time(*date)),
             ),
             Self::ExpiredBefore(date) => (
-                format!("证书在 CRL 或 OCSP 响应（{date}）签发前已过期，可能不再列出"),
+                format!("证书在 CRL 或 OCSP 响应（{}）签发前已过期，可能不再列出", china_time(*date)),
                 format!(
-                    "the certificate had expired before the CRL or OCSP response of {date}, which may leave it out"
+                    "the certificate had expired before the CRL or OCSP response of {} Beijing time, which may leave it out",
+                    china_time(*date)
                 ),
             ),
         }

@@ -20,7 +20,7 @@ pub use super::rules::Rule;
 use super::rules::validate;
 use crate::crypto::{self, SignatureFault};
 use crate::limits;
-use crate::message::Message;
+use crate::message::{Message, china_time};
 
 /// What became of the search for a path. Chains run from the signer's certificate to the anchor.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -339,11 +339,11 @@ impl PathVerdict {
             }
             Self::Revoked { chain, at_fault, revocation, .. } => Message::new(
                 "pki.path-revoked",
-                format!("证书“{}”已于 {} 被撤销。", who(chain, *at_fault), revocation.effective()),
+                format!("证书“{}”已于 {} 被撤销。", who(chain, *at_fault), china_time(revocation.effective())),
                 format!(
-                    "The certificate of \"{}\" was revoked as of {}.",
+                    "The certificate of \"{}\" was revoked as of {} Beijing time.",
                     who(chain, *at_fault),
-                    revocation.effective()
+                    china_time(revocation.effective())
                 ),
             ),
             Self::Expired { chain, at_fault } => Message::new(

@@ -15,12 +15,12 @@ pub use print::print;
 
 use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
-use time::macros::{format_description, offset};
 
 use super::judge::existence::By;
 use super::judge::proof::Genuine;
 use crate::licence::LicenceStatus;
 use crate::message::Message;
+pub(super) use crate::message::china_time as moment;
 use crate::pdf::changes::LaterChanges;
 use crate::pdf::signatures::Coverage;
 use crate::seal::{Seal, SealNumber, SealStatus};
@@ -351,13 +351,6 @@ impl Check {
 }
 
 // — for people
-
-/// A moment as people here read it.
-pub(super) fn moment(at: OffsetDateTime) -> String {
-    let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
-    let local = at.to_offset(offset!(+8));
-    local.format(format).unwrap_or_default()
-}
 
 /// One sentence: the verdict, and the reason that weighs most.
 pub(super) fn summary(

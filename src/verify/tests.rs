@@ -150,7 +150,7 @@ fn seal(draft: &[u8], house: &House, claims: OffsetDateTime, certify: Option<Cer
     let algorithm = house.pki.seal_key.algorithm;
     let certificates = [house.pki.seal.der().to_vec(), house.pki.issuing.der().to_vec()];
     let room = cms::room(algorithm, &certificates).unwrap();
-    seal_with(draft, house, claims, certify, room, &|_, cms| cms)
+    seal_with(draft, house, claims, certify, room, |_, cms| cms)
 }
 
 /// As `seal`, with room for what `complete` makes of the signature value and the CMS around it.
@@ -160,7 +160,7 @@ fn seal_with(
     claims: OffsetDateTime,
     certify: Option<Certification>,
     reserve: usize,
-    complete: &dyn Fn(&[u8], Vec<u8>) -> Vec<u8>,
+    complete: impl Fn(&[u8], Vec<u8>) -> Vec<u8>,
 ) -> Vec<u8> {
     let square = vec![Segment::Move(0.0, 0.0), Segment::Line(40.0, 0.0), Segment::Line(40.0, 40.0), Segment::Close];
     let picture = Picture::Vector(vec![Shape { rgb: [255, 0, 0], segments: square }]);

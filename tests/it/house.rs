@@ -66,6 +66,27 @@ fn every_file_is_tidy() {
     assert!(complaints.is_empty(), "\n{}", complaints.join("\n"));
 }
 
+/// What SECURITY.md says is shown by a test is: `path::name`, where the name may end in a star.
+#[test]
+fn attacks_are_shown_by_tests_that_exist() {
+    let security = std::fs::read_to_string(root().join("SECURITY.md")).unwrap();
+    let named: Vec<(&str, &str)> = security
+        .split('`')
+        .filter(|text| text.starts_with("src/") || text.starts_with("tests/"))
+        .filter_map(|text| text.split_once(".rs::"))
+        .collect();
+    let missing = |(file, name): &(&str, &str)| {
+        let text = std::fs::read_to_string(root().join(format!("{file}.rs"))).unwrap_or_default();
+        let wanted = name.rsplit("::").next().unwrap_or(name);
+        match wanted.strip_suffix('*') {
+            Some(start) => !text.contains(&format!("fn {start}")),
+            None => !text.contains(&format!("fn {wanted}(")),
+        }
+    };
+    let missing: Vec<_> = named.iter().filter(|name| missing(name)).collect();
+    assert!(named.len() > 40 && missing.is_empty(), "{} named, missing {missing:?}", named.len());
+}
+
 // — floors
 
 struct Rooms {

@@ -5,9 +5,9 @@
 //! sealed page must not lend its seal to words that the document brought along.
 
 use serde_json::{Value, json};
-use time::macros::{format_description, offset};
 
 use super::{Message, Original, Outcome, Report, SignatureKind};
+use crate::message::china_time;
 use crate::verify::judge::existence::By;
 
 /// Letters of one text; longer ones end with an ellipsis.
@@ -89,8 +89,7 @@ fn indication(main: &str, sub: Option<super::SubIndication>) -> String {
 
 /// China time, with its name: a printed page has no other place to say so.
 fn moment(at: time::OffsetDateTime) -> String {
-    let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second] +08:00");
-    at.to_offset(offset!(+8)).format(format).unwrap_or_default()
+    format!("{} +08:00", china_time(at))
 }
 
 /// Bounded, and without what turns or hides letters (UAX #9 §2): the renderer refuses a text with such characters.

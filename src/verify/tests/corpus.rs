@@ -213,6 +213,14 @@ fn no_attack_passes_and_intact_is_what_the_peers_say() {
             let ours: Vec<bool> = report.signatures.iter().map(|signature| signature.intact).collect();
             faults.push(format!("{} ({}): intact {ours:?}, peers {peers:?}", row.file, row.kind));
         }
+        // What an encrypted file shows cannot be told without its key.
+        let veiled =
+            report.findings.iter().chain(report.signatures.iter().flat_map(|s| s.checks.iter().map(|c| &c.message)));
+        assert!(
+            !(veiled.clone().any(|m| m.id == "pdf.encrypted-not-judged") && report.verdict.is_genuine()),
+            "{}",
+            row.file
+        );
         // A file that cannot be judged is never silently good, and every verdict has its words.
         assert!(!report.summary.zh.is_empty() && !report.summary.en.is_empty(), "{}", row.file);
         assert!(report.verdict.is_genuine() == report.verdict.sub_indication().is_none(), "{}", row.file);

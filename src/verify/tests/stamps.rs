@@ -163,7 +163,7 @@ fn general_time(at: OffsetDateTime) -> Vec<u8> {
 
 /// A sealed document with a time stamp inside its signature (PAdES B-T).
 fn stamped(house: &House, tsa: &Tsa, claims: OffsetDateTime, wish: &Wish) -> Vec<u8> {
-    seal_with(&draft("Permit No. 3"), house, claims, None, 8192, &|value, plain| {
+    seal_with(&draft("Permit No. 3"), house, claims, None, 8192, |value, plain| {
         let token = tsa.stamp(crypto::sha256(value), wish);
         let kind = tlv::object_identifier(rfc3161::ID_AA_TIME_STAMP_TOKEN);
         with_unsigned(&plain, &tlv::wrap(tlv::SEQUENCE, &[&kind, &tlv::wrap(tlv::SET, &[&token])]))
