@@ -366,7 +366,8 @@ impl Judge<'_, '_, '_> {
         for number in rest {
             // What an update left behind and nothing leads to is shown by no viewer; where something signed led to it,
             // that was changed too, and judged.
-            if self.is_machinery(number) || !self.at.history.used()?.contains(&number) {
+            let used = self.at.history.used()?.contains(&number) || self.newest.is_read_by_packs(number);
+            if self.is_machinery(number) || !used {
                 continue;
             }
             if self.at.is_promised(number) {

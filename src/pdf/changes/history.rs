@@ -283,7 +283,8 @@ fn holders(file: &File<'_>) -> Result<Vec<u32>, PdfError> {
     Ok(found)
 }
 
-/// Every number that the sections of `newer` speak of which `older` has not.
+/// Every number that the sections of `newer` speak of which `older` has not, and those in the object streams among them:
+/// another stream under the same number changes what older sections say is in it (ISO 32000-1 §7.5.7).
 pub(super) fn numbers_since(newer: &File<'_>, older: &File<'_>) -> Result<HashSet<u32>, PdfError> {
     let new = newer.sections().count().saturating_sub(older.sections().count());
     let mut numbers = HashSet::new();
@@ -293,6 +294,12 @@ pub(super) fn numbers_since(newer: &File<'_>, older: &File<'_>) -> Result<HashSe
             return Err(PdfError::OverLimit { what: "changed objects", limit: limits::PDF_COMPARED as u64 });
         }
     }
+    let mut packed = Vec::new();
+    for &number in &numbers {
+        packed.extend(older.packed_in(number)?);
+        packed.extend(newer.packed_in(number)?);
+    }
+    numbers.extend(packed);
     Ok(numbers)
 }
 

@@ -1,0 +1,145 @@
+//! What a forger tries with the verification itself: each of these once came out better than it deserved, or is the nearest
+//! thing to one that did.
+
+use std::fmt::Write as _;
+
+use super::*;
+use crate::pdf::changes::LaterChanges;
+use crate::pdf::signatures::{Coverage, read};
+
+/// A file as it is written object by object, with cross-reference streams that are not packed.
+struct Writer {
+    bytes: Vec<u8>,
+    table: Vec<(u32, [u32; 3])>,
+}
+
+impl Writer {
+    fn on(bytes: Vec<u8>) -> Self {
+        Self { bytes, table: Vec::new() }
+    }
+
+    fn put(&mut self, number: u32, object: &str) -> &mut Self {
+        self.table.push((number, [1, self.bytes.len() as u32, 0]));
+        self.bytes.extend(format!("{number} 0 obj\n{object}\nendobj\n").into_bytes());
+        self
+    }
+
+    /// An object stream (ISO 32000-1 §7.5.7) with these; `first` is what it says of /First.
+    fn pack(&mut self, number: u32, objects: &[(u32, &str)], first: Option<&str>) -> &mut Self {
+        let (mut index, mut data) = (String::new(), String::new());
+        for (inside, object) in objects {
+            write!(index, "{inside} {} ", data.len()).unwrap();
+            data.push_str(object);
+            data.push('\n');
+        }
+        let own = index.len().to_string();
+        let head = format!(
+            "<</Type/ObjStm/N {}/First {}/Length {}>>",
+            objects.len(),
+            first.unwrap_or(&own),
+            index.len() + data.len()
+        );
+        self.put(number, &format!("{head}\nstream\n{index}{data}\nendstream"))
+    }
+
+    fn packed(&mut self, number: u32, stream: u32, place: u32) -> &mut Self {
+        self.table.push((number, [2, stream, place]));
+        self
+    }
+
+    /// Closes the revision with its index, which is the object of this number.
+    fn close(&mut self, number: u32, previous: Option<usize>) -> Vec<u8> {
+        let at = self.bytes.len();
+        self.table.push((number, [1, at as u32, 0]));
+        self.table.sort_unstable();
+        let index: String = self.table.iter().map(|(number, _)| format!("{number} 1 ")).collect();
+        let previous = previous.map(|at| format!("/Prev {at}")).unwrap_or_default();
+        let head = format!(
+            "<</Type/XRef/Size 100/Root 1 0 R/W[1 4 2]/Index[{index}]{previous}/Length {}>>",
+            self.table.len() * 7
+        );
+        self.bytes.extend(format!("{number} 0 obj\n{head}\nstream\n").into_bytes());
+        for (_, [kind, a, b]) in &self.table {
+            self.bytes.push(*kind as u8);
+            self.bytes.extend(a.to_be_bytes());
+            self.bytes.extend((*b as u16).to_be_bytes());
+        }
+        self.bytes.extend(format!("\nendstream\nendobj\nstartxref\n{at}\n%%EOF\n").into_bytes());
+        self.table.clear();
+        self.bytes.clone()
+    }
+}
+
+fn content(text: &str) -> String {
+    let content = format!("BT /F1 24 Tf 72 700 Td ({text}) Tj ET");
+    format!("<</Length {}>>\nstream\n{content}\nendstream", content.len())
+}
+
+/// One page whose /Contents is a list that is packed in the object 6; `pack` writes that.
+fn packed_draft(pack: impl FnOnce(&mut Writer)) -> Vec<u8> {
+    let mut file = Writer::on(b"%PDF-1.7\n%\xE2\xE3\xCF\xD3\n".to_vec());
+    file.put(1, "<</Type/Catalog/Pages 2 0 R>>").put(2, "<</Type/Pages/Kids[3 0 R]/Count 1>>");
+    file.put(3, "<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents 4 0 R/Resources<</Font<</F1 5 0 R>>>>>>");
+    file.put(5, "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>")
+        .put(7, &content("one hundred"))
+        .put(8, &content("one million"));
+    pack(&mut file);
+    file.packed(4, 6, 0).close(10, None)
+}
+
+fn startxref(bytes: &[u8]) -> usize {
+    let text = String::from_utf8_lossy(bytes);
+    text.rsplit_once("startxref").unwrap().1.split_whitespace().next().unwrap().parse().unwrap()
+}
+
+/// Sealed, then updated; the first signature as it is judged.
+fn updated(draft: &[u8], update: impl FnOnce(&mut Writer)) -> (Report, crate::pdf::signatures::Signature) {
+    let house = House::new();
+    let bytes = seal(draft, &house, SEALED, Some(Certification::FormsAndSignatures));
+    let good = house.judge(&bytes, sealed());
+    assert!(good.verdict.is_genuine(), "{good:#?}");
+    let previous = startxref(&bytes);
+    let mut file = Writer::on(bytes);
+    update(&mut file);
+    let bytes = file.close(90, Some(previous));
+    let report = house.judge(&bytes, sealed());
+    let signature = read(&bytes[..]).unwrap().signatures.remove(0);
+    assert!(report.signatures[0].intact && signature.coverage == Coverage::Partial, "{report:#?}");
+    (report, signature)
+}
+
+#[test]
+fn a_pack_of_objects_is_exchanged() {
+    let draft = packed_draft(|file| {
+        file.pack(6, &[(4, "[7 0 R]")], None);
+    });
+    let (report, signature) = updated(&draft, |file| {
+        file.pack(6, &[(4, "[8 0 R]")], None);
+    });
+    assert_eq!(signature.later_changes, LaterChanges::Forbidden, "{:#?}", signature.changes);
+    assert!(matches!(report.verdict, Verdict::Failed(_)), "{report:#?}");
+}
+
+#[test]
+fn a_pack_of_objects_comes_later() {
+    // The index of what was sealed leads into a pack that was not there.
+    let draft = packed_draft(|_| ());
+    let (report, signature) = updated(&draft, |file| {
+        file.pack(6, &[(4, "[8 0 R]")], None);
+    });
+    assert!(signature.later_changes >= LaterChanges::Suspicious, "{:#?}", signature.changes);
+    assert!(!report.verdict.is_genuine(), "{report:#?}");
+}
+
+#[test]
+fn a_pack_of_objects_is_read_from_another_place() {
+    // 4 is "[7 0 R]" as long as /First is 4, and "[8 0 R]" once it is 12.
+    let draft = packed_draft(|file| {
+        file.pack(6, &[(4, "[7 0 R] [8 0 R]")], Some("9 0 R")).put(9, "4");
+    });
+    let (report, signature) = updated(&draft, |file| {
+        file.put(9, "12");
+    });
+    assert!(signature.later_changes >= LaterChanges::Suspicious, "{:#?}", signature.changes);
+    assert!(!report.verdict.is_genuine(), "{report:#?}");
+}
