@@ -87,12 +87,12 @@ pub(super) fn find_path(
         PathVerdict::Trusted { .. } if proven.is_none() && newest > asked => at(newest),
         verdict => verdict,
     };
-    let since = |statement: &Statement| {
+    let exists_since = |der: &Arc<[u8]>| {
         let of_bytes = |end| existence.of(end).map(|proven| proven.at);
-        let in_document = sources.since.iter().find(|(der, _)| *der == statement.der);
+        let in_document = sources.since.iter().find(|(known, _)| known == der);
         let in_envelope = || {
-            let lists = brought.lists.iter().any(|list| list.shared_der() == statement.der);
-            lists || brought.responses.iter().any(|response| response.shared_der() == statement.der)
+            let lists = brought.lists.iter().any(|list| list.shared_der() == *der);
+            lists || brought.responses.iter().any(|response| response.shared_der() == *der)
         };
         match in_document {
             Some((_, end)) => of_bytes(*end),
@@ -100,6 +100,11 @@ pub(super) fn find_path(
             None => None,
         }
         .unwrap_or(newest)
+    };
+    // What a delta list says rests on the complete list below it.
+    let since = |statement: &Statement| {
+        let base = statement.base.as_ref().map(exists_since);
+        base.into_iter().fold(exists_since(&statement.der), OffsetDateTime::max)
     };
     outlived(verdict, since)
 }

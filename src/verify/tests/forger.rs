@@ -143,3 +143,26 @@ fn a_pack_of_objects_is_read_from_another_place() {
     assert!(signature.later_changes >= LaterChanges::Suspicious, "{:#?}", signature.changes);
     assert!(!report.verdict.is_genuine(), "{report:#?}");
 }
+
+#[test]
+fn an_abolished_seal_signs_without_a_document() {
+    // Its certificate is on no list: only the register knows. A signature by itself must be asked about, too.
+    let mut house = House::new();
+    house.life.push(event(SealEventKind::Abolished, ABOLISHED));
+    let pki = &house.pki;
+    let content = b"Permit No. 9";
+    let attributes = cms::signed_attributes(&crate::crypto::sha256(content), pki.seal.der());
+    let certificates = [pki.seal.der().to_vec(), pki.issuing.der().to_vec()];
+    let value = pki.seal_key.sign(&attributes);
+    let bare = cms::assemble(&attributes, &value, pki.seal_key.algorithm, &certificates).unwrap();
+    let judged = |seals: Vec<Seal>| {
+        let mut evidence = Evidence::open("it.p7s", &bare, Arc::new(house.trust()), NOW);
+        evidence.content = Some(content.to_vec());
+        evidence.ask_export(&Register { seals });
+        judge(&evidence)
+    };
+    assert!(judged(Vec::new()).verdict.is_genuine());
+    let report = judged(vec![house.seal()]);
+    assert_eq!(report.verdict, Verdict::Indeterminate(Sub::RevokedNoPoe), "{report:#?}");
+    names_the_order(&report);
+}
