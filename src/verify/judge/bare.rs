@@ -29,11 +29,15 @@ pub(super) fn judge(evidence: &Evidence, signed: &SignedData) -> Vec<SignatureRe
     let known = evidence.facts.iter().chain(std::iter::repeat(&Facts::NotAsked));
     let signers = signed.signers.iter().zip(known).enumerate();
     let content = given.or(inside);
-    signers.map(|(place, (signer, facts))| one(evidence, signed, (place, signer, facts), content, agree)).collect()
+    let sources = Sources::default();
+    signers
+        .map(|(place, (signer, facts))| one(evidence, &sources, signed, (place, signer, facts), content, agree))
+        .collect()
 }
 
 fn one(
     evidence: &Evidence,
+    sources: &Sources,
     signed: &SignedData,
     (place, signer, facts): (usize, &Signer, &Facts),
     content: Option<&[u8]>,
@@ -42,8 +46,8 @@ fn one(
     let pieces: Vec<&[u8]> = content.into_iter().collect();
     let crypto = signed.check(signer, &pieces);
     let claimed = signer.claimed_time();
-    let (sources, existence) = (Sources::default(), Existence::default());
-    let stamps = signature_stamps(evidence, &sources, &existence, signer, usize::MAX);
+    let existence = Existence::default();
+    let stamps = signature_stamps(evidence, sources, &existence, signer, usize::MAX);
     let proven = stamps.iter().filter_map(|stamp| stamp.proven.clone()).min_by_key(|proven| proven.at);
     let proven = proven.as_ref();
 
@@ -53,7 +57,7 @@ fn one(
     let (value, value_right) = proof::value(&crypto, proven);
     let (reference, identified) = proof::signing_certificate(&crypto);
     let asked = sources::Signer { certificate: crypto.certificate.as_ref(), signed, facts, end: usize::MAX };
-    let verdict = find_path(evidence, &sources, &existence, &asked, proven.map(|proven| proven.at));
+    let verdict = find_path(evidence, sources, &existence, &asked, proven.map(|proven| proven.at));
     let ((path, trusted), (revocation, not_revoked)) = proof::path(&verdict, None, proven, claimed);
     let (usage, may_sign) = proof::usage(crypto.certificate.as_ref());
     let (standing, allowed) = standing::judge(facts, proven, claimed, evidence);

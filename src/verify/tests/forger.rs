@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use super::*;
 use crate::pdf::changes::LaterChanges;
 use crate::pdf::signatures::{Coverage, read};
+use crate::pki::tlv;
 
 /// A file as it is written object by object, with cross-reference streams that are not packed.
 struct Writer {
@@ -165,4 +166,28 @@ fn an_abolished_seal_signs_without_a_document() {
     let report = judged(vec![house.seal()]);
     assert_eq!(report.verdict, Verdict::Indeterminate(Sub::RevokedNoPoe), "{report:#?}");
     names_the_order(&report);
+}
+
+#[test]
+fn nobody_lines_up_a_thousand_signers() {
+    // Each is judged by himself, with all the certificates inside: a small file could cost minutes.
+    let house = House::new();
+    let pki = &house.pki;
+    let attributes = cms::signed_attributes(&crate::crypto::sha256(b""), pki.seal.der());
+    let value = pki.seal_key.sign(&attributes);
+    let one = cms::assemble(&attributes, &value, pki.seal_key.algorithm, &[pki.seal.der().to_vec()]).unwrap();
+    let lined_up = |count: usize| {
+        let children = |element: &[u8]| -> Vec<Vec<u8>> {
+            let children = tlv::Element::read_all(element).unwrap().children().unwrap();
+            children.iter().map(|child| child.whole.to_vec()).collect()
+        };
+        let joined = |tag: u8, parts: &[Vec<u8>]| tlv::wrap(tag, &parts.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        let outer = children(&one);
+        let mut inner = children(&children(&outer[1])[0]);
+        let signer = children(inner.last().unwrap()).remove(0);
+        *inner.last_mut().unwrap() = joined(tlv::SET, &vec![signer; count]);
+        tlv::wrap(tlv::SEQUENCE, &[&outer[0], &tlv::wrap(tlv::context(0), &[&joined(tlv::SEQUENCE, &inner)])])
+    };
+    assert_eq!(cms::read(&lined_up(crate::limits::CMS_SIGNERS)).unwrap().signers.len(), crate::limits::CMS_SIGNERS);
+    assert!(cms::read(&lined_up(crate::limits::CMS_SIGNERS + 1)).is_err());
 }
