@@ -145,6 +145,50 @@ fn a_pack_of_objects_is_read_from_another_place() {
     assert!(!report.verdict.is_genuine(), "{report:#?}");
 }
 
+/// Certificates for a store (DSS): a stream whose content is this, from offset `at` on.
+fn store_with(file: &mut Writer, at: usize, inside: &str) {
+    let head = file.bytes.len() + "80 0 obj\n<</Length 000000>>\nstream\n".len();
+    let data = " ".repeat(at - head) + inside;
+    file.put(80, &format!("<</Length {:06}>>\nstream\n{data}\nendstream", data.len()));
+    file.put(81, "<</Type/DSS/Certs[80 0 R]>>");
+    let catalog = String::from_utf8_lossy(&file.bytes).into_owned();
+    let (_, catalog) = catalog.rsplit_once("\n1 0 obj\n").unwrap();
+    let catalog = catalog.split_once("\nendobj").unwrap().0.replacen("<<", "<</DSS 81 0 R", 1);
+    file.put(1, &catalog);
+}
+
+const BEHIND: usize = 60_000;
+
+#[test]
+fn an_object_waits_behind_the_end() {
+    // By the signed index the page's text stands where there is nothing yet; later it lies inside validation data.
+    let mut file = Writer::on(b"%PDF-1.7\n%\xE2\xE3\xCF\xD3\n".to_vec());
+    file.put(1, "<</Type/Catalog/Pages 2 0 R>>").put(2, "<</Type/Pages/Kids[3 0 R]/Count 1>>");
+    file.put(3, "<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents 4 0 R/Resources<</Font<</F1 5 0 R>>>>>>");
+    file.put(5, "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>");
+    file.table.push((4, [1, BEHIND as u32, 0]));
+    let (report, signature) = updated(&file.close(10, None), |file| {
+        store_with(file, BEHIND, &format!("4 0 obj\n{}\nendobj", content("one million")));
+    });
+    assert!(signature.later_changes >= LaterChanges::Suspicious, "{:#?}", signature.changes);
+    assert!(!report.verdict.is_genuine(), "{report:#?}");
+}
+
+#[test]
+fn a_stream_goes_on_behind_the_end() {
+    let mut file = Writer::on(b"%PDF-1.7\n%\xE2\xE3\xCF\xD3\n".to_vec());
+    file.put(1, "<</Type/Catalog/Pages 2 0 R>>").put(2, "<</Type/Pages/Kids[3 0 R]/Count 1>>");
+    file.put(3, "<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents 4 0 R/Resources<</Font<</F1 5 0 R>>>>>>");
+    file.put(5, "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>");
+    let start = file.bytes.len() + "4 0 obj\n<</Length 000000>>\nstream\n".len();
+    file.put(4, &format!("<</Length {:06}>>\nstream\nBT ET", BEHIND - start));
+    let (report, signature) = updated(&file.close(10, None), |file| {
+        store_with(file, BEHIND - 40, &format!("{:<40}\nendstream", "BT /F1 24 Tf (one million) Tj ET"));
+    });
+    assert!(signature.later_changes >= LaterChanges::Suspicious, "{:#?}", signature.changes);
+    assert!(!report.verdict.is_genuine(), "{report:#?}");
+}
+
 #[test]
 fn an_abolished_seal_signs_without_a_document() {
     // Its certificate is on no list: only the register knows. A signature by itself must be asked about, too.
