@@ -58,6 +58,15 @@ pub const PATH_ATTEMPTS: usize = 32;
 /// Steps of the path search, so that many look-alike issuers cannot hold it up: each attempt may look at each step once.
 pub const PATH_STEPS: usize = 2048;
 
+/// Steps of all searches for one file, about a second's public-key operations; whoever comes after gets [`PATH_LEAST_STEPS`].
+pub const PATH_FILE_STEPS: usize = 4 * PATH_STEPS;
+
+/// Steps that a search gets at the least: a chain of three with lists takes some ten.
+pub const PATH_LEAST_STEPS: usize = 32;
+
+/// Signers of one CMS, each of whom is judged by himself: contracts have a handful, a PDF signature one.
+pub const CMS_SIGNERS: usize = 16;
+
 /// Bytes that are hashed at the price of one step: it takes about as long as the public-key operation.
 pub const PATH_STEP_BYTES: usize = 64 * 1024;
 

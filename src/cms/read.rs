@@ -244,7 +244,11 @@ fn read_signed_data(element: &Element<'_>, trailing: usize) -> Result<SignedData
             _ => return Err(CmsError::Malformed("SignedData")),
         }
     }
-    for signer in children(signers, tlv::SET, "signerInfos")? {
+    let signers = children(signers, tlv::SET, "signerInfos")?;
+    if signers.len() > limits::CMS_SIGNERS {
+        return Err(CmsError::Malformed("signerInfos"));
+    }
+    for signer in signers {
         read.signers.push(read_signer(&signer)?);
     }
     Ok(read)

@@ -204,7 +204,8 @@ impl Judge<'_, '_, '_> {
 
     /// Fills `changed` with every object that means something else now. False where the newest state is the signed one.
     fn find_changes(&mut self) -> Result<bool, PdfError> {
-        let numbers = history::numbers_since(self.newest, self.signed)?;
+        let mut numbers = history::numbers_since(self.newest, self.signed)?;
+        numbers.extend(self.at.history.unended());
         self.at.history.pay(numbers.len() + 1)?;
         for number in numbers {
             let same = match (self.signed.load_number(number), self.newest.load_number(number)) {
@@ -226,7 +227,9 @@ impl Judge<'_, '_, '_> {
     fn same(&self, a: &Object, b: &Object) -> Result<bool, PdfError> {
         match (a, b) {
             (Object::Stream(a), Object::Stream(b)) => {
-                Ok(a.dict == b.dict && (a.start == b.start || self.signed.same_stored(a, self.newest, b)?))
+                let ends = (self.signed.stored_at(a).ok(), self.newest.stored_at(b).ok());
+                let in_place = a.start == b.start && ends.0 == ends.1;
+                Ok(a.dict == b.dict && (in_place || self.signed.same_stored(a, self.newest, b).unwrap_or(false)))
             }
             _ => Ok(a == b),
         }
@@ -366,7 +369,8 @@ impl Judge<'_, '_, '_> {
         for number in rest {
             // What an update left behind and nothing leads to is shown by no viewer; where something signed led to it,
             // that was changed too, and judged.
-            if self.is_machinery(number) || !self.at.history.used()?.contains(&number) {
+            let used = self.at.history.used()?.contains(&number) || self.newest.is_read_by_packs(number);
+            if self.is_machinery(number) || !used {
                 continue;
             }
             if self.at.is_promised(number) {

@@ -10,7 +10,7 @@ use super::xref::{self, Entry, Filters, Section};
 use crate::limits;
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -30,6 +30,8 @@ pub struct File<'a> {
 struct Shared {
     objects: RefCell<HashMap<usize, Rc<Loaded>>>,
     packs: RefCell<HashMap<(usize, usize), Rc<Pack>>>,
+    /// Objects of their own that say how a pack is read. Nothing else need lead to them.
+    read_by_packs: RefCell<HashSet<u32>>,
     purse: Cell<u64>,
     /// Objects with a dictionary that says two things, and where it begins.
     doubled: RefCell<Vec<(Ref, usize)>>,
@@ -319,6 +321,19 @@ impl<'a> File<'a> {
         };
         // Where a parameter is an object of its own, another state may read the same bytes differently.
         let plain = !stream.dict.entries().iter().any(|e| deep(&e.value));
+        if !plain {
+            let mut open = vec![Object::Dict(stream.dict.clone())];
+            while let Some(object) = open.pop() {
+                match object {
+                    Object::Ref(r) => {
+                        self.shared.read_by_packs.borrow_mut().insert(r.number);
+                    }
+                    Object::Array(items) => open.extend(items.iter().cloned()),
+                    Object::Dict(dict) => open.extend(dict.entries().iter().map(|e| e.value.clone())),
+                    _ => {}
+                }
+            }
+        }
         let key = (stream.start, if plain { 0 } else { self.source.length() });
         if let Some(pack) = self.shared.packs.borrow().get(&key) {
             return Ok(pack.clone());
@@ -346,6 +361,27 @@ impl<'a> File<'a> {
         let pack = Rc::new(Pack { data, index });
         self.shared.packs.borrow_mut().insert(key, pack.clone());
         Ok(pack)
+    }
+
+    /// The numbers of the objects in the object stream of this number; none where it is something else.
+    ///
+    /// Errors: only what all of the file together may cost.
+    pub(super) fn packed_in(&self, number: u32) -> Result<Vec<u32>, PdfError> {
+        let stream = |loaded: &Rc<Loaded>| loaded.object.dict().is_some_and(|d| d.is(b"Type", b"ObjStm"));
+        match self.load_number(number) {
+            Ok(Some(loaded)) if !loaded.is_packed() && stream(&loaded) => match self.pack(number) {
+                Ok(pack) => Ok(pack.index.iter().map(|(inside, _)| *inside).collect()),
+                Err(limit @ PdfError::OverLimit { .. }) => Err(limit),
+                Err(_) => Ok(Vec::new()),
+            },
+            Err(limit @ PdfError::OverLimit { .. }) => Err(limit),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// Whether an object stream met so far is read by what this object says, such as its length.
+    pub(super) fn is_read_by_packs(&self, number: u32) -> bool {
+        self.shared.read_by_packs.borrow().contains(&number)
     }
 
     fn is_packed(&self, object: Option<&Object>) -> bool {

@@ -192,7 +192,7 @@ impl Reader<'_, '_> {
     /// Where the stream and all that decides about its content end; `usize::MAX` where that cannot be said.
     fn end(&self, stream: &Stream) -> Result<usize, PdfError> {
         let mut end = self.file.stored_at(stream)?.end;
-        for key in [b"Length".as_slice(), b"Filter", b"DecodeParms"] {
+        for key in [b"Length".as_slice(), b"Filter", b"DecodeParms", b"F", b"DP"] {
             let mut open: Vec<Object> = stream.dict.get(key).cloned().into_iter().collect();
             while let Some(object) = open.pop() {
                 match object {

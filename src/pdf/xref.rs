@@ -6,6 +6,7 @@ use super::filter;
 use super::object::{Dict, Object};
 use super::source::Source;
 use crate::limits;
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 
@@ -36,6 +37,7 @@ pub struct Section {
     /// A hybrid file's hidden half, the trailer's /XRefStm (§7.5.8.4).
     pub hidden: Option<Box<Section>>,
     runs: BTreeMap<u32, Run>,
+    furthest: OnceCell<usize>,
 }
 
 #[derive(Debug)]
@@ -76,7 +78,15 @@ impl Section {
     /// Of a file that has none.
     pub fn empty() -> Self {
         let trailer = Dict::empty();
-        Self { offset: 0, form: Form::Table, trailer, trailer_span: 0..0, hidden: None, runs: BTreeMap::new() }
+        Self {
+            offset: 0,
+            form: Form::Table,
+            trailer,
+            trailer_span: 0..0,
+            hidden: None,
+            runs: BTreeMap::new(),
+            furthest: OnceCell::new(),
+        }
     }
 
     /// The entry of an object number, if this section has one. In a hybrid section what the table hides as free is
@@ -156,6 +166,20 @@ impl Section {
             }
         }
         self.hidden.as_ref().map_or(Ok(()), |hidden| hidden.each(source, visit))
+    }
+
+    /// The furthest offset at which an object stands by this section.
+    pub fn furthest(&self, source: Source<'_>) -> Result<usize, PdfError> {
+        if let Some(&known) = self.furthest.get() {
+            return Ok(known);
+        }
+        let mut furthest = 0;
+        self.each(source, &mut |_, entry| {
+            if let Entry::At { offset, .. } = entry {
+                furthest = furthest.max(offset);
+            }
+        })?;
+        Ok(*self.furthest.get_or_init(|| furthest))
     }
 
     /// Every object number this section (and its hidden half) has an entry for, ascending, without repeats.
@@ -269,7 +293,15 @@ impl Section {
             Some(Some(at)) => Some(Box::new(Self::stream(source, at)?)),
             _ => None,
         };
-        Ok(Self { offset, form: Form::Table, trailer, trailer_span: start..end, hidden, runs })
+        Ok(Self {
+            offset,
+            form: Form::Table,
+            trailer,
+            trailer_span: start..end,
+            hidden,
+            runs,
+            furthest: OnceCell::new(),
+        })
     }
 
     fn stream(source: Source<'_>, offset: usize) -> Result<Self, PdfError> {
@@ -327,7 +359,7 @@ impl Section {
                 from += count as usize * widths.iter().sum::<usize>();
             }
         }
-        Ok(Self { offset, form: Form::Stream, trailer, trailer_span, hidden: None, runs })
+        Ok(Self { offset, form: Form::Stream, trailer, trailer_span, hidden: None, runs, furthest: OnceCell::new() })
     }
 }
 

@@ -63,7 +63,34 @@ pub fn judge_path(
     known: &Known,
     at: OffsetDateTime,
 ) -> PathVerdict {
-    Inquiry::new(candidates, evidence, known).path(leaf, anchors, &[], at)
+    judge_path_within(&Purse::default(), leaf, candidates, anchors, evidence, known, at)
+}
+
+/// What all questions about one file may cost together: a file can hold hundreds of signatures, each with its own maze of
+/// look-alike issuers. Once it is empty a question gets only what an honest one needs.
+#[derive(Debug, Default)]
+pub struct Purse {
+    spent: Cell<usize>,
+}
+
+/// As [`judge_path`], one question among several about a file.
+pub fn judge_path_within(
+    purse: &Purse,
+    leaf: &Certificate,
+    candidates: &[&Certificate],
+    anchors: &[Certificate],
+    evidence: &RevocationEvidence<'_>,
+    known: &Known,
+    at: OffsetDateTime,
+) -> PathVerdict {
+    let most = match purse.spent.get() {
+        ..limits::PATH_FILE_STEPS => limits::PATH_STEPS,
+        _ => limits::PATH_LEAST_STEPS,
+    };
+    let inquiry = Inquiry { candidates, evidence, known, most, steps: Cell::new(0), attempts: Cell::new(0) };
+    let verdict = inquiry.path(leaf, anchors, &[], at);
+    purse.spent.set(purse.spent.get() + inquiry.steps.get());
+    verdict
 }
 
 /// What one verdict may be made from, and what is left of its budget: a question about a list's maker inside the question
@@ -72,19 +99,12 @@ pub(super) struct Inquiry<'a> {
     pub(super) candidates: &'a [&'a Certificate],
     pub(super) evidence: &'a RevocationEvidence<'a>,
     pub(super) known: &'a Known,
+    most: usize,
     steps: Cell<usize>,
     attempts: Cell<usize>,
 }
 
-impl<'a> Inquiry<'a> {
-    pub(super) fn new(
-        candidates: &'a [&'a Certificate],
-        evidence: &'a RevocationEvidence<'a>,
-        known: &'a Known,
-    ) -> Self {
-        Self { candidates, evidence, known, steps: Cell::new(0), attempts: Cell::new(0) }
-    }
-
+impl Inquiry<'_> {
     /// As [`judge_path`]; `without` are the fingerprints of evidence that must not count, since this very question is
     /// asked to find out whether it does.
     pub(super) fn path(
@@ -115,7 +135,7 @@ impl<'a> Inquiry<'a> {
     /// Whether the budget still allows a look at one more signature, over so many bytes.
     pub(super) fn may_step(&self, bytes: usize) -> bool {
         self.steps.set(self.steps.get() + 1 + bytes / limits::PATH_STEP_BYTES);
-        self.steps.get() <= limits::PATH_STEPS
+        self.steps.get() <= self.most
     }
 
     /// Checks that `issuer`'s key signed `subject`.
@@ -129,7 +149,7 @@ impl<'a> Inquiry<'a> {
 
     /// Whether the budget is used up: then nothing more is checked.
     pub(super) fn is_spent(&self) -> bool {
-        self.steps.get() > limits::PATH_STEPS
+        self.steps.get() > self.most
     }
 
     /// Takes from the budget what a slow key's verification costs beyond one step.
@@ -254,8 +274,8 @@ impl<'i> Search<'_, 'i> {
     }
 
     fn is_over(&mut self) -> bool {
-        let Inquiry { attempts, steps, .. } = self.inquiry;
-        if attempts.get() >= limits::PATH_ATTEMPTS || steps.get() >= limits::PATH_STEPS {
+        let Inquiry { attempts, steps, most, .. } = self.inquiry;
+        if attempts.get() >= limits::PATH_ATTEMPTS || steps.get() >= *most {
             self.note(PathVerdict::Broken(Rule::Budget));
             return true;
         }

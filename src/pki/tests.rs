@@ -9,7 +9,7 @@ use super::evidence::{RevocationEvidence, Unknown};
 use super::install::{InstallFault, check_installable};
 use super::issue::{self, IssueFault, Period, Reason, Request, Revoked, Unsigned};
 use super::known::Known;
-use super::path::{PathVerdict, Rule};
+use super::path::{PathVerdict, Purse, Rule, judge_path_within};
 use super::revocation::RevocationList;
 use super::trial::{self, CRL_URL, Hierarchy, Key, MADE, name, openssl_accepts, openssl_refuses, put, serial, years};
 use crate::crypto::SignatureFault;
@@ -364,6 +364,19 @@ fn a_maze_of_authorities_ends() {
     let verdict = judge_path(&leaf, &maze, &[anchor], &[], NOW);
     assert_eq!(verdict, PathVerdict::Broken(Rule::Budget));
     assert!(started.elapsed().as_secs() < 10, "{:?}", started.elapsed());
+
+    // A file can ask for hundreds of such searches: they share one purse, and an honest question behind them is answered.
+    let (purse, evidence, known) = (Purse::default(), RevocationEvidence::default(), Known::default());
+    let candidates: Vec<&Certificate> = maze.iter().collect();
+    let started = std::time::Instant::now();
+    for _ in 0..1000 {
+        judge_path_within(&purse, &leaf, &candidates, &[], &evidence, &known, NOW);
+    }
+    assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+    let made = trial::Hierarchy::of(Key::p256);
+    let candidates: Vec<&Certificate> = maze.iter().chain([&made.issuing]).collect();
+    let honest = judge_path_within(&purse, &made.seal, &candidates, &[made.root], &evidence, &known, NOW);
+    assert!(matches!(honest, PathVerdict::RevocationUnknown { .. }), "{honest:?}");
 }
 
 #[test]

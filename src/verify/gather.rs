@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use time::OffsetDateTime;
 
-use super::judge::evidence::{Envelope, Evidence, Facts, LicenceFacts, Opened, Record, RecordState, Trust};
+use super::judge::evidence::{Evidence, Facts, LicenceFacts, Record, RecordState, Trust, seal_number};
 use crate::message::Message;
 use crate::pdf::source::ReadAt;
 use crate::pki::certificate::Certificate;
@@ -103,10 +103,11 @@ pub async fn gather(
     };
     // Whether `at` is the caller's now is for the caller to say.
     evidence.now = None;
-    if let (Some(store), Opened::Pdf { envelopes, .. }) = (store, &evidence.opened) {
-        let mut facts = Vec::with_capacity(envelopes.len());
-        for envelope in envelopes {
-            facts.push(ask(store, envelope).await?);
+    if let Some(store) = store {
+        let signers = evidence.opened.signers();
+        let mut facts = Vec::with_capacity(signers.len());
+        for (certificate, digest) in &signers {
+            facts.push(ask(store, certificate.as_ref(), digest).await?);
         }
         evidence.facts = facts;
     }
@@ -133,16 +134,16 @@ pub async fn house_trust(store: &Store) -> Result<Trust, StoreError> {
     Ok(trust)
 }
 
-async fn ask(store: &Store, envelope: &Envelope) -> Result<Facts, StoreError> {
-    let Some(certificate) = &envelope.certificate else { return Ok(Facts::Unknown) };
-    let digest = hex::encode(certificate.fingerprint());
-    if let Some(filed) = store.certificate(&digest).await? {
+async fn ask(store: &Store, certificate: Option<&Certificate>, digest: &[u8; 32]) -> Result<Facts, StoreError> {
+    let Some(certificate) = certificate else { return Ok(Facts::Unknown) };
+    let fingerprint = hex::encode(certificate.fingerprint());
+    if let Some(filed) = store.certificate(&fingerprint).await? {
         let Some(seal) = store.seal(&filed.seal).await? else { return Ok(Facts::Unknown) };
         let chain = filed.chain.iter().filter_map(|der| Certificate::read(der).ok()).collect();
-        let record = record(store, &filed.seal, &digest, &envelope.digest).await?;
+        let record = record(store, &filed.seal, &fingerprint, digest).await?;
         return Ok(Facts::Filed { seal: seal.seal, chain, record: record.map(Box::new) });
     }
-    let Some(number) = envelope.seal_number() else { return Ok(Facts::Unknown) };
+    let Some(number) = seal_number(certificate) else { return Ok(Facts::Unknown) };
     Ok(match store.seal(&number).await? {
         Some(seal) => Facts::OtherCertificate { seal: seal.seal },
         None => Facts::Unknown,

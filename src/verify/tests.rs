@@ -24,6 +24,7 @@ use crate::seal::{Life, Seal, SealEvent, SealEventKind, SealKind, SealNumber};
 mod attacks;
 mod bare;
 mod corpus;
+mod forger;
 #[cfg(feature = "service")]
 mod forms;
 mod stamps;

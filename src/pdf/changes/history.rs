@@ -62,6 +62,8 @@ struct Ways {
     /// The states with another version of an object than the state before, ascending, and whether they have it.
     versions: HashMap<u32, Vec<(usize, bool)>>,
     touched: HashSet<u32>,
+    /// Streams whose data did not end in the state that first led to them.
+    unended: HashSet<u32>,
 }
 
 impl<'f, 'a> History<'f, 'a> {
@@ -95,6 +97,11 @@ impl<'f, 'a> History<'f, 'a> {
             Some((_, Err(error))) => Err(error.clone()),
             _ => Ok(None),
         }
+    }
+
+    /// Streams whose data did not end in a signed state: what was appended may have become a part of them.
+    pub(super) fn unended(&self) -> impl Iterator<Item = u32> {
+        self.ways.unended.iter().copied()
     }
 
     /// All signatures of a file together may cost so much comparing.
@@ -250,13 +257,19 @@ impl Ways {
         Ok(())
     }
 
-    fn version(&self, file: &File<'_>, number: u32) -> Result<Option<Object>, PdfError> {
-        match file.load_number(number) {
-            Ok(loaded) => Ok(loaded.map(|l| l.object.clone())),
-            Err(limit @ PdfError::OverLimit { .. }) => Err(limit),
+    fn version(&mut self, file: &File<'_>, number: u32) -> Result<Option<Object>, PdfError> {
+        let object = match file.load_number(number) {
+            Ok(loaded) => loaded.map(|l| l.object.clone()),
+            Err(limit @ PdfError::OverLimit { .. }) => return Err(limit),
             // Nothing can be reached through what cannot be read.
-            Err(_) => Ok(None),
+            Err(_) => None,
+        };
+        if let Some(Object::Stream(stream)) = &object
+            && file.stored_at(stream).is_err()
+        {
+            self.unended.insert(number);
         }
+        Ok(object)
     }
 
     /// Whether an object got another version after state `since`, up to state `until`.
@@ -283,7 +296,8 @@ fn holders(file: &File<'_>) -> Result<Vec<u32>, PdfError> {
     Ok(found)
 }
 
-/// Every number that the sections of `newer` speak of which `older` has not.
+/// Every number that the sections of `newer` speak of which `older` has not, and those in the object streams among them:
+/// another stream under the same number changes what older sections say is in it (ISO 32000-1 §7.5.7).
 pub(super) fn numbers_since(newer: &File<'_>, older: &File<'_>) -> Result<HashSet<u32>, PdfError> {
     let new = newer.sections().count().saturating_sub(older.sections().count());
     let mut numbers = HashSet::new();
@@ -291,6 +305,23 @@ pub(super) fn numbers_since(newer: &File<'_>, older: &File<'_>) -> Result<HashSe
         numbers.extend(section.numbers()?);
         if numbers.len() > limits::PDF_COMPARED {
             return Err(PdfError::OverLimit { what: "changed objects", limit: limits::PDF_COMPARED as u64 });
+        }
+    }
+    let mut packed = Vec::new();
+    for &number in &numbers {
+        packed.extend(older.packed_in(number)?);
+        packed.extend(newer.packed_in(number)?);
+    }
+    numbers.extend(packed);
+    // An index may lead behind the end of its own state, and what is appended there be an object that no later index names.
+    let (source, end) = (older.source(), older.source().length());
+    for section in older.sections() {
+        if section.furthest(source)? >= end {
+            section.each(source, &mut |number, entry| {
+                if matches!(entry, Entry::At { offset, .. } if offset >= end) {
+                    numbers.insert(number);
+                }
+            })?;
         }
     }
     Ok(numbers)

@@ -13,7 +13,9 @@ use crate::pdf::changes::LaterChanges;
 use crate::pdf::signatures::Coverage;
 use crate::pki::path::PathVerdict;
 use crate::stamp::Token;
-use crate::verify::report::{Check, Outcome, SignatureKind, SignatureReport, StampReport, SubIndication as Sub};
+use crate::verify::report::{
+    Check, Outcome, SealFacts, SignatureKind, SignatureReport, StampReport, SubIndication as Sub,
+};
 
 /// One report for each signer, or for the time stamp; none where it only carries certificates.
 pub(super) fn judge(evidence: &Evidence, signed: &SignedData) -> Vec<SignatureReport> {
@@ -24,23 +26,28 @@ pub(super) fn judge(evidence: &Evidence, signed: &SignedData) -> Vec<SignatureRe
     let inside = signed.content.as_deref();
     // Where both are there and differ, a reader could be shown either.
     let agree = given.is_none() || inside.is_none() || given == inside;
-    let signers = signed.signers.iter().enumerate();
+    let known = evidence.facts.iter().chain(std::iter::repeat(&Facts::NotAsked));
+    let signers = signed.signers.iter().zip(known).enumerate();
     let content = given.or(inside);
-    signers.map(|(place, signer)| one(evidence, signed, (place, signer), content, agree)).collect()
+    let sources = Sources::default();
+    signers
+        .map(|(place, (signer, facts))| one(evidence, &sources, signed, (place, signer, facts), content, agree))
+        .collect()
 }
 
 fn one(
     evidence: &Evidence,
+    sources: &Sources,
     signed: &SignedData,
-    (place, signer): (usize, &Signer),
+    (place, signer, facts): (usize, &Signer, &Facts),
     content: Option<&[u8]>,
     agree: bool,
 ) -> SignatureReport {
     let pieces: Vec<&[u8]> = content.into_iter().collect();
     let crypto = signed.check(signer, &pieces);
     let claimed = signer.claimed_time();
-    let (sources, existence) = (Sources::default(), Existence::default());
-    let stamps = signature_stamps(evidence, &sources, &existence, signer, usize::MAX);
+    let existence = Existence::default();
+    let stamps = signature_stamps(evidence, sources, &existence, signer, usize::MAX);
     let proven = stamps.iter().filter_map(|stamp| stamp.proven.clone()).min_by_key(|proven| proven.at);
     let proven = proven.as_ref();
 
@@ -49,12 +56,11 @@ fn one(
     let (digest, digest_right) = proof::digest(&crypto, proven);
     let (value, value_right) = proof::value(&crypto, proven);
     let (reference, identified) = proof::signing_certificate(&crypto);
-    let asked =
-        sources::Signer { certificate: crypto.certificate.as_ref(), signed, facts: &Facts::NotAsked, end: usize::MAX };
-    let verdict = find_path(evidence, &sources, &existence, &asked, proven.map(|proven| proven.at));
+    let asked = sources::Signer { certificate: crypto.certificate.as_ref(), signed, facts, end: usize::MAX };
+    let verdict = find_path(evidence, sources, &existence, &asked, proven.map(|proven| proven.at));
     let ((path, trusted), (revocation, not_revoked)) = proof::path(&verdict, None, proven, claimed);
     let (usage, may_sign) = proof::usage(crypto.certificate.as_ref());
-    let (standing, allowed) = standing::judge(&Facts::NotAsked, proven, claimed, evidence);
+    let (standing, allowed) = standing::judge(facts, proven, claimed, evidence);
 
     let mut checks = vec![format, coverage];
     // Without content there is nothing that digest and value could be of.
@@ -90,7 +96,7 @@ fn one(
         proven_by: proven.map(|proven| proven.by.clone()),
         signer: crypto.certificate.as_ref().map(|certificate| certificate.subject.to_string()),
         trusted: matches!(verdict, PathVerdict::Trusted { .. }),
-        seal: None,
+        seal: facts.seal().map(|seal| SealFacts::of(seal, evidence.at, proven.map(|proven| proven.at))),
         time_stamps: stamps.into_iter().map(|stamp| stamp.report).collect(),
         checks,
     }

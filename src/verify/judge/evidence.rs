@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use const_oid::db::rfc3161;
 use time::OffsetDateTime;
 
 use crate::cms::{self, CmsError, SignedData};
@@ -209,10 +210,7 @@ impl Evidence {
     }
 
     fn of(file: &str, opened: Opened, trust: Arc<Trust>, now: OffsetDateTime) -> Self {
-        let facts = match &opened {
-            Opened::Pdf { envelopes, .. } => vec![Facts::NotAsked; envelopes.len()],
-            _ => Vec::new(),
-        };
+        let facts = vec![Facts::NotAsked; opened.signers().len()];
         Self { file: file.to_owned(), at: now, now: Some(now), trust, opened, facts, content: None }
     }
 
@@ -226,10 +224,9 @@ impl Evidence {
     /// Asks an exported register, by the seal numbers in the certificates. A certificate's number is believed because the
     /// path to a trusted root is judged as well.
     pub fn ask_export(&mut self, register: &Register) {
-        let Opened::Pdf { envelopes, .. } = &self.opened else { return };
-        for (envelope, facts) in envelopes.iter().zip(&mut self.facts) {
-            let seal =
-                envelope.seal_number().and_then(|number| register.seals.iter().find(|seal| seal.number == number));
+        for ((certificate, _), facts) in self.opened.signers().iter().zip(&mut self.facts) {
+            let number = certificate.as_ref().and_then(seal_number);
+            let seal = number.and_then(|number| register.seals.iter().find(|seal| seal.number == number));
             *facts = match seal {
                 Some(seal) => Facts::Exported { seal: seal.clone() },
                 None => Facts::Unknown,
@@ -239,6 +236,18 @@ impl Evidence {
 }
 
 impl Opened {
+    /// What the register is asked about, one for each signature: its certificate, and the SHA-256 that the ledger would know
+    /// it by. A CMS by itself is no document of ours, so it has zeros, which are in no ledger; a time stamp is no seal's.
+    pub fn signers(&self) -> Vec<(Option<Certificate>, [u8; 32])> {
+        match self {
+            Self::Pdf { envelopes, .. } => envelopes.iter().map(|e| (e.certificate.clone(), e.digest)).collect(),
+            Self::Cms(signed) if signed.content_type != rfc3161::ID_CT_TST_INFO => {
+                signed.signers.iter().map(|signer| (signed.certificate_of(signer), [0; 32])).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     fn of(source: Source<'_>) -> Self {
         Self::inside(source).unwrap_or_else(Self::UnreadablePdf)
     }
@@ -304,11 +313,11 @@ impl Envelope {
         let digest = signature.digest(Digest::Sha256).and_then(|digest| digest.try_into().ok());
         Ok(Self { cms, certificate, digest: digest.unwrap_or_default(), content })
     }
+}
 
-    /// The seal's number as the certificate has it.
-    pub fn seal_number(&self) -> Option<SealNumber> {
-        SealNumber::parse(&self.certificate.as_ref()?.subject.common_name()?).ok()
-    }
+/// The seal's number as the certificate has it.
+pub fn seal_number(certificate: &Certificate) -> Option<SealNumber> {
+    SealNumber::parse(&certificate.subject.common_name()?).ok()
 }
 
 /// An exported register: the seals with their lives. It speaks for the day on which it was made.

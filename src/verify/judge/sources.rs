@@ -11,7 +11,7 @@ use crate::cms::SignedData;
 use crate::pki::certificate::Certificate;
 use crate::pki::evidence::{RevocationEvidence, Statement};
 use crate::pki::ocsp::OcspResponse;
-use crate::pki::path::{PathVerdict, judge_path};
+use crate::pki::path::{PathVerdict, Purse, judge_path_within};
 use crate::pki::revocation::RevocationList;
 
 /// The pieces that came with the document, read once for all its signatures.
@@ -22,6 +22,7 @@ pub(super) struct Sources {
     responses: Vec<OcspResponse>,
     /// Validation data, and how many of the file's first bytes hold it.
     since: Vec<(Arc<[u8]>, usize)>,
+    purse: Purse,
 }
 
 impl Sources {
@@ -81,18 +82,20 @@ pub(super) fn find_path(
         lists: trust.lists.iter().chain(&sources.lists).chain(&brought.lists).collect(),
         responses: trust.responses.iter().chain(&sources.responses).chain(&brought.responses).collect(),
     };
-    let at = |moment| judge_path(leaf, &candidates, &trust.anchors, &revocation, &trust.known, moment);
+    let at = |moment| {
+        judge_path_within(&sources.purse, leaf, &candidates, &trust.anchors, &revocation, &trust.known, moment)
+    };
     let (asked, newest) = (proven.unwrap_or(evidence.at), evidence.known_until());
     let verdict = match at(asked) {
         PathVerdict::Trusted { .. } if proven.is_none() && newest > asked => at(newest),
         verdict => verdict,
     };
-    let since = |statement: &Statement| {
+    let exists_since = |der: &Arc<[u8]>| {
         let of_bytes = |end| existence.of(end).map(|proven| proven.at);
-        let in_document = sources.since.iter().find(|(der, _)| *der == statement.der);
+        let in_document = sources.since.iter().find(|(known, _)| known == der);
         let in_envelope = || {
-            let lists = brought.lists.iter().any(|list| list.shared_der() == statement.der);
-            lists || brought.responses.iter().any(|response| response.shared_der() == statement.der)
+            let lists = brought.lists.iter().any(|list| list.shared_der() == *der);
+            lists || brought.responses.iter().any(|response| response.shared_der() == *der)
         };
         match in_document {
             Some((_, end)) => of_bytes(*end),
@@ -100,6 +103,11 @@ pub(super) fn find_path(
             None => None,
         }
         .unwrap_or(newest)
+    };
+    // What a delta list says rests on the complete list below it.
+    let since = |statement: &Statement| {
+        let base = statement.base.as_ref().map(exists_since);
+        base.into_iter().fold(exists_since(&statement.der), OffsetDateTime::max)
     };
     outlived(verdict, since)
 }

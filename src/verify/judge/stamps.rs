@@ -1,6 +1,7 @@
 //! Time stamps: each is judged as a signature of its own, and where it holds it proves a moment (EN 319 102-1 §5.4, §5.6.2).
 
 use const_oid::db::rfc3161;
+use time::Duration;
 
 use super::decide;
 use super::evidence::{Evidence, Facts};
@@ -143,7 +144,9 @@ fn judge(
     let authority = crypto.certificate.as_ref().map(|certificate| certificate.subject.to_string());
     let proven = indication
         .is_genuine()
-        .then(|| Proven { at: token.time, by: By::TimeStamp(authority.clone().unwrap_or_default()) });
+        // By the latest moment that the authority's clock allows: what is proven is that it existed by then.
+        .then(|| token.time.saturating_add(token.accuracy.unwrap_or_default()))
+        .map(|at| Proven { at, by: By::TimeStamp(authority.clone().unwrap_or_default()) });
     let intact = token.is_intact(over);
     let trusted = matches!(verdict, PathVerdict::Trusted { .. });
     Judged {
@@ -191,7 +194,9 @@ fn order(evidence: &Evidence, token: &Token, outer: Option<&Proven>) -> Found<In
     const CLAUSE: &str = "EN 319 102-1 §5.6.2.3";
     let limit = outer.map_or(evidence.at, |proven| proven.at.min(evidence.at));
     let of = moment(token.time);
-    if token.time > limit + token.accuracy.unwrap_or_default() {
+    // The authority's clock may be off by its accuracy; an absurd one is no excuse.
+    let accuracy = token.accuracy.unwrap_or_default().min(Duration::MINUTE);
+    if token.time > limit.saturating_add(accuracy) {
         let message = Message::new(
             "verify.time-stamp-order",
             format!("时间戳的时间{of}晚于{}，次序不成立，不能证明时间。", moment(limit)),
