@@ -65,25 +65,29 @@ impl SignedData {
     /// Checks `signer` over `content`, given as pieces read one after the other (the spans of a ByteRange, or the content
     /// inside). No piece at all is nothing signed, which is never right; an empty content is one empty piece.
     pub fn check(&self, signer: &Signer, content: &[&[u8]]) -> Checks {
-        self.check_digested(signer, content, &mut |digest| Some(digest.over(content)))
+        let certificate = self.certificate_of(signer);
+        self.check_digested(signer, certificate.as_ref(), content, &mut |digest| Some(digest.over(content)))
     }
 
-    /// As `check`, with the content's digest from elsewhere; None where it was too costly to make.
+    /// As `check`, for whoever has read the signer's certificate ([`Self::certificate_of`]) before, and with the content's
+    /// digest from elsewhere; None where it was too costly to make.
     pub fn check_digested(
         &self,
         signer: &Signer,
+        certificate: Option<&Certificate>,
         content: &[&[u8]],
         over: &mut dyn FnMut(Digest) -> Option<Vec<u8>>,
     ) -> Checks {
         let inside = match (self.form, &self.content) {
             (Form::DigestInside, Some(inside)) => inside,
             (Form::Cms, Some(inside)) if inside.is_empty() || content != [inside.as_slice()] => {
-                return self.check_both(signer, content, inside, over);
+                return self.check_both(signer, certificate, content, inside, over);
             }
-            _ => return self.check_content(signer, content, over),
+            _ => return self.check_content(signer, certificate, content, over),
         };
         // ISO 32000-1 §12.8.3.3.1: what is signed is the digest inside, and that is the SHA-1 of the content outside.
-        let mut checks = self.check_content(signer, &[inside], &mut |digest| Some(digest.over(&[inside])));
+        let over_inside = &mut |digest: Digest| Some(digest.over(&[inside]));
+        let mut checks = self.check_content(signer, certificate, &[inside], over_inside);
         let outside = match (content, over(Digest::Sha1)) {
             ([], _) => Err(Fault::NoContent),
             (_, None) => Err(Fault::TooCostly),
@@ -102,12 +106,13 @@ impl SignedData {
     fn check_both(
         &self,
         signer: &Signer,
+        certificate: Option<&Certificate>,
         content: &[&[u8]],
         inside: &[u8],
         over: &mut dyn FnMut(Digest) -> Option<Vec<u8>>,
     ) -> Checks {
-        let mut checks = self.check_content(signer, content, over);
-        let own = self.check_content(signer, &[inside], &mut |digest| Some(digest.over(&[inside])));
+        let mut checks = self.check_content(signer, certificate, content, over);
+        let own = self.check_content(signer, certificate, &[inside], &mut |digest| Some(digest.over(&[inside])));
         if is_right(&checks.digest) && own.digest.is_err() {
             checks.digest = own.digest;
         }
@@ -120,11 +125,11 @@ impl SignedData {
     fn check_content(
         &self,
         signer: &Signer,
+        certificate: Option<&Certificate>,
         content: &[&[u8]],
         over: &mut dyn FnMut(Digest) -> Option<Vec<u8>>,
     ) -> Checks {
-        let certificate = self.certificate_of(signer);
-        let (signature, attributes_in_der) = match &certificate {
+        let (signature, attributes_in_der) = match certificate {
             None => (Err(Fault::NoCertificate), true),
             Some(certificate) => check_signature(signer, certificate, content, over),
         };
@@ -133,10 +138,10 @@ impl SignedData {
             content_type: self.check_content_type(signer),
             signature,
             algorithms: check_algorithms(signer),
-            signing_certificate: check_reference(signer, certificate.as_ref()),
+            signing_certificate: check_reference(signer, certificate),
             attributes_in_der,
-            strengths: strengths(signer, certificate.as_ref()),
-            certificate,
+            strengths: strengths(signer, certificate),
+            certificate: certificate.cloned(),
         }
     }
 

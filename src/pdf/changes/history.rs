@@ -2,6 +2,7 @@
 //! each state costing only what changed since the one before.
 
 use super::pages::Places;
+use super::signing::Shown;
 use crate::limits;
 use crate::pdf::PdfError;
 use crate::pdf::file::File;
@@ -10,7 +11,7 @@ use crate::pdf::object::{Object, Stream};
 use crate::pdf::page::{self, Page};
 use crate::pdf::reach::{deep, reachable};
 use crate::pdf::xref::Entry;
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::rc::Rc;
@@ -27,6 +28,8 @@ pub(in crate::pdf) struct History<'f, 'a> {
     used: OnceCell<HashSet<u32>>,
     shown: OnceCell<HashSet<u32>>,
     strays: OnceCell<Vec<(usize, u32)>>,
+    /// By the field's object number.
+    pub(super) pictures: RefCell<HashMap<u32, Rc<[Shown]>>>,
     left: Cell<usize>,
 }
 
@@ -85,6 +88,7 @@ impl<'f, 'a> History<'f, 'a> {
             used: OnceCell::new(),
             shown: OnceCell::new(),
             strays: OnceCell::new(),
+            pictures: RefCell::default(),
             left,
         })
     }
@@ -146,7 +150,7 @@ impl<'f, 'a> History<'f, 'a> {
     }
 }
 
-fn once<T>(cell: &OnceCell<T>, make: impl FnOnce() -> Result<T, PdfError>) -> Result<&T, PdfError> {
+pub(super) fn once<T>(cell: &OnceCell<T>, make: impl FnOnce() -> Result<T, PdfError>) -> Result<&T, PdfError> {
     if let Some(made) = cell.get() {
         return Ok(made);
     }

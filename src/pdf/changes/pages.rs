@@ -185,8 +185,8 @@ impl Judge<'_, '_, '_> {
                 &zh,
                 &format!("The signature field “{name}” came to be shown when it was signed"),
             );
-            for (page, rect, looks) in self.pictures(field)? {
-                self.judge_picture(&name, page, rect, looks)?;
+            for picture in self.at.history.pictures(field)?.iter() {
+                self.judge_picture(&name, picture)?;
             }
             return Ok(());
         }

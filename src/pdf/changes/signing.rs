@@ -1,18 +1,32 @@
 //! Signatures made since: who may sign, and what a signature's picture may show.
 
 use super::fields::HIDDEN;
+use super::history::{History, once};
 use super::looks::{self, Looks};
 use super::{Judge, LaterChanges, Step};
 use crate::pdf::PdfError;
 use crate::pdf::form::Field;
 use crate::pdf::object::Object;
 use crate::pdf::text;
+use std::cell::OnceCell;
+use std::rc::Rc;
+
+/// A field's widget that draws something on a page of the newest state.
+pub(super) struct Shown {
+    /// From 0.
+    page: usize,
+    rect: [f64; 4],
+    looks: Looks,
+    /// How many letters of the page lie under it.
+    letters: OnceCell<usize>,
+}
 
 impl Judge<'_, '_, '_> {
     /// A field has been signed since: the signature is new, and a picture over the page is worth a word.
     pub(super) fn judge_signing(&mut self, field: &Field, new_field: bool) -> Result<(), PdfError> {
         let name = &field.name;
-        let pictures = if new_field { self.pictures(field)? } else { Vec::new() };
+        let pictures = if new_field { Some(self.at.history.pictures(field)?) } else { None };
+        let pictures = pictures.as_deref().unwrap_or_default();
         let visible = !pictures.is_empty();
         let step = if visible { Step::NewField } else { Step::Signing };
         let Object::Dict(signature) = self.newest.resolve(&field.value)? else {
@@ -41,39 +55,49 @@ impl Judge<'_, '_, '_> {
             self.forbid("pdf.locked-field-changed", &zh, &en);
         }
         self.allow(step, &format!("后来又加了签名“{name}”"), &format!("The signature “{name}” was added later"));
-        for (page, rect, looks) in pictures {
-            self.judge_picture(name, page, rect, looks)?;
+        for picture in pictures {
+            self.judge_picture(name, picture)?;
         }
         Ok(())
     }
 
     /// The sneaky signature attack (Rohlmann et al. 2021, SSA): the picture of a signature that was allowed stands over
     /// the text that was certified.
-    pub(super) fn judge_picture(
-        &mut self,
-        name: &str,
-        page: usize,
-        rect: [f64; 4],
-        looks: Looks,
-    ) -> Result<(), PdfError> {
+    pub(super) fn judge_picture(&mut self, name: &str, picture: &Shown) -> Result<(), PdfError> {
+        let Shown { page, rect, looks, letters } = picture;
         let number = page + 1;
         let zh = format!("后加签名“{name}”的图案显示在第{number}页");
         let en = format!("The later signature “{name}” shows a picture on page {number}");
         self.say(LaterChanges::Allowed, "pdf.later-signature-visible", &zh, &en);
-        let Some(found) = self.at.history.pages()?.get(page) else { return Ok(()) };
+        let Some(found) = self.at.history.pages()?.get(*page) else { return Ok(()) };
         // A seal's thin strokes over the text are the custom. What hides the text is not, and where the author certified
         // it, neither is what adds to it; without a certification, text in a signature's picture is its signer's own.
         let hides = if self.leave.level.is_some() { looks.can_mislead() } else { looks.hides() };
-        if self.leave.level == Some(2) || hides && text::letters_within(self.newest, found, rect)? > 0 {
+        let under = || once(letters, || text::letters_within(self.newest, found, *rect));
+        if self.leave.level == Some(2) || hides && *under()? > 0 {
             let zh = format!("{zh}，可能遮盖或改写已签名的内容");
             let en = format!("{en}, where it may cover or add to what was signed");
             self.doubt("pdf.sneaky-signature", &zh, &en);
         }
         Ok(())
     }
+}
 
-    /// The field's widgets that draw something on a page: the page from 0, the rectangle, and what is drawn.
-    pub(super) fn pictures(&self, field: &Field) -> Result<Vec<(usize, [f64; 4], Looks)>, PdfError> {
+impl History<'_, '_> {
+    /// What the newest state shows of a field of its form. Read once, as every earlier signature asks.
+    pub(super) fn pictures(&self, field: &Field) -> Result<Rc<[Shown]>, PdfError> {
+        let number = field.reference.map(|r| r.number);
+        if let Some(known) = number.and_then(|n| self.pictures.borrow().get(&n).cloned()) {
+            return Ok(known);
+        }
+        let pictures: Rc<[Shown]> = self.read_pictures(field)?.into();
+        if let Some(number) = number {
+            self.pictures.borrow_mut().insert(number, pictures.clone());
+        }
+        Ok(pictures)
+    }
+
+    fn read_pictures(&self, field: &Field) -> Result<Vec<Shown>, PdfError> {
         let mut widgets = vec![(field.reference, field.dict.clone())];
         for kid in self.newest.get(&field.dict, b"Kids")?.array().unwrap_or_default() {
             widgets.extend(self.newest.resolve(kid)?.dict().map(|d| (kid.reference(), d.clone())));
@@ -88,9 +112,9 @@ impl Judge<'_, '_, '_> {
                 continue;
             }
             let looks = looks::of(self.newest, dict.get(b"AP"))?;
-            let place = self.at.history.page_of(reference.map(|r| r.number), &dict)?;
+            let place = self.page_of(reference.map(|r| r.number), &dict)?;
             if let Some(page) = place.filter(|_| !looks.is_blank()) {
-                pictures.push((page, rect, looks));
+                pictures.push(Shown { page, rect, looks, letters: OnceCell::new() });
             }
         }
         Ok(pictures)

@@ -180,7 +180,7 @@ fn check(signature: &Signature, envelope: &Envelope, signed: &SignedData, signer
         (None, _) => &[&[]],
     };
     let mut asked = false;
-    let mut crypto = signed.check_digested(signer, pieces, &mut |digest| {
+    let mut crypto = signed.check_digested(signer, envelope.certificate.as_ref(), pieces, &mut |digest| {
         asked = true;
         signature.digest(digest).map(<[u8]>::to_vec)
     });

@@ -1,6 +1,7 @@
 //! What a path may be made of, and since when each piece provably exists: the settings' trust, the register's chains, the
 //! document's validation data (DSS), and what the CMS brought along.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use time::OffsetDateTime;
@@ -69,14 +70,20 @@ pub(super) fn find_path(
 ) -> PathVerdict {
     let Some(leaf) = signer.certificate else { return PathVerdict::NoAnchor };
     let trust = &evidence.trust;
-    let inside: Vec<Certificate> =
-        signer.signed.certificates.iter().filter_map(|der| Certificate::read(der).ok()).collect();
+    // Most of what a signature brings along was read before: its own certificate, and those that are trusted anyway.
+    let known = |der: &[u8]| {
+        let known = std::iter::once(leaf).chain(&trust.intermediates).chain(&trust.anchors);
+        known.into_iter().find(|certificate| certificate.der() == der).map(Cow::Borrowed)
+    };
+    let read = |der: &Vec<u8>| known(der).or_else(|| Certificate::read(der).ok().map(Cow::Owned));
+    let inside: Vec<Cow<'_, Certificate>> = signer.signed.certificates.iter().filter_map(read).collect();
     let filed = match signer.facts {
         Facts::Filed { chain, .. } => chain.as_slice(),
         _ => &[],
     };
+    let inside = inside.iter().map(AsRef::as_ref);
     let candidates: Vec<&Certificate> =
-        trust.intermediates.iter().chain(filed).chain(&inside).chain(&sources.certificates).collect();
+        trust.intermediates.iter().chain(filed).chain(inside).chain(&sources.certificates).collect();
     let brought = signer.signed.revocation_evidence();
     let revocation = RevocationEvidence {
         lists: trust.lists.iter().chain(&sources.lists).chain(&brought.lists).collect(),
