@@ -179,20 +179,8 @@ fn given(path: &Path) -> Result<Given, Trouble> {
     Ok(if pipe { read_file(path, limits::PDF_BYTES)?.into() } else { file.into() })
 }
 
-/// One file, gathered for and judged.
-pub(super) async fn report(
-    store: Option<&Store>,
-    trust: &Arc<Trust>,
-    register: Option<&Register>,
-    name: &str,
-    given: impl Into<Given>,
-    at: Option<OffsetDateTime>,
-    now: OffsetDateTime,
-) -> Result<Report, GatherError> {
-    Ok(judge(&gathered(store, trust, register, name, given, at, now).await?))
-}
-
-async fn gathered(
+/// One file with all that may be asked about it, to be judged now or as of the moment asked about.
+pub(super) async fn gathered(
     store: Option<&Store>,
     trust: &Arc<Trust>,
     register: Option<&Register>,

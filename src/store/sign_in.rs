@@ -4,6 +4,7 @@
 //! in before, or, all together, every other place in the world. So a stranger who guesses makes strangers wait, from
 //! however many machines and at whichever replica, and never the officer at the usual desk; and no wait is for ever.
 
+use sqlx::{Any, Transaction};
 use time::{Duration, OffsetDateTime};
 
 use super::audit::audit;
@@ -45,13 +46,7 @@ impl Store {
     /// replicas, are counted one by one. `false` while that source must wait.
     pub async fn sign_in_turn(&self, id: &OfficerId, browser: &str, now: OffsetDateTime) -> Result<bool, StoreError> {
         let mut tx = self.begin().await?;
-        let known = sqlx::query("SELECT id FROM known_browser WHERE id = $1 AND officer = $2 AND known_until > $3")
-            .bind(browser)
-            .bind(id.as_str())
-            .bind(micros(now))
-            .fetch_optional(&mut *tx)
-            .await?;
-        let source = if known.is_some() { browser } else { ELSEWHERE };
+        let source = source(&mut tx, id, browser, now).await?;
         sqlx::query("INSERT INTO sign_in_turn (officer, source, failures, wait_until) VALUES ($1, $2, 0, 0) ON CONFLICT (officer, source) DO NOTHING")
             .bind(id.as_str())
             .bind(source)
@@ -88,13 +83,7 @@ impl Store {
     /// The password was right: the count of that source begins anew, and the browser is known from now on.
     pub async fn sign_in_right(&self, id: &OfficerId, browser: &str, now: OffsetDateTime) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
-        let known = sqlx::query("SELECT id FROM known_browser WHERE id = $1 AND officer = $2 AND known_until > $3")
-            .bind(browser)
-            .bind(id.as_str())
-            .bind(micros(now))
-            .fetch_optional(&mut *tx)
-            .await?;
-        let source = if known.is_some() { browser } else { ELSEWHERE };
+        let source = source(&mut tx, id, browser, now).await?;
         sqlx::query("DELETE FROM sign_in_turn WHERE officer = $1 AND source = $2")
             .bind(id.as_str())
             .bind(source)
@@ -171,6 +160,22 @@ impl Store {
         sqlx::query("DELETE FROM session WHERE id = $1").bind(id).execute(&self.write).await?;
         Ok(())
     }
+}
+
+/// The browser itself where the officer has signed in before, else everywhere else.
+async fn source<'b>(
+    tx: &mut Transaction<'static, Any>,
+    id: &OfficerId,
+    browser: &'b str,
+    now: OffsetDateTime,
+) -> Result<&'b str, StoreError> {
+    let known = sqlx::query("SELECT id FROM known_browser WHERE id = $1 AND officer = $2 AND known_until > $3")
+        .bind(browser)
+        .bind(id.as_str())
+        .bind(micros(now))
+        .fetch_optional(&mut **tx)
+        .await?;
+    Ok(if known.is_some() { browser } else { ELSEWHERE })
 }
 
 /// How long a source waits after so many turns without the right password.

@@ -18,7 +18,7 @@ use self::state::State;
 use self::table::Table;
 use super::certificates::export as export_certificates;
 use super::filing::{TwoOfficers, password_hash};
-use super::inquiry::report;
+use super::inquiry::gathered;
 use super::rooms::{Rooms, filed_seal, print, write_file};
 use super::sealing::write_document;
 use super::trouble::Trouble;
@@ -36,6 +36,7 @@ use crate::officer::{Duty, Officer, OfficerId};
 use crate::register::{self, Question};
 use crate::seal::SealNumber;
 use crate::verify::gather::house_trust;
+use crate::verify::judge;
 
 /// The government's, the bureau's, and the department's seal that gets a key to be taken away again.
 const GOVERNMENT: &str = "51322100000001";
@@ -294,12 +295,15 @@ impl Story {
             let path = self.dir.join(format!("{name}.pdf"));
             let bytes = super::rooms::read_file(&path, crate::limits::PDF_BYTES)?;
             let now = (self.clock)();
-            let found =
-                report(Some(&desk.store), &trust, None, &format!("{name}.pdf"), bytes.clone(), None, now).await?;
+            let evidence =
+                gathered(Some(&desk.store), &trust, None, &format!("{name}.pdf"), bytes.clone(), None, now).await?;
+            let found = judge(&evidence);
             self.table.expect(format!("{name}.pdf"), "TOTAL-PASSED", found.verdict.indication());
             write_report(&self.dir, name, &found)?;
             if name == "licence" {
-                let found = report(Some(&desk.store), &trust, None, "changed.pdf", changed(bytes), None, now).await?;
+                let evidence =
+                    gathered(Some(&desk.store), &trust, None, "changed.pdf", changed(bytes), None, now).await?;
+                let found = judge(&evidence);
                 self.table.expect("licence.pdf 改动一个字节", "TOTAL-FAILED", found.verdict.indication());
                 write_report(&self.dir, "changed", &found)?;
             }
