@@ -452,8 +452,13 @@ pub(super) struct Filters {
 impl Filters {
     /// `resolve` follows references; a cross-reference stream has none to follow.
     pub fn of(dict: &Dict, resolve: impl Fn(&Object) -> Result<Object, PdfError>) -> Result<Self, PdfError> {
-        let list = |long: &[u8], short: &[u8]| -> Result<Vec<Object>, PdfError> {
-            match dict.get(long).or_else(|| dict.get(short)).map(&resolve).transpose()? {
+        // Table 5: /F names another file, whose bytes nobody signed. The short names are those of inline images alone
+        // (table 93), which are never unpacked here.
+        if dict.get(b"F").is_some_and(|file| !file.is_null()) {
+            return Err(PdfError::Broken { at: 0, what: "a stream's data stand in another file" });
+        }
+        let list = |key: &[u8]| -> Result<Vec<Object>, PdfError> {
+            match dict.get(key).map(&resolve).transpose()? {
                 None | Some(Object::Null) => Ok(Vec::new()),
                 Some(Object::Array(items)) if items.len() <= limits::PDF_FILTERS => {
                     items.iter().map(&resolve).collect()
@@ -464,8 +469,8 @@ impl Filters {
                 Some(one) => Ok(vec![one]),
             }
         };
-        let parms = list(b"DecodeParms", b"DP")?;
-        let filters = list(b"Filter", b"F")?;
+        let parms = list(b"DecodeParms")?;
+        let filters = list(b"Filter")?;
         let steps = filters.into_iter().enumerate();
         let steps = steps.map(|(i, f)| (f, parms.get(i).cloned().unwrap_or(Object::Null))).collect();
         Ok(Self { steps })
