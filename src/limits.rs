@@ -67,6 +67,9 @@ pub const PATH_LEAST_STEPS: usize = 32;
 /// Signers of one CMS, each of whom is judged by himself: contracts have a handful, a PDF signature one.
 pub const CMS_SIGNERS: usize = 16;
 
+/// Lists and responses left out one by one because they came too late: a file renewed every year brings one more each time.
+pub const PATH_RETRIES: usize = 8;
+
 /// Bytes that are hashed at the price of one step: it takes about as long as the public-key operation.
 pub const PATH_STEP_BYTES: usize = 64 * 1024;
 

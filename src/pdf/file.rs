@@ -37,9 +37,31 @@ struct Shared {
     packs: RefCell<HashMap<(usize, usize), Rc<Pack>>>,
     /// Objects of their own that say how a pack is read. Nothing else need lead to them.
     read_by_packs: RefCell<HashSet<u32>>,
-    purse: Cell<u64>,
+    purse: Rc<Purse>,
     /// Objects with a dictionary that says two things, and where it begins.
     doubled: RefCell<Vec<(Ref, usize)>>,
+}
+
+/// What all readings of one file may cost together, in bytes parsed, unpacked or gone through: a forged file can make many
+/// readings necessary.
+#[derive(Debug, Default)]
+pub(super) struct Purse {
+    whole: u64,
+    left: Cell<u64>,
+}
+
+impl Purse {
+    /// For a file of so many bytes.
+    pub fn of(length: usize) -> Rc<Self> {
+        let whole = limits::PDF_WORK_BASE + limits::PDF_WORK_PER_BYTE * length as u64;
+        Rc::new(Self { whole, left: Cell::new(whole) })
+    }
+
+    pub fn pay(&self, bytes: usize) -> Result<(), PdfError> {
+        let left = self.left.get().checked_sub(bytes as u64 + 1);
+        self.left.set(left.ok_or(PdfError::OverLimit { what: "bytes read", limit: self.whole })?);
+        Ok(())
+    }
 }
 
 /// What each section that knows an object says of it, newest first, with the section's place in the chain. Asked once, as
@@ -77,13 +99,14 @@ impl<'a> File<'a> {
     /// Errors: not a PDF, encrypted, larger than the limits, or a cross-reference that readers could take in
     /// more than one way. Nothing is repaired: a repaired file is not the file that was signed.
     pub fn open(source: impl Into<Source<'a>>) -> Result<Self, PdfError> {
-        let file = Self::open_even_encrypted(source.into())?;
+        let source = source.into();
+        let file = Self::open_even_encrypted(source, Purse::of(source.length()))?;
         if file.encrypted { Err(PdfError::Encrypted) } else { Ok(file) }
     }
 
     /// As [`Self::open`], for what can be said of an encrypted file all the same: its strings and streams stay as they
     /// are, and what is packed into an encrypted stream cannot be had.
-    pub(super) fn open_even_encrypted(source: Source<'a>) -> Result<Self, PdfError> {
+    pub(super) fn open_even_encrypted(source: Source<'a>, purse: Rc<Purse>) -> Result<Self, PdfError> {
         if source.length() > limits::PDF_BYTES {
             return Err(PdfError::OverLimit { what: "file bytes", limit: limits::PDF_BYTES as u64 });
         }
@@ -97,8 +120,8 @@ impl<'a> File<'a> {
         }
         let (_, start) =
             startxref(source)?.ok_or(PdfError::Broken { at: source.length(), what: "the end has no startxref" })?;
-        let (newest, older) = xref::chain(source, start)?;
-        Ok(Self::of(source, newest, older))
+        let (newest, older) = xref::chain(source, start, &purse)?;
+        Ok(Self::of(source, newest, older, purse))
     }
 
     /// The state in which the file ended at `end`, paid for out of the same purse. `None` where that state's own
@@ -125,12 +148,11 @@ impl<'a> File<'a> {
     }
 
     /// A file without an index: it has bytes and no objects.
-    pub(super) fn bare(source: Source<'a>) -> Self {
-        Self::of(source, Section::empty(), Vec::new())
+    pub(super) fn bare(source: Source<'a>, purse: Rc<Purse>) -> Self {
+        Self::of(source, Section::empty(), Vec::new(), purse)
     }
 
-    fn of(source: Source<'a>, newest: Section, older: Vec<Section>) -> Self {
-        let purse = Cell::new(limits::PDF_WORK_BASE + limits::PDF_WORK_PER_BYTE * source.length() as u64);
+    fn of(source: Source<'a>, newest: Section, older: Vec<Section>, purse: Rc<Purse>) -> Self {
         let (encrypted, newest) = (newest.is_encrypted(), Rc::new(newest));
         let chain = std::iter::once(newest.clone()).chain(older.into_iter().map(Rc::new)).collect();
         let shared = Rc::new(Shared { purse, chain, ..Shared::default() });
@@ -439,10 +461,12 @@ impl<'a> File<'a> {
     }
 
     pub(super) fn pay(&self, bytes: usize) -> Result<(), PdfError> {
-        let left = self.shared.purse.get().checked_sub(bytes as u64 + 1);
-        let total = limits::PDF_WORK_BASE + limits::PDF_WORK_PER_BYTE * self.source.length() as u64;
-        self.shared.purse.set(left.ok_or(PdfError::OverLimit { what: "bytes read", limit: total })?);
-        Ok(())
+        self.shared.purse.pay(bytes)
+    }
+
+    /// For another reading of the same file.
+    pub(super) fn purse(&self) -> Rc<Purse> {
+        self.shared.purse.clone()
     }
 }
 

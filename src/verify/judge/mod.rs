@@ -20,7 +20,7 @@ use crate::cms::{Checks, CmsError, Fault, SignedData, Signer};
 use crate::limits;
 use crate::message::Message;
 use crate::pdf::PdfError;
-use crate::pdf::signatures::Signature;
+use crate::pdf::signatures::{self, Signature};
 use crate::pki::path::PathVerdict;
 
 /// Judges one file.
@@ -47,7 +47,10 @@ pub fn judge(evidence: &Evidence) -> Report {
             (Format::Pdf, SubIndication::SignedDataNotFound)
         }
         Opened::UnreadablePdf(error) => {
-            findings.push(error.message());
+            findings.push(match error {
+                PdfError::Encrypted => signatures::encrypted(),
+                other => other.message(),
+            });
             (Format::Pdf, SubIndication::SignedDataNotFound)
         }
         Opened::Ofd => (Format::Ofd, SubIndication::Generic),

@@ -354,6 +354,14 @@ pub(super) fn path(
     };
     let leads = || passed(PATH, PATH_CLAUSE, "证书链通向受信任的根证书", "a path leads to a trusted root", Trusted(()));
     match verdict {
+        PathVerdict::Trusted { revoked_later: None, evidence, .. } if evidence.iter().any(|s| s.deputy_revoked) => {
+            let text = Message::new(
+                "verify.responder-revoked",
+                "当时未被吊销。注意：作出这一答复的OCSP服务，其证书已被吊销，但签发机构声明无需查询其状态",
+                "not revoked at the time. Note: the OCSP responder that says so had its own certificate revoked, of which its issuer declares that nobody need ask",
+            );
+            (leads(), (Check::new(REVOCATION, REVOCATION_CLAUSE, Outcome::Passed, text), Some(NotRevoked(()))))
+        }
         PathVerdict::Trusted { revoked_later: None, .. } => {
             (leads(), passed(REVOCATION, REVOCATION_CLAUSE, "当时未被吊销", "not revoked at the time", NotRevoked(())))
         }
