@@ -45,7 +45,7 @@ struct Shared {
 /// What all readings of one file may cost together, in bytes parsed, unpacked or gone through: a forged file can make many
 /// readings necessary.
 #[derive(Debug, Default)]
-pub(super) struct Purse {
+pub(crate) struct Purse {
     whole: u64,
     left: Cell<u64>,
 }
@@ -106,7 +106,7 @@ impl<'a> File<'a> {
 
     /// As [`Self::open`], for what can be said of an encrypted file all the same: its strings and streams stay as they
     /// are, and what is packed into an encrypted stream cannot be had.
-    pub(super) fn open_even_encrypted(source: Source<'a>, purse: Rc<Purse>) -> Result<Self, PdfError> {
+    pub(crate) fn open_even_encrypted(source: Source<'a>, purse: Rc<Purse>) -> Result<Self, PdfError> {
         if source.length() > limits::PDF_BYTES {
             return Err(PdfError::OverLimit { what: "file bytes", limit: limits::PDF_BYTES as u64 });
         }

@@ -130,26 +130,34 @@ pub(super) fn find_path(
         (0, Some(proven)) => proven,
         _ => exists_since(certificate.der()),
     };
-    let usable = |verdict| outlived(outworn(verdict, &made, &since)?, &since);
+    let usable = |verdict| outlived(outworn(verdict, made, since)?, since);
     let first = judged(&revocation);
     match usable(first.clone()) {
         Ok(verdict) => verdict,
-        Err(unusable) => without_late(&first, revocation, unusable, &judged, &usable),
+        Err(unusable) => without_late(&first, revocation, *unusable, &judged, &usable),
     }
 }
 
-/// A path verdict, or one that rests on evidence which is of no use, with that evidence.
-type Usable = Result<PathVerdict, (PathVerdict, Option<Arc<[u8]>>)>;
+/// A path verdict, or why what it rests on is of no use.
+type Usable = Result<PathVerdict, Box<Unusable>>;
+
+struct Unusable {
+    /// The verdict instead.
+    said: PathVerdict,
+    /// The list or response at fault; none where it is a certificate.
+    late: Option<Arc<[u8]>>,
+}
 
 /// The newest list or response came too late to be believed: whoever renewed the file may have added what an earlier one
 /// says just as well. What tells of a revocation is never left out.
 fn without_late(
     first: &PathVerdict,
     mut revocation: RevocationEvidence<'_>,
-    (said, mut late): (PathVerdict, Option<Arc<[u8]>>),
+    unusable: Unusable,
     judged: &dyn Fn(&RevocationEvidence<'_>) -> PathVerdict,
     usable: &dyn Fn(PathVerdict) -> Usable,
 ) -> PathVerdict {
+    let Unusable { said, mut late } = unusable;
     let PathVerdict::Trusted { revoked_later, evidence, .. } = first else { return said };
     if revoked_later.is_some() || evidence.iter().any(|statement| statement.revocation.is_some()) {
         return said;
@@ -164,7 +172,7 @@ fn without_late(
         }
         late = match usable(next) {
             Ok(verdict) => return verdict,
-            Err((_, late)) => late,
+            Err(unusable) => unusable.late,
         };
     }
     said
@@ -182,8 +190,9 @@ fn outworn(
     let links = links.filter_map(|(place, (link, ending))| Some((ending.as_ref()?, made(place, link), None)));
     let statements = evidence.iter().filter_map(|s| Some((s.ends.as_ref()?, since(s), Some(s.der.clone()))));
     match links.chain(statements).find(|(ending, existed, _)| ending.until <= *existed) {
-        Some((ending, _, of)) => {
-            Err((PathVerdict::Weak { chain: chain.clone(), ending: ending.clone(), evidence: evidence.clone() }, of))
+        Some((ending, _, late)) => {
+            let (chain, ending, evidence) = (chain.clone(), ending.clone(), evidence.clone());
+            Err(Box::new(Unusable { said: PathVerdict::Weak { chain, ending, evidence }, late }))
         }
         None => Ok(verdict),
     }
@@ -208,9 +217,49 @@ fn outlived(verdict: PathVerdict, since: impl Fn(&Statement) -> OffsetDateTime) 
     });
     match late {
         Some(late) => {
-            let expired = PathVerdict::Expired { chain: chain.clone(), at_fault: late.about + 1 };
-            Err((expired, Some(late.der.clone())))
+            let said = PathVerdict::Expired { chain: chain.clone(), at_fault: late.about + 1 };
+            Err(Box::new(Unusable { said, late: Some(late.der.clone()) }))
         }
         None => Ok(verdict),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::pki::path::Ending;
+    use crate::pki::trial::{Hierarchy, Key};
+
+    #[test]
+    fn what_is_weak_by_now_counts_for_what_existed_before() {
+        let made = Hierarchy::of(Key::p256);
+        let until = datetime!(2012-08-01 00:00 UTC);
+        let sha1 = || Some(Ending { algorithm: "SHA-1".into(), until });
+        let chain = vec![made.seal, made.issuing, made.root];
+        // Weak are the seal's certificate, its issuer's, or none.
+        let judged = |ends: [Option<Ending>; 2], seal: OffsetDateTime, issuer: OffsetDateTime| {
+            let (chain, ends) = (chain.clone(), ends.to_vec());
+            let trusted = PathVerdict::Trusted { chain, revoked_later: None, evidence: Vec::new(), ends };
+            let existed = |place: usize, _: &Certificate| if place == 0 { seal } else { issuer };
+            outworn(trusted, existed, |_| datetime!(2030-01-01 00:00 UTC))
+        };
+        let (before, after) = (until - time::Duration::SECOND, until);
+        for (ends, seal, issuer, good) in [
+            ([None, None], after, after, true),
+            ([sha1(), None], before, after, true),
+            ([sha1(), None], after, before, false),
+            ([sha1(), sha1()], before, before, true),
+            // What signed it existed in time, but the authority's certificate could have been made since.
+            ([sha1(), sha1()], before, after, false),
+        ] {
+            let verdict = judged(ends.clone(), seal, issuer);
+            assert_eq!(verdict.is_ok(), good, "{ends:?} {seal} {issuer}");
+            if let Err(unusable) = verdict {
+                assert!(matches!(unusable.said, PathVerdict::Weak { ending, .. } if ending.until == until));
+                assert_eq!(unusable.late, None);
+            }
+        }
     }
 }
