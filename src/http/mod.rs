@@ -26,8 +26,8 @@ mod problem;
 mod register;
 mod shelf;
 mod sign_in;
-mod staff;
 mod spool;
+mod staff;
 mod verification;
 
 use std::future::Future;

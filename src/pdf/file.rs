@@ -144,7 +144,15 @@ impl<'a> File<'a> {
             return Err(PdfError::Encrypted);
         }
         let shared = self.shared.clone();
-        Ok(Some(Self { source, whole: self.whole, newest, later, loaded: RefCell::default(), encrypted: false, shared }))
+        Ok(Some(Self {
+            source,
+            whole: self.whole,
+            newest,
+            later,
+            loaded: RefCell::default(),
+            encrypted: false,
+            shared,
+        }))
     }
 
     /// A file without an index: it has bytes and no objects.

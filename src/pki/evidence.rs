@@ -136,7 +136,8 @@ impl Inquiry<'_> {
         statements.sort_by_key(|statement| statement.this_update);
         // What is too weak to prove anything lifts no hold.
         let is_complete = |statement: &Statement| statement.reasons == EVERY_REASON;
-        let newest = statements.iter().rposition(|statement| is_complete(statement) && statement.weakness(at).is_none());
+        let newest =
+            statements.iter().rposition(|statement| is_complete(statement) && statement.weakness(at).is_none());
         let newest = newest.or_else(|| statements.iter().rposition(is_complete));
         let mut later: Option<Revocation> = None;
         for (i, statement) in statements.iter().enumerate() {

@@ -157,12 +157,8 @@ impl Inquiry<'_> {
         }
         if anchors.contains(leaf) {
             let chain = vec![leaf.clone()];
-            let trusted = |chain| PathVerdict::Trusted {
-                chain,
-                revoked_later: None,
-                evidence: Vec::new(),
-                ends: Vec::new(),
-            };
+            let trusted =
+                |chain| PathVerdict::Trusted { chain, revoked_later: None, evidence: Vec::new(), ends: Vec::new() };
             return out_of_period(&chain, at).unwrap_or_else(|| trusted(chain));
         }
         let mut seen: HashSet<[u8; 32]> = anchors.iter().map(Certificate::fingerprint).collect();
@@ -426,7 +422,10 @@ impl PathVerdict {
             ),
             Self::Weak { ending: Ending { algorithm: name, until }, .. } => Message::new(
                 "pki.path-weak",
-                format!("证书链依赖 {name}，其强度自 {} 起不再被认可，又无法证明此前已有，不能作为凭据。", china_time(*until)),
+                format!(
+                    "证书链依赖 {name}，其强度自 {} 起不再被认可，又无法证明此前已有，不能作为凭据。",
+                    china_time(*until)
+                ),
                 format!(
                     "The chain rests on {name}, which is not accepted any more from {} Beijing time on, and nothing proves that it is from before.",
                     china_time(*until)

@@ -391,11 +391,10 @@ impl Judge<'_, '_, '_> {
 
 /// Keys that a signature field made later may have.
 fn is_plain_key(key: &[u8]) -> bool {
-    let field = matches!(key, b"FT" | b"T" | b"TU" | b"TM" | b"V" | b"Ff" | b"Lock" | b"SV" | b"DA" | b"Q" | b"DR" | b"Kids");
-    let widget = matches!(
-        key,
-        b"Type" | b"Subtype" | b"F" | b"Rect" | b"P" | b"AP" | b"AS" | b"MK" | b"Border" | b"BS" | b"H"
-    );
+    let field =
+        matches!(key, b"FT" | b"T" | b"TU" | b"TM" | b"V" | b"Ff" | b"Lock" | b"SV" | b"DA" | b"Q" | b"DR" | b"Kids");
+    let widget =
+        matches!(key, b"Type" | b"Subtype" | b"F" | b"Rect" | b"P" | b"AP" | b"AS" | b"MK" | b"Border" | b"BS" | b"H");
     field || widget || matches!(key, b"StructParent" | b"NM" | b"M")
 }
 

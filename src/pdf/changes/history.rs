@@ -84,7 +84,8 @@ impl<'f, 'a> History<'f, 'a> {
     /// Errors: what the states hold is beyond the limits.
     pub fn of(newest: &'f File<'a>, ends: impl IntoIterator<Item = usize>) -> Result<Self, PdfError> {
         let ends: BTreeSet<usize> = ends.into_iter().collect();
-        let states: Vec<_> = ends.into_iter().map(|end| State { end, file: newest.earlier(end), form: OnceCell::new() }).collect();
+        let states: Vec<_> =
+            ends.into_iter().map(|end| State { end, file: newest.earlier(end), form: OnceCell::new() }).collect();
         let ways = Ways::over(newest, &states)?;
         let left = Cell::new(limits::PDF_JUDGED);
         Ok(Self {
@@ -307,7 +308,8 @@ impl Ways {
 
 impl State<'_> {
     fn form(&self, file: &File<'_>) -> Result<&[Kept], PdfError> {
-        once(&self.form, || form::fields(file)?.into_iter().map(|field| Kept::of(file, field)).collect()).map(Vec::as_slice)
+        once(&self.form, || form::fields(file)?.into_iter().map(|field| Kept::of(file, field)).collect())
+            .map(Vec::as_slice)
     }
 }
 

@@ -345,7 +345,10 @@ fn a_list_that_came_too_late_does_not_hide_an_earlier_one() {
             };
             let lists = tlv::wrap(tlv::context(0), &[&tlv::wrap(tlv::SEQUENCE, &[list])]);
             let token = tsa.stamp(crypto::sha256(value), &at(SEALED));
-            let values = attribute(ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.2.24"), &tlv::wrap(tlv::SEQUENCE, &[&lists]));
+            let values = attribute(
+                ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.2.24"),
+                &tlv::wrap(tlv::SEQUENCE, &[&lists]),
+            );
             with_unsigned(&plain, &[attribute(rfc3161::ID_AA_TIME_STAMP_TOKEN, &token), values].concat())
         });
         let stamped = tsa.over(&sealed, &at(datetime!(2030-01-01 00:00 UTC)));
