@@ -214,15 +214,16 @@ impl Authority {
             }
             offset += 500;
         }
-        if self.store.stamping_unit().await?.is_some() {
-            self.stamping(who, now).await?;
-        }
         for authority in &authorities {
             let stale =
                 self.store.crl(&authority.label).await?.is_none_or(|crl| crl.this_update + Duration::DAY <= now);
             if stale || (revoked > 0 && authority.label == ISSUING) {
                 self.publish_list(&authority.label, who, now).await?;
             }
+        }
+        // Last, so that trouble with a new key holds up no list.
+        if self.store.stamping_unit().await?.is_some() {
+            self.stamping(who, now).await?;
         }
         Ok(revoked)
     }
