@@ -158,14 +158,15 @@ impl Fake {
         let (parties, list) = Parties::new();
         let root = parties.root.clone();
         let (does, asked) = (Arc::new(Mutex::new(does)), Arc::new(AtomicUsize::new(0)));
-        let (told, counted) = (does.clone(), asked.clone());
+        let (told, counted, parties) = (does.clone(), asked.clone(), Arc::new(parties));
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 counted.fetch_add(1, Ordering::SeqCst);
                 let does = *told.lock().unwrap();
                 let now = NOW + Duration::seconds(late.load(Ordering::SeqCst));
+                let parties = parties.clone();
                 // A client that gave up is no trouble of ours.
-                let _ = answer(stream, does, &parties, now);
+                std::thread::spawn(move || answer(stream, does, &parties, now).ok());
             }
         });
         Self { address, does, asked, root, list }

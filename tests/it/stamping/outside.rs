@@ -15,7 +15,7 @@ use crate::db::Database;
 const WRONG: &[(Does, &str)] = &[
     (Does::WrongImprint, "is of something else"),
     (Does::WrongNonce, "answers another request"),
-    (Does::Untrusted, "No certificate chain leads to"),
+    (Does::Untrusted, "No chain leads to a trusted root"),
     (Does::Expired, "had expired"),
     (Does::NotForStamps, "not for time stamps alone"),
     (Does::Revoked, "was revoked"),

@@ -31,17 +31,14 @@ fn run(program: &str, arguments: &[&str]) -> Output {
 /// Root and intermediates as others get them.
 async fn exported(house: &House, folder: &Path) -> (String, String, String) {
     let store = &house.bureau.desk.store;
-    let mut paths = vec![];
     for ca in store.ca_certificates().await.unwrap() {
-        let path = folder.join(format!("{}.pem", ca.label));
-        std::fs::write(&path, to_pem("CERTIFICATE", &ca.certificate)).unwrap();
-        paths.push(path.to_str().unwrap().to_owned());
+        std::fs::write(folder.join(format!("{}.pem", ca.label)), to_pem("CERTIFICATE", &ca.certificate)).unwrap();
     }
+    let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
     let unit = store.stamping_unit().await.unwrap().unwrap().certificate;
-    let both = [std::fs::read_to_string(&paths[1]).unwrap(), to_pem("CERTIFICATE", &unit.certificate)].concat();
-    let with_unit = folder.join("with-unit.pem");
-    std::fs::write(&with_unit, both).unwrap();
-    (paths[0].clone(), paths[1].clone(), with_unit.to_str().unwrap().to_owned())
+    let both = [std::fs::read_to_string(path("issuing.pem")).unwrap(), to_pem("CERTIFICATE", &unit.certificate)].concat();
+    std::fs::write(path("with-unit.pem"), both).unwrap();
+    (path("root.pem"), path("issuing.pem"), path("with-unit.pem"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -195,7 +192,7 @@ async fn our_judge_believes_our_tokens_and_the_store_has_each_of_them() {
         let mut evidence = gather(None, trust, "stamp.tst", der.clone(), NOW).await.unwrap();
         evidence.content = Some(CONTENT.to_vec());
         let report = serde_json::to_value(judge(&evidence)).unwrap();
-        assert_eq!(report["indication"], "TOTAL-PASSED", "{report:#}");
+        assert_eq!(report["signatures"][0]["indication"], "TOTAL-PASSED", "{report:#}");
 
         // Two replicas at once: no serial number twice, each with an order that is done.
         let replica = desk.clone().stamped_by(Stamping::of(Plan::default(), NOW));
