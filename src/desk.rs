@@ -18,6 +18,7 @@ use crate::pki::certificate::{Certificate, CertificateFault};
 use crate::pki::issue::IssueFault;
 use crate::refusal::Refusal;
 use crate::render::{PictureError, RenderError, Renderer, read_png, read_svg};
+use crate::stamping::Stamping;
 use crate::store::{FiledSeal, SealCertificate, Store, StoreError};
 
 /// A step of ISSUE that has just been done.
@@ -45,6 +46,8 @@ pub struct Desk {
     pub done: Arc<dyn Fn(Step) + Send + Sync>,
     /// The clock. Flows take the moment of the request as `now`; this is asked again after the key has signed.
     pub clock: Arc<dyn Fn() -> OffsetDateTime + Send + Sync>,
+    /// Where time stamps come from.
+    pub stamping: Stamping,
     parts: Arc<Mutex<HashMap<String, Arc<SealParts>>>>,
 }
 
@@ -76,7 +79,13 @@ impl Desk {
         clock: Arc<dyn Fn() -> OffsetDateTime + Send + Sync>,
         done: Arc<dyn Fn(Step) + Send + Sync>,
     ) -> Self {
-        Self { store, keyring, renderer, public_url, done, clock, parts: Arc::default() }
+        let stamping = Stamping::default();
+        Self { store, keyring, renderer, public_url, done, clock, stamping, parts: Arc::default() }
+    }
+
+    /// With time stamps from where the settings say.
+    pub fn stamped_by(self, stamping: Stamping) -> Self {
+        Self { stamping, ..self }
     }
 
     /// The parts for a new use of a seal: its newest certificate must be in force and not revoked. A seal that was
@@ -239,6 +248,9 @@ pub enum FlowError {
     /// The request itself cannot be carried out as written.
     #[error("{0}")]
     Request(Message),
+    /// No time stamp that holds can be had now; the order waits.
+    #[error("{0}")]
+    Unstamped(Message),
     /// Our own check of our own product failed; it was not released.
     #[error("{}", self.message())]
     SelfCheck(Message),
@@ -287,7 +299,7 @@ impl FlowError {
                     "the certificate of the seal {number} has expired or is revoked; make a new one with `yinxin seal make-cert`"
                 ),
             ),
-            Self::Unknown(message) | Self::Request(message) => message.clone(),
+            Self::Unknown(message) | Self::Request(message) | Self::Unstamped(message) => message.clone(),
             Self::SelfCheck(why) => Message::new(
                 "desk.self-check",
                 format!("制成的文书未通过自检，未予放行：{}", why.zh),
