@@ -35,7 +35,7 @@ use crate::seal::{Level, SealNumber};
 use crate::store::{FiledSeal, LicencePending, OrderKind, OrderState, SealUse, StoreError, Unfinished};
 
 pub use again::{Resumed, resume, retry};
-pub(crate) use again::{fingerprint, made_before};
+pub(crate) use again::{fingerprint, made_before, newest};
 use check::check_ourselves;
 use facts::Facts;
 use place::place_on;

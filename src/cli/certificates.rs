@@ -15,7 +15,7 @@ use crate::crypto::KeyAlgorithm;
 use crate::desk;
 use crate::limits;
 use crate::pki::certificate::{Certificate, from_pem_or_der, to_pem};
-use crate::seal::{SealEvent, SealEventKind, SealNumber};
+use crate::seal::{Level, SealEvent, SealEventKind, SealNumber};
 use crate::store::Store;
 use crate::verify::Trust;
 
@@ -40,6 +40,18 @@ pub(super) enum SealCommand {
     /// 登记印章 / file a seal, as JSON
     Add {
         file: PathBuf,
+        /// 签名等级，优先于文件 / signature level, over what the file says: B-B, B-T, B-LT, B-LTA
+        #[arg(long, value_parser = Level::parse)]
+        level: Option<Level>,
+        #[command(flatten)]
+        two: TwoOfficers,
+    },
+    /// 设置签名等级 / set what the seal's documents are promised from now on: B-B, B-T, B-LT, B-LTA
+    Level {
+        #[arg(value_parser = SealNumber::parse)]
+        number: SealNumber,
+        #[arg(value_parser = Level::parse)]
+        level: Level,
         #[command(flatten)]
         two: TwoOfficers,
     },
@@ -183,8 +195,9 @@ struct NewSeal {
 
 pub(super) async fn seal(rooms: &Rooms, command: SealCommand, now: OffsetDateTime) -> Result<(), Trouble> {
     match command {
-        SealCommand::Add { file, two } => {
-            let NewSeal { owner, seal } = read_json(&file)?;
+        SealCommand::Add { file, level, two } => {
+            let NewSeal { owner, mut seal } = read_json(&file)?;
+            seal.level = level.unwrap_or(seal.level);
             let (store, renderer) = (rooms.store().await?, rooms.renderer().await?);
             let (by, second) = two.check(&store, "seal add", now).await?;
             let owner = store.authority(&owner).await?.ok_or_else(|| Trouble::unknown("单位", "authority", &owner))?;
@@ -193,6 +206,16 @@ pub(super) async fn seal(rooms: &Rooms, command: SealCommand, now: OffsetDateTim
                 &format!("已登记印章 {}", seal.number),
                 "the seal is filed",
                 &serde_json::json!({ "number": seal.number }),
+            );
+        }
+        SealCommand::Level { number, level, two } => {
+            let store = rooms.store().await?;
+            let (by, second) = two.check(&store, "seal level", now).await?;
+            administer::promise(&store, (&by, &second), &number, level, now).await?;
+            rooms.say(
+                &format!("印章 {number} 的签名等级已设为 {level}（{}）", level.zh()),
+                &format!("the seal signs at {level} from now on"),
+                &serde_json::json!({ "number": number, "level": level }),
             );
         }
         SealCommand::Suspend(arguments) => step(rooms, SealEventKind::Suspended, arguments, now).await?,
@@ -252,6 +275,7 @@ pub(super) async fn seal(rooms: &Rooms, command: SealCommand, now: OffsetDateTim
             rooms.show(&serde_json::json!({
                 "seal": filed.seal,
                 "status": filed.seal.life.status_at(now),
+                "level": filed.level,
                 "impression": filed.impression,
                 "custody": store.custody(&number).await?,
                 "certificates": certificates,

@@ -14,6 +14,7 @@ use crate::ca::Authority;
 use crate::desk::Desk;
 use crate::http::{PublicState, StaffState, public_router, serve, staff_router};
 use crate::issue;
+use crate::limits;
 use crate::preview::Previewer;
 
 /// How often the lists are looked at: well within the day after which a list is made anew.
@@ -64,6 +65,7 @@ pub(super) async fn listen(rooms: &Rooms, desk: Desk, clock: Clock) -> Result<()
         let _ = stopped.wait_for(|stop| *stop).await;
     };
     let fresh = tokio::spawn(keep_fresh(authority, clock));
+    let waiting = tokio::spawn(finish_waiting(desk.clone(), clock));
     let signals = tokio::spawn(async move {
         told_to_stop().await;
         tracing::info!("stopping");
@@ -72,6 +74,7 @@ pub(super) async fn listen(rooms: &Rooms, desk: Desk, clock: Clock) -> Result<()
     let served =
         tokio::try_join!(serve(public_door, public, until(stopped.clone())), serve(staff_door, staff, until(stopped)),);
     fresh.abort();
+    waiting.abort();
     signals.abort();
     desk.store.close().await;
     served.map(|_| ()).map_err(|e| Trouble::new("cli.serve", format!("服务中断：{e}"), format!("serving ended: {e}")))
@@ -94,6 +97,29 @@ async fn keep_fresh(authority: Authority, clock: Clock) {
         match authority.refresh("service", clock()).await {
             Ok(revoked) => tracing::info!(revoked, "revocation lists looked at"),
             Err(error) => tracing::error!(id = error.message().id, "revocation lists could not be renewed"),
+        }
+    }
+}
+
+/// Orders that wait are tried again as they fall due, one at a time: what one order cannot have, the next cannot either.
+async fn finish_waiting(desk: Desk, clock: Clock) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(limits::WAIT_LOOK_SECONDS)).await;
+        loop {
+            match issue::retry(&desk, clock()).await {
+                Ok(Some(issue::Resumed { order, outcome: Ok(_) })) => {
+                    tracing::info!(order, "a waiting order is finished")
+                }
+                Ok(Some(issue::Resumed { order, outcome: Err(why) })) => {
+                    tracing::warn!(order, id = why.id, "a waiting order is not finished");
+                    break;
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    tracing::error!(id = error.message().id, "waiting orders could not be looked at");
+                    break;
+                }
+            }
         }
     }
 }

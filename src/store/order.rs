@@ -99,6 +99,17 @@ pub enum OrderState {
     Lost,
 }
 
+impl OrderState {
+    /// As stored and as written in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            OrderState::Written => "written",
+            OrderState::Sealed => "sealed",
+            OrderState::Lost => "lost",
+        }
+    }
+}
+
 /// A use of a seal, ready to be written down.
 #[derive(Debug)]
 pub struct SealUse<'a> {
@@ -414,7 +425,7 @@ impl Store {
         because: Option<&str>,
         now: OffsetDateTime,
     ) -> Result<bool, StoreError> {
-        let word = if state == OrderState::Lost { "lost" } else { "sealed" };
+        let word = state.as_str();
         let mut tx = self.begin().await?;
         let done = sqlx::query(
             "UPDATE seal_order SET state = $1, ended_at = $2, lost_because = $3 WHERE id = $4 AND state = 'written'",
