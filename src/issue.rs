@@ -383,7 +383,7 @@ pub(crate) fn prepare(
     reason: &str,
     now: OffsetDateTime,
     certify: Option<Certification>,
-) -> Result<Prepared, FlowError> {
+) -> Result<Drafted, FlowError> {
     let plan = SealPlan {
         appearance: &parts.appearance,
         place,
@@ -394,7 +394,15 @@ pub(crate) fn prepare(
         certify,
         reserve: parts.room,
     };
-    Ok(pdf_seal::prepare(draft, &plan)?)
+    let appended = pdf_seal::prepare(draft, &plan)?;
+    Ok(Drafted { bytes: [draft, appended.tail()].concat(), appended })
+}
+
+/// A draft with what is appended to it.
+pub(crate) struct Drafted {
+    /// Both, as one file with a hole.
+    bytes: Vec<u8>,
+    appended: Prepared,
 }
 
 /// Steps 5 to 9 for any kind of document.
@@ -408,7 +416,7 @@ pub(crate) async fn write_down_and_finish(
     parts: &SealParts,
     title: &str,
     licence: Option<&LicencePending>,
-    prepared: Prepared,
+    Drafted { bytes, appended: prepared }: Drafted,
     now: OffsetDateTime,
 ) -> Result<Issued, FlowError> {
     debug_assert!(kind != OrderKind::Notice || matches!(allowed.purpose(), Purpose::Notice { .. }));
@@ -422,7 +430,7 @@ pub(crate) async fn write_down_and_finish(
         certificate: &parts.certificate,
         title,
         licence,
-        prepared: prepared.bytes(),
+        prepared: &bytes,
         hole: prepared.hole(),
         digest: prepared.digest(),
         to_be_signed,
@@ -448,7 +456,7 @@ async fn finish(desk: &Desk, unfinished: Unfinished, now: OffsetDateTime) -> Res
         // The record proves that the document existed by this moment, so it is read after the signature is there.
         let ended = clock().max(now);
         let cms = cms::assemble(&to_be_signed, signature.value(), signature.algorithm(), &parts.chain)?;
-        let sealed = Prepared::from_parts(prepared, hole)?.close(&cms)?;
+        let sealed = Prepared::from_parts(&[][..], prepared, hole)?.close(&cms)?;
         check_ourselves(&sealed, &parts, ended)?;
         done(Step::Checked);
         Ok::<_, FlowError>((sealed, ended))
