@@ -6,7 +6,7 @@ use der::Encode;
 
 use super::*;
 use crate::crypto::{self, KeyAlgorithm};
-use crate::pdf::seal::Prepared;
+use crate::pdf::long_term::prepare_stamp;
 use crate::pki::tlv;
 
 /// A time-stamp authority below the house's issuing authority.
@@ -125,30 +125,10 @@ impl Tsa {
         )
     }
 
-    /// A document time stamp (ISO 32000-2 §12.8.5), as a seal that changes its kind: both names have one length in the file.
+    /// A document time stamp over a file.
     fn over(&self, bytes: &[u8], wish: &Wish) -> Vec<u8> {
-        let picture = Picture::Vector(vec![Shape {
-            rgb: [0, 0, 0],
-            segments: vec![Segment::Move(0.0, 0.0), Segment::Line(1.0, 0.0), Segment::Close],
-        }]);
-        let appearance = Appearance::of(&Impression { width_mm: 1.0, height_mm: 1.0, picture });
-        let plan = SealPlan {
-            appearance: &appearance,
-            place: Place { page: 0, centre_mm: (10.0, 10.0) },
-            signer_name: "",
-            reason: "",
-            location: "",
-            at: wish.time,
-            certify: None,
-            reserve: 4096,
-        };
-        let prepared = prepare(bytes, &plan).unwrap();
-        let (kind, stamp) = (b"/ETSI.CAdES.detached".as_slice(), b"/ETSI.RFC3161       ");
-        let mut changed = prepared.bytes().to_vec();
-        let at = changed.windows(kind.len()).rposition(|window| window == kind).unwrap();
-        changed[at..at + kind.len()].copy_from_slice(stamp);
-        let prepared = Prepared::from_parts(changed, prepared.hole()).unwrap();
-        prepared.close(&self.stamp(prepared.digest(), wish)).unwrap()
+        let prepared = prepare_stamp(bytes, 4096).unwrap();
+        [bytes, &prepared.close(&self.stamp(prepared.digest(), wish)).unwrap()].concat()
     }
 }
 
