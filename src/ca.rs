@@ -1,6 +1,8 @@
 //! The service's own certificate authorities: a root, an issuing authority, seal certificates, revocation lists; or a
 //! seal's certificate from an authority outside. Every signature here is an order too, written down first.
 
+mod stamping;
+
 use time::{Duration, OffsetDateTime};
 
 use crate::crypto::KeyAlgorithm;
@@ -17,6 +19,8 @@ use crate::store::{
     Act, CaCertificate, CaKind, Crl, OrderKind, Revocation, SealCertificate, SealFilter, Store, StoreError,
 };
 use std::sync::Arc;
+
+pub(crate) use stamping::no_unit;
 
 /// Label of the root's key and certificate.
 pub const ROOT: &str = "root";
@@ -40,7 +44,7 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// Makes the root and the issuing authority. Refused where either is already there.
+    /// Makes the root, the issuing authority and the time-stamping unit. Refused where either is already there.
     pub async fn init(
         &self,
         organisation: &str,
@@ -87,6 +91,7 @@ impl Authority {
         for label in [ROOT, ISSUING] {
             self.publish_list(label, who, now).await?;
         }
+        self.stamping(who, now).await?;
         Ok(vec![root, issuing])
     }
 
@@ -169,7 +174,7 @@ impl Authority {
     }
 
     /// Revokes the certificates of every seal that is abolished at `now`, from the instant of the order, and publishes a
-    /// new list where something changed or the present one is older than a day. Gives the number revoked.
+    /// new list where something changed or the present one is older than a day. Renews the time-stamping unit in time. Gives the number revoked.
     pub async fn refresh(&self, who: &str, now: OffsetDateTime) -> Result<usize, FlowError> {
         let authorities = self.store.ca_certificates().await?;
         if authorities.is_empty() {
@@ -208,6 +213,9 @@ impl Authority {
                 break;
             }
             offset += 500;
+        }
+        if self.store.stamping_unit().await?.is_some() {
+            self.stamping(who, now).await?;
         }
         for authority in &authorities {
             let stale =

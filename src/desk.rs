@@ -19,6 +19,7 @@ use crate::pki::certificate::{Certificate, CertificateFault};
 use crate::pki::issue::IssueFault;
 use crate::refusal::Refusal;
 use crate::render::{PictureError, RenderError, Renderer, read_png, read_svg};
+use crate::stamping::Stamping;
 use crate::store::{FiledSeal, SealCertificate, Store, StoreError, Waiting};
 
 /// A step of ISSUE that has just been done.
@@ -52,6 +53,8 @@ pub struct Desk {
     pub done: Arc<dyn Fn(Step) + Send + Sync>,
     /// The clock. Flows take the moment of the request as `now`; this is asked again after the key has signed.
     pub clock: Arc<dyn Fn() -> OffsetDateTime + Send + Sync>,
+    /// Where time stamps come from.
+    pub stamping: Stamping,
     parts: Arc<Mutex<HashMap<String, Arc<SealParts>>>>,
     /// Bytes of the largest time stamp token seen since the start; 0 before the first.
     pub(crate) largest_stamp: Arc<AtomicUsize>,
@@ -85,7 +88,23 @@ impl Desk {
         clock: Arc<dyn Fn() -> OffsetDateTime + Send + Sync>,
         done: Arc<dyn Fn(Step) + Send + Sync>,
     ) -> Self {
-        Self { store, keyring, renderer, public_url, done, clock, parts: Arc::default(), largest_stamp: Arc::default() }
+        let stamping = Stamping::default();
+        Self {
+            store,
+            keyring,
+            renderer,
+            public_url,
+            done,
+            clock,
+            stamping,
+            parts: Arc::default(),
+            largest_stamp: Arc::default(),
+        }
+    }
+
+    /// With time stamps from where the settings say.
+    pub fn stamped_by(self, stamping: Stamping) -> Self {
+        Self { stamping, ..self }
     }
 
     /// The parts for a new use of a seal: its newest certificate must be in force and not revoked. A seal that was

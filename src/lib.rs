@@ -6,8 +6,8 @@
 //! | floor | rooms | may touch |
 //! |---|---|---|
 //! | doors | [`cli`], [`http`], [`config`] | arguments, sockets; they parse, call one flow, and answer |
-//! | flows | [`desk`], [`issue`], [`abolish`], [`administer`], [`ca`], [`verify`] | the tools, in the order of the story |
-//! | tools | [`keys`], [`preview`], [`render`], [`store`] | the outside world, one kind each |
+//! | flows | [`desk`], [`issue`], [`abolish`], [`administer`], [`ca`], [`stamping`], [`verify`] | the tools, in the order of the story |
+//! | tools | [`keys`], [`preview`], [`render`], [`store`], [`tsa`] | the outside world, one kind each |
 //! | formats | [`pdf`], [`cms`], [`stamp`], [`pki`], [`impression`], [`crypto`], [`limits`] | nothing: bytes ↔ meaning |
 //! | rules | [`authority`], [`item`], [`officer`], [`seal`], [`abolition`], [`decision`], [`licence`], [`register`], [`refusal`] | nothing: they decide |
 //! | ground | [`message`] | nothing |
@@ -20,7 +20,7 @@
 //!   nothing else, and only the store can make one. It is the one type a tool takes from another tool.
 //! - from [`store`]: UPDATE or DELETE on what happened (decisions, documents, seal events, custody, abolitions, revocations
 //!   and audit are appended; an order's state moves once, from written to sealed or lost).
-//! - from [`verify`]: the network. What a document names is never fetched; a verdict is a function of what was gathered.
+//! - from [`verify`]: the network (the one way out is [`tsa`], to authorities that the settings name). What a document names is never fetched; a verdict is a function of what was gathered.
 //! - from [`http`]: rules. A handler that decides something is in the wrong room.
 
 // — ground
@@ -52,6 +52,8 @@ pub mod preview;
 pub mod render;
 #[cfg(feature = "service")]
 pub mod store;
+#[cfg(feature = "service")]
+pub mod tsa;
 // — flows: the stories
 #[cfg(feature = "service")]
 pub mod abolish;
@@ -63,6 +65,8 @@ pub mod ca;
 pub mod desk;
 #[cfg(feature = "service")]
 pub mod issue;
+#[cfg(feature = "service")]
+pub mod stamping;
 pub mod verify;
 // — doors
 #[cfg(feature = "service")]

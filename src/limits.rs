@@ -94,6 +94,15 @@ pub const OCSP_BYTES: usize = 1024 * 1024;
 /// Certificates inside an OCSP response: the responder's, and perhaps those above it.
 pub const OCSP_CERTIFICATES: usize = 16;
 
+// — time stamps
+
+/// A request for a time stamp, bytes: with SHA-512, a policy and a nonce it is some 150.
+pub const STAMP_REQUEST_BYTES: usize = 4 * 1024;
+/// A nonce, bytes: programs send 8 to 20.
+pub const STAMP_NONCE_BYTES: usize = 64;
+/// An authority's answer, bytes: with a chain of four RSA-4096 certificates it is some 10 kB.
+pub const STAMP_ANSWER_BYTES: usize = 64 * 1024;
+
 // — keys
 
 /// A key's label, bytes. It is a file name (255 in ext4) with room for prefix and suffix, and must fit a database

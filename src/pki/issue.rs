@@ -3,6 +3,8 @@
 //! The key signs only what the store has written down (an order), so nothing here holds a key. Serial numbers and times
 //! are arguments. Profiles follow RFC 5280 §4, and for seals the subject shape of provincial seal authorities.
 
+mod stamping;
+
 use const_oid::ObjectIdentifier;
 use const_oid::db::rfc5280;
 use der::{Decode, Encode};
@@ -15,6 +17,8 @@ use super::tlv::{self, Element};
 use crate::crypto::{self, KeyAlgorithm, SignatureFault};
 use crate::limits;
 use crate::message::Message;
+
+pub use stamping::stamping;
 
 /// Something of ours that waits for its signature: a certificate, a request or a revocation list. All three have the
 /// same frame: `SEQUENCE { to be signed, algorithm, signature }`.

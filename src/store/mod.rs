@@ -16,6 +16,7 @@ mod people;
 mod row;
 mod seals;
 mod sign_in;
+mod stamps;
 mod waiting;
 
 use std::collections::BTreeSet;
@@ -39,6 +40,7 @@ pub use people::{ApiToken, Scope};
 pub use seals::{FiledSeal, SealCertificate, SealFilter};
 pub use sign_in::SignIn;
 pub use waiting::Waiting;
+pub use stamps::{Stamp, StampingCertificate, StampingUnit};
 
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");

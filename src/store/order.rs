@@ -6,6 +6,7 @@
 use std::ops::Range;
 
 use sqlx::any::AnyRow;
+use sqlx::{Any, Transaction};
 
 use time::OffsetDateTime;
 
@@ -73,6 +74,8 @@ pub enum OrderKind {
     Crl,
     /// A certificate request (PKCS#10).
     Request,
+    /// A time-stamp token of our own authority.
+    Stamp,
 }
 
 impl OrderKind {
@@ -86,6 +89,7 @@ impl OrderKind {
             OrderKind::Certificate => "certificate",
             OrderKind::Crl => "crl",
             OrderKind::Request => "request",
+            OrderKind::Stamp => "stamp",
         }
     }
 }
@@ -328,23 +332,8 @@ impl Store {
     /// Writes an act of the certificate authorities down: a certificate, a list or a request to be signed.
     pub async fn write_down_act(&self, act: Act<'_>) -> Result<Order, StoreError> {
         let id = fresh_id()?;
-        let digest = hex::encode(crate::crypto::sha256(&act.to_be_signed));
         let mut tx = self.begin().await?;
-        sqlx::query(
-            "INSERT INTO seal_order (id, kind, state, key_label, to_be_signed, officer, title, prepared, hole_start, hole_end, digest, written_at) \
-             VALUES ($1, $2, 'written', $3, $4, $5, $6, $7, 0, 0, $8, $9)",
-        )
-        .bind(&id)
-        .bind(act.kind.as_str())
-        .bind(act.key_label)
-        .bind(act.to_be_signed.as_slice())
-        .bind(act.who)
-        .bind(act.title)
-        .bind([0u8; 0].as_slice())
-        .bind(&digest)
-        .bind(micros(act.now))
-        .execute(&mut *tx)
-        .await?;
+        let digest = add_act(&mut tx, &id, &act).await?;
         audit(
             &mut tx,
             act.now,
@@ -550,6 +539,27 @@ impl Store {
         })
         .collect()
     }
+}
+
+/// The row of an act; gives the digest of what is to be signed, hexadecimal.
+pub(super) async fn add_act(tx: &mut Transaction<'static, Any>, id: &str, act: &Act<'_>) -> Result<String, StoreError> {
+    let digest = hex::encode(crate::crypto::sha256(&act.to_be_signed));
+    sqlx::query(
+        "INSERT INTO seal_order (id, kind, state, key_label, to_be_signed, officer, title, prepared, hole_start, hole_end, digest, written_at) \
+         VALUES ($1, $2, 'written', $3, $4, $5, $6, $7, 0, 0, $8, $9)",
+    )
+    .bind(id)
+    .bind(act.kind.as_str())
+    .bind(act.key_label)
+    .bind(act.to_be_signed.as_slice())
+    .bind(act.who)
+    .bind(act.title)
+    .bind([0u8; 0].as_slice())
+    .bind(&digest)
+    .bind(micros(act.now))
+    .execute(&mut **tx)
+    .await?;
+    Ok(digest)
 }
 
 fn read_record(row: &AnyRow) -> Result<OrderRecord, StoreError> {
