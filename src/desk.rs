@@ -8,6 +8,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
 use time::OffsetDateTime;
 
+use crate::ca::Publication;
 use crate::cms::{self, CmsError};
 use crate::impression::{Centre, Impression, ImpressionError, Legend};
 use crate::keys::{KeyError, Keyring, Signer};
@@ -45,6 +46,8 @@ pub struct Desk {
     pub done: Arc<dyn Fn(Step) + Send + Sync>,
     /// The clock. Flows take the moment of the request as `now`; this is asked again after the key has signed.
     pub clock: Arc<dyn Fn() -> OffsetDateTime + Send + Sync>,
+    /// How our authorities publish what they know of their certificates.
+    pub publication: Publication,
     parts: Arc<Mutex<HashMap<String, Arc<SealParts>>>>,
 }
 
@@ -76,7 +79,13 @@ impl Desk {
         clock: Arc<dyn Fn() -> OffsetDateTime + Send + Sync>,
         done: Arc<dyn Fn(Step) + Send + Sync>,
     ) -> Self {
-        Self { store, keyring, renderer, public_url, done, clock, parts: Arc::default() }
+        let publication = Publication::of(&public_url);
+        Self { store, keyring, renderer, public_url, done, clock, publication, parts: Arc::default() }
+    }
+
+    /// With lists, answers and addresses as the settings have them.
+    pub fn publishing(self, publication: Publication) -> Self {
+        Self { publication, ..self }
     }
 
     /// The parts for a new use of a seal: its newest certificate must be in force and not revoked. A seal that was
@@ -239,6 +248,9 @@ pub enum FlowError {
     /// The request itself cannot be carried out as written.
     #[error("{0}")]
     Request(Message),
+    /// Nothing shows now that a certificate was not revoked; it can be asked for again later.
+    #[error("{0}")]
+    NoEvidence(Message),
     /// Our own check of our own product failed; it was not released.
     #[error("{}", self.message())]
     SelfCheck(Message),
@@ -287,7 +299,7 @@ impl FlowError {
                     "the certificate of the seal {number} has expired or is revoked; make a new one with `yinxin seal make-cert`"
                 ),
             ),
-            Self::Unknown(message) | Self::Request(message) => message.clone(),
+            Self::Unknown(message) | Self::Request(message) | Self::NoEvidence(message) => message.clone(),
             Self::SelfCheck(why) => Message::new(
                 "desk.self-check",
                 format!("制成的文书未通过自检，未予放行：{}", why.zh),

@@ -153,6 +153,7 @@ impl From<FlowError> for Problem {
             | FlowError::Picture(_)
             | FlowError::ImpressionForm(_)
             | FlowError::NoCertificate(_)
+            | FlowError::NoEvidence(_)
             | FlowError::SelfCheck(_) => {
                 tracing::error!(error = ?error, "a flow stopped");
                 StatusCode::SERVICE_UNAVAILABLE

@@ -72,6 +72,8 @@ pub enum OrderKind {
     Crl,
     /// A certificate request (PKCS#10).
     Request,
+    /// An answer about certificates of ours (OCSP).
+    Ocsp,
 }
 
 impl OrderKind {
@@ -85,6 +87,7 @@ impl OrderKind {
             OrderKind::Certificate => "certificate",
             OrderKind::Crl => "crl",
             OrderKind::Request => "request",
+            OrderKind::Ocsp => "ocsp",
         }
     }
 }
