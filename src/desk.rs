@@ -9,6 +9,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
 use time::OffsetDateTime;
 
+use crate::ca::Publication;
 use crate::cms::{self, CmsError};
 use crate::impression::{Centre, Impression, ImpressionError, Legend};
 use crate::keys::{KeyError, Keyring, Signer};
@@ -55,6 +56,8 @@ pub struct Desk {
     pub clock: Arc<dyn Fn() -> OffsetDateTime + Send + Sync>,
     /// Where time stamps come from.
     pub stamping: Stamping,
+    /// How our authorities publish what they know of their certificates.
+    pub publication: Publication,
     parts: Arc<Mutex<HashMap<String, Arc<SealParts>>>>,
     /// Bytes of the largest time stamp token seen since the start; 0 before the first.
     pub(crate) largest_stamp: Arc<AtomicUsize>,
@@ -88,7 +91,7 @@ impl Desk {
         clock: Arc<dyn Fn() -> OffsetDateTime + Send + Sync>,
         done: Arc<dyn Fn(Step) + Send + Sync>,
     ) -> Self {
-        let stamping = Stamping::default();
+        let (stamping, publication) = (Stamping::default(), Publication::of(&public_url));
         Self {
             store,
             keyring,
@@ -97,6 +100,7 @@ impl Desk {
             done,
             clock,
             stamping,
+            publication,
             parts: Arc::default(),
             largest_stamp: Arc::default(),
         }
@@ -105,6 +109,11 @@ impl Desk {
     /// With time stamps from where the settings say.
     pub fn stamped_by(self, stamping: Stamping) -> Self {
         Self { stamping, ..self }
+    }
+
+    /// With lists, answers and addresses as the settings have them.
+    pub fn publishing(self, publication: Publication) -> Self {
+        Self { publication, ..self }
     }
 
     /// The parts for a new use of a seal: its newest certificate must be in force and not revoked. A seal that was

@@ -32,8 +32,8 @@ use crate::message::Message;
 use crate::officer::{Duty, Grant, Officer, OfficerId};
 use crate::pdf::seal::{self as pdf_seal, Certification, Place, Prepared, SealPlan};
 use crate::refusal::{Refusal, Rule};
-use crate::seal::{Level, SealNumber};
-use crate::store::{FiledSeal, LicencePending, OrderKind, OrderState, SealUse, StoreError, Unfinished};
+use crate::seal::SealNumber;
+use crate::store::{FiledSeal, LicencePending, OrderKind, SealUse};
 
 pub use again::{Resumed, resume, retry};
 pub(crate) use again::{fingerprint, made_before, newest};

@@ -6,7 +6,7 @@
 //! | floor | rooms | may touch |
 //! |---|---|---|
 //! | doors | [`cli`], [`http`], [`config`] | arguments, sockets; they parse, call one flow, and answer |
-//! | flows | [`desk`], [`issue`], [`abolish`], [`administer`], [`ca`], [`stamping`], [`verify`] | the tools, in the order of the story |
+//! | flows | [`desk`], [`issue`], [`abolish`], [`administer`], [`ca`], [`stamping`], [`status`], [`verify`] | the tools, in the order of the story |
 //! | tools | [`keys`], [`preview`], [`render`], [`store`], [`tsa`] | the outside world, one kind each |
 //! | formats | [`pdf`], [`cms`], [`stamp`], [`pki`], [`impression`], [`crypto`], [`limits`] | nothing: bytes ↔ meaning |
 //! | rules | [`authority`], [`item`], [`officer`], [`seal`], [`abolition`], [`decision`], [`licence`], [`register`], [`refusal`] | nothing: they decide |
@@ -67,6 +67,8 @@ pub mod desk;
 pub mod issue;
 #[cfg(feature = "service")]
 pub mod stamping;
+#[cfg(feature = "service")]
+pub mod status;
 pub mod verify;
 // — doors
 #[cfg(feature = "service")]

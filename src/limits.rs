@@ -102,6 +102,21 @@ pub const STAMP_REQUEST_BYTES: usize = 4 * 1024;
 pub const STAMP_NONCE_BYTES: usize = 64;
 /// An authority's answer, bytes: with a chain of four RSA-4096 certificates it is some 10 kB.
 pub const STAMP_ANSWER_BYTES: usize = 64 * 1024;
+/// An OCSP request, bytes, and the questions in it: a client asks about one chain. A question with SHA-256 takes 110 bytes.
+pub const OCSP_REQUEST_BYTES: usize = 4 * 1024;
+/// See [`OCSP_REQUEST_BYTES`].
+pub const OCSP_QUESTIONS: usize = 16;
+/// A nonce's octets (RFC 9654 §2.1).
+pub const OCSP_NONCE_BYTES: usize = 128;
+/// A serial number's octets: 20 by RFC 5280 §4.1.2.2, and some to spare for issuers that wrote more.
+pub const OCSP_SERIAL_BYTES: usize = 32;
+
+/// Answers signed within a minute for single askers (with a nonce, or about a certificate that never was); each is an order
+/// of some 2 kB that stays. Beyond that askers get the answer kept for all, or are told to come again.
+pub const OCSP_SIGNED_A_MINUTE: usize = 60;
+
+/// An address in a certificate, bytes: longer ones are cut off by proxies and browsers.
+pub const ADDRESS_BYTES: usize = 1024;
 
 // — keys
 

@@ -91,16 +91,15 @@ async fn seal_and_check(
     let mut bytes = blocking(move || {
         let token = token.as_deref();
         let cms = cms::assemble(&to_be_signed, signature.value(), signature.algorithm(), &by.chain, token)?;
-        lasting::fits(Prepared::from_parts(prepared, hole)?.close(&cms))
+        lasting::fits(Prepared::from_parts(&[][..], prepared, hole)?.close(&cms))
     })
     .await?;
     let mut lapses_at = None;
     if let Some(stamp) = stamp.filter(|_| record.level >= Level::Lt) {
         bytes = lasting::with_evidence(desk, bytes, &parts.chain, &stamp, clock()).await?;
-        (desk.done)(Step::Evidenced);
         if record.level == Level::Lta {
-            (bytes, lapses_at) = lasting::archived(desk, bytes).await?;
-            (desk.done)(Step::Archived);
+            let (archived, until) = lasting::archived(desk, bytes).await?;
+            (bytes, lapses_at) = (archived, Some(until));
         }
     }
     // The record proves that the document existed by this moment, so it is read when everything is there.

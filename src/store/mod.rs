@@ -17,6 +17,7 @@ mod row;
 mod seals;
 mod sign_in;
 mod stamps;
+mod status;
 mod waiting;
 
 use std::collections::BTreeSet;
@@ -39,8 +40,9 @@ pub use order::{Act, LedgerEntry, LedgerFilter, Order, OrderKind, OrderRecord, O
 pub use people::{ApiToken, Scope};
 pub use seals::{FiledSeal, SealCertificate, SealFilter};
 pub use sign_in::SignIn;
-pub use waiting::Waiting;
 pub use stamps::{Stamp, StampingCertificate, StampingUnit};
+pub use status::{KeptAnswer, ResponderCertificate};
+pub use waiting::Waiting;
 
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");

@@ -76,6 +76,8 @@ pub enum OrderKind {
     Request,
     /// A time-stamp token of our own authority.
     Stamp,
+    /// An answer about certificates of ours (OCSP).
+    Ocsp,
 }
 
 impl OrderKind {
@@ -90,6 +92,7 @@ impl OrderKind {
             OrderKind::Crl => "crl",
             OrderKind::Request => "request",
             OrderKind::Stamp => "stamp",
+            OrderKind::Ocsp => "ocsp",
         }
     }
 }
