@@ -103,9 +103,9 @@ async fn seal_and_check(
         }
     }
     // The record proves that the document existed by this moment, so it is read when everything is there.
-    let (at, done) = (clock(), desk.done.clone());
+    let (at, done, stampers) = (clock(), desk.done.clone(), desk.stamp_anchors().await?);
     blocking(move || {
-        check_ourselves(&bytes, &parts, record.level, at)?;
+        check_ourselves(&bytes, &parts, stampers, record.level, at)?;
         done(Step::Checked);
         Ok(Sealed { bytes, lapses_at, at })
     })
