@@ -1,24 +1,33 @@
-"""What pyHanko says of the first signature of a file at a level and a time: `levels.py FILE lt|lta UNIX_TIME`."""
-import asyncio, datetime, glob, logging, sys
-from asn1crypto import crl, x509
+"""What pyHanko says of a file's first signature at a time, with the root and the file alone: `levels.py FILE UNIX_TIME`."""
+import asyncio, datetime, logging, sys
+from asn1crypto import x509
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.validation import ades
 from pyhanko.sign.validation.policy_decl import (
-    LocalKnowledge, PdfSignatureValidationSpec, RevinfoOnlineFetchingRule, RevocationInfoGatheringSpec,
-    SignatureValidationSpec, CertificateFetchingRule,
+    PdfSignatureValidationSpec, RevinfoOnlineFetchingRule, RevocationInfoGatheringSpec,
+    SignatureValidationSpec,
 )
 from pyhanko_certvalidator.context import CertValidationPolicySpec
+from pyhanko_certvalidator.ltv import ades_past, poe
 from pyhanko_certvalidator.ltv.types import ValidationTimingInfo
 from pyhanko_certvalidator.policy_decl import REQUIRE_REVINFO, CertRevTrustPolicy
 from pyhanko_certvalidator.registry import SimpleTrustManager
-from pyhanko_certvalidator.revinfo.archival import CRLContainer
 
 logging.disable(logging.CRITICAL)
-file, level, moment = sys.argv[1], sys.argv[2], int(sys.argv[3])
+file, moment = sys.argv[1], int(sys.argv[2])
 now = datetime.datetime.fromtimestamp(moment, tz=datetime.timezone.utc)
+
+
+class Clock(datetime.datetime):
+    """Two places ask the system and not `timing_info`; their clock is moved as well."""
+
+    @classmethod
+    def now(cls, tz=None):
+        return now
+
+
+ades_past.datetime = poe.datetime = Clock
 root = x509.Certificate.load(open("root.der", "rb").read())
-lists = [crl.CertificateList.load(open(name, "rb").read()) for name in sorted(glob.glob("*.crl"))]
-lists = [one for one in lists if one["tbs_cert_list"]["this_update"].native <= now]
 spec = SignatureValidationSpec(
     cert_validation_policy=CertValidationPolicySpec(
         trust_manager=SimpleTrustManager.build(trust_roots=[root]),
@@ -26,9 +35,7 @@ spec = SignatureValidationSpec(
     ),
     revinfo_gathering_policy=RevocationInfoGatheringSpec(
         online_fetching_rule=RevinfoOnlineFetchingRule.LOCAL_ONLY,
-        cert_fetching_policy=CertificateFetchingRule.LOCAL_ONLY if hasattr(CertificateFetchingRule, "LOCAL_ONLY") else None,
     ),
-    local_knowledge=LocalKnowledge(known_crls=[CRLContainer(one) for one in lists]),
 )
 signature = PdfFileReader(open(file, "rb")).embedded_signatures[0]
 timing = ValidationTimingInfo(validation_time=now, best_signature_time=now, point_in_time_validation=True)
