@@ -8,6 +8,7 @@
 
 mod audit;
 mod certificates;
+mod destruction;
 mod forms;
 mod items;
 mod licences;
@@ -34,6 +35,7 @@ use crate::refusal::Refusal;
 
 pub use audit::{AuditEvent, OutboxEntry};
 pub use certificates::{CaCertificate, CaKind, Crl, Revocation};
+pub use destruction::Destruction;
 pub use forms::DocumentForm;
 pub use licences::{Document, FiledLicence, LicencePending};
 pub use order::{Act, LedgerEntry, LedgerFilter, Order, OrderKind, OrderRecord, OrderState, SealUse, Unfinished};

@@ -78,6 +78,8 @@ pub enum OrderKind {
     Stamp,
     /// An answer about certificates of ours (OCSP).
     Ocsp,
+    /// A key's end: nothing is signed, but no key goes without a record either.
+    Destruction,
 }
 
 impl OrderKind {
@@ -93,6 +95,7 @@ impl OrderKind {
             OrderKind::Request => "request",
             OrderKind::Stamp => "stamp",
             OrderKind::Ocsp => "ocsp",
+            OrderKind::Destruction => "destruction",
         }
     }
 }
