@@ -213,15 +213,16 @@ impl Authority {
             }
             offset += 500;
         }
-        if self.store.stamping_unit().await?.is_some() {
-            self.stamping(who, now).await?;
-        }
         for authority in &authorities {
             if self.is_list_due(&authority.label, now).await? {
                 self.publish_list(&authority.label, who, now).await?;
             }
         }
         self.responder(who, now).await?;
+        // Last, so that trouble with a new key holds up no list.
+        if self.store.stamping_unit().await?.is_some() {
+            self.stamping(who, now).await?;
+        }
         Ok(revoked)
     }
 

@@ -30,6 +30,7 @@ pub struct Settings {
     pub http: Http,
     pub render: Render,
     pub verify: Verify,
+    pub stamp: Stamp,
 }
 
 /// Where everything is written down.
@@ -78,6 +79,31 @@ pub struct Verify {
     pub report_seal: Option<ReportSeal>,
 }
 
+/// Where time stamps come from, and who gets ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stamp {
+    /// Outside authorities, in the order in which they are asked.
+    pub authorities: Vec<StampAuthority>,
+    /// Whether our own authority stamps our documents, after those.
+    pub own: bool,
+    /// The policy of our own, an object identifier.
+    pub policy: String,
+    /// Tokens for the public in a minute; with 0 the door is closed.
+    pub public_a_minute: usize,
+}
+
+/// An outside time-stamp authority.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StampAuthority {
+    pub url: String,
+    /// Directory with its own anchors, PEM or DER.
+    pub trust: PathBuf,
+    /// The policy that its tokens must name.
+    pub policy: Option<String>,
+    /// Seconds for one token.
+    pub seconds: u64,
+}
+
 /// Reads and checks the settings; with no file named and none in the working directory, the defaults.
 ///
 /// # Errors
@@ -106,6 +132,7 @@ fn check(text: &str, file: &Path) -> Result<Settings, Wrong> {
             fonts: written.render.fonts.iter().map(|path| beside(path)).collect(),
         },
         verify: Verify { trust: beside(&written.verify.trust), report_seal: report_seal(&written.verify)? },
+        stamp: stamp(written.stamp, &written.verify.trust, beside)?,
     })
 }
 
@@ -182,6 +209,41 @@ fn http(written: HttpWritten, mode: Mode) -> Result<Http, Wrong> {
     }
 }
 
+fn stamp(written: StampWritten, trust: &Path, beside: impl Fn(&Path) -> PathBuf) -> Result<Stamp, Wrong> {
+    let wrong = || Wrong::Value("stamp.authorities");
+    if written.authorities.len() > MOST_STAMP_AUTHORITIES {
+        return Err(wrong());
+    }
+    let policy_of = |policy: &str| crate::stamp::encoded(policy).is_some();
+    let authorities = written.authorities.into_iter().map(|authority| {
+        let StampAuthorityWritten { url, trust: own_trust, policy, seconds } = authority;
+        let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")).ok_or_else(wrong)?;
+        // A password in the address would stand in every log of who is asked.
+        let plain = rest.bytes().all(|byte| byte.is_ascii_graphic()) && !rest.contains('@') && !rest.starts_with('/');
+        let seconds = seconds.unwrap_or(10);
+        if rest.is_empty() || !plain || !(1..=60).contains(&seconds) || !policy.as_deref().is_none_or(policy_of) {
+            return Err(wrong());
+        }
+        Ok(StampAuthority { url, trust: beside(own_trust.as_deref().unwrap_or(trust)), policy, seconds })
+    });
+    let authorities = authorities.collect::<Result<Vec<_>, _>>()?;
+    let policy = written.policy.unwrap_or_else(|| crate::stamping::POLICY.to_owned());
+    if !policy_of(&policy) {
+        return Err(Wrong::Value("stamp.policy"));
+    }
+    let own = written.own.unwrap_or(authorities.is_empty());
+    let public_a_minute = match usize::try_from(written.public_a_minute) {
+        Ok(number) if number <= MOST_STAMPS_A_MINUTE => number,
+        _ => return Err(Wrong::Value("stamp.public_a_minute")),
+    };
+    Ok(Stamp { authorities, own, policy, public_a_minute })
+}
+
+/// All may be asked one after the other for one document.
+const MOST_STAMP_AUTHORITIES: usize = 8;
+/// Each is some rows; this is what one core signs and one disk writes down.
+const MOST_STAMPS_A_MINUTE: usize = 60_000;
+
 /// A seal and the officer who answers for it: both, or neither.
 fn report_seal(written: &VerifyWritten) -> Result<Option<ReportSeal>, Wrong> {
     let (seal, officer) = match (&written.report_seal, &written.report_officer) {
@@ -210,6 +272,7 @@ struct Written {
     http: HttpWritten,
     render: RenderWritten,
     verify: VerifyWritten,
+    stamp: StampWritten,
 }
 
 #[derive(Debug, Deserialize)]
@@ -318,6 +381,32 @@ impl Default for VerifyWritten {
     }
 }
 
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(default, deny_unknown_fields)]
+struct StampWritten {
+    authorities: Vec<StampAuthorityWritten>,
+    own: Option<bool>,
+    policy: Option<String>,
+    public_a_minute: u32,
+}
+
+impl Default for StampWritten {
+    fn default() -> Self {
+        Self { authorities: Vec::new(), own: None, policy: None, public_a_minute: 30 }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(deny_unknown_fields)]
+struct StampAuthorityWritten {
+    url: String,
+    trust: Option<PathBuf>,
+    policy: Option<String>,
+    seconds: Option<u64>,
+}
+
 /// Every key, and what may stand there, in Chinese and English.
 const KEYS: &[(&str, &str, &str)] = &[
     ("mode", "\"trial\"（试运行）或 \"production\"（正式运行）", "\"trial\" or \"production\""),
@@ -364,10 +453,20 @@ const KEYS: &[(&str, &str, &str)] = &[
         "人员编号，其授权用于给核验报告盖章，与 verify.report_seal 同时写明",
         "the identifier of the officer under whose grant reports are sealed, together with verify.report_seal",
     ),
+    (
+        "stamp.authorities",
+        "至多8个 [[stamp.authorities]]：url（http:// 或 https:// 地址，不含口令），可另写 trust（目录）、policy（对象标识符）、seconds（1 至 60）",
+        "at most 8 [[stamp.authorities]]: url (an http:// or https:// address without a password), and perhaps trust (a directory), policy (an object identifier) and seconds (1 to 60)",
+    ),
+    ("stamp.own", "true 或 false", "true or false"),
+    ("stamp.policy", "对象标识符，如 \"1.2.3\"", "an object identifier, such as \"1.2.3\""),
+    ("stamp.public_a_minute", "0 至 60000 的整数", "a whole number from 0 to 60000"),
 ];
 
 fn allowed(key: &str) -> (&'static str, &'static str) {
-    KEYS.iter().find(|(name, ..)| *name == key).map_or(("一个小节", "a section"), |(_, zh, en)| (zh, en))
+    // What stands in a table that may be written several times is told with the table.
+    let within = |name: &str| key.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+    KEYS.iter().find(|(name, ..)| within(name)).map_or(("一个小节", "a section"), |(_, zh, en)| (zh, en))
 }
 
 // — what may be wrong

@@ -24,5 +24,6 @@ CREATE TABLE stamp (
 );
 CREATE INDEX stamp_certificate_at ON stamp (certificate, at);
 
+-- What happened stays as it was written (rule 7).
 CREATE TRIGGER stamping_certificate_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON stamping_certificate EXECUTE FUNCTION append_only();
 CREATE TRIGGER stamp_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON stamp EXECUTE FUNCTION append_only();

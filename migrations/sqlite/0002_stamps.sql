@@ -24,6 +24,7 @@ CREATE TABLE stamp (
 );
 CREATE INDEX stamp_certificate_at ON stamp (certificate, at);
 
+-- What happened stays as it was written (rule 7).
 CREATE TRIGGER stamping_certificate_no_update BEFORE UPDATE ON stamping_certificate BEGIN SELECT RAISE(ABORT, 'append only'); END;
 CREATE TRIGGER stamping_certificate_no_delete BEFORE DELETE ON stamping_certificate BEGIN SELECT RAISE(ABORT, 'append only'); END;
 CREATE TRIGGER stamp_no_update BEFORE UPDATE ON stamp BEGIN SELECT RAISE(ABORT, 'append only'); END;

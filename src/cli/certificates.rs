@@ -14,6 +14,7 @@ use crate::authority::Uscc;
 use crate::crypto::KeyAlgorithm;
 use crate::desk;
 use crate::limits;
+use crate::message::china_time;
 use crate::pki::certificate::{Certificate, from_pem_or_der, to_pem};
 use crate::seal::{Level, SealEvent, SealEventKind, SealNumber};
 use crate::store::Store;
@@ -21,7 +22,7 @@ use crate::verify::Trust;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum CaCommand {
-    /// 建立根证书和签发证书机构 / make the root and the issuing authority
+    /// 建立根证书、签发证书机构和时间戳证书 / make the root, the issuing authority and the time-stamping certificate
     Init {
         /// 机构名称 / name of the organisation
         #[arg(long)]
@@ -29,6 +30,8 @@ pub(super) enum CaCommand {
         #[arg(long, value_enum, default_value = "ecdsa-p256")]
         algorithm: Algorithm,
     },
+    /// 建立时间戳密钥和证书；已有且可用的不重建 / make the time-stamping key and certificate where there is none that stamps
+    Stamping,
     /// 导出证书和吊销列表，供他人验证 / write certificates and lists for others to verify with
     Export { dir: PathBuf },
     /// 吊销已废止印章的证书，按需更新吊销列表 / revoke abolished seals' certificates, renew the lists where due
@@ -155,6 +158,18 @@ pub(super) async fn ca(rooms: &Rooms, command: CaCommand, now: OffsetDateTime) -
                 made.iter().map(|ca| serde_json::json!({ "label": ca.label, "serial": ca.serial })).collect();
             rooms.say("证书机构已建立", "the certificate authorities were made", &serials.into());
         }
+        CaCommand::Stamping => {
+            let (unit, made) = rooms.authority().await?.stamping("service", now).await?;
+            let until = china_time(unit.key_until);
+            let (zh, en) = if made { ("已建立", "made") } else { ("已有", "there already") };
+            rooms.say(
+                &format!("时间戳证书{zh}：{}，用至 {until}，到期前自动更换", unit.label),
+                &format!(
+                    "time-stamping certificate {en}; its key stamps until {until} Beijing time and is renewed by itself"
+                ),
+                &serde_json::json!({ "label": unit.label, "serial": unit.serial, "made": made }),
+            );
+        }
         CaCommand::Export { dir } => {
             let files = export(&rooms.store().await?, &dir).await?;
             rooms.say(&format!("已导出 {}", files.join("、")), "exported", &serde_json::json!({ "files": files }));
@@ -171,7 +186,8 @@ pub(super) async fn ca(rooms: &Rooms, command: CaCommand, now: OffsetDateTime) -
     Ok(())
 }
 
-/// Writes `root.pem`, `issuing.pem`, `root.crl`, `issuing.crl` (those that there are) and gives their names.
+/// Writes `root.pem`, `issuing.pem`, `root.crl`, `issuing.crl` and `stamping.pem` (those that there are; the last has every
+/// certificate of the time-stamping unit) and gives their names.
 pub(super) async fn export(store: &Store, dir: &std::path::Path) -> Result<Vec<String>, Trouble> {
     std::fs::create_dir_all(dir).map_err(|e| Trouble::file(dir, &e))?;
     let mut written = vec![];
@@ -184,6 +200,12 @@ pub(super) async fn export(store: &Store, dir: &std::path::Path) -> Result<Vec<S
             write_file(&dir.join(&name), &list.crl)?;
             written.push(name);
         }
+    }
+    let units = store.stamping_certificates().await?;
+    if !units.is_empty() {
+        let pem: String = units.iter().map(|unit| to_pem("CERTIFICATE", &unit.certificate)).collect();
+        write_file(&dir.join("stamping.pem"), pem.as_bytes())?;
+        written.push("stamping.pem".to_owned());
     }
     Ok(written)
 }

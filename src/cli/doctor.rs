@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use time::{Duration, OffsetDateTime};
 
@@ -11,12 +12,14 @@ use super::rooms::{Rooms, filed_seal, print};
 use super::trouble::Trouble;
 use crate::config;
 use crate::decision::Allowed;
+use crate::desk::{Desk, blocking};
 use crate::issue::ReportSeal;
 use crate::keys::{Keyring, Mode};
 use crate::message::{Message, china_time};
 use crate::pki::certificate::Certificate;
 use crate::preview::{Landlock, Previewer};
 use crate::seal::SealStatus;
+use crate::stamping::Stamping;
 use crate::store::{SealFilter, Store};
 
 /// A certificate that ends within this wants a successor: an outside authority takes some weeks.
@@ -60,7 +63,7 @@ pub(super) async fn run(config: Option<&Path>, json: bool, clock: Clock) -> Resu
     let mut findings = Findings::default();
     match Rooms::of(config, json) {
         Err(Trouble(message)) => findings.fail(message),
-        Ok(rooms) => examine(&rooms, &mut findings, clock()).await,
+        Ok(rooms) => examine(&rooms, &mut findings, clock).await,
     }
     for finding in &findings.0 {
         let mark = match finding.level {
@@ -77,7 +80,8 @@ pub(super) async fn run(config: Option<&Path>, json: bool, clock: Clock) -> Resu
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-async fn examine(rooms: &Rooms, findings: &mut Findings, now: OffsetDateTime) {
+async fn examine(rooms: &Rooms, findings: &mut Findings, clock: Clock) {
+    let now = clock();
     match rooms.settings.mode {
         Mode::Trial => findings.add(
             Level::Warn,
@@ -89,10 +93,11 @@ async fn examine(rooms: &Rooms, findings: &mut Findings, now: OffsetDateTime) {
             findings.add(Level::Ok, "doctor.production", "设置可读；正式运行", "settings read; production")
         }
     }
-    clock(rooms, findings, now);
+    wall_clock(rooms, findings, now);
     disk(rooms, findings);
-    match rooms.renderer().await {
-        Err(Trouble(message)) => findings.fail(message),
+    let renderer = rooms.renderer().await;
+    match &renderer {
+        Err(Trouble(message)) => findings.fail(message.clone()),
         Ok(renderer) => {
             let names: Vec<_> = renderer.templates().iter().map(|t| t.title_zh()).collect();
             let count = names.len();
@@ -127,6 +132,16 @@ async fn examine(rooms: &Rooms, findings: &mut Findings, now: OffsetDateTime) {
             Some(keyring)
         }
     };
+    let stamping = match rooms.stamping(clock) {
+        Err(Trouble(message)) => {
+            findings.fail(message);
+            None
+        }
+        Ok(stamping) => Some(stamping),
+    };
+    if let Some(stamping) = stamping.clone() {
+        authorities(stamping, clock, findings).await;
+    }
     match rooms.store().await {
         Err(Trouble(message)) => findings.fail(message),
         Ok(store) => {
@@ -140,12 +155,20 @@ async fn examine(rooms: &Rooms, findings: &mut Findings, now: OffsetDateTime) {
             if let Err(Trouble(message)) = filed(&store, keyring.as_deref(), with, findings, now).await {
                 findings.fail(message);
             }
+            let renderer = renderer.ok();
+            if let (Some(stamping), Some(keyring), Some(renderer)) = (stamping, keyring, renderer) {
+                let url = rooms.settings.http.public_url.clone();
+                let desk = Desk::new(store, keyring, renderer, url, Arc::new(clock), Arc::new(|_| {}));
+                if let Err(Trouble(message)) = unit(&desk.stamped_by(stamping), findings, now).await {
+                    findings.fail(message);
+                }
+            }
         }
     }
 }
 
 /// Sane by itself, and not behind what was last written here.
-fn clock(rooms: &Rooms, findings: &mut Findings, now: OffsetDateTime) {
+fn wall_clock(rooms: &Rooms, findings: &mut Findings, now: OffsetDateTime) {
     if !SANE_YEARS.contains(&now.year()) {
         return findings.add(
             Level::Fail,
@@ -385,6 +408,59 @@ async fn report_seal(
             format!("reports of verification can be sealed with {}", seal.number),
         ),
         Err(message) => findings.fail(message),
+    }
+    Ok(())
+}
+
+/// Each outside authority stamps a digest of zeros.
+async fn authorities(stamping: Stamping, clock: Clock, findings: &mut Findings) {
+    let asked = blocking(move || Ok::<_, ()>(stamping.authorities().try_each(&clock))).await;
+    for (name, outcome) in asked.unwrap_or_default() {
+        match outcome {
+            Ok(time) => findings.add(
+                Level::Ok,
+                "doctor.stamp-authority",
+                format!("时间戳机构 {name} 可用，其时间为 {}", china_time(time)),
+                format!("the time-stamp authority {name} gave a stamp that holds"),
+            ),
+            Err(fault) => {
+                let why = fault.message();
+                findings.add(
+                    Level::Fail,
+                    "doctor.stamp-authority",
+                    format!("时间戳机构 {name} 不可用：{}；请核对 stamp.authorities", why.zh),
+                    format!("the time-stamp authority {name} gave no stamp: {}; check stamp.authorities", why.en),
+                );
+            }
+        }
+    }
+}
+
+/// Our own time-stamping unit: its certificate, and whether its clock can be promised.
+async fn unit(desk: &Desk, findings: &mut Findings, now: OffsetDateTime) -> Result<(), Trouble> {
+    let Some(newest) = desk.store.stamping_unit().await? else {
+        findings.add(
+            Level::Warn,
+            "doctor.no-stamping",
+            "尚无时间戳密钥和证书，请运行 yinxin ca stamping",
+            "no time-stamping key and certificate yet; run `yinxin ca stamping`",
+        );
+        return Ok(());
+    };
+    ends(
+        findings,
+        ("时间戳", "the time-stamping unit", &newest.certificate.label),
+        &newest.certificate.certificate,
+        now,
+    )?;
+    match desk.stamping_trouble().await? {
+        Some(message) => findings.fail(message),
+        None => findings.add(
+            Level::Ok,
+            "doctor.stamping",
+            "可以签发时间戳，各时钟一致",
+            "our own unit can stamp; the clocks agree",
+        ),
     }
     Ok(())
 }

@@ -44,6 +44,10 @@ pub(super) async fn listen(rooms: &Rooms, desk: Desk, clock: Clock) -> Result<()
     let trust = Arc::new(read_trust(&rooms.settings.verify.trust)?);
     let state = PublicState::new(desk.store.clone(), Arc::new(clock), trust, https);
     let state = state.drawing(Previewer::of_this_program());
+    let state = match rooms.settings.stamp.public_a_minute {
+        0 => state,
+        a_minute => state.stamping(desk.clone(), a_minute),
+    };
     let public = public_router(match rooms.settings.verify.report_seal.clone() {
         Some(with) => state.sealing(desk.clone(), with),
         None => state,

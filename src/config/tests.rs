@@ -51,6 +51,23 @@ fn every_key_says_what_is_allowed() {
 }
 
 #[test]
+fn our_own_stamps_unless_others_are_named() {
+    let own = read("").unwrap().stamp;
+    assert!(own.own && own.authorities.is_empty() && own.public_a_minute == 30);
+    assert_eq!(own.policy, crate::stamping::POLICY);
+    let outside =
+        read("[[stamp.authorities]]\nurl = \"http://a/\"\n[[stamp.authorities]]\nurl = \"https://b\"").unwrap().stamp;
+    assert!(!outside.own);
+    let urls: Vec<_> = outside.authorities.iter().map(|authority| authority.url.as_str()).collect();
+    assert_eq!(urls, ["http://a/", "https://b"], "in the order in which they are written");
+    assert_eq!(
+        (outside.authorities[0].seconds, &outside.authorities[0].trust),
+        (10, &PathBuf::from("/etc/yinxin/trust"))
+    );
+    assert!(read("[stamp]\nown = true\n[[stamp.authorities]]\nurl = \"http://a/\"").unwrap().stamp.own);
+}
+
+#[test]
 fn an_unknown_key_is_an_error_that_names_it_and_its_neighbours() {
     let (id, text) = complaint("[store]\nurll = \"x\"");
     assert_eq!(id, "config.unknown-key");
@@ -75,6 +92,15 @@ fn a_wrong_value_is_named_and_never_repeated() {
         ("http.public", "[http]\npublic = \"SECRET7\""),
         ("http.staff", "[http]\nstaff = \"127.0.0.1:8080\""),
         ("http.public_url", "[http]\npublic_url = \"https://a/\""),
+        ("stamp.policy", "[stamp]\npolicy = \"1.SECRET7\""),
+        ("stamp.public_a_minute", "[stamp]\npublic_a_minute = 60001"),
+        ("stamp.authorities", "[[stamp.authorities]]\nurl = \"https://user:SECRET7@tsa.example/\""),
+        ("stamp.authorities", "[[stamp.authorities]]\nurl = \"ftp://tsa.example/SECRET7\""),
+        ("stamp.authorities", "[[stamp.authorities]]\nurl = \"http:///SECRET7\""),
+        ("stamp.authorities", "[[stamp.authorities]]\nurl = \"http://tsa.example\"\nseconds = 0"),
+        ("stamp.authorities", "[[stamp.authorities]]\nurl = \"http://tsa.example\"\npolicy = \"SECRET7\""),
+        ("stamp.authorities", "[[stamp.authorities]]\nurl = 7777"),
+        ("stamp.authorities", "[[stamp.authorities]]\nseconds = 7"),
         (
             "http.public_url",
             "mode = \"production\"\nsoft_keys_in_production = \"i-accept-that-keys-can-be-copied\"\n[http]\npublic_url = \"http://a\"",

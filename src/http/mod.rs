@@ -5,7 +5,7 @@
 //!
 //! | room | what |
 //! |---|---|
-//! | `register`, `verification` | the public API |
+//! | `register`, `verification`, `stamping` | the public API |
 //! | `pages` | the public pages |
 //! | `staff`, `issuing`, `administration`, `ledger` | the staff API |
 //! | `office` | the staff pages |
@@ -27,6 +27,7 @@ mod register;
 mod shelf;
 mod sign_in;
 mod staff;
+mod stamping;
 mod verification;
 
 use std::future::Future;
@@ -74,16 +75,28 @@ pub struct PublicState {
     pub judgements: Arc<Semaphore>,
     /// Draws pages beside a verdict; none where no child process may be started.
     pub previewer: Option<Previewer>,
-    /// Seals reports on request. The one thing here that reaches a key; without it the listener runs without any.
+    /// Seals reports on request: it reaches a key. Without this and `stamper` the listener runs without any.
     pub report_seal: Option<Arc<(Desk, ReportSeal)>>,
     /// Reports of the last minutes.
     pub shelf: shelf::Shelf,
+    /// Our own time-stamp authority; the other thing that reaches a key.
+    stamper: Option<stamping::Stamper>,
 }
 
 impl PublicState {
     pub fn new(store: Store, clock: Clock, trust: Arc<Trust>, https: bool) -> Self {
         let judgements = Arc::new(Semaphore::new(limits::HTTP_JUDGEMENTS));
-        Self { store, clock, trust, https, judgements, previewer: None, report_seal: None, shelf: Default::default() }
+        Self {
+            store,
+            clock,
+            trust,
+            https,
+            judgements,
+            previewer: None,
+            report_seal: None,
+            shelf: Default::default(),
+            stamper: None,
+        }
     }
 
     /// With pictures of the pages.
@@ -94,6 +107,11 @@ impl PublicState {
     /// With reports sealed on request.
     pub fn sealing(self, desk: Desk, with: ReportSeal) -> Self {
         Self { report_seal: Some(Arc::new((desk, with))), ..self }
+    }
+
+    /// With time stamps for the public, so many a minute.
+    pub fn stamping(self, desk: Desk, a_minute: usize) -> Self {
+        Self { stamper: Some(stamping::Stamper::of(desk, a_minute)), ..self }
     }
 }
 
@@ -133,7 +151,8 @@ pub fn public_router(state: PublicState) -> Router {
         .merge(api)
         .merge(common(openapi));
     let how = Around { no_store: false, https: state.https };
-    let ready = Router::new().route("/readyz", get(ready)).with_state(state.store.clone());
+    let stamping = state.stamper.as_ref().map(stamping::Stamper::desk).cloned();
+    let ready = Router::new().route("/readyz", get(ready)).with_state((state.store.clone(), stamping));
     guard::around(guard::small(small).merge(guard::large(uploads)).with_state(state).merge(ready), how)
 }
 
@@ -146,6 +165,7 @@ fn public_api() -> OpenApiRouter<PublicState> {
         .routes(routes!(register::licence))
         .routes(routes!(register::crl))
         .routes(routes!(register::ca))
+        .routes(routes!(stamping::stamp))
 }
 
 /// The staff listener's routes.
@@ -178,7 +198,8 @@ pub fn staff_router(state: StaffState) -> Router {
         .merge(api)
         .merge(common(openapi));
     let how = Around { no_store: true, https: state.https };
-    let ready = Router::new().route("/readyz", get(ready)).with_state(state.desk.store.clone());
+    let stamping = Some(state.desk.clone());
+    let ready = Router::new().route("/readyz", get(ready)).with_state((state.desk.store.clone(), stamping));
     let routes = guard::small(small).merge(guard::large(uploads)).with_state(state);
     guard::around(routes.merge(ready), how)
 }
@@ -213,11 +234,16 @@ fn common<S: Clone + Send + Sync + 'static>(openapi: utoipa::openapi::OpenApi) -
         .route("/assets/yinxin.svg", get(async || asset("image/svg+xml", include_str!("assets/yinxin.svg"))))
 }
 
-/// Whether requests can be served: the database answers, and its schema is this program's.
-async fn ready(State(store): State<Store>) -> Result<&'static str, Problem> {
+/// Whether requests can be served: the database answers, and its schema is this program's. That nothing is stamped at
+/// present is said in a further line: all else goes on.
+async fn ready(State((store, stamping)): State<(Store, Option<Desk>)>) -> Result<String, Problem> {
     store.ping().await?;
     store.check_migrations().await?;
-    Ok("ready\n")
+    let trouble = match stamping {
+        Some(desk) => desk.stamping_trouble().await?,
+        None => None,
+    };
+    Ok(trouble.map_or("ready\n".to_owned(), |message| format!("ready\n{message}\n")))
 }
 
 fn asset(kind: &'static str, text: &'static str) -> Response {

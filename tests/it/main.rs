@@ -16,6 +16,7 @@ mod pdf_corpus;
 mod pdf_seal;
 mod pdf_second;
 mod pdf_source;
+mod stamping;
 mod status;
 mod store;
 mod verify;

@@ -106,7 +106,7 @@ impl Doors {
     }
 }
 
-async fn listen(routes: axum::Router) -> (SocketAddr, oneshot::Sender<()>) {
+pub async fn listen(routes: axum::Router) -> (SocketAddr, oneshot::Sender<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
