@@ -18,6 +18,7 @@ use crate::seal::{Seal, SealStatus};
 use crate::store::{Act, CaCertificate, CaKind, OrderKind, Revocation, SealCertificate, SealFilter, Store, StoreError};
 use std::sync::Arc;
 
+pub(crate) use status::RESPONDER_SUCCESSOR_DAYS;
 pub use status::{Publication, RESPONDER};
 pub(crate) use status::{kept_answer, standing};
 

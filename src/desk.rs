@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 
 use crate::ca::Publication;
 use crate::cms::{self, CmsError};
+use crate::fetch::Fetcher;
 use crate::impression::{Centre, Impression, ImpressionError, Legend};
 use crate::keys::{KeyError, Keyring, Signer};
 use crate::message::Message;
@@ -19,6 +20,7 @@ use crate::pki::certificate::{Certificate, CertificateFault};
 use crate::pki::issue::IssueFault;
 use crate::refusal::Refusal;
 use crate::render::{PictureError, RenderError, Renderer, read_png, read_svg};
+use crate::status::Remembered;
 use crate::store::{FiledSeal, SealCertificate, Store, StoreError};
 
 /// A step of ISSUE that has just been done.
@@ -48,6 +50,9 @@ pub struct Desk {
     pub clock: Arc<dyn Fn() -> OffsetDateTime + Send + Sync>,
     /// How our authorities publish what they know of their certificates.
     pub publication: Publication,
+    /// The way to outside authorities' lists and answers; none is listed at first.
+    pub(crate) fetcher: Arc<Fetcher>,
+    pub(crate) remembered: Arc<Remembered>,
     parts: Arc<Mutex<HashMap<String, Arc<SealParts>>>>,
 }
 
@@ -80,12 +85,28 @@ impl Desk {
         done: Arc<dyn Fn(Step) + Send + Sync>,
     ) -> Self {
         let publication = Publication::of(&public_url);
-        Self { store, keyring, renderer, public_url, done, clock, publication, parts: Arc::default() }
+        Self {
+            store,
+            keyring,
+            renderer,
+            public_url,
+            done,
+            clock,
+            publication,
+            fetcher: Arc::new(Fetcher::new([])),
+            remembered: Arc::default(),
+            parts: Arc::default(),
+        }
     }
 
     /// With lists, answers and addresses as the settings have them.
     pub fn publishing(self, publication: Publication) -> Self {
         Self { publication, ..self }
+    }
+
+    /// With a way to the hosts of outside authorities.
+    pub fn fetching(self, fetcher: Fetcher) -> Self {
+        Self { fetcher: Arc::new(fetcher), ..self }
     }
 
     /// The parts for a new use of a seal: its newest certificate must be in force and not revoked. A seal that was

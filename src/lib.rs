@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | doors | [`cli`], [`http`], [`config`] | arguments, sockets; they parse, call one flow, and answer |
 //! | flows | [`desk`], [`issue`], [`abolish`], [`administer`], [`ca`], [`status`], [`verify`] | the tools, in the order of the story |
-//! | tools | [`keys`], [`preview`], [`render`], [`store`] | the outside world, one kind each |
+//! | tools | [`fetch`], [`keys`], [`preview`], [`render`], [`store`] | the outside world, one kind each |
 //! | formats | [`pdf`], [`cms`], [`stamp`], [`pki`], [`impression`], [`crypto`], [`limits`] | nothing: bytes ↔ meaning |
 //! | rules | [`authority`], [`item`], [`officer`], [`seal`], [`abolition`], [`decision`], [`licence`], [`register`], [`refusal`] | nothing: they decide |
 //! | ground | [`message`] | nothing |
@@ -44,6 +44,8 @@ pub mod pdf;
 pub mod pki;
 pub mod stamp;
 // — tools: the outside world
+#[cfg(feature = "service")]
+pub mod fetch;
 #[cfg(feature = "service")]
 pub mod keys;
 #[cfg(feature = "service")]

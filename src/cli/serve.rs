@@ -42,7 +42,7 @@ pub(super) async fn listen(rooms: &Rooms, desk: Desk, clock: Clock) -> Result<()
     let https = http.public_url.starts_with("https://");
     let trust = Arc::new(read_trust(&rooms.settings.verify.trust)?);
     let state = PublicState::new(desk.store.clone(), Arc::new(clock), trust, https);
-    let state = state.drawing(Previewer::of_this_program());
+    let state = state.drawing(Previewer::of_this_program()).answering(&desk);
     let public = public_router(match rooms.settings.verify.report_seal.clone() {
         Some(with) => state.sealing(desk.clone(), with),
         None => state,
@@ -86,9 +86,12 @@ async fn open(address: std::net::SocketAddr) -> Result<TcpListener, Trouble> {
     })
 }
 
-/// A list that cannot be renewed is logged and tried again; verification says when it has become stale.
+/// What cannot be renewed is logged and tried again; verification says when it has become stale.
 async fn keep_fresh(authority: Authority, clock: Clock) {
     loop {
+        if let Err(error) = authority.answer_ahead("service", clock()).await {
+            tracing::error!(id = error.message().id, "answers about certificates could not be renewed");
+        }
         tokio::time::sleep(REFRESH).await;
         match authority.refresh("service", clock()).await {
             Ok(revoked) => tracing::info!(revoked, "revocation lists looked at"),

@@ -6,6 +6,7 @@
 //! | room | what |
 //! |---|---|
 //! | `register`, `verification` | the public API |
+//! | `status` | the responder, lists and certificates of our authorities |
 //! | `pages` | the public pages |
 //! | `staff`, `issuing`, `administration`, `ledger` | the staff API |
 //! | `office` | the staff pages |
@@ -27,6 +28,7 @@ mod register;
 mod shelf;
 mod sign_in;
 mod staff;
+mod status;
 mod verification;
 
 use std::future::Future;
@@ -47,10 +49,12 @@ use utoipa_axum::routes;
 
 use self::guard::Around;
 use self::problem::Problem;
+use crate::ca::Authority;
 use crate::desk::Desk;
 use crate::issue::ReportSeal;
 use crate::limits;
 use crate::preview::Previewer;
+use crate::status::Responder;
 use crate::store::Store;
 use crate::verify::Trust;
 
@@ -74,21 +78,39 @@ pub struct PublicState {
     pub judgements: Arc<Semaphore>,
     /// Draws pages beside a verdict; none where no child process may be started.
     pub previewer: Option<Previewer>,
-    /// Seals reports on request. The one thing here that reaches a key; without it the listener runs without any.
+    /// Seals reports on request. This and a responder that signs are what reaches a key here; the listener runs without both.
     pub report_seal: Option<Arc<(Desk, ReportSeal)>>,
     /// Reports of the last minutes.
     pub shelf: shelf::Shelf,
+    /// Answers about our certificates; without keys those that others signed beforehand.
+    pub responder: Responder,
 }
 
 impl PublicState {
     pub fn new(store: Store, clock: Clock, trust: Arc<Trust>, https: bool) -> Self {
         let judgements = Arc::new(Semaphore::new(limits::HTTP_JUDGEMENTS));
-        Self { store, clock, trust, https, judgements, previewer: None, report_seal: None, shelf: Default::default() }
+        let responder = Responder::new(store.clone(), None);
+        Self {
+            store,
+            clock,
+            trust,
+            https,
+            judgements,
+            previewer: None,
+            report_seal: None,
+            shelf: Default::default(),
+            responder,
+        }
     }
 
     /// With pictures of the pages.
     pub fn drawing(self, previewer: Previewer) -> Self {
         Self { previewer: Some(previewer), ..self }
+    }
+
+    /// With a key to sign answers about our certificates.
+    pub fn answering(self, desk: &Desk) -> Self {
+        Self { responder: Responder::new(self.store.clone(), Some(Authority::of(desk))), ..self }
     }
 
     /// With reports sealed on request.
@@ -128,6 +150,7 @@ pub fn public_router(state: PublicState) -> Router {
         .route("/register/{number}", get(pages::seal))
         .route("/items", get(pages::items))
         .route("/licences/{identifier}", get(pages::licence))
+        .route("/ocsp/{*request}", get(status::ocsp_by_get))
         .route("/verify/reports/{name}/sealed", post(verification::sealed))
         .route("/verify/reports/{name}/{form}", get(verification::kept))
         .merge(api)
@@ -144,8 +167,9 @@ fn public_api() -> OpenApiRouter<PublicState> {
         .routes(routes!(register::status))
         .routes(routes!(register::items))
         .routes(routes!(register::licence))
-        .routes(routes!(register::crl))
-        .routes(routes!(register::ca))
+        .routes(routes!(status::ocsp))
+        .routes(routes!(status::crl))
+        .routes(routes!(status::ca))
 }
 
 /// The staff listener's routes.
