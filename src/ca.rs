@@ -20,6 +20,7 @@ use crate::store::{Act, CaCertificate, CaKind, OrderKind, Revocation, SealCertif
 use std::sync::Arc;
 
 pub(crate) use stamping::no_unit;
+pub(crate) use status::RESPONDER_SUCCESSOR_DAYS;
 pub use status::{Publication, RESPONDER};
 pub(crate) use status::{kept_answer, standing};
 

@@ -11,6 +11,7 @@ use time::OffsetDateTime;
 
 use crate::ca::Publication;
 use crate::cms::{self, CmsError};
+use crate::fetch::Fetcher;
 use crate::impression::{Centre, Impression, ImpressionError, Legend};
 use crate::keys::{KeyError, Keyring, Signer};
 use crate::message::{Message, china_time};
@@ -21,6 +22,7 @@ use crate::pki::issue::IssueFault;
 use crate::refusal::Refusal;
 use crate::render::{PictureError, RenderError, Renderer, read_png, read_svg};
 use crate::stamping::Stamping;
+use crate::status::Remembered;
 use crate::store::{FiledSeal, SealCertificate, Store, StoreError, Waiting};
 
 /// A step of ISSUE that has just been done.
@@ -58,6 +60,9 @@ pub struct Desk {
     pub stamping: Stamping,
     /// How our authorities publish what they know of their certificates.
     pub publication: Publication,
+    /// The way to outside authorities' lists and answers; none is listed at first.
+    pub(crate) fetcher: Arc<Fetcher>,
+    pub(crate) remembered: Arc<Remembered>,
     parts: Arc<Mutex<HashMap<String, Arc<SealParts>>>>,
     /// Bytes of the largest time stamp token seen since the start; 0 before the first.
     pub(crate) largest_stamp: Arc<AtomicUsize>,
@@ -101,6 +106,8 @@ impl Desk {
             clock,
             stamping,
             publication,
+            fetcher: Arc::new(Fetcher::new([])),
+            remembered: Arc::default(),
             parts: Arc::default(),
             largest_stamp: Arc::default(),
         }
@@ -114,6 +121,11 @@ impl Desk {
     /// With lists, answers and addresses as the settings have them.
     pub fn publishing(self, publication: Publication) -> Self {
         Self { publication, ..self }
+    }
+
+    /// With a way to the hosts of outside authorities.
+    pub fn fetching(self, fetcher: Fetcher) -> Self {
+        Self { fetcher: Arc::new(fetcher), ..self }
     }
 
     /// The parts for a new use of a seal: its newest certificate must be in force and not revoked. A seal that was

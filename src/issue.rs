@@ -10,7 +10,7 @@ mod again;
 mod check;
 pub(crate) mod facts;
 mod finish;
-mod lasting;
+pub(crate) mod lasting;
 mod place;
 mod report;
 mod request;

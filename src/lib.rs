@@ -6,8 +6,8 @@
 //! | floor | rooms | may touch |
 //! |---|---|---|
 //! | doors | [`cli`], [`http`], [`config`] | arguments, sockets; they parse, call one flow, and answer |
-//! | flows | [`desk`], [`issue`], [`abolish`], [`administer`], [`ca`], [`stamping`], [`status`], [`verify`] | the tools, in the order of the story |
-//! | tools | [`keys`], [`preview`], [`render`], [`store`], [`tsa`] | the outside world, one kind each |
+//! | flows | [`desk`], [`issue`], [`abolish`], [`administer`], [`ca`], [`renew`], [`stamping`], [`status`], [`verify`] | the tools, in the order of the story |
+//! | tools | [`fetch`], [`keys`], [`preview`], [`render`], [`store`], [`tsa`] | the outside world, one kind each |
 //! | formats | [`pdf`], [`cms`], [`stamp`], [`pki`], [`impression`], [`crypto`], [`limits`] | nothing: bytes ↔ meaning |
 //! | rules | [`authority`], [`item`], [`officer`], [`seal`], [`abolition`], [`decision`], [`licence`], [`register`], [`refusal`] | nothing: they decide |
 //! | ground | [`message`] | nothing |
@@ -46,6 +46,8 @@ pub mod pki;
 pub mod stamp;
 // — tools: the outside world
 #[cfg(feature = "service")]
+pub mod fetch;
+#[cfg(feature = "service")]
 pub mod keys;
 #[cfg(feature = "service")]
 pub mod preview;
@@ -66,6 +68,8 @@ pub mod ca;
 pub mod desk;
 #[cfg(feature = "service")]
 pub mod issue;
+#[cfg(feature = "service")]
+pub mod renew;
 #[cfg(feature = "service")]
 pub mod stamping;
 #[cfg(feature = "service")]

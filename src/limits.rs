@@ -115,8 +115,22 @@ pub const OCSP_SERIAL_BYTES: usize = 32;
 /// of some 2 kB that stays. Beyond that askers get the answer kept for all, or are told to come again.
 pub const OCSP_SIGNED_A_MINUTE: usize = 60;
 
+/// Seconds for which caches on the way keep an answer or a list: a revocation is known everywhere within the hour.
+pub const OCSP_CACHE_SECONDS: i64 = 3600;
+
 /// An address in a certificate, bytes: longer ones are cut off by proxies and browsers.
 pub const ADDRESS_BYTES: usize = 1024;
+
+/// Seconds for an outside authority to answer in: a list of some MB over a county's line.
+pub const FETCH_SECONDS: u64 = 10;
+/// Addresses of each kind tried for one certificate; certificates name one or two.
+pub const EVIDENCE_ADDRESSES: usize = 3;
+/// Minutes for which evidence about a chain is not asked for again; answers of responders run for hours.
+pub const EVIDENCE_MINUTES: i64 = 5;
+/// Chains whose evidence is remembered, of some 5 kB each: every seal's and time-stamp authority's.
+pub const EVIDENCE_REMEMBERED: usize = 1024;
+/// Lists of outside authorities remembered, of `CRL_BYTES` at most: a bureau has one or two such authorities.
+pub const LISTS_REMEMBERED: usize = 8;
 
 // — keys
 
@@ -303,3 +317,10 @@ pub const STAMP_TOKEN_ROOM: usize = 12 * 1024;
 
 /// Bytes left above the largest time stamp token seen: another authority's, or the same one's after it changed its chain.
 pub const STAMP_TOKEN_MARGIN: usize = 2 * 1024;
+
+/// Days before its newest time stamp lapses that a document of ours is renewed: long enough to change an authority, or to
+/// put a failing job right.
+pub const RENEW_DAYS_BEFORE: i64 = 180;
+
+/// Documents renewed in one go: at some 20 a second with a token, the hourly job takes less than a minute of every hour.
+pub const RENEW_AT_ONCE: u16 = 1000;

@@ -34,7 +34,7 @@ pub(super) enum CaCommand {
     Stamping,
     /// 导出证书和吊销列表，供他人验证 / write certificates and lists for others to verify with
     Export { dir: PathBuf },
-    /// 吊销已废止印章的证书，按需更新吊销列表 / revoke abolished seals' certificates, renew the lists where due
+    /// 吊销已废止印章的证书，按需更新吊销列表和 OCSP 应答 / revoke abolished seals' certificates, renew lists and answers where due
     Refresh,
 }
 
@@ -175,10 +175,12 @@ pub(super) async fn ca(rooms: &Rooms, command: CaCommand, now: OffsetDateTime) -
             rooms.say(&format!("已导出 {}", files.join("、")), "exported", &serde_json::json!({ "files": files }));
         }
         CaCommand::Refresh => {
-            let revoked = rooms.authority().await?.refresh("service", now).await?;
+            let authority = rooms.authority().await?;
+            let revoked = authority.refresh("service", now).await?;
+            authority.answer_ahead("service", now).await?;
             rooms.say(
-                &format!("吊销证书{revoked}张，吊销列表已是最新"),
-                &format!("{revoked} certificate(s) revoked, the lists are fresh"),
+                &format!("吊销证书{revoked}张，吊销列表和 OCSP 应答已是最新"),
+                &format!("{revoked} certificate(s) revoked, lists and answers are fresh"),
                 &serde_json::json!({ "revoked": revoked }),
             );
         }

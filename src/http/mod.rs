@@ -6,6 +6,7 @@
 //! | room | what |
 //! |---|---|
 //! | `register`, `verification`, `stamping` | the public API |
+//! | `status` | the responder, lists and certificates of our authorities |
 //! | `pages` | the public pages |
 //! | `staff`, `issuing`, `administration`, `ledger` | the staff API |
 //! | `office` | the staff pages |
@@ -28,6 +29,7 @@ mod shelf;
 mod sign_in;
 mod staff;
 mod stamping;
+mod status;
 mod verification;
 
 use std::future::Future;
@@ -48,10 +50,12 @@ use utoipa_axum::routes;
 
 use self::guard::Around;
 use self::problem::Problem;
+use crate::ca::Authority;
 use crate::desk::Desk;
 use crate::issue::ReportSeal;
 use crate::limits;
 use crate::preview::Previewer;
+use crate::status::Responder;
 use crate::store::Store;
 use crate::verify::Trust;
 
@@ -75,17 +79,21 @@ pub struct PublicState {
     pub judgements: Arc<Semaphore>,
     /// Draws pages beside a verdict; none where no child process may be started.
     pub previewer: Option<Previewer>,
-    /// Seals reports on request: it reaches a key. Without this and `stamper` the listener runs without any.
+    /// Seals reports on request. This, a stamper and a responder that signs are what reaches a key here; the listener runs
+    /// without all three.
     pub report_seal: Option<Arc<(Desk, ReportSeal)>>,
     /// Reports of the last minutes.
     pub shelf: shelf::Shelf,
-    /// Our own time-stamp authority; the other thing that reaches a key.
+    /// Our own time-stamp authority.
     stamper: Option<stamping::Stamper>,
+    /// Answers about our certificates; without keys those that others signed beforehand.
+    pub responder: Responder,
 }
 
 impl PublicState {
     pub fn new(store: Store, clock: Clock, trust: Arc<Trust>, https: bool) -> Self {
         let judgements = Arc::new(Semaphore::new(limits::HTTP_JUDGEMENTS));
+        let responder = Responder::new(store.clone(), None);
         Self {
             store,
             clock,
@@ -96,12 +104,18 @@ impl PublicState {
             report_seal: None,
             shelf: Default::default(),
             stamper: None,
+            responder,
         }
     }
 
     /// With pictures of the pages.
     pub fn drawing(self, previewer: Previewer) -> Self {
         Self { previewer: Some(previewer), ..self }
+    }
+
+    /// With a key to sign answers about our certificates.
+    pub fn answering(self, desk: &Desk) -> Self {
+        Self { responder: Responder::new(self.store.clone(), Some(Authority::of(desk))), ..self }
     }
 
     /// With reports sealed on request.
@@ -146,6 +160,7 @@ pub fn public_router(state: PublicState) -> Router {
         .route("/register/{number}", get(pages::seal))
         .route("/items", get(pages::items))
         .route("/licences/{identifier}", get(pages::licence))
+        .route("/ocsp/{*request}", get(status::ocsp_by_get))
         .route("/verify/reports/{name}/sealed", post(verification::sealed))
         .route("/verify/reports/{name}/{form}", get(verification::kept))
         .merge(api)
@@ -163,8 +178,9 @@ fn public_api() -> OpenApiRouter<PublicState> {
         .routes(routes!(register::status))
         .routes(routes!(register::items))
         .routes(routes!(register::licence))
-        .routes(routes!(register::crl))
-        .routes(routes!(register::ca))
+        .routes(routes!(status::ocsp))
+        .routes(routes!(status::crl))
+        .routes(routes!(status::ca))
         .routes(routes!(stamping::stamp))
 }
 
