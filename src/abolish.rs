@@ -15,7 +15,7 @@ use crate::decision::Allowed;
 use crate::desk::{Desk, FlowError, blocking};
 use crate::issue::facts::{self, Facts};
 use crate::issue::{
-    Issued, filed_seal, fingerprint, grants_of, made_before, no_grant, no_template, prepare, random_serial,
+    Issued, filed_seal, fingerprint, grants_of, made_before, no_grant, no_template, prepare, random_serial, room,
     write_down_and_finish,
 };
 use crate::item::ItemCode;
@@ -58,6 +58,9 @@ pub struct Abolished {
     pub revoked: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notice: Option<Issued>,
+    /// The notice's order, where it is written down and waits to be finished.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<String>,
 }
 
 /// An order with what is to be done along with it, as both doors take it.
@@ -107,15 +110,19 @@ pub async fn abolish(
     let mut revoked = 0;
     if !recorded {
         desk.store.record_abolition(&order, &custody, &by.id, &second.id, acknowledged, now).await?;
-        let authority =
-            Authority { store: desk.store.clone(), keyring: desk.keyring.clone(), public_url: desk.public_url.clone() };
+        let authority = Authority::of(desk);
         revoked = authority.refresh(by.id.as_str(), now).await?;
     }
-    let notice = match wanted {
-        Some(wanted) => Some(notice(desk, by, second, &number, wanted, now).await?),
-        None => None,
+    let (notice, waiting) = match wanted {
+        None => (None, None),
+        Some(wanted) => match notice(desk, by, second, &number, wanted, now).await {
+            Ok(notice) => (Some(notice), None),
+            // The seals are closed; their notice follows by itself.
+            Err(FlowError::Waiting(waiting)) => (None, Some(waiting.order)),
+            Err(error) => return Err(error),
+        },
     };
-    Ok(Abolished { order: number, seals: count, revoked, notice })
+    Ok(Abolished { order: number, seals: count, revoked, notice, waiting })
 }
 
 /// Renders and seals the notice of a recorded order. The same order and template again give the same notice.
@@ -152,6 +159,7 @@ pub async fn notice(
         return Ok(issued);
     }
     let parts = desk.parts_in_force(&seal, now).await?;
+    let room = room(desk, &parts, seal.level).await?;
     let identifier = notice_identifier(&wanted, &seal)?;
     let template = desk.renderer.template(&wanted.template).ok_or_else(|| no_template(&wanted.template))?;
     let data = with_facts(desk, template, wanted.data, &order, &seal, &identifier).await?;
@@ -161,7 +169,7 @@ pub async fn notice(
     let prepared = blocking(move || {
         let draft = renderer.render(&template, &data, &identifier, now)?;
         let place = Place { page: draft.seal_place.page.saturating_sub(1), centre_mm: draft.seal_place.centre_mm };
-        prepare(&draft.pdf, &drawn, place, &signer_name, &reason, now, Some(Certification::NoChanges))
+        prepare(&draft.pdf, &drawn, place, &signer_name, &reason, now, Some(Certification::NoChanges), room)
     })
     .await?;
     let once = (once_key.as_str(), fingerprint.as_str());

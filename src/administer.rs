@@ -10,7 +10,7 @@ use crate::message::Message;
 use crate::officer::{
     Care, Duty, Grant, Officer, OfficerId, check_two_administrators, check_whose_officer, check_whose_seal,
 };
-use crate::seal::{SealEvent, SealEventKind, SealNumber};
+use crate::seal::{Level, SealEvent, SealEventKind, SealNumber};
 use crate::store::{Store, StoreError};
 
 /// Activates, suspends or resumes a seal; by its owner's two. A step that counts from before now says in `acknowledged`
@@ -38,6 +38,19 @@ pub async fn step(
     filled_in("reason", &event.reason)?;
     whose_seal(store, Care::Use, number, &[by, second]).await?;
     Ok(store.add_seal_event(number, &event, &by.id, &second.id, acknowledged, now).await?)
+}
+
+/// Sets what a seal's documents are promised from now on; by its owner's two. What is written down keeps its promise.
+pub async fn promise(
+    store: &Store,
+    (by, second): (&Officer, &Officer),
+    number: &SealNumber,
+    level: Level,
+    now: OffsetDateTime,
+) -> Result<(), FlowError> {
+    check_two_administrators(by, second, now)?;
+    whose_seal(store, Care::Use, number, &[by, second]).await?;
+    Ok(store.set_level(number, level, &by.id, &second.id, now).await?)
 }
 
 /// Records what happened to an abolished seal: sealed away, opened, destroyed.

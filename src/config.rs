@@ -4,6 +4,8 @@
 //! never repeats a value, so that a secret written in the wrong place is not printed. Secrets are not settings: only
 //! the paths of the files that hold them are. The rooms below know nothing of this one; `main.rs` hands them theirs.
 
+mod status;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -18,6 +20,9 @@ use crate::message::Message;
 use crate::officer::OfficerId;
 use crate::seal::SealNumber;
 
+pub use status::Status;
+use status::StatusWritten;
+
 /// The file read when `--config` names none.
 pub const DEFAULT_FILE: &str = "yinxin.toml";
 
@@ -31,6 +36,7 @@ pub struct Settings {
     pub render: Render,
     pub verify: Verify,
     pub stamp: Stamp,
+    pub status: Status,
 }
 
 /// Where everything is written down.
@@ -122,11 +128,13 @@ fn check(text: &str, file: &Path) -> Result<Settings, Wrong> {
     let written: Written = Figment::new().merge(Toml::string(text)).extract().map_err(Wrong::from_figment)?;
     let beside = |path: &Path| file.parent().unwrap_or(Path::new("")).join(path);
     let mode = written.mode;
+    let http = http(written.http, mode)?;
     Ok(Settings {
         mode,
         store: store(written.store, beside)?,
         keys: keys(written.keys, mode, written.soft_keys_in_production.as_deref(), beside)?,
-        http: http(written.http, mode)?,
+        status: status::check(written.status, &http.public_url)?,
+        http,
         render: Render {
             templates: beside(&written.render.templates),
             fonts: written.render.fonts.iter().map(|path| beside(path)).collect(),
@@ -273,6 +281,7 @@ struct Written {
     render: RenderWritten,
     verify: VerifyWritten,
     stamp: StampWritten,
+    status: StatusWritten,
 }
 
 #[derive(Debug, Deserialize)]
@@ -466,7 +475,8 @@ const KEYS: &[(&str, &str, &str)] = &[
 fn allowed(key: &str) -> (&'static str, &'static str) {
     // What stands in a table that may be written several times is told with the table.
     let within = |name: &str| key.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
-    KEYS.iter().find(|(name, ..)| within(name)).map_or(("一个小节", "a section"), |(_, zh, en)| (zh, en))
+    let mut keys = KEYS.iter().chain(status::KEYS);
+    keys.find(|(name, ..)| within(name)).map_or(("一个小节", "a section"), |(_, zh, en)| (zh, en))
 }
 
 // — what may be wrong

@@ -1,6 +1,7 @@
 //! The desk: the tools laid out for the flows, each seal's parts made once, and what can go wrong at it.
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine;
@@ -8,10 +9,12 @@ use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
 use time::OffsetDateTime;
 
+use crate::ca::Publication;
 use crate::cms::{self, CmsError};
+use crate::fetch::Fetcher;
 use crate::impression::{Centre, Impression, ImpressionError, Legend};
 use crate::keys::{KeyError, Keyring, Signer};
-use crate::message::Message;
+use crate::message::{Message, china_time};
 use crate::pdf::PdfError;
 use crate::pdf::appearance::Appearance;
 use crate::pki::certificate::{Certificate, CertificateFault};
@@ -19,7 +22,8 @@ use crate::pki::issue::IssueFault;
 use crate::refusal::Refusal;
 use crate::render::{PictureError, RenderError, Renderer, read_png, read_svg};
 use crate::stamping::Stamping;
-use crate::store::{FiledSeal, SealCertificate, Store, StoreError};
+use crate::status::Remembered;
+use crate::store::{FiledSeal, SealCertificate, Store, StoreError, Waiting};
 
 /// A step of ISSUE that has just been done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +32,12 @@ pub enum Step {
     Written,
     /// 6. The key has signed.
     Signed,
+    /// 7. A time stamp over the signature's value is there.
+    Stamped,
+    /// 7. What shows that nobody was revoked stands in the document.
+    Evidenced,
+    /// 7. A document time stamp covers all that.
+    Archived,
     /// 8. The document is closed and has passed our own check.
     Checked,
     /// 9. It is stored.
@@ -48,7 +58,14 @@ pub struct Desk {
     pub clock: Arc<dyn Fn() -> OffsetDateTime + Send + Sync>,
     /// Where time stamps come from.
     pub stamping: Stamping,
+    /// How our authorities publish what they know of their certificates.
+    pub publication: Publication,
+    /// The way to outside authorities' lists and answers; none is listed at first.
+    pub(crate) fetcher: Arc<Fetcher>,
+    pub(crate) remembered: Arc<Remembered>,
     parts: Arc<Mutex<HashMap<String, Arc<SealParts>>>>,
+    /// Bytes of the largest time stamp token seen since the start; 0 before the first.
+    pub(crate) largest_stamp: Arc<AtomicUsize>,
 }
 
 impl std::fmt::Debug for Desk {
@@ -65,7 +82,7 @@ pub struct SealParts {
     pub chain: Vec<Vec<u8>>,
     pub signer: Arc<dyn Signer>,
     pub appearance: Appearance,
-    /// Bytes that the CMS will need at most.
+    /// Bytes that the CMS will need at most without a time stamp in it.
     pub room: usize,
 }
 
@@ -79,13 +96,36 @@ impl Desk {
         clock: Arc<dyn Fn() -> OffsetDateTime + Send + Sync>,
         done: Arc<dyn Fn(Step) + Send + Sync>,
     ) -> Self {
-        let stamping = Stamping::default();
-        Self { store, keyring, renderer, public_url, done, clock, stamping, parts: Arc::default() }
+        let (stamping, publication) = (Stamping::default(), Publication::of(&public_url));
+        Self {
+            store,
+            keyring,
+            renderer,
+            public_url,
+            done,
+            clock,
+            stamping,
+            publication,
+            fetcher: Arc::new(Fetcher::new([])),
+            remembered: Arc::default(),
+            parts: Arc::default(),
+            largest_stamp: Arc::default(),
+        }
     }
 
     /// With time stamps from where the settings say.
     pub fn stamped_by(self, stamping: Stamping) -> Self {
         Self { stamping, ..self }
+    }
+
+    /// With lists, answers and addresses as the settings have them.
+    pub fn publishing(self, publication: Publication) -> Self {
+        Self { publication, ..self }
+    }
+
+    /// With a way to the hosts of outside authorities.
+    pub fn fetching(self, fetcher: Fetcher) -> Self {
+        Self { fetcher: Arc::new(fetcher), ..self }
     }
 
     /// The parts for a new use of a seal: its newest certificate must be in force and not revoked. A seal that was
@@ -123,7 +163,7 @@ impl Desk {
             let appearance = Appearance::of(&impression(&desk.renderer, &form)?);
             let chain: Vec<Vec<u8>> =
                 std::iter::once(certificate.certificate.clone()).chain(certificate.chain.iter().cloned()).collect();
-            let room = cms::room(signer.algorithm(), &chain)?;
+            let room = cms::room(signer.algorithm(), &chain, 0)?;
             Ok::<_, FlowError>(Arc::new(SealParts { certificate, chain, signer, appearance, room }))
         })
         .await?;
@@ -248,12 +288,18 @@ pub enum FlowError {
     /// The request itself cannot be carried out as written.
     #[error("{0}")]
     Request(Message),
-    /// No time stamp that holds can be had now; the order waits.
-    #[error("{0}")]
-    Unstamped(Message),
     /// Our own check of our own product failed; it was not released.
     #[error("{}", self.message())]
     SelfCheck(Message),
+    /// No authority gave a time stamp that holds. An order that needs one waits.
+    #[error("{0}")]
+    Unstamped(Message),
+    /// What shows that a certificate is not revoked could not be had. An order that needs it waits.
+    #[error("{0}")]
+    NoEvidence(Message),
+    /// The order is written down and will be finished without anybody's doing.
+    #[error("{}", self.message())]
+    Waiting(Box<Waiting>),
 }
 
 impl From<StoreError> for FlowError {
@@ -299,7 +345,20 @@ impl FlowError {
                     "the certificate of the seal {number} has expired or is revoked; make a new one with `yinxin seal make-cert`"
                 ),
             ),
-            Self::Unknown(message) | Self::Request(message) | Self::Unstamped(message) => message.clone(),
+            Self::Unknown(message) | Self::Request(message) | Self::Unstamped(message) | Self::NoEvidence(message) => {
+                message.clone()
+            }
+            Self::Waiting(waiting) => {
+                let (zh, en) = (waiting.because.zh.trim_end_matches('。'), waiting.because.en.trim_end_matches('.'));
+                let next = china_time(waiting.next_try);
+                Message::new(
+                    "issue.waiting",
+                    format!("用印已登记，等待办结，无需重复提交：{zh}；下次自动重试：{next}"),
+                    format!(
+                        "the use of the seal is written down and waits; nothing needs doing: {en}; tried again by itself at {next} Beijing time"
+                    ),
+                )
+            }
             Self::SelfCheck(why) => Message::new(
                 "desk.self-check",
                 format!("制成的文书未通过自检，未予放行：{}", why.zh),

@@ -1,15 +1,20 @@
 //! ISSUE: a decision becomes a sealed document. Each step gives what only it can make, and the next step takes just that.
 //!
 //! 1 read the decision · 2 authorise · 3 render, or take the document that was uploaded · 4 prepare · 5 write it down ·
-//! 6 seal · 8 close and check ourselves · 9 store and deliver. (7, the time stamp, is not there yet.)
-//! After step 5 there is one function, [`finish`]; a crash re-enters it with the same bytes.
+//! 6 seal · 7 time stamp, evidence, and a time stamp over all of it, as the seal's level promises · 8 close and check
+//! ourselves · 9 store and deliver.
+//! After step 5 there is one function, [`finish`]; a crash re-enters it with the same bytes, and so does an order that waits
+//! for a time stamp, for evidence or for its key. Nothing is released with less than it was promised.
 
 mod again;
 mod check;
 pub(crate) mod facts;
+mod finish;
+pub(crate) mod lasting;
 mod place;
 mod report;
 mod request;
+mod waiting;
 
 use std::collections::HashMap;
 
@@ -28,14 +33,15 @@ use crate::officer::{Duty, Grant, Officer, OfficerId};
 use crate::pdf::seal::{self as pdf_seal, Certification, Place, Prepared, SealPlan};
 use crate::refusal::{Refusal, Rule};
 use crate::seal::SealNumber;
-use crate::store::{FiledSeal, LicencePending, OrderKind, OrderState, SealUse, StoreError, Unfinished};
+use crate::store::{FiledSeal, LicencePending, OrderKind, SealUse};
 
-pub use again::{Resumed, resume};
-pub(crate) use again::{fingerprint, made_before};
-use check::check_ourselves;
+pub use again::{Resumed, resume, retry};
+pub(crate) use again::{fingerprint, made_before, newest};
 use facts::Facts;
+use finish::finish;
 use place::place_on;
 
+pub(crate) use lasting::room;
 pub use report::{ReportSeal, TEMPLATE as REPORT_TEMPLATE, seal_report};
 pub use request::{EndRequest, IssueRequest, LicenceRequest, UploadPlace, UploadRequest};
 
@@ -74,6 +80,7 @@ pub async fn issue(
     }
     let pending = pending(desk, &decision, &seal, &request, now).await?;
     let parts = desk.parts_in_force(&seal, now).await?;
+    let room = room(desk, &parts, seal.level).await?;
 
     let (renderer, identifier, data, template) =
         (desk.renderer.clone(), pending.version.identifier.to_string(), pending.data.clone(), request.template.clone());
@@ -82,7 +89,7 @@ pub async fn issue(
     let prepared = blocking(move || {
         let draft = renderer.render(&template, &data, &identifier, now)?;
         let place = Place { page: draft.seal_place.page.saturating_sub(1), centre_mm: draft.seal_place.centre_mm };
-        prepare(&draft.pdf, &drawn, place, &signer_name, &reason, now, Some(Certification::NoChanges))
+        prepare(&draft.pdf, &drawn, place, &signer_name, &reason, now, Some(Certification::NoChanges), room)
     })
     .await?;
     write_down_and_finish(
@@ -137,11 +144,12 @@ pub async fn seal_upload(
         return Ok(issued);
     }
     let parts = desk.parts_in_force(&seal, now).await?;
+    let room = room(desk, &parts, seal.level).await?;
     let (drawn, signer_name, reason, wanted) =
         (parts.clone(), seal.seal.owner_name.clone(), request.decision.number.clone(), request.place.clone());
     let prepared = blocking(move || {
         let place = place_on(&pdf, &wanted)?;
-        prepare(&pdf, &drawn, place, &signer_name, &reason, now, None)
+        prepare(&pdf, &drawn, place, &signer_name, &reason, now, None, room)
     })
     .await?;
     write_down_and_finish(
@@ -374,7 +382,8 @@ pub(crate) fn random_serial() -> Result<String, FlowError> {
     Ok(keys::draw()?.iter().map(|b| char::from_digit(u32::from(b % 10), 10).unwrap_or('0')).collect())
 }
 
-/// Step 4.
+/// Step 4. `room` is [`lasting::room`]'s.
+#[expect(clippy::too_many_arguments, reason = "what a draft, a seal and a decision say, side by side")]
 pub(crate) fn prepare(
     draft: &[u8],
     parts: &SealParts,
@@ -383,7 +392,8 @@ pub(crate) fn prepare(
     reason: &str,
     now: OffsetDateTime,
     certify: Option<Certification>,
-) -> Result<Prepared, FlowError> {
+    room: usize,
+) -> Result<Drafted, FlowError> {
     let plan = SealPlan {
         appearance: &parts.appearance,
         place,
@@ -392,9 +402,17 @@ pub(crate) fn prepare(
         location: "",
         at: now,
         certify,
-        reserve: parts.room,
+        reserve: room,
     };
-    Ok(pdf_seal::prepare(draft, &plan)?)
+    let appended = pdf_seal::prepare(draft, &plan)?;
+    Ok(Drafted { bytes: [draft, appended.tail()].concat(), appended })
+}
+
+/// A draft with what is appended to it.
+pub(crate) struct Drafted {
+    /// Both, as one file with a hole.
+    bytes: Vec<u8>,
+    appended: Prepared,
 }
 
 /// Steps 5 to 9 for any kind of document.
@@ -408,7 +426,7 @@ pub(crate) async fn write_down_and_finish(
     parts: &SealParts,
     title: &str,
     licence: Option<&LicencePending>,
-    prepared: Prepared,
+    Drafted { bytes, appended: prepared }: Drafted,
     now: OffsetDateTime,
 ) -> Result<Issued, FlowError> {
     debug_assert!(kind != OrderKind::Notice || matches!(allowed.purpose(), Purpose::Notice { .. }));
@@ -422,7 +440,8 @@ pub(crate) async fn write_down_and_finish(
         certificate: &parts.certificate,
         title,
         licence,
-        prepared: prepared.bytes(),
+        level: seal.level,
+        prepared: &bytes,
         hole: prepared.hole(),
         digest: prepared.digest(),
         to_be_signed,
@@ -430,65 +449,4 @@ pub(crate) async fn write_down_and_finish(
     let unfinished = desk.store.write_down(allowed, sealing).await?;
     (desk.done)(Step::Written);
     finish(desk, unfinished, now).await
-}
-
-/// Steps 6 to 9: the same whether the order was written a moment ago or before a crash.
-async fn finish(desk: &Desk, unfinished: Unfinished, now: OffsetDateTime) -> Result<Issued, FlowError> {
-    let Unfinished { record, prepared, hole, to_be_signed, order } = unfinished;
-    let number = record.seal.clone().ok_or_else(|| {
-        FlowError::Request(Message::new("issue.no-seal", "该记录不是用印记录", "this order is no use of a seal"))
-    })?;
-    let seal = filed_seal(desk, &number).await?;
-    let parts = desk.parts(&seal, record.certificate.as_deref()).await?;
-    let done = desk.done.clone();
-    let (id, clock) = (record.id.clone(), desk.clock.clone());
-    let sealed = blocking(move || {
-        let signature = parts.signer.sign(order)?;
-        done(Step::Signed);
-        // The record proves that the document existed by this moment, so it is read after the signature is there.
-        let ended = clock().max(now);
-        let cms = cms::assemble(&to_be_signed, signature.value(), signature.algorithm(), &parts.chain)?;
-        let sealed = Prepared::from_parts(prepared, hole)?.close(&cms)?;
-        check_ourselves(&sealed, &parts, ended)?;
-        done(Step::Checked);
-        Ok::<_, FlowError>((sealed, ended))
-    })
-    .await;
-    let stored = match sealed {
-        // Somebody else may have ended the same order meanwhile; then what counts is what they stored.
-        Ok((sealed, ended)) => {
-            desk.store.finish(&record, &sealed, "application/pdf", ended).await.map_err(FlowError::from)
-        }
-        Err(error) => Err(error),
-    };
-    if let Err(error) = stored {
-        // What can never be released is shown as lost; everything else (a key that does not answer) stays to be resumed.
-        if matches!(error, FlowError::SelfCheck(_) | FlowError::Refused(_) | FlowError::Store(StoreError::Conflict(_)))
-        {
-            desk.store.lose(&id, &error.message().en, (desk.clock)().max(now)).await?;
-        }
-        return Err(error);
-    }
-    (desk.done)(Step::Stored);
-    let filed = desk.store.order(&record.id).await?;
-    if let Some(lost) = filed.as_ref().filter(|filed| filed.state == OrderState::Lost) {
-        let why = lost.lost_because.as_deref().unwrap_or("-");
-        return Err(FlowError::Request(Message::new(
-            "issue.lost",
-            format!("这份文书在制作中已作废，未放行（{why}）；请查询证照和印章的现状"),
-            format!(
-                "this document was given up while it was being made, and not released: {why}; look up how the licence and the seal stand"
-            ),
-        )));
-    }
-    let stored = filed.and_then(|r| r.document).ok_or_else(|| {
-        FlowError::SelfCheck(Message::new("issue.not-stored", "文书未能入库", "the document was not stored"))
-    })?;
-    Ok(Issued {
-        order: record.id,
-        identifier: record.licence.map(|l| l.version.identifier),
-        document: stored,
-        title: record.title,
-        again: false,
-    })
 }

@@ -6,8 +6,8 @@
 //! | floor | rooms | may touch |
 //! |---|---|---|
 //! | doors | [`cli`], [`http`], [`config`] | arguments, sockets; they parse, call one flow, and answer |
-//! | flows | [`desk`], [`issue`], [`abolish`], [`administer`], [`ca`], [`stamping`], [`verify`] | the tools, in the order of the story |
-//! | tools | [`keys`], [`preview`], [`render`], [`store`], [`tsa`] | the outside world, one kind each |
+//! | flows | [`desk`], [`issue`], [`abolish`], [`administer`], [`ca`], [`renew`], [`stamping`], [`status`], [`verify`] | the tools, in the order of the story |
+//! | tools | [`fetch`], [`keys`], [`preview`], [`render`], [`store`], [`tsa`] | the outside world, one kind each |
 //! | formats | [`pdf`], [`cms`], [`stamp`], [`pki`], [`impression`], [`crypto`], [`limits`] | nothing: bytes ↔ meaning |
 //! | rules | [`authority`], [`item`], [`officer`], [`seal`], [`abolition`], [`decision`], [`licence`], [`register`], [`refusal`] | nothing: they decide |
 //! | ground | [`message`] | nothing |
@@ -16,8 +16,9 @@
 //! - from rules and formats: clock, randomness, files, sockets, async. `now` and bytes come in as arguments;
 //!   `cargo check --no-default-features --lib` builds exactly these floors and the pure half of [`verify`] (all but
 //!   `gather`), so the compiler guards the line.
-//! - from [`keys`]: any way to sign bytes that were not written down first. A key takes a [`store::Order`] and
-//!   nothing else, and only the store can make one. It is the one type a tool takes from another tool.
+//! - from [`keys`]: any way to sign bytes, or to destroy a key, that was not written down first. A key takes a
+//!   [`store::Order`] or a [`store::Destruction`] and nothing else, and only the store can make one. They are the two
+//!   types a tool takes from another tool.
 //! - from [`store`]: UPDATE or DELETE on what happened (decisions, documents, seal events, custody, abolitions, revocations
 //!   and audit are appended; an order's state moves once, from written to sealed or lost).
 //! - from [`verify`]: the network (the one way out is [`tsa`], to authorities that the settings name). What a document names is never fetched; a verdict is a function of what was gathered.
@@ -45,6 +46,8 @@ pub mod pki;
 pub mod stamp;
 // — tools: the outside world
 #[cfg(feature = "service")]
+pub mod fetch;
+#[cfg(feature = "service")]
 pub mod keys;
 #[cfg(feature = "service")]
 pub mod preview;
@@ -66,7 +69,11 @@ pub mod desk;
 #[cfg(feature = "service")]
 pub mod issue;
 #[cfg(feature = "service")]
+pub mod renew;
+#[cfg(feature = "service")]
 pub mod stamping;
+#[cfg(feature = "service")]
+pub mod status;
 pub mod verify;
 // — doors
 #[cfg(feature = "service")]

@@ -105,6 +105,35 @@ pub const STAMP_REQUEST_BYTES: usize = 4 * 1024;
 pub const STAMP_NONCE_BYTES: usize = 64;
 /// An authority's answer, bytes: with a chain of four RSA-4096 certificates it is some 10 kB.
 pub const STAMP_ANSWER_BYTES: usize = 64 * 1024;
+/// An OCSP request, bytes, and the questions in it: a client asks about one chain. A question with SHA-256 takes 110 bytes.
+pub const OCSP_REQUEST_BYTES: usize = 4 * 1024;
+/// See [`OCSP_REQUEST_BYTES`].
+pub const OCSP_QUESTIONS: usize = 16;
+/// A nonce's octets (RFC 9654 §2.1).
+pub const OCSP_NONCE_BYTES: usize = 128;
+/// A serial number's octets: 20 by RFC 5280 §4.1.2.2, and some to spare for issuers that wrote more.
+pub const OCSP_SERIAL_BYTES: usize = 32;
+
+/// Answers signed within a minute for single askers (with a nonce, or about a certificate that never was); each is an order
+/// of some 2 kB that stays. Beyond that askers get the answer kept for all, or are told to come again.
+pub const OCSP_SIGNED_A_MINUTE: usize = 60;
+
+/// Seconds for which caches on the way keep an answer or a list: a revocation is known everywhere within the hour.
+pub const OCSP_CACHE_SECONDS: i64 = 3600;
+
+/// An address in a certificate, bytes: longer ones are cut off by proxies and browsers.
+pub const ADDRESS_BYTES: usize = 1024;
+
+/// Seconds for an outside authority to answer in: a list of some MB over a county's line.
+pub const FETCH_SECONDS: u64 = 10;
+/// Addresses of each kind tried for one certificate; certificates name one or two.
+pub const EVIDENCE_ADDRESSES: usize = 3;
+/// Minutes for which evidence about a chain is not asked for again; answers of responders run for hours.
+pub const EVIDENCE_MINUTES: i64 = 5;
+/// Chains whose evidence is remembered, of some 5 kB each: every seal's and time-stamp authority's.
+pub const EVIDENCE_REMEMBERED: usize = 1024;
+/// Lists of outside authorities remembered, of `CRL_BYTES` at most: a bureau has one or two such authorities.
+pub const LISTS_REMEMBERED: usize = 8;
 
 // — keys
 
@@ -277,3 +306,27 @@ pub const REPORT_MINUTES: i64 = 15;
 pub const REPORT_SHELF_BYTES: usize = 64 * 1024 * 1024;
 /// Reports sealed within an hour: each is written into the ledger and stays there, and anyone may ask for one.
 pub const REPORTS_SEALED_AN_HOUR: usize = 60;
+
+/// Seconds until an order that waits is tried again, doubled each time up to [`WAIT_MOST_SECONDS`]: an authority that was
+/// restarted answers within some ten seconds.
+pub const WAIT_FIRST_SECONDS: i64 = 10;
+
+/// See [`WAIT_FIRST_SECONDS`]: whoever comes back at night finds everything finished within half an hour.
+pub const WAIT_MOST_SECONDS: i64 = 1800;
+
+/// Seconds between two looks for orders that are due: one indexed query.
+pub const WAIT_LOOK_SECONDS: u64 = 5;
+
+/// Bytes left for a time stamp token while none was seen yet: a token with a chain of three certificates on RSA-4096 is
+/// about 7 kB.
+pub const STAMP_TOKEN_ROOM: usize = 12 * 1024;
+
+/// Bytes left above the largest time stamp token seen: another authority's, or the same one's after it changed its chain.
+pub const STAMP_TOKEN_MARGIN: usize = 2 * 1024;
+
+/// Days before its newest time stamp lapses that a document of ours is renewed: long enough to change an authority, or to
+/// put a failing job right.
+pub const RENEW_DAYS_BEFORE: i64 = 180;
+
+/// Documents renewed in one go: at some 20 a second with a token, the hourly job takes less than a minute of every hour.
+pub const RENEW_AT_ONCE: u16 = 1000;

@@ -160,6 +160,18 @@ impl Desk {
         Err(FlowError::Unstamped(unstamped(&reasons)))
     }
 
+    /// Whom the time stamps of our documents lead to: the anchors of all authorities that the plan asks.
+    ///
+    /// # Errors
+    /// Trouble of the store.
+    pub async fn stamp_anchors(&self) -> Result<Vec<Certificate>, FlowError> {
+        let mut anchors: Vec<Certificate> = self.stamping.authorities().anchors().cloned().collect();
+        if let Some(unit) = self.store.stamping_unit().await? {
+            anchors.extend(unit.certificate.chain.last().map(|root| Certificate::read(root)).transpose()?);
+        }
+        Ok(anchors)
+    }
+
     /// What our own authority answers to a request from outside: a TimeStampResp, DER, with a token or with the reason
     /// why there is none (RFC 3161 §2.4.2).
     pub async fn answer_stamp_request(&self, request: &[u8]) -> Vec<u8> {

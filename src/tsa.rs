@@ -13,6 +13,7 @@ use ureq::Agent;
 use crate::crypto::Digest;
 use crate::limits;
 use crate::message::{Message, china_time};
+use crate::pki::certificate::Certificate;
 use crate::stamp::accept::{Terms, Unacceptable, accept};
 use crate::stamp::request::Request;
 use crate::stamp::{StampError, Token};
@@ -91,6 +92,11 @@ pub enum Fault {
 }
 
 impl Authorities {
+    /// Whom their time stamps lead to.
+    pub fn anchors(&self) -> impl Iterator<Item = &Certificate> {
+        self.0.iter().flat_map(|outside| &outside.settings.terms.anchors)
+    }
+
     /// Asks nobody yet.
     pub fn of(settings: Vec<AuthoritySettings>) -> Self {
         Self(settings.into_iter().map(Outside::of).collect())

@@ -53,7 +53,7 @@ impl Authority {
             Serial::from_random(keys::draw()?),
             Period { not_before: now - Duration::minutes(5), not_after },
             key_until,
-            self.list_url(ISSUING).as_deref(),
+            &self.addresses(ISSUING),
         )?;
         let certificate =
             self.ordered(OrderKind::Certificate, ISSUING, "time-stamping certificate", unsigned, who, now).await?;

@@ -16,7 +16,7 @@ use crate::desk;
 use crate::limits;
 use crate::message::china_time;
 use crate::pki::certificate::{Certificate, from_pem_or_der, to_pem};
-use crate::seal::{SealEvent, SealEventKind, SealNumber};
+use crate::seal::{Level, SealEvent, SealEventKind, SealNumber};
 use crate::store::Store;
 use crate::verify::Trust;
 
@@ -34,7 +34,7 @@ pub(super) enum CaCommand {
     Stamping,
     /// 导出证书和吊销列表，供他人验证 / write certificates and lists for others to verify with
     Export { dir: PathBuf },
-    /// 吊销已废止印章的证书，按需更新吊销列表 / revoke abolished seals' certificates, renew the lists where due
+    /// 吊销已废止印章的证书，按需更新吊销列表和 OCSP 应答 / revoke abolished seals' certificates, renew lists and answers where due
     Refresh,
 }
 
@@ -43,6 +43,18 @@ pub(super) enum SealCommand {
     /// 登记印章 / file a seal, as JSON
     Add {
         file: PathBuf,
+        /// 签名等级，优先于文件 / signature level, over what the file says: B-B, B-T, B-LT, B-LTA
+        #[arg(long, value_parser = Level::parse)]
+        level: Option<Level>,
+        #[command(flatten)]
+        two: TwoOfficers,
+    },
+    /// 设置签名等级 / set what the seal's documents are promised from now on: B-B, B-T, B-LT, B-LTA
+    Level {
+        #[arg(value_parser = SealNumber::parse)]
+        number: SealNumber,
+        #[arg(value_parser = Level::parse)]
+        level: Level,
         #[command(flatten)]
         two: TwoOfficers,
     },
@@ -122,6 +134,8 @@ pub(super) struct StepArguments {
 pub(super) enum Algorithm {
     #[value(name = "ecdsa-p256")]
     EcdsaP256,
+    #[value(name = "rsa-2048")]
+    Rsa2048,
     #[value(name = "rsa-3072")]
     Rsa3072,
 }
@@ -130,6 +144,7 @@ impl Algorithm {
     fn key(self) -> KeyAlgorithm {
         match self {
             Self::EcdsaP256 => KeyAlgorithm::EcdsaP256,
+            Self::Rsa2048 => KeyAlgorithm::Rsa2048,
             Self::Rsa3072 => KeyAlgorithm::Rsa3072,
         }
     }
@@ -160,10 +175,12 @@ pub(super) async fn ca(rooms: &Rooms, command: CaCommand, now: OffsetDateTime) -
             rooms.say(&format!("已导出 {}", files.join("、")), "exported", &serde_json::json!({ "files": files }));
         }
         CaCommand::Refresh => {
-            let revoked = rooms.authority().await?.refresh("service", now).await?;
+            let authority = rooms.authority().await?;
+            let revoked = authority.refresh("service", now).await?;
+            authority.answer_ahead("service", now).await?;
             rooms.say(
-                &format!("吊销证书{revoked}张，吊销列表已是最新"),
-                &format!("{revoked} certificate(s) revoked, the lists are fresh"),
+                &format!("吊销证书{revoked}张，吊销列表和 OCSP 应答已是最新"),
+                &format!("{revoked} certificate(s) revoked, lists and answers are fresh"),
                 &serde_json::json!({ "revoked": revoked }),
             );
         }
@@ -205,8 +222,9 @@ struct NewSeal {
 
 pub(super) async fn seal(rooms: &Rooms, command: SealCommand, now: OffsetDateTime) -> Result<(), Trouble> {
     match command {
-        SealCommand::Add { file, two } => {
-            let NewSeal { owner, seal } = read_json(&file)?;
+        SealCommand::Add { file, level, two } => {
+            let NewSeal { owner, mut seal } = read_json(&file)?;
+            seal.level = level.unwrap_or(seal.level);
             let (store, renderer) = (rooms.store().await?, rooms.renderer().await?);
             let (by, second) = two.check(&store, "seal add", now).await?;
             let owner = store.authority(&owner).await?.ok_or_else(|| Trouble::unknown("单位", "authority", &owner))?;
@@ -215,6 +233,16 @@ pub(super) async fn seal(rooms: &Rooms, command: SealCommand, now: OffsetDateTim
                 &format!("已登记印章 {}", seal.number),
                 "the seal is filed",
                 &serde_json::json!({ "number": seal.number }),
+            );
+        }
+        SealCommand::Level { number, level, two } => {
+            let store = rooms.store().await?;
+            let (by, second) = two.check(&store, "seal level", now).await?;
+            administer::promise(&store, (&by, &second), &number, level, now).await?;
+            rooms.say(
+                &format!("印章 {number} 的签名等级已设为 {level}（{}）", level.zh()),
+                &format!("the seal signs at {level} from now on"),
+                &serde_json::json!({ "number": number, "level": level }),
             );
         }
         SealCommand::Suspend(arguments) => step(rooms, SealEventKind::Suspended, arguments, now).await?,
@@ -274,6 +302,7 @@ pub(super) async fn seal(rooms: &Rooms, command: SealCommand, now: OffsetDateTim
             rooms.show(&serde_json::json!({
                 "seal": filed.seal,
                 "status": filed.seal.life.status_at(now),
+                "level": filed.level,
                 "impression": filed.impression,
                 "custody": store.custody(&number).await?,
                 "certificates": certificates,

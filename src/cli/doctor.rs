@@ -10,6 +10,7 @@ use super::Clock;
 use super::certificates::read_trust;
 use super::rooms::{Rooms, filed_seal, print};
 use super::trouble::Trouble;
+use crate::ca::{ISSUING, Publication, RESPONDER_SUCCESSOR_DAYS};
 use crate::config;
 use crate::decision::Allowed;
 use crate::desk::{Desk, blocking};
@@ -152,7 +153,8 @@ async fn examine(rooms: &Rooms, findings: &mut Findings, clock: Clock) {
                 "the database answers and its schema is this program's",
             );
             let with = rooms.settings.verify.report_seal.as_ref();
-            if let Err(Trouble(message)) = filed(&store, keyring.as_deref(), with, findings, now).await {
+            let status = &rooms.settings.status.publication;
+            if let Err(Trouble(message)) = filed(&store, keyring.as_deref(), (with, status), findings, now).await {
                 findings.fail(message);
             }
             let renderer = renderer.ok();
@@ -290,7 +292,7 @@ fn keys(keyring: &Keyring, findings: &mut Findings) {
 async fn filed(
     store: &Store,
     keyring: Option<&Keyring>,
-    with: Option<&ReportSeal>,
+    (with, status): (Option<&ReportSeal>, &Publication),
     findings: &mut Findings,
     now: OffsetDateTime,
 ) -> Result<(), Trouble> {
@@ -327,11 +329,11 @@ async fn filed(
                 format!("吊销列表 {} 已过期（{}），请运行 yinxin ca refresh", ca.label, china_time(list.next_update)),
                 format!("the list of {} is past its next update; run `yinxin ca refresh`", ca.label),
             ),
-            Some(list) if list.this_update + Duration::days(2) <= now => findings.add(
+            Some(list) if list.this_update + status.list_every * 2 <= now => findings.add(
                 Level::Warn,
                 "doctor.list-old",
-                format!("吊销列表 {} 两天未更新；服务未在运行时请运行 yinxin ca refresh", ca.label),
-                format!("the list of {} is two days old; run `yinxin ca refresh` where nothing is serving", ca.label),
+                format!("吊销列表 {} 逾期未更新；服务未在运行时请运行 yinxin ca refresh", ca.label),
+                format!("the next list of {} is overdue; run `yinxin ca refresh` where nothing is serving", ca.label),
             ),
             Some(list) => findings.add(
                 Level::Ok,
@@ -340,6 +342,9 @@ async fn filed(
                 format!("the list of {} is fresh", ca.label),
             ),
         }
+    }
+    if !authorities.is_empty() {
+        responder(store, findings, now).await?;
     }
     let mut offset = 0;
     loop {
@@ -365,6 +370,38 @@ async fn filed(
             "doctor.unfinished",
             format!("有{unfinished}件用印中断，启动服务或运行 yinxin resume 即可处理"),
             format!("{unfinished} order(s) were interrupted; serving or `yinxin resume` takes them up"),
+        );
+    }
+    Ok(())
+}
+
+/// Whether somebody can answer for our certificates.
+async fn responder(store: &Store, findings: &mut Findings, now: OffsetDateTime) -> Result<(), Trouble> {
+    let filed = store.responder(ISSUING).await?;
+    let Some(ends) = filed.map(|filed| filed.not_after).filter(|ends| *ends > now) else {
+        findings.add(
+            Level::Fail,
+            "doctor.no-responder",
+            "OCSP 应答证书没有或已过期，请运行 yinxin ca refresh",
+            "the responder has no certificate in force; run `yinxin ca refresh`",
+        );
+        return Ok(());
+    };
+    let until = china_time(ends);
+    // The service renews it in time, so one that is late was not kept by any.
+    if ends <= now + Duration::days(RESPONDER_SUCCESSOR_DAYS - 1) {
+        findings.add(
+            Level::Warn,
+            "doctor.responder-old",
+            format!("OCSP 应答证书逾期未更新（至 {until}）；服务未在运行时请运行 yinxin ca refresh"),
+            format!("the responder's certificate should have been renewed (until {until} Beijing time); run `yinxin ca refresh` where nothing is serving"),
+        );
+    } else {
+        findings.add(
+            Level::Ok,
+            "doctor.responder",
+            format!("OCSP 应答证书有效至 {until}"),
+            format!("the responder's certificate is in force (until {until} Beijing time)"),
         );
     }
     Ok(())

@@ -16,6 +16,7 @@ use super::trouble::Trouble;
 use crate::ca::Authority;
 use crate::config::{self, Keys, Settings};
 use crate::desk::{Desk, Step, blocking};
+use crate::fetch::Fetcher;
 use crate::keys::{self, HomeSettings, KeySettings, Keyring, Mode, SoftKeysInProduction, TokenSettings};
 use crate::limits;
 use crate::officer::{Officer, OfficerId};
@@ -84,8 +85,10 @@ impl Rooms {
     pub async fn desk(&self, clock: Clock) -> Result<Desk, Trouble> {
         let (store, renderer) = (self.store().await?, self.renderer().await?);
         let public_url = self.settings.http.public_url.clone();
+        let config::Status { publication, hosts } = self.settings.status.clone();
         let desk = Desk::new(store, self.keyring().await?, renderer, public_url, Arc::new(clock), done());
-        Ok(desk.stamped_by(self.stamping(clock)?))
+        let desk = desk.stamped_by(self.stamping(clock)?);
+        Ok(desk.publishing(publication).fetching(Fetcher::new(hosts)))
     }
 
     /// Where time stamps come from.
@@ -99,8 +102,8 @@ impl Rooms {
 
     /// What the certificate authorities work with.
     pub async fn authority(&self) -> Result<Authority, Trouble> {
-        let (store, public_url) = (self.store().await?, self.settings.http.public_url.clone());
-        Ok(Authority { store, keyring: self.keyring().await?, public_url })
+        let (store, keyring) = (self.store().await?, self.keyring().await?);
+        Ok(Authority { store, keyring, publication: self.settings.status.publication.clone() })
     }
 
     /// Prints the outcome: a sentence for people, or JSON for programs.
@@ -191,6 +194,9 @@ fn done() -> Arc<dyn Fn(Step) + Send + Sync> {
         let name = match step {
             Step::Written => "written",
             Step::Signed => "signed",
+            Step::Stamped => "stamped",
+            Step::Evidenced => "evidenced",
+            Step::Archived => "archived",
             Step::Checked => "checked",
             Step::Stored => "stored",
         };

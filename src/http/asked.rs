@@ -214,6 +214,13 @@ pub(super) struct EventRequest {
     acknowledged: u64,
 }
 
+/// What a seal's documents are promised from now on.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct LevelRequest {
+    /// `B-B`, `B-T`, `B-LT` or `B-LTA` (EN 319 142-1 §6).
+    level: String,
+}
+
 /// The end of an officer's post.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct LeaveRequest {
@@ -337,6 +344,7 @@ mod tests {
             reason: "1".into(),
             acknowledged: 1,
         });
+        agree::<super::super::administration::LevelPart>(&LevelRequest { level: "B-LTA".into() });
         agree::<super::super::administration::GrantPart>(&GrantRequest {
             officer: "a".into(),
             seal: seal(),

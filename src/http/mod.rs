@@ -6,6 +6,7 @@
 //! | room | what |
 //! |---|---|
 //! | `register`, `verification`, `stamping` | the public API |
+//! | `status` | the responder, lists and certificates of our authorities |
 //! | `pages` | the public pages |
 //! | `staff`, `issuing`, `administration`, `ledger` | the staff API |
 //! | `office` | the staff pages |
@@ -29,6 +30,7 @@ mod sign_in;
 mod spool;
 mod staff;
 mod stamping;
+mod status;
 mod verification;
 
 use std::future::Future;
@@ -49,10 +51,12 @@ use utoipa_axum::routes;
 
 use self::guard::Around;
 use self::problem::Problem;
+use crate::ca::Authority;
 use crate::desk::Desk;
 use crate::issue::ReportSeal;
 use crate::limits;
 use crate::preview::Previewer;
+use crate::status::Responder;
 use crate::store::Store;
 use crate::verify::Trust;
 
@@ -76,17 +80,21 @@ pub struct PublicState {
     pub judgements: Arc<Semaphore>,
     /// Draws pages beside a verdict; none where no child process may be started.
     pub previewer: Option<Previewer>,
-    /// Seals reports on request: it reaches a key. Without this and `stamper` the listener runs without any.
+    /// Seals reports on request. This, a stamper and a responder that signs are what reaches a key here; the listener runs
+    /// without all three.
     pub report_seal: Option<Arc<(Desk, ReportSeal)>>,
     /// Reports of the last minutes.
     pub shelf: shelf::Shelf,
-    /// Our own time-stamp authority; the other thing that reaches a key.
+    /// Our own time-stamp authority.
     stamper: Option<stamping::Stamper>,
+    /// Answers about our certificates; without keys those that others signed beforehand.
+    pub responder: Responder,
 }
 
 impl PublicState {
     pub fn new(store: Store, clock: Clock, trust: Arc<Trust>, https: bool) -> Self {
         let judgements = Arc::new(Semaphore::new(limits::HTTP_JUDGEMENTS));
+        let responder = Responder::new(store.clone(), None);
         Self {
             store,
             clock,
@@ -97,12 +105,18 @@ impl PublicState {
             report_seal: None,
             shelf: Default::default(),
             stamper: None,
+            responder,
         }
     }
 
     /// With pictures of the pages.
     pub fn drawing(self, previewer: Previewer) -> Self {
         Self { previewer: Some(previewer), ..self }
+    }
+
+    /// With a key to sign answers about our certificates.
+    pub fn answering(self, desk: &Desk) -> Self {
+        Self { responder: Responder::new(self.store.clone(), Some(Authority::of(desk))), ..self }
     }
 
     /// With reports sealed on request.
@@ -147,6 +161,7 @@ pub fn public_router(state: PublicState) -> Router {
         .route("/register/{number}", get(pages::seal))
         .route("/items", get(pages::items))
         .route("/licences/{identifier}", get(pages::licence))
+        .route("/ocsp/{*request}", get(status::ocsp_by_get))
         .route("/verify/reports/{name}/sealed", post(verification::sealed))
         .route("/verify/reports/{name}/{form}", get(verification::kept))
         .merge(api)
@@ -164,8 +179,9 @@ fn public_api() -> OpenApiRouter<PublicState> {
         .routes(routes!(register::status))
         .routes(routes!(register::items))
         .routes(routes!(register::licence))
-        .routes(routes!(register::crl))
-        .routes(routes!(register::ca))
+        .routes(routes!(status::ocsp))
+        .routes(routes!(status::crl))
+        .routes(routes!(status::ca))
         .routes(routes!(stamping::stamp))
 }
 
@@ -189,6 +205,7 @@ pub fn staff_router(state: StaffState) -> Router {
         .route("/seals", get(office::seals))
         .route("/seals/{number}", get(office::seal))
         .route("/seals/{number}/steps", post(office::step))
+        .route("/seals/{number}/level", get(office::level_form).post(office::level))
         .route("/abolish", get(office::abolish_form).post(office::abolish))
         .route("/grants", get(office::grants).post(office::grant))
         .route("/grants/{id}/revoke", post(office::revoke))
@@ -209,9 +226,11 @@ fn staff_api() -> OpenApiRouter<StaffState> {
         .routes(routes!(issuing::licences))
         .routes(routes!(issuing::end))
         .routes(routes!(issuing::document))
+        .routes(routes!(issuing::order))
         .routes(routes!(administration::abolitions))
         .routes(routes!(administration::custody))
         .routes(routes!(administration::events))
+        .routes(routes!(administration::level))
         .routes(routes!(administration::grants))
         .routes(routes!(administration::revoke_grant))
         .routes(routes!(administration::leave))

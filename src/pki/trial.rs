@@ -43,19 +43,28 @@ impl Key {
         Self { inner: Inner::Ecdsa(pair), algorithm: KeyAlgorithm::EcdsaP256, public_key }
     }
 
-    /// ring makes no RSA keys, openssl does; one per test run.
+    pub(crate) fn rsa2048() -> Self {
+        static PKCS8: OnceLock<Vec<u8>> = OnceLock::new();
+        Self::rsa(&PKCS8, 2048, KeyAlgorithm::Rsa2048)
+    }
+
     pub(crate) fn rsa3072() -> Self {
+        static PKCS8: OnceLock<Vec<u8>> = OnceLock::new();
+        Self::rsa(&PKCS8, 3072, KeyAlgorithm::Rsa3072)
+    }
+
+    /// ring makes no RSA keys, openssl does; one of a size per test run.
+    fn rsa(pkcs8: &OnceLock<Vec<u8>>, bits: u32, algorithm: KeyAlgorithm) -> Self {
         use rcgen::PublicKeyData;
 
-        static PKCS8: OnceLock<Vec<u8>> = OnceLock::new();
-        let pkcs8 = PKCS8.get_or_init(|| {
-            let arguments = "genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:3072";
+        let pkcs8 = pkcs8.get_or_init(|| {
+            let arguments = format!("genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:{bits}");
             let pem = openssl(&arguments.split(' ').collect::<Vec<_>>()).stdout;
             from_pem_or_der("PRIVATE KEY", &pem).remove(0)
         });
         let public_key = rcgen::KeyPair::try_from(pkcs8.as_slice()).unwrap().subject_public_key_info();
         let inner = Inner::Rsa(RsaKeyPair::from_pkcs8(pkcs8).unwrap());
-        Self { inner, algorithm: KeyAlgorithm::Rsa3072, public_key }
+        Self { inner, algorithm, public_key }
     }
 
     pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
@@ -98,6 +107,11 @@ pub(crate) fn years(years: i64) -> Period {
     Period { not_before: MADE, not_after: MADE + time::Duration::days(365 * years) }
 }
 
+/// A certificate that names this list alone.
+fn listed_at(url: &str) -> issue::Addresses {
+    issue::Addresses { list: Some(url.into()), ..Default::default() }
+}
+
 pub(crate) fn serial(number: u8) -> Serial {
     Serial::from_random([number; 16])
 }
@@ -114,13 +128,13 @@ impl Hierarchy {
                 &issuing_key.public_key,
                 serial(2),
                 years(10),
-                Some("http://crl.example/root.crl"),
+                &listed_at("http://crl.example/root.crl"),
             )
             .unwrap(),
         );
         let subject = Name::of_seal("11513221MB1234567X", "汶川县行政审批局", "51322100000001").unwrap();
         let seal = issuing_key.certificate(
-            issue::seal(&issuing, &subject, &seal_key.public_key, serial(3), years(3), Some(CRL_URL)).unwrap(),
+            issue::seal(&issuing, &subject, &seal_key.public_key, serial(3), years(3), &listed_at(CRL_URL)).unwrap(),
         );
         Self { root, issuing_key, issuing, root_key, seal_key, seal }
     }

@@ -6,6 +6,7 @@ mod decision;
 mod field;
 mod grants;
 mod issue;
+mod level;
 mod seals;
 mod second;
 mod upload;
@@ -25,13 +26,16 @@ use super::pages::{encoded, show};
 use super::problem::Problem;
 use super::sign_in::{self, Browser, Session};
 use super::staff::StaffState;
+use crate::issue::newest;
+use crate::limits;
 use crate::message::Message;
 use crate::officer::{Duty, Officer};
-use crate::store::{OrderKind, OrderState};
+use crate::store::{OrderKind, OrderState, Waiting};
 
 pub(super) use abolish::{abolish, abolish_form};
 pub(super) use grants::{grant, grants, revoke};
 pub(super) use issue::{issue, issue_form};
+pub(super) use level::{level, level_form};
 pub(super) use seals::{custody, seal, seals, step};
 pub(super) use upload::{upload, upload_form};
 
@@ -121,7 +125,33 @@ struct HomePage {
     who: Who,
     duties: Vec<&'static str>,
     templates: Vec<(String, String, String)>,
+    waiting: Vec<WaitingLine>,
     mine: Vec<LedgerLine>,
+}
+
+/// A use of a seal that is written down and waits.
+struct WaitingLine {
+    order: String,
+    title: String,
+    because: (String, String),
+    since: String,
+    tries: u32,
+    next_try: String,
+}
+
+impl From<Waiting> for WaitingLine {
+    fn from(waiting: Waiting) -> Self {
+        let Waiting { order, title, since, tries, next_try, because, .. } = waiting;
+        let (since, next_try) = (china(since), china(next_try));
+        Self { order, title, because: (because.zh, because.en), since, tries, next_try }
+    }
+}
+
+/// One's own, or everybody's for those who read the ledger.
+async fn waiting(state: &StaffState, officer: &Officer) -> Result<Vec<WaitingLine>, Problem> {
+    let whose = if may_read(officer).is_ok() { "" } else { officer.id.as_str() };
+    let found = state.desk.store.all_waiting(whose, limits::HTTP_ROWS).await?;
+    Ok(found.into_iter().map(WaitingLine::from).collect())
 }
 
 pub(super) async fn home(State(state): State<StaffState>, session: Session) -> Result<Response, Problem> {
@@ -131,6 +161,7 @@ pub(super) async fn home(State(state): State<StaffState>, session: Session) -> R
         who: Who::of(officer),
         duties: officer.duties.iter().map(|duty| duty.zh()).collect(),
         templates: issue::templates(&state),
+        waiting: waiting(&state, officer).await?,
         mine: mine.page(&state.desk.store).await?.lines,
     })
 }
@@ -154,6 +185,8 @@ struct OrderPage {
     identifier: Option<String>,
     public_url: String,
     document: Option<String>,
+    level: &'static str,
+    waiting: Option<WaitingLine>,
     id: String,
 }
 
@@ -173,6 +206,7 @@ pub(super) async fn order(
         None => None,
     };
     let who = Who::of(&session.officer);
+    let waiting = state.desk.store.waiting(&id).await?.map(WaitingLine::from);
     let next = match record.kind {
         OrderKind::Licence => Some(("/issue", "制作下一份", "Issue another")),
         OrderKind::Upload => Some(("/uploads", "再为一份文书盖章", "Seal another document")),
@@ -185,6 +219,7 @@ pub(super) async fn order(
         officer: record.officer,
         title: record.title,
         state: match record.state {
+            OrderState::Written if waiting.is_some() => ("written", "用印已登记，等待办结；无需重复提交"),
             OrderState::Written => ("written", "办理中，请稍后刷新本页"),
             OrderState::Sealed => ("sealed", "已用印"),
             OrderState::Lost => ("lost", "未完成，未用印"),
@@ -194,7 +229,12 @@ pub(super) async fn order(
         reason: record.decision.or(record.abolition).unwrap_or_default(),
         identifier: record.licence.map(|licence| licence.version.identifier.to_string()),
         public_url: state.desk.public_url.clone(),
-        document: record.document,
+        document: match record.document {
+            Some(document) => Some(newest(&state.desk.store, document).await?),
+            None => None,
+        },
+        level: record.level.as_str(),
+        waiting,
         id: record.id,
     })
 }
@@ -218,6 +258,7 @@ pub(super) async fn document(
 struct LedgerPage {
     who: Who,
     query: LedgerQuery,
+    waiting: Vec<WaitingLine>,
     lines: Vec<LedgerLine>,
     next: Option<String>,
     csv: String,
@@ -244,6 +285,7 @@ pub(super) async fn ledger(
     };
     show(&LedgerPage {
         who: Who::of(&session.officer),
+        waiting: waiting(&state, &session.officer).await?,
         lines: page.lines,
         next: page.next_offset.map(|offset| format!("/ledger?{filter}offset={offset}")),
         csv: format!("/ledger?{filter}format=csv"),

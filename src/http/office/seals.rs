@@ -23,7 +23,8 @@ use crate::http::staff::StaffState;
 use crate::limits;
 use crate::message::Message;
 use crate::officer::Duty;
-use crate::seal::{SealEvent, SealEventKind, SealNumber, SealStatus};
+use crate::seal::{Level, SealEvent, SealEventKind, SealNumber, SealStatus};
+use crate::store::FiledSeal;
 
 // — finding one
 
@@ -54,6 +55,7 @@ pub(crate) async fn seals(
 struct SealPage {
     who: Who,
     seal: SealAnswer,
+    level: Level,
     custody: Vec<CustodyLine>,
     doing: Doing,
     sections: Vec<Section>,
@@ -129,7 +131,7 @@ async fn page(
     outcome: Outcome<'_>,
 ) -> Result<Response, Problem> {
     let (store, now) = (&state.desk.store, (state.clock)());
-    let seal = find_seal(store, number).await?.seal;
+    let FiledSeal { seal, level, .. } = find_seal(store, number).await?;
     let custody = store.custody(&seal.number).await?;
     let ours = seal.owner == session.officer.authority;
     let last = custody.last().map(|entry| entry.kind);
@@ -161,6 +163,7 @@ async fn page(
     let shown = show(&SealPage {
         who: Who::of(&session.officer),
         seal: SealAnswer::of(&seal, now),
+        level,
         custody: custody.iter().map(line).collect(),
         doing,
         sections,

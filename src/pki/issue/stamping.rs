@@ -4,8 +4,8 @@ use const_oid::db::rfc5280;
 use time::OffsetDateTime;
 
 use super::{
-    DIGITAL_SIGNATURE, IssueFault, Period, Serial, Unsigned, certificate, extension, generalized_time, issued_by,
-    key_usage, subject_key_identifier,
+    Addresses, DIGITAL_SIGNATURE, IssueFault, Period, Serial, Unsigned, certificate, extension, generalized_time,
+    issued_by, key_usage, subject_key_identifier,
 };
 use crate::pki::certificate::Certificate;
 use crate::pki::name::Name;
@@ -24,7 +24,7 @@ pub fn stamping(
     serial: Serial,
     period: Period,
     key_until: OffsetDateTime,
-    crl_url: Option<&str>,
+    addresses: &Addresses,
 ) -> Result<Unsigned, IssueFault> {
     if key_until <= period.not_before || key_until > period.not_after {
         return Err(IssueFault::Period);
@@ -41,6 +41,6 @@ pub fn stamping(
         extension(rfc5280::ID_CE_PRIVATE_KEY_USAGE_PERIOD, false, &tlv::wrap(tlv::SEQUENCE, &[&until])),
         subject_key_identifier(public_key)?,
     ];
-    extensions.extend(issued_by(issuer, period, crl_url)?);
+    extensions.extend(issued_by(issuer, period, addresses)?);
     certificate(&issuer.subject, &issuer.public_key, subject, public_key, serial, period, extensions)
 }

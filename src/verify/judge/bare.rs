@@ -54,6 +54,7 @@ fn one(
         covers: (if content.is_some() { Coverage::Whole } else { Coverage::None }, covers),
         has_content: content.is_some(),
         since: (LaterChanges::None, None, unchanged),
+        lying: None,
     };
     asked.judge(evidence, sources, &Existence::default())
 }
@@ -90,6 +91,7 @@ fn time_stamp(evidence: &Evidence, token: Token, content: Option<&[u8]>) -> Sign
         signer: authority,
         trusted,
         seal: None,
+        level: None,
         time_stamps: Vec::new(),
         checks,
     }

@@ -3,6 +3,7 @@
 mod bare;
 pub mod evidence;
 pub mod existence;
+mod level;
 pub mod proof;
 mod sources;
 pub mod stamps;
@@ -134,6 +135,7 @@ fn seal(
         covers: (signature.coverage, proof::coverage(signature)),
         has_content: true,
         since: (signature.later_changes, Some(later_changes), unchanged),
+        lying: Some(signature),
     };
     asked.judge(evidence, sources, existence)
 }
@@ -154,6 +156,8 @@ struct Asked<'a> {
     has_content: bool,
     /// What came later, where anything can.
     since: (LaterChanges, Option<Check>, Option<Unchanged>),
+    /// How it lies in a PDF, whose levels are told apart.
+    lying: Option<&'a Signature>,
 }
 
 impl Asked<'_> {
@@ -175,6 +179,8 @@ impl Asked<'_> {
         let asked = sources::Signer { certificate: crypto.certificate.as_ref(), signed, facts, end };
         let verdict = find_path(evidence, sources, existence, &asked, proven.map(|proven| proven.at));
         let ((path, trusted), (revocation, not_revoked)) = proof::path(&verdict, record, proven, claimed);
+        let carried = || sources::carried(evidence, sources, existence, &asked, proven.map(|proven| proven.at));
+        let level = self.lying.and_then(|lying| level::reached(lying, &crypto, carried(), &stamps, existence, end));
         let (usage, may_sign) = proof::usage(crypto.certificate.as_ref());
         let (later_changes, later, unchanged) = self.since;
         let (standing, allowed) = standing::judge(facts, proven, claimed, evidence);
@@ -213,6 +219,7 @@ impl Asked<'_> {
             signer: crypto.certificate.as_ref().map(|certificate| certificate.subject.to_string()),
             trusted: matches!(verdict, PathVerdict::Trusted { .. }),
             seal: facts.seal().map(|seal| SealFacts::of(seal, evidence.at, proven.map(|proven| proven.at))),
+            level,
             time_stamps: stamps.into_iter().map(|stamp| stamp.report).collect(),
             checks,
         }
@@ -272,6 +279,7 @@ fn unreadable(signature: &Signature, error: &CmsError) -> SignatureReport {
         signer: None,
         trusted: false,
         seal: None,
+        level: None,
         time_stamps: Vec::new(),
         checks,
     }

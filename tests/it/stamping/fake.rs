@@ -11,7 +11,7 @@ use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
 use time::{Duration, OffsetDateTime};
 use yinxin::crypto::KeyAlgorithm;
 use yinxin::pki::certificate::Certificate;
-use yinxin::pki::issue::{self, Period, Reason, Revoked, Serial};
+use yinxin::pki::issue::{self, Addresses, Period, Reason, Revoked, Serial};
 use yinxin::pki::name::{Attribute, Name};
 use yinxin::pki::revocation::RevocationList;
 use yinxin::pki::tlv;
@@ -115,7 +115,9 @@ fn unit(issuer: &Certificate, issuer_key: &EcdsaKeyPair, serial: u8, days: (i64,
     let period = Period { not_before: NOW + Duration::days(days.0), not_after: NOW + Duration::days(days.1) };
     let serial = Serial::from_random([serial; 16]);
     let until = period.not_after;
-    let unsigned = issue::stamping(issuer, &name("Fake TSU"), &public_key(&key), serial, period, until, None).unwrap();
+    let unsigned =
+        issue::stamping(issuer, &name("Fake TSU"), &public_key(&key), serial, period, until, &Addresses::default())
+            .unwrap();
     let certificate = Certificate::read(&finished(unsigned, issuer_key)).unwrap();
     Party { key, certificate }
 }
@@ -128,7 +130,8 @@ impl Parties {
         let key = key();
         let period = Period { not_before: NOW - Duration::DAY, not_after: NOW + Duration::DAY };
         let serial = Serial::from_random([3; 16]);
-        let unsigned = issue::seal(&root, &name("Fake TSU"), &public_key(&key), serial, period, None).unwrap();
+        let unsigned =
+            issue::seal(&root, &name("Fake TSU"), &public_key(&key), serial, period, &Addresses::default()).unwrap();
         let documents = Party { key, certificate: Certificate::read(&finished(unsigned, &root_key)).unwrap() };
         let line = Revoked {
             serial: revoked.certificate.serial.clone(),
