@@ -5,6 +5,7 @@ use time::OffsetDateTime;
 
 use crate::abolition::CustodyEntry;
 use crate::authority::AuthorityKind;
+use crate::ceiling::Ceiling;
 use crate::desk::FlowError;
 use crate::message::Message;
 use crate::officer::{
@@ -83,6 +84,23 @@ pub async fn take_back(store: &Store, by: &Officer, id: &str, now: OffsetDateTim
     }
     // Where there is none, the store says so.
     Ok(store.revoke_grant(id, &by.id, now).await?)
+}
+
+/// Lays down how often a seal may be used, by all or by the officer of one grant; none gives it back to the settings.
+pub async fn raise(
+    store: &Store,
+    (by, second): (&Officer, &Officer),
+    number: &SealNumber,
+    grant: Option<&str>,
+    ceiling: Option<Ceiling>,
+    document: &str,
+    now: OffsetDateTime,
+) -> Result<(), FlowError> {
+    check_two_administrators(by, second, now)?;
+    let ceiling = ceiling.map(Ceiling::check).transpose()?;
+    filled_in("document", document)?;
+    whose_seal(store, Care::Use, number, &[by, second]).await?;
+    Ok(store.set_ceiling(number, grant, ceiling, document, (&by.id, &second.id), now).await?)
 }
 
 /// Ends an officer's post from an instant on, past or to come: duties, sessions, tokens, and every grant's leave to seal.

@@ -8,6 +8,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
 use time::OffsetDateTime;
 
+use crate::ceiling::Ceilings;
 use crate::cms::{self, CmsError};
 use crate::impression::{Centre, Impression, ImpressionError, Legend};
 use crate::keys::{KeyError, Keyring, Signer};
@@ -45,6 +46,8 @@ pub struct Desk {
     pub done: Arc<dyn Fn(Step) + Send + Sync>,
     /// The clock. Flows take the moment of the request as `now`; this is asked again after the key has signed.
     pub clock: Arc<dyn Fn() -> OffsetDateTime + Send + Sync>,
+    /// How often seals may be used, where nothing was laid down for one.
+    pub ceilings: Ceilings,
     parts: Arc<Mutex<HashMap<String, Arc<SealParts>>>>,
 }
 
@@ -76,7 +79,8 @@ impl Desk {
         clock: Arc<dyn Fn() -> OffsetDateTime + Send + Sync>,
         done: Arc<dyn Fn(Step) + Send + Sync>,
     ) -> Self {
-        Self { store, keyring, renderer, public_url, done, clock, parts: Arc::default() }
+        let ceilings = Ceilings::default();
+        Self { store, keyring, renderer, public_url, done, clock, ceilings, parts: Arc::default() }
     }
 
     /// The parts for a new use of a seal: its newest certificate must be in force and not revoked. A seal that was

@@ -9,7 +9,7 @@
 //! | flows | [`desk`], [`issue`], [`abolish`], [`administer`], [`ca`], [`verify`] | the tools, in the order of the story |
 //! | tools | [`keys`], [`preview`], [`render`], [`store`] | the outside world, one kind each |
 //! | formats | [`pdf`], [`cms`], [`stamp`], [`pki`], [`impression`], [`crypto`], [`limits`] | nothing: bytes ↔ meaning |
-//! | rules | [`authority`], [`item`], [`officer`], [`seal`], [`abolition`], [`decision`], [`licence`], [`register`], [`refusal`] | nothing: they decide |
+//! | rules | [`authority`], [`item`], [`officer`], [`seal`], [`abolition`], [`ceiling`], [`decision`], [`licence`], [`register`], [`refusal`] | nothing: they decide |
 //! | ground | [`message`] | nothing |
 //!
 //! What is deliberately absent:
@@ -28,6 +28,7 @@ pub mod message;
 // — rules: decide
 pub mod abolition;
 pub mod authority;
+pub mod ceiling;
 pub mod decision;
 pub mod item;
 pub mod licence;

@@ -15,6 +15,7 @@ mod people;
 mod row;
 mod seals;
 mod sign_in;
+mod usage;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -35,6 +36,7 @@ pub use order::{Act, LedgerEntry, LedgerFilter, Order, OrderKind, OrderRecord, O
 pub use people::{ApiToken, Scope};
 pub use seals::{FiledSeal, SealCertificate, SealFilter};
 pub use sign_in::SignIn;
+pub use usage::{Usage, UseAlarm};
 
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");

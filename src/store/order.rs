@@ -13,7 +13,9 @@ use super::audit::{audit, post};
 use super::licences::{LicencePending, add_decision, add_document, add_version, check_version_free};
 use super::row::{Reading, to_json};
 use super::seals::{already, seal_in};
+use super::usage::{self, Stopped};
 use super::{SealCertificate, Store, StoreError, exactly_one, fresh_id, micros};
+use crate::ceiling::Ceilings;
 use crate::decision::{Allowed, Purpose};
 use crate::seal::SealNumber;
 
@@ -119,6 +121,8 @@ pub struct SealUse<'a> {
     pub digest: [u8; 32],
     /// The signed attributes.
     pub to_be_signed: Vec<u8>,
+    /// How often the seal may be used, where nothing was laid down for it.
+    pub ceilings: Ceilings,
 }
 
 /// Something of the certificate authorities to be signed.
@@ -212,7 +216,8 @@ macro_rules! records {
 
 impl Store {
     /// Writes a use of a seal down (ISSUE, step 5): decision, order and audit event in one transaction. Refuses when
-    /// the seal's facts changed since leave was given, or when the same thing is already written.
+    /// the seal's facts changed since leave was given, when the seal has been used as often as it may be, or when the same
+    /// thing is already written.
     pub async fn write_down(&self, allowed: Allowed, sealing: SealUse<'_>) -> Result<Unfinished, StoreError> {
         let id = fresh_id()?;
         let now = allowed.at();
@@ -230,6 +235,16 @@ impl Store {
                 "the seal or a grant changed just now; submit again",
             )
         })?;
+        let (seal, officer) = (allowed.seal(), allowed.officer());
+        let counted = match usage::take(&mut tx, seal, officer, allowed.grant(), sealing.ceilings, now).await {
+            Ok(counted) => counted,
+            Err(Stopped::Store(error)) => return Err(error),
+            Err(Stopped::Over(refusal, alarm)) => {
+                tx.rollback().await?;
+                self.alarm(seal, &alarm, now).await?;
+                return Err(refusal.into());
+            }
+        };
         let (decision, abolition) = match allowed.purpose() {
             Purpose::Decision(decision) => {
                 add_decision(&mut tx, decision, now).await?;
@@ -244,8 +259,8 @@ impl Store {
         }
         sqlx::query(
             "INSERT INTO seal_order (id, kind, state, once_key, key_label, to_be_signed, seal, certificate, officer, grant_id, decision, abolition, \
-             licence_version, licence, version, title, prepared, hole_start, hole_end, digest, written_at, request) \
-             VALUES ($1, $2, 'written', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)",
+             licence_version, licence, version, title, prepared, hole_start, hole_end, digest, written_at, request, of_seal, of_officer) \
+             VALUES ($1, $2, 'written', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)",
         )
         .bind(&id)
         .bind(sealing.kind.as_str())
@@ -268,6 +283,8 @@ impl Store {
         .bind(hex::encode(sealing.digest))
         .bind(micros(now))
         .bind(sealing.request)
+        .bind(counted.of_seal)
+        .bind(counted.of_officer)
         .execute(&mut *tx)
         .await
         .map_err(|e| already(e, "store.order", "该决定的这份文书正在制作或已经制成，请查询后再试", "this document of this decision is being made or is already made; look it up"))?;

@@ -11,6 +11,7 @@ mod demo_data;
 mod house;
 mod http;
 mod issue;
+mod life;
 mod pdf_corpus;
 mod pdf_seal;
 mod pdf_second;
