@@ -36,6 +36,10 @@ pub enum KeyAlgorithm {
     /// ECDSA on P-256 with SHA-256; the signature value is DER `SEQUENCE { r, s }` (RFC 3279 §2.2.3).
     #[serde(rename = "ecdsa-p256")]
     EcdsaP256,
+    /// RSASSA-PKCS1-v1_5 with SHA-256 under a key of 2048 bits (RFC 8017 §8.2): for tokens and readers that know nothing
+    /// newer. Its end is in the table ([`Strength::RsaPkcs1`]).
+    #[serde(rename = "rsa-2048")]
+    Rsa2048,
     /// RSASSA-PKCS1-v1_5 with SHA-256 under a key of 3072 bits (RFC 8017 §8.2).
     #[serde(rename = "rsa-3072")]
     Rsa3072,
@@ -46,6 +50,7 @@ impl KeyAlgorithm {
     pub fn name(self) -> &'static str {
         match self {
             Self::EcdsaP256 => "ecdsa-p256",
+            Self::Rsa2048 => "rsa-2048",
             Self::Rsa3072 => "rsa-3072",
         }
     }
@@ -58,6 +63,7 @@ impl KeyAlgorithm {
     pub fn of_public_key(spki_der: &[u8]) -> Result<Self, SignatureFault> {
         match PublicKey::read(spki_der)? {
             PublicKey::P256(_) => Ok(Self::EcdsaP256),
+            PublicKey::Rsa { key, only: None } if key.bits == 2048 => Ok(Self::Rsa2048),
             PublicKey::Rsa { key, only: None } if key.bits == 3072 => Ok(Self::Rsa3072),
             other => Err(SignatureFault::Unsupported(format!("{} key", other.name()))),
         }
@@ -68,7 +74,7 @@ impl KeyAlgorithm {
     pub fn signature_algorithm(self) -> AlgorithmIdentifierOwned {
         match self {
             Self::EcdsaP256 => AlgorithmIdentifierOwned { oid: db::rfc5912::ECDSA_WITH_SHA_256, parameters: None },
-            Self::Rsa3072 => AlgorithmIdentifierOwned {
+            Self::Rsa2048 | Self::Rsa3072 => AlgorithmIdentifierOwned {
                 oid: db::rfc5912::SHA_256_WITH_RSA_ENCRYPTION,
                 parameters: Some(Any::null()),
             },
@@ -80,6 +86,7 @@ impl KeyAlgorithm {
         match self {
             // SEQUENCE of two INTEGERs of at most 33 bytes each.
             Self::EcdsaP256 => 72,
+            Self::Rsa2048 => 256,
             Self::Rsa3072 => 384,
         }
     }
@@ -97,6 +104,7 @@ impl FromStr for KeyAlgorithm {
     fn from_str(name: &str) -> Result<Self, Self::Err> {
         match name {
             "ecdsa-p256" => Ok(Self::EcdsaP256),
+            "rsa-2048" => Ok(Self::Rsa2048),
             "rsa-3072" => Ok(Self::Rsa3072),
             other => Err(SignatureFault::Unsupported(other.chars().take(40).collect())),
         }

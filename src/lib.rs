@@ -16,8 +16,9 @@
 //! - from rules and formats: clock, randomness, files, sockets, async. `now` and bytes come in as arguments;
 //!   `cargo check --no-default-features --lib` builds exactly these floors and the pure half of [`verify`] (all but
 //!   `gather`), so the compiler guards the line.
-//! - from [`keys`]: any way to sign bytes that were not written down first. A key takes a [`store::Order`] and
-//!   nothing else, and only the store can make one. It is the one type a tool takes from another tool.
+//! - from [`keys`]: any way to sign bytes, or to destroy a key, that was not written down first. A key takes a
+//!   [`store::Order`] or a [`store::Destruction`] and nothing else, and only the store can make one. They are the two
+//!   types a tool takes from another tool.
 //! - from [`store`]: UPDATE or DELETE on what happened (decisions, documents, seal events, custody, abolitions, revocations
 //!   and audit are appended; an order's state moves once, from written to sealed or lost).
 //! - from [`verify`]: the network. What a document names is never fetched; a verdict is a function of what was gathered.

@@ -119,6 +119,8 @@ pub(super) struct StepArguments {
 pub(super) enum Algorithm {
     #[value(name = "ecdsa-p256")]
     EcdsaP256,
+    #[value(name = "rsa-2048")]
+    Rsa2048,
     #[value(name = "rsa-3072")]
     Rsa3072,
 }
@@ -127,6 +129,7 @@ impl Algorithm {
     fn key(self) -> KeyAlgorithm {
         match self {
             Self::EcdsaP256 => KeyAlgorithm::EcdsaP256,
+            Self::Rsa2048 => KeyAlgorithm::Rsa2048,
             Self::Rsa3072 => KeyAlgorithm::Rsa3072,
         }
     }

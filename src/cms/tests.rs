@@ -30,7 +30,7 @@ fn checks(cms: &[u8], content: &[u8]) -> Checks {
 
 #[test]
 fn ours_is_accepted_by_openssl_and_by_us() {
-    for key in [Key::p256 as fn() -> Key, Key::rsa3072] {
+    for key in [Key::p256 as fn() -> Key, Key::rsa2048, Key::rsa3072] {
         let made = Hierarchy::of(key);
         let cms = sealed(&made);
         let folder = tempfile::tempdir().unwrap();

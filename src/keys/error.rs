@@ -30,6 +30,10 @@ pub enum KeyError {
     OtherPublicKey { label: String },
     /// The public half cannot be read, or is of a kind that seals do not use.
     PublicKey { label: String, why: String },
+    /// The key with this label is not the one that the leave to destroy names.
+    NotTheOneToDestroy { label: String },
+    /// Its home said that the key was destroyed, and still has it.
+    StillThere { label: String },
     /// The operating system gives no randomness.
     NoRandomness,
     // — soft keys
@@ -121,8 +125,24 @@ impl KeyError {
             ),
             Self::PublicKey { label, why } => Message::new(
                 "keys.public-key",
-                format!("密钥“{label}”的公钥不能用：{why}。请用 P-256 或 RSA-3072 密钥。"),
-                format!("The public half of key \"{label}\" cannot be used: {why}. Use a P-256 or RSA-3072 key."),
+                format!("密钥“{label}”的公钥不能用：{why}。请用 P-256、RSA-2048 或 RSA-3072 密钥。"),
+                format!(
+                    "The public half of key \"{label}\" cannot be used: {why}. Use a P-256, RSA-2048 or RSA-3072 key."
+                ),
+            ),
+            Self::NotTheOneToDestroy { label } => Message::new(
+                "keys.not-the-one-to-destroy",
+                format!("密钥“{label}”的公钥与销毁令所载不符，未销毁。请核对密钥名。"),
+                format!(
+                    "Key \"{label}\" has another public half than the one to be destroyed, and was left alone. Check the label."
+                ),
+            ),
+            Self::StillThere { label } => Message::new(
+                "keys.still-there",
+                format!("已下令销毁密钥“{label}”，但它仍在原处。请用厂商工具检查并重新销毁。"),
+                format!(
+                    "Key \"{label}\" was to be destroyed and is still there. Examine its home with the vendor's tool and destroy it again."
+                ),
             ),
             Self::NoRandomness => Message::new(
                 "keys.no-randomness",
@@ -141,8 +161,10 @@ impl KeyError {
             ),
             Self::PrivateKey { why } => Message::new(
                 "keys.private-key",
-                format!("无法使用该私钥：{why}。请提供未加密的 PKCS#8 格式的 P-256 或 RSA-3072 私钥。"),
-                format!("This private key cannot be used: {why}. Give an unencrypted PKCS#8 key, P-256 or RSA-3072."),
+                format!("无法使用该私钥：{why}。请提供未加密的 PKCS#8 格式的 P-256、RSA-2048 或 RSA-3072 私钥。"),
+                format!(
+                    "This private key cannot be used: {why}. Give an unencrypted PKCS#8 key: P-256, RSA-2048 or RSA-3072."
+                ),
             ),
             Self::SecretFile { path, why } => secret_file(path, why),
             Self::KeyFile { path, why } => Message::new(

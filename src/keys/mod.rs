@@ -2,6 +2,7 @@
 //!
 //! A key signs an [`Order`], which only the store can make, and nothing else. The single exception never leaves this
 //! room: a start-up test message (see [`KeyCard::prove`]) that shows the key to be the one its public half promises.
+//! A key ends by a [`Destruction`], which only the store can make too.
 //!
 //! Two homes stand behind [`Signer`]: [`pkcs11`], where keys are made in a token and cannot come out of it, and
 //! [`soft`], encrypted files for trials, whose keys can be copied by whoever reads this process or its passphrase.
@@ -24,7 +25,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use crate::crypto::{self, KeyAlgorithm};
 use crate::limits;
 use crate::message::Message;
-use crate::store::Order;
+use crate::store::{Destruction, Order};
 
 pub use error::{KeyError, SecretFileFault};
 pub use pkcs11::TokenFault;
@@ -163,7 +164,7 @@ impl Keyring {
     ///
     /// # Errors
     /// [`KeyError::ImportIntoToken`] for a token: what was ever outside cannot be promised never to have been copied.
-    /// [`KeyError::PrivateKey`] where it is not P-256 or RSA-3072.
+    /// [`KeyError::PrivateKey`] where it is not P-256, RSA-2048 or RSA-3072.
     pub fn import_pkcs8(&self, label: &str, pkcs8: &[u8]) -> Result<Vec<u8>, KeyError> {
         let label = new_label(label)?;
         match &self.rooms {
@@ -193,6 +194,20 @@ impl Keyring {
             return Err(KeyError::OtherPublicKey { label: label.to_owned() });
         }
         Ok(signer)
+    }
+
+    /// Destroys the private key and its public object in their home, and looks whether they are gone. Signers of it that
+    /// were handed out sign no more. What cannot be reached from here is a copy: of a soft key in a backup or in another
+    /// process until that ends, of a token's key where its vendor makes backups.
+    ///
+    /// # Errors
+    /// [`KeyError::NotTheOneToDestroy`] where the public half is not the one that was written down, [`KeyError::Unknown`],
+    /// [`KeyError::Ambiguous`], [`KeyError::StillThere`], or what the home says.
+    pub fn destroy(&self, leave: Destruction) -> Result<(), KeyError> {
+        match &self.rooms {
+            Rooms::Soft(home) => home.destroy(&leave),
+            Rooms::Pkcs11(home) => home.destroy(&leave),
+        }
     }
 
     /// Labels of all private keys of the home, in order, each once.
@@ -277,6 +292,14 @@ impl KeyCard {
         let algorithm = KeyAlgorithm::of_public_key(&public_key)
             .map_err(|why| KeyError::PublicKey { label: label.to_owned(), why: why.to_string() })?;
         Ok(Self { label: label.to_owned(), algorithm, public_key })
+    }
+
+    /// Whether the leave to destroy is for this very key.
+    fn may_be_destroyed(&self, leave: &Destruction) -> Result<(), KeyError> {
+        match leave.key() == self.label && leave.is_of(&self.public_key) {
+            true => Ok(()),
+            false => Err(KeyError::NotTheOneToDestroy { label: self.label.clone() }),
+        }
     }
 
     /// Carries out an order with the home's way of signing a message.

@@ -69,6 +69,18 @@ pub(super) fn write_new(directory: &Path, name: &OsStr, bytes: &[u8]) -> io::Res
     File::open(directory)?.sync_all()
 }
 
+/// Overwrites a file where it lies and takes it away. A file system or disk that writes elsewhere (snapshots, flash)
+/// may keep what was there; the passphrase still stands before it.
+pub(super) fn destroy(directory: &Path, name: &OsStr) -> io::Result<()> {
+    let path = directory.join(name);
+    let mut file = OpenOptions::new().write(true).open(&path)?;
+    let length = usize::try_from(file.metadata()?.len().min(limits::KEY_FILE_BYTES)).unwrap_or(0);
+    file.write_all(&vec![0; length])?;
+    file.sync_all()?;
+    fs::remove_file(&path)?;
+    File::open(directory)?.sync_all()
+}
+
 fn fault(path: &Path, why: SecretFileFault) -> KeyError {
     KeyError::SecretFile { path: path.to_owned(), why }
 }

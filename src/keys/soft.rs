@@ -11,7 +11,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use ring::rand::SystemRandom;
 use ring::rsa;
@@ -23,7 +23,7 @@ use super::envelope::{self, Envelope, Fault, FileKey, Stretching};
 use super::{KeyCard, KeyError, KeyFacts, Signature, Signer, private_file, public_key};
 use crate::crypto::KeyAlgorithm;
 use crate::limits;
-use crate::store::Order;
+use crate::store::{Destruction, Order};
 
 const EXTENSION: &str = "key";
 
@@ -119,6 +119,23 @@ impl SoftHome {
         let key = self.signer(label)?;
         key.card.prove(|message| key.make(message))?;
         Ok(KeyFacts { algorithm: key.card.algorithm, copyable: true })
+    }
+
+    pub(super) fn destroy(&self, leave: &Destruction) -> Result<(), KeyError> {
+        let mut open = self.lock();
+        let label = leave.key();
+        let key = self.load(&mut open, label)?;
+        key.card.may_be_destroyed(leave)?;
+        let path = self.path(label);
+        private_file::destroy(&self.directory, path.file_name().unwrap_or_default())
+            .map_err(|why| KeyError::Disk { path: path.clone(), why })?;
+        open.keys.remove(label);
+        *key.pair.write().unwrap_or_else(PoisonError::into_inner) = None;
+        match path.try_exists() {
+            Ok(false) => Ok(()),
+            Ok(true) => Err(KeyError::StillThere { label: label.to_owned() }),
+            Err(why) => Err(KeyError::Disk { path, why }),
+        }
     }
 
     /// Encrypts, writes and opens a new key.
@@ -219,7 +236,8 @@ fn file_fault(path: &Path, fault: Fault) -> KeyError {
 /// A key in memory, proven.
 pub(super) struct SoftKey {
     card: KeyCard,
-    pair: Pair,
+    /// None once destroyed: whoever still holds this signs no more.
+    pair: RwLock<Option<Pair>>,
 }
 
 enum Pair {
@@ -243,18 +261,22 @@ impl SoftKey {
             }
         };
         let card = KeyCard::new(label, public_key.map_err(|why| unfit(&why))?)?;
-        let key = Self { card, pair };
+        let key = Self { card, pair: RwLock::new(Some(pair)) };
         key.card.prove(|message| key.make(message))?;
         Ok(key)
     }
 
     fn make(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
         let random = SystemRandom::new();
-        match &self.pair {
-            Pair::P256(pair) => {
+        match &*self.pair.read().unwrap_or_else(PoisonError::into_inner) {
+            None => Err(KeyError::Unknown {
+                label: self.card.label.clone(),
+                home: "密钥目录 / the key directory".into(),
+            }),
+            Some(Pair::P256(pair)) => {
                 pair.sign(&random, message).map(|value| value.as_ref().to_vec()).map_err(|_| KeyError::NoRandomness)
             }
-            Pair::Rsa(pair) => {
+            Some(Pair::Rsa(pair)) => {
                 let mut value = vec![0; pair.public().modulus_len()];
                 pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut value).map_err(|_| KeyError::NoRandomness)?;
                 Ok(value)

@@ -317,16 +317,47 @@ fn rsa_comes_by_import() {
     let desk = Desk::new();
     let ring = desk.open().unwrap();
     assert_eq!(id(&ring.generate("rsa", KeyAlgorithm::Rsa3072).unwrap_err()), "keys.soft-rsa");
-    let Some(pem) = openssl_key(&["RSA", "-pkeyopt", "rsa_keygen_bits:3072"]) else { return };
-    let public_key = ring.import_pkcs8("rsa", &pem).unwrap();
-    let der = der::pem::decode_vec(&pem).unwrap().1;
-    assert_eq!(ring.import_pkcs8("rsa-der", &der).unwrap(), public_key);
+    for (label, bits, algorithm) in
+        [("rsa-2048", "2048", KeyAlgorithm::Rsa2048), ("rsa-3072", "3072", KeyAlgorithm::Rsa3072)]
+    {
+        let Some(pem) = openssl_key(&["RSA", "-pkeyopt", &format!("rsa_keygen_bits:{bits}")]) else { return };
+        let public_key = ring.import_pkcs8(label, &pem).unwrap();
+        let der = der::pem::decode_vec(&pem).unwrap().1;
+        assert_eq!(ring.import_pkcs8(&format!("{label}-der"), &der).unwrap(), public_key);
 
-    let signer = desk.open().unwrap().signer("rsa").unwrap();
-    assert_eq!(signer.algorithm(), KeyAlgorithm::Rsa3072);
-    let signature = signer.sign(Order::for_test("rsa", b"message")).unwrap();
-    assert_eq!(signature.value().len(), 384);
-    assert!(holds(&public_key, b"message", &signature));
+        let signer = desk.open().unwrap().signer(label).unwrap();
+        assert_eq!(signer.algorithm(), algorithm);
+        let signature = signer.sign(Order::for_test(label, b"message")).unwrap();
+        assert_eq!(signature.value().len(), algorithm.longest_signature());
+        assert!(holds(&public_key, b"message", &signature));
+    }
+}
+
+#[test]
+fn destroyed_key_is_gone_and_signs_no_more() {
+    let desk = Desk::new();
+    let ring = desk.open().unwrap();
+    let public_key = ring.generate("seal-1", KeyAlgorithm::EcdsaP256).unwrap();
+    let kept = ring.generate("seal-2", KeyAlgorithm::EcdsaP256).unwrap();
+    let held = ring.signer("seal-1").unwrap();
+    for (label, other) in [("seal-1", &kept), ("seal-2", &public_key)] {
+        let error = ring.destroy(Destruction::for_test(label, other)).unwrap_err();
+        assert_eq!(id(&error), "keys.not-the-one-to-destroy");
+    }
+    assert_eq!(ring.labels().unwrap(), ["seal-1", "seal-2"]);
+
+    // Whoever still has the file open sees no key in it.
+    let file = fs::File::open(desk.file("seal-1")).unwrap();
+    ring.destroy(Destruction::for_test("seal-1", &public_key)).unwrap();
+    let left = std::io::read_to_string(file).unwrap();
+    assert!(!left.is_empty() && left.bytes().all(|byte| byte == 0), "{left:?}");
+    assert_eq!(id(&held.sign(Order::for_test("seal-1", b"message")).unwrap_err()), "keys.unknown");
+    for ring in [ring, desk.open().unwrap()] {
+        assert_eq!(ring.labels().unwrap(), ["seal-2"]);
+        assert_eq!(id(&ring.signer("seal-1").unwrap_err()), "keys.unknown");
+        assert_eq!(id(&ring.destroy(Destruction::for_test("seal-1", &public_key)).unwrap_err()), "keys.unknown");
+        ring.signer_for("seal-2", &kept).unwrap();
+    }
 }
 
 #[test]
@@ -339,7 +370,7 @@ fn keys_of_other_kinds_are_not_taken_in() {
         b"garbage".to_vec(),
         vec![],
     ];
-    foreign.extend(openssl_key(&["RSA", "-pkeyopt", "rsa_keygen_bits:2048"]));
+    foreign.extend(openssl_key(&["RSA", "-pkeyopt", "rsa_keygen_bits:2560"]));
     foreign.extend(openssl_key(&["EC", "-pkeyopt", "ec_paramgen_curve:P-384"]));
     for key in foreign {
         let error = ring.import_pkcs8("foreign", &key).unwrap_err();

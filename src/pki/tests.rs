@@ -56,7 +56,7 @@ fn revoked(certificate: &Certificate, at: time::OffsetDateTime, reason: Reason) 
 
 #[test]
 fn openssl_accepts_the_hierarchy() {
-    for key in [Key::p256 as fn() -> Key, Key::rsa3072] {
+    for key in [Key::p256 as fn() -> Key, Key::rsa2048, Key::rsa3072] {
         let made = Hierarchy::of(key);
         let folder = tempfile::tempdir().unwrap();
         let pem = |file: &str, certificate: &Certificate| {
@@ -98,7 +98,7 @@ fn openssl_accepts_the_hierarchy() {
 
 #[test]
 fn requests_prove_possession() {
-    for key in [Key::p256(), Key::rsa3072()] {
+    for key in [Key::p256(), Key::rsa2048(), Key::rsa3072()] {
         let unsigned = issue::request(&name("请求"), &key.public_key).unwrap();
         let stored = unsigned.to_be_signed().to_vec();
         let der = key.finish(unsigned);

@@ -43,19 +43,28 @@ impl Key {
         Self { inner: Inner::Ecdsa(pair), algorithm: KeyAlgorithm::EcdsaP256, public_key }
     }
 
-    /// ring makes no RSA keys, openssl does; one per test run.
+    pub(crate) fn rsa2048() -> Self {
+        static PKCS8: OnceLock<Vec<u8>> = OnceLock::new();
+        Self::rsa(&PKCS8, 2048, KeyAlgorithm::Rsa2048)
+    }
+
     pub(crate) fn rsa3072() -> Self {
+        static PKCS8: OnceLock<Vec<u8>> = OnceLock::new();
+        Self::rsa(&PKCS8, 3072, KeyAlgorithm::Rsa3072)
+    }
+
+    /// ring makes no RSA keys, openssl does; one of a size per test run.
+    fn rsa(pkcs8: &OnceLock<Vec<u8>>, bits: u32, algorithm: KeyAlgorithm) -> Self {
         use rcgen::PublicKeyData;
 
-        static PKCS8: OnceLock<Vec<u8>> = OnceLock::new();
-        let pkcs8 = PKCS8.get_or_init(|| {
-            let arguments = "genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:3072";
+        let pkcs8 = pkcs8.get_or_init(|| {
+            let arguments = format!("genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:{bits}");
             let pem = openssl(&arguments.split(' ').collect::<Vec<_>>()).stdout;
             from_pem_or_der("PRIVATE KEY", &pem).remove(0)
         });
         let public_key = rcgen::KeyPair::try_from(pkcs8.as_slice()).unwrap().subject_public_key_info();
         let inner = Inner::Rsa(RsaKeyPair::from_pkcs8(pkcs8).unwrap());
-        Self { inner, algorithm: KeyAlgorithm::Rsa3072, public_key }
+        Self { inner, algorithm, public_key }
     }
 
     pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {

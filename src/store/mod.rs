@@ -8,6 +8,7 @@
 
 mod audit;
 mod certificates;
+mod destruction;
 mod items;
 mod licences;
 mod order;
@@ -31,6 +32,7 @@ use crate::refusal::Refusal;
 
 pub use audit::{AuditEvent, OutboxEntry};
 pub use certificates::{CaCertificate, CaKind, Crl, Revocation};
+pub use destruction::Destruction;
 pub use licences::{Document, FiledLicence, LicencePending};
 pub use order::{Act, LedgerEntry, LedgerFilter, Order, OrderKind, OrderRecord, OrderState, SealUse, Unfinished};
 pub use people::{ApiToken, Scope};

@@ -74,6 +74,8 @@ pub enum OrderKind {
     Crl,
     /// A certificate request (PKCS#10).
     Request,
+    /// A key's end: nothing is signed, but no key goes without a record either.
+    Destruction,
 }
 
 impl OrderKind {
@@ -87,6 +89,7 @@ impl OrderKind {
             OrderKind::Certificate => "certificate",
             OrderKind::Crl => "crl",
             OrderKind::Request => "request",
+            OrderKind::Destruction => "destruction",
         }
     }
 }

@@ -3,9 +3,10 @@
 use sqlx::migrate::Migrator;
 use sqlx::{AssertSqlSafe, Connection};
 use time::Duration;
+use yinxin::crypto::KeyAlgorithm;
 use yinxin::officer::{Grant, GrantedItems};
 use yinxin::seal::{SealEvent, SealEventKind};
-use yinxin::store::StoreError;
+use yinxin::store::{OrderKind, OrderState, StoreError};
 
 use crate::bureau::*;
 use crate::db::on_both;
@@ -76,6 +77,30 @@ async fn what_happened_cannot_be_changed() {
                 .unwrap();
             assert!(rows.is_empty(), "{table}");
         }
+    })
+    .await;
+}
+
+/// A key's end is in the record before its home hears of it, and only the key that was named ends.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_destroyed_on_record() {
+    on_both("destruction", async |database| {
+        let folder = tempfile::tempdir().unwrap();
+        let bureau = Bureau::found(database, folder.path()).await;
+        let (store, keyring) = (&bureau.desk.store, &bureau.desk.keyring);
+        let public_key = keyring.generate("spare", KeyAlgorithm::EcdsaP256).unwrap();
+        let leave = store.write_down_destruction("spare", &public_key, "备用密钥不再使用", "admin-1", NOW).await.unwrap();
+        let id = leave.id().to_owned();
+        let record = store.order(&id).await.unwrap().unwrap();
+        assert_eq!((record.kind, record.state), (OrderKind::Destruction, OrderState::Written));
+        keyring.destroy(leave).unwrap();
+        assert!(!keyring.labels().unwrap().contains(&"spare".to_owned()));
+        assert!(store.finish_act(&id, NOW).await.unwrap());
+        assert_eq!(store.order(&id).await.unwrap().unwrap().state, OrderState::Sealed);
+        let events = store.audit_events(100).await.unwrap();
+        let mut seen: Vec<_> = events.iter().filter(|e| e.subject == id).map(|e| (&*e.what, &*e.who)).collect();
+        seen.sort();
+        assert_eq!(seen, [("order.sealed", "service"), ("order.written", "admin-1")]);
     })
     .await;
 }

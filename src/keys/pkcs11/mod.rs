@@ -22,7 +22,7 @@ use super::settings::TokenSettings;
 use super::{KeyCard, KeyError, KeyFacts, Signature, Signer, private_file, random};
 use crate::crypto::KeyAlgorithm;
 use crate::limits;
-use crate::store::Order;
+use crate::store::{Destruction, Order};
 
 pub use fault::TokenFault;
 use token::{Access, Token};
@@ -104,6 +104,25 @@ impl TokenHome {
         Ok(KeyFacts { algorithm: key.card.algorithm, copyable: copyable(&session, private)? })
     }
 
+    pub(super) fn destroy(&self, leave: &Destruction) -> Result<(), KeyError> {
+        let label = leave.key();
+        let mut proven = self.proven.lock().unwrap_or_else(PoisonError::into_inner);
+        let session = self.token.session(Access::Write)?;
+        self.read(&session, label)?.card.may_be_destroyed(leave)?;
+        for class in [ObjectClass::PRIVATE_KEY, ObjectClass::PUBLIC_KEY] {
+            if let Some(object) = the_one(&session, class, label)? {
+                session.destroy_object(object).map_err(TokenFault::while_doing("C_DestroyObject"))?;
+            }
+        }
+        proven.remove(label);
+        for class in [ObjectClass::PRIVATE_KEY, ObjectClass::PUBLIC_KEY] {
+            if !find(&session, class, label)?.is_empty() {
+                return Err(KeyError::StillThere { label: label.to_owned() });
+            }
+        }
+        Ok(())
+    }
+
     /// Reads the public half and proves that the private one belongs to it.
     fn read(&self, session: &Session, label: &str) -> Result<TokenKey, KeyError> {
         the_one(session, ObjectClass::PRIVATE_KEY, label)?.ok_or_else(|| self.unknown(label))?;
@@ -165,15 +184,16 @@ fn templates(
     algorithm: KeyAlgorithm,
 ) -> Result<(Mechanism<'static>, Vec<Attribute>, Vec<Attribute>), KeyError> {
     let id = random::<16>()?.to_vec();
+    let rsa = |bits: u64| {
+        let size = vec![Attribute::ModulusBits(bits.into()), Attribute::PublicExponent(vec![1, 0, 1])];
+        (Mechanism::RsaPkcsKeyPairGen, KeyType::RSA, size)
+    };
     let (mechanism, key_type, kind) = match algorithm {
         KeyAlgorithm::EcdsaP256 => {
             (Mechanism::EccKeyPairGen, KeyType::EC, vec![Attribute::EcParams(wire::P256_PARAMS.to_vec())])
         }
-        KeyAlgorithm::Rsa3072 => (
-            Mechanism::RsaPkcsKeyPairGen,
-            KeyType::RSA,
-            vec![Attribute::ModulusBits(3072.into()), Attribute::PublicExponent(vec![1, 0, 1])],
-        ),
+        KeyAlgorithm::Rsa2048 => rsa(2048),
+        KeyAlgorithm::Rsa3072 => rsa(3072),
     };
     let mut public = vec![
         Attribute::Class(ObjectClass::PUBLIC_KEY),

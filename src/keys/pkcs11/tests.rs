@@ -107,7 +107,9 @@ fn keys_made_in_the_token_sign_and_stay_there() {
     let ring = bench.ring("bureau");
     assert_eq!(ring.home(), Home::Pkcs11);
     assert!(ring.warnings().is_empty());
-    for (label, algorithm) in [("ec", KeyAlgorithm::EcdsaP256), ("rsa", KeyAlgorithm::Rsa3072)] {
+    for (label, algorithm) in
+        [("ec", KeyAlgorithm::EcdsaP256), ("rsa", KeyAlgorithm::Rsa3072), ("short", KeyAlgorithm::Rsa2048)]
+    {
         let public_key = ring.generate(label, algorithm).unwrap();
         assert_eq!(id(ring.generate(label, algorithm)), "keys.already-there");
         // A second keyring, as after a restart: nothing may rest on what the first remembers.
@@ -119,7 +121,7 @@ fn keys_made_in_the_token_sign_and_stay_there() {
         let refused = signer.sign(Order::for_test("other", b"message"));
         assert_eq!(id(refused), "keys.order-for-other-key");
     }
-    assert_eq!(ring.labels().unwrap(), ["ec", "rsa"]);
+    assert_eq!(ring.labels().unwrap(), ["ec", "rsa", "short"]);
     for check in ring.check().unwrap() {
         assert!(!check.outcome.unwrap().copyable, "{}", check.label);
     }
@@ -138,7 +140,7 @@ fn keys_made_in_the_token_sign_and_stay_there() {
     };
     let list = String::from_utf8_lossy(&list.stdout).into_owned();
     let access = "sensitive, always sensitive, never extractable, local";
-    assert_eq!(list.matches(access).count(), 2, "{list}");
+    assert_eq!(list.matches(access).count(), 3, "{list}");
 }
 
 #[test]
@@ -221,6 +223,27 @@ fn ambiguous_halved_and_false_keys_are_refused() {
         ("twice", Err("keys.ambiguous")),
     ];
     assert_eq!(found, expected.map(|(label, outcome)| (label.to_owned(), outcome)));
+}
+
+#[test]
+fn destroyed_key_is_gone_from_the_token() {
+    let Some(bench) = with_tokens("destroyed_key_is_gone_from_the_token", &["bureau"]) else { return };
+    let ring = bench.ring("bureau");
+    let public_key = ring.generate("old", KeyAlgorithm::EcdsaP256).unwrap();
+    let kept = ring.generate("kept", KeyAlgorithm::EcdsaP256).unwrap();
+    let held = ring.signer("old").unwrap();
+    held.sign(Order::for_test("old", b"message")).unwrap();
+    for (label, other) in [("old", &kept), ("kept", &public_key)] {
+        assert_eq!(id(ring.destroy(Destruction::for_test(label, other))), "keys.not-the-one-to-destroy");
+    }
+    ring.destroy(Destruction::for_test("old", &public_key)).unwrap();
+    assert!(held.sign(Order::for_test("old", b"message")).is_err());
+    for ring in [ring, bench.ring("bureau")] {
+        assert_eq!(ring.labels().unwrap(), ["kept"]);
+        assert_eq!(id(ring.signer("old")), "keys.unknown");
+        assert_eq!(id(ring.destroy(Destruction::for_test("old", &public_key))), "keys.unknown");
+        ring.signer_for("kept", &kept).unwrap();
+    }
 }
 
 #[test]

@@ -51,7 +51,7 @@ fn bare_point(attribute: &[u8]) -> Result<&[u8], &'static str> {
 pub(super) fn mechanism(algorithm: KeyAlgorithm) -> Mechanism<'static> {
     match algorithm {
         KeyAlgorithm::EcdsaP256 => Mechanism::Ecdsa,
-        KeyAlgorithm::Rsa3072 => Mechanism::RsaPkcs,
+        KeyAlgorithm::Rsa2048 | KeyAlgorithm::Rsa3072 => Mechanism::RsaPkcs,
     }
 }
 
@@ -66,7 +66,7 @@ pub(super) fn input(algorithm: KeyAlgorithm, message: &[u8]) -> Vec<u8> {
     let digest = sha256(message);
     match algorithm {
         KeyAlgorithm::EcdsaP256 => digest.to_vec(),
-        KeyAlgorithm::Rsa3072 => [DIGEST_INFO.as_slice(), &digest].concat(),
+        KeyAlgorithm::Rsa2048 | KeyAlgorithm::Rsa3072 => [DIGEST_INFO.as_slice(), &digest].concat(),
     }
 }
 
@@ -79,7 +79,7 @@ pub(super) fn value(algorithm: KeyAlgorithm, raw: Vec<u8>) -> Option<Vec<u8>> {
         s: UintRef<'a>,
     }
     match algorithm {
-        KeyAlgorithm::Rsa3072 => Some(raw),
+        KeyAlgorithm::Rsa2048 | KeyAlgorithm::Rsa3072 => Some(raw),
         KeyAlgorithm::EcdsaP256 => {
             let (r, s) = raw.split_at_checked(32).filter(|(_, s)| s.len() == 32)?;
             EcdsaSigValue { r: UintRef::new(r).ok()?, s: UintRef::new(s).ok()? }.to_der().ok()
