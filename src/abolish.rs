@@ -15,7 +15,7 @@ use crate::decision::Allowed;
 use crate::desk::{Desk, FlowError, blocking};
 use crate::issue::facts::{self, Facts};
 use crate::issue::{
-    Issued, filed_seal, fingerprint, grants_of, made_before, no_grant, no_template, prepare, random_serial,
+    Issued, filed_seal, fingerprint, grants_of, made_before, no_grant, no_template, prepare, random_serial, room,
     write_down_and_finish,
 };
 use crate::item::ItemCode;
@@ -152,6 +152,7 @@ pub async fn notice(
         return Ok(issued);
     }
     let parts = desk.parts_in_force(&seal, now).await?;
+    let room = room(desk, &parts, seal.level).await?;
     let identifier = notice_identifier(&wanted, &seal)?;
     let template = desk.renderer.template(&wanted.template).ok_or_else(|| no_template(&wanted.template))?;
     let data = with_facts(desk, template, wanted.data, &order, &seal, &identifier).await?;
@@ -161,7 +162,7 @@ pub async fn notice(
     let prepared = blocking(move || {
         let draft = renderer.render(&template, &data, &identifier, now)?;
         let place = Place { page: draft.seal_place.page.saturating_sub(1), centre_mm: draft.seal_place.centre_mm };
-        prepare(&draft.pdf, &drawn, place, &signer_name, &reason, now, Some(Certification::NoChanges))
+        prepare(&draft.pdf, &drawn, place, &signer_name, &reason, now, Some(Certification::NoChanges), room)
     })
     .await?;
     let once = (once_key.as_str(), fingerprint.as_str());

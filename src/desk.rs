@@ -1,6 +1,7 @@
 //! The desk: the tools laid out for the flows, each seal's parts made once, and what can go wrong at it.
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine;
@@ -12,14 +13,14 @@ use crate::ceiling::Ceilings;
 use crate::cms::{self, CmsError};
 use crate::impression::{Centre, Impression, ImpressionError, Legend};
 use crate::keys::{KeyError, Keyring, Signer};
-use crate::message::Message;
+use crate::message::{Message, china_time};
 use crate::pdf::PdfError;
 use crate::pdf::appearance::Appearance;
 use crate::pki::certificate::{Certificate, CertificateFault};
 use crate::pki::issue::IssueFault;
 use crate::refusal::Refusal;
 use crate::render::{PictureError, RenderError, Renderer, read_png, read_svg};
-use crate::store::{FiledSeal, SealCertificate, Store, StoreError};
+use crate::store::{FiledSeal, SealCertificate, Store, StoreError, Waiting};
 
 /// A step of ISSUE that has just been done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +29,12 @@ pub enum Step {
     Written,
     /// 6. The key has signed.
     Signed,
+    /// 7. A time stamp over the signature's value is there.
+    Stamped,
+    /// 7. What shows that nobody was revoked stands in the document.
+    Evidenced,
+    /// 7. A document time stamp covers all that.
+    Archived,
     /// 8. The document is closed and has passed our own check.
     Checked,
     /// 9. It is stored.
@@ -49,6 +56,8 @@ pub struct Desk {
     /// How often seals may be used, where nothing was laid down for one.
     pub ceilings: Ceilings,
     parts: Arc<Mutex<HashMap<String, Arc<SealParts>>>>,
+    /// Bytes of the largest time stamp token seen since the start; 0 before the first.
+    pub(crate) largest_stamp: Arc<AtomicUsize>,
 }
 
 impl std::fmt::Debug for Desk {
@@ -65,7 +74,7 @@ pub struct SealParts {
     pub chain: Vec<Vec<u8>>,
     pub signer: Arc<dyn Signer>,
     pub appearance: Appearance,
-    /// Bytes that the CMS will need at most.
+    /// Bytes that the CMS will need at most without a time stamp in it.
     pub room: usize,
 }
 
@@ -79,8 +88,8 @@ impl Desk {
         clock: Arc<dyn Fn() -> OffsetDateTime + Send + Sync>,
         done: Arc<dyn Fn(Step) + Send + Sync>,
     ) -> Self {
-        let ceilings = Ceilings::default();
-        Self { store, keyring, renderer, public_url, done, clock, ceilings, parts: Arc::default() }
+        let (ceilings, parts, largest_stamp) = Default::default();
+        Self { store, keyring, renderer, public_url, done, clock, ceilings, parts, largest_stamp }
     }
 
     /// The parts for a new use of a seal: its newest certificate must be in force and not revoked. A seal that was
@@ -118,7 +127,7 @@ impl Desk {
             let appearance = Appearance::of(&impression(&desk.renderer, &form)?);
             let chain: Vec<Vec<u8>> =
                 std::iter::once(certificate.certificate.clone()).chain(certificate.chain.iter().cloned()).collect();
-            let room = cms::room(signer.algorithm(), &chain)?;
+            let room = cms::room(signer.algorithm(), &chain, 0)?;
             Ok::<_, FlowError>(Arc::new(SealParts { certificate, chain, signer, appearance, room }))
         })
         .await?;
@@ -246,6 +255,15 @@ pub enum FlowError {
     /// Our own check of our own product failed; it was not released.
     #[error("{}", self.message())]
     SelfCheck(Message),
+    /// No authority gave a time stamp that holds. An order that needs one waits.
+    #[error("{0}")]
+    Unstamped(Message),
+    /// What shows that a certificate is not revoked could not be had. An order that needs it waits.
+    #[error("{0}")]
+    NoEvidence(Message),
+    /// The order is written down and will be finished without anybody's doing.
+    #[error("{}", self.message())]
+    Waiting(Box<Waiting>),
 }
 
 impl From<StoreError> for FlowError {
@@ -291,7 +309,20 @@ impl FlowError {
                     "the certificate of the seal {number} has expired or is revoked; make a new one with `yinxin seal make-cert`"
                 ),
             ),
-            Self::Unknown(message) | Self::Request(message) => message.clone(),
+            Self::Unknown(message) | Self::Request(message) | Self::Unstamped(message) | Self::NoEvidence(message) => {
+                message.clone()
+            }
+            Self::Waiting(waiting) => {
+                let (zh, en) = (waiting.because.zh.trim_end_matches('。'), waiting.because.en.trim_end_matches('.'));
+                let next = china_time(waiting.next_try);
+                Message::new(
+                    "issue.waiting",
+                    format!("用印已登记，等待办结，无需重复提交：{zh}；下次自动重试：{next}"),
+                    format!(
+                        "the use of the seal is written down and waits; nothing needs doing: {en}; tried again by itself at {next} Beijing time"
+                    ),
+                )
+            }
             Self::SelfCheck(why) => Message::new(
                 "desk.self-check",
                 format!("制成的文书未通过自检，未予放行：{}", why.zh),

@@ -1,15 +1,19 @@
 //! ISSUE: a decision becomes a sealed document. Each step gives what only it can make, and the next step takes just that.
 //!
 //! 1 read the decision · 2 authorise · 3 render, or take the document that was uploaded · 4 prepare · 5 write it down ·
-//! 6 seal · 8 close and check ourselves · 9 store and deliver. (7, the time stamp, is not there yet.)
-//! After step 5 there is one function, [`finish`]; a crash re-enters it with the same bytes.
+//! 6 seal · 7 time stamp, evidence, and a time stamp over all of it, as the seal's level promises · 8 close and check
+//! ourselves · 9 store and deliver.
+//! After step 5 there is one function, [`finish`]; a crash re-enters it with the same bytes, and so does an order that waits
+//! for a time stamp, for evidence or for its key. Nothing is released with less than it was promised.
 
 mod again;
 mod check;
 pub(crate) mod facts;
+mod lasting;
 mod place;
 mod report;
 mod request;
+mod waiting;
 
 use std::collections::HashMap;
 
@@ -27,15 +31,16 @@ use crate::message::Message;
 use crate::officer::{Duty, Grant, Officer, OfficerId};
 use crate::pdf::seal::{self as pdf_seal, Certification, Place, Prepared, SealPlan};
 use crate::refusal::{Refusal, Rule};
-use crate::seal::SealNumber;
+use crate::seal::{Level, SealNumber};
 use crate::store::{FiledSeal, LicencePending, OrderKind, OrderState, SealUse, StoreError, Unfinished};
 
-pub use again::{Resumed, resume};
+pub use again::{Resumed, resume, retry};
 pub(crate) use again::{fingerprint, made_before};
 use check::check_ourselves;
 use facts::Facts;
 use place::place_on;
 
+pub(crate) use lasting::room;
 pub use report::{ReportSeal, TEMPLATE as REPORT_TEMPLATE, seal_report};
 pub use request::{EndRequest, IssueRequest, LicenceRequest, UploadPlace, UploadRequest};
 
@@ -74,6 +79,7 @@ pub async fn issue(
     }
     let pending = pending(desk, &decision, &seal, &request, now).await?;
     let parts = desk.parts_in_force(&seal, now).await?;
+    let room = room(desk, &parts, seal.level).await?;
 
     let (renderer, identifier, data, template) =
         (desk.renderer.clone(), pending.version.identifier.to_string(), pending.data.clone(), request.template.clone());
@@ -82,7 +88,7 @@ pub async fn issue(
     let prepared = blocking(move || {
         let draft = renderer.render(&template, &data, &identifier, now)?;
         let place = Place { page: draft.seal_place.page.saturating_sub(1), centre_mm: draft.seal_place.centre_mm };
-        prepare(&draft.pdf, &drawn, place, &signer_name, &reason, now, Some(Certification::NoChanges))
+        prepare(&draft.pdf, &drawn, place, &signer_name, &reason, now, Some(Certification::NoChanges), room)
     })
     .await?;
     write_down_and_finish(
@@ -137,11 +143,12 @@ pub async fn seal_upload(
         return Ok(issued);
     }
     let parts = desk.parts_in_force(&seal, now).await?;
+    let room = room(desk, &parts, seal.level).await?;
     let (drawn, signer_name, reason, wanted) =
         (parts.clone(), seal.seal.owner_name.clone(), request.decision.number.clone(), request.place.clone());
     let prepared = blocking(move || {
         let place = place_on(&pdf, &wanted)?;
-        prepare(&pdf, &drawn, place, &signer_name, &reason, now, None)
+        prepare(&pdf, &drawn, place, &signer_name, &reason, now, None, room)
     })
     .await?;
     write_down_and_finish(
@@ -374,7 +381,8 @@ pub(crate) fn random_serial() -> Result<String, FlowError> {
     Ok(keys::draw()?.iter().map(|b| char::from_digit(u32::from(b % 10), 10).unwrap_or('0')).collect())
 }
 
-/// Step 4.
+/// Step 4. `room` is [`lasting::room`]'s.
+#[expect(clippy::too_many_arguments, reason = "what a draft, a seal and a decision say, side by side")]
 pub(crate) fn prepare(
     draft: &[u8],
     parts: &SealParts,
@@ -383,6 +391,7 @@ pub(crate) fn prepare(
     reason: &str,
     now: OffsetDateTime,
     certify: Option<Certification>,
+    room: usize,
 ) -> Result<Prepared, FlowError> {
     let plan = SealPlan {
         appearance: &parts.appearance,
@@ -392,7 +401,7 @@ pub(crate) fn prepare(
         location: "",
         at: now,
         certify,
-        reserve: parts.room,
+        reserve: room,
     };
     Ok(pdf_seal::prepare(draft, &plan)?)
 }
@@ -422,6 +431,7 @@ pub(crate) async fn write_down_and_finish(
         certificate: &parts.certificate,
         title,
         licence,
+        level: seal.level,
         prepared: prepared.bytes(),
         hole: prepared.hole(),
         digest: prepared.digest(),
@@ -433,45 +443,29 @@ pub(crate) async fn write_down_and_finish(
     finish(desk, unfinished, now).await
 }
 
-/// Steps 6 to 9: the same whether the order was written a moment ago or before a crash.
+/// Steps 6 to 9: the same whether the order was written a moment ago, waited, or was left by a crash.
 async fn finish(desk: &Desk, unfinished: Unfinished, now: OffsetDateTime) -> Result<Issued, FlowError> {
-    let Unfinished { record, prepared, hole, to_be_signed, order } = unfinished;
-    let number = record.seal.clone().ok_or_else(|| {
-        FlowError::Request(Message::new("issue.no-seal", "该记录不是用印记录", "this order is no use of a seal"))
-    })?;
-    let seal = filed_seal(desk, &number).await?;
-    let parts = desk.parts(&seal, record.certificate.as_deref()).await?;
-    let done = desk.done.clone();
-    let (id, clock) = (record.id.clone(), desk.clock.clone());
-    let sealed = blocking(move || {
-        let signature = parts.signer.sign(order)?;
-        done(Step::Signed);
-        // The record proves that the document existed by this moment, so it is read after the signature is there.
-        let ended = clock().max(now);
-        let cms = cms::assemble(&to_be_signed, signature.value(), signature.algorithm(), &parts.chain)?;
-        let sealed = Prepared::from_parts(prepared, hole)?.close(&cms)?;
-        check_ourselves(&sealed, &parts, ended)?;
-        done(Step::Checked);
-        Ok::<_, FlowError>((sealed, ended))
-    })
-    .await;
-    let stored = match sealed {
+    let record = unfinished.record.clone();
+    let (id, clock) = (record.id.as_str(), || (desk.clock)().max(now));
+    let sealed = match seal_and_check(desk, unfinished, &clock).await {
         // Somebody else may have ended the same order meanwhile; then what counts is what they stored.
-        Ok((sealed, ended)) => {
-            desk.store.finish(&record, &sealed, "application/pdf", ended).await.map_err(FlowError::from)
+        Ok(sealed) => {
+            let Sealed { bytes, lapses_at, at } = sealed;
+            desk.store.finish(&record, &bytes, "application/pdf", lapses_at, at).await.map_err(FlowError::from)
         }
         Err(error) => Err(error),
     };
-    if let Err(error) = stored {
-        // What can never be released is shown as lost; everything else (a key that does not answer) stays to be resumed.
+    if let Err(error) = sealed {
+        // What can never be released is shown as lost; everything else stays, and is tried again.
         if matches!(error, FlowError::SelfCheck(_) | FlowError::Refused(_) | FlowError::Store(StoreError::Conflict(_)))
         {
-            desk.store.lose(&id, &error.message().en, (desk.clock)().max(now)).await?;
+            desk.store.lose(id, &error.message().en, clock()).await?;
+            return Err(error);
         }
-        return Err(error);
+        return Err(waiting::left(desk, id, error, clock()).await);
     }
     (desk.done)(Step::Stored);
-    let filed = desk.store.order(&record.id).await?;
+    let filed = desk.store.order(id).await?;
     if let Some(lost) = filed.as_ref().filter(|filed| filed.state == OrderState::Lost) {
         let why = lost.lost_because.as_deref().unwrap_or("-");
         return Err(FlowError::Request(Message::new(
@@ -492,4 +486,61 @@ async fn finish(desk: &Desk, unfinished: Unfinished, now: OffsetDateTime) -> Res
         title: record.title,
         again: false,
     })
+}
+
+/// A finished document that passed our own check.
+struct Sealed {
+    bytes: Vec<u8>,
+    /// Until when its archive time stamp holds, where it has one.
+    lapses_at: Option<OffsetDateTime>,
+    at: OffsetDateTime,
+}
+
+/// Steps 6 to 8.
+async fn seal_and_check(
+    desk: &Desk,
+    unfinished: Unfinished,
+    clock: &(dyn Fn() -> OffsetDateTime + Sync),
+) -> Result<Sealed, FlowError> {
+    let Unfinished { record, prepared, hole, to_be_signed, order } = unfinished;
+    let number = record.seal.clone().ok_or_else(|| {
+        FlowError::Request(Message::new("issue.no-seal", "该记录不是用印记录", "this order is no use of a seal"))
+    })?;
+    let seal = filed_seal(desk, &number).await?;
+    let parts = desk.parts(&seal, record.certificate.as_deref()).await?;
+    let (signer, done) = (parts.signer.clone(), desk.done.clone());
+    let signature = blocking(move || {
+        let signature = signer.sign(order)?;
+        done(Step::Signed);
+        Ok::<_, FlowError>(signature)
+    })
+    .await?;
+    let stamp = match record.level {
+        Level::B => None,
+        _ => Some(lasting::stamp(desk, &crate::crypto::sha256(signature.value())).await?),
+    };
+    let (by, token) = (parts.clone(), stamp.clone());
+    let mut bytes = blocking(move || {
+        let token = token.as_deref();
+        let cms = cms::assemble(&to_be_signed, signature.value(), signature.algorithm(), &by.chain, token)?;
+        lasting::fits(Prepared::from_parts(prepared, hole)?.close(&cms))
+    })
+    .await?;
+    let mut lapses_at = None;
+    if let Some(stamp) = stamp.filter(|_| record.level >= Level::Lt) {
+        bytes = lasting::with_evidence(desk, bytes, &parts.chain, &stamp, clock()).await?;
+        (desk.done)(Step::Evidenced);
+        if record.level == Level::Lta {
+            (bytes, lapses_at) = lasting::archived(desk, bytes).await?;
+            (desk.done)(Step::Archived);
+        }
+    }
+    // The record proves that the document existed by this moment, so it is read when everything is there.
+    let (at, done) = (clock(), desk.done.clone());
+    blocking(move || {
+        check_ourselves(&bytes, &parts, record.level, at)?;
+        done(Step::Checked);
+        Ok(Sealed { bytes, lapses_at, at })
+    })
+    .await
 }

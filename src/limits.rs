@@ -262,3 +262,20 @@ pub const REPORT_MINUTES: i64 = 15;
 pub const REPORT_SHELF_BYTES: usize = 64 * 1024 * 1024;
 /// Reports sealed within an hour: each is written into the ledger and stays there, and anyone may ask for one.
 pub const REPORTS_SEALED_AN_HOUR: usize = 60;
+
+/// Seconds until an order that waits is tried again, doubled each time up to [`WAIT_MOST_SECONDS`]: an authority that was
+/// restarted answers within some ten seconds.
+pub const WAIT_FIRST_SECONDS: i64 = 10;
+
+/// See [`WAIT_FIRST_SECONDS`]: whoever comes back at night finds everything finished within half an hour.
+pub const WAIT_MOST_SECONDS: i64 = 1800;
+
+/// Seconds between two looks for orders that are due: one indexed query.
+pub const WAIT_LOOK_SECONDS: u64 = 5;
+
+/// Bytes left for a time stamp token while none was seen yet: a token with a chain of three certificates on RSA-4096 is
+/// about 7 kB.
+pub const STAMP_TOKEN_ROOM: usize = 12 * 1024;
+
+/// Bytes left above the largest time stamp token seen: another authority's, or the same one's after it changed its chain.
+pub const STAMP_TOKEN_MARGIN: usize = 2 * 1024;

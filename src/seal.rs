@@ -1,5 +1,7 @@
 //! A seal and its life: activate, suspend, resume, abolish, reverse.
 
+mod level;
+
 use std::fmt;
 
 use time::OffsetDateTime;
@@ -7,6 +9,8 @@ use time::OffsetDateTime;
 use crate::authority::Uscc;
 use crate::item::ItemCode;
 use crate::refusal::{Refusal, Rule};
+
+pub use level::Level;
 
 /// A seal's number: 14 digits (6 of the GB/T 2260 region, 8 serial), 13 on older physical seals. It stands in the
 /// certificate's CN and on the lower arc.

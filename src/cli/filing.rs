@@ -17,7 +17,7 @@ use crate::item::{Item, Transfer};
 use crate::keys;
 use crate::officer::{Grant, Officer, OfficerId, check_two_administrators};
 use crate::render::Renderer;
-use crate::seal::{Life, Seal, SealEvent, SealEventKind, SealKind, SealNumber};
+use crate::seal::{Level, Life, Seal, SealEvent, SealEventKind, SealKind, SealNumber};
 use crate::store::{ApiToken, Scope, Store};
 
 /// Longest life of a program's token.
@@ -319,7 +319,14 @@ pub(super) struct SealRow {
     pub legend: String,
     pub kind: SealKind,
     pub impression: serde_json::Value,
+    /// What its documents are promised; the highest where nothing is said.
+    #[serde(default = "highest")]
+    pub level: Level,
     pub activated: Activated,
+}
+
+fn highest() -> Level {
+    Level::Lta
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -427,5 +434,5 @@ pub(super) async fn file_seal(
         kind: row.kind,
         life: Life::replay([activated])?,
     };
-    Ok(store.add_seal(&seal, &row.impression, by, second, now).await?)
+    Ok(store.add_seal(&seal, &row.impression, row.level, (by, second), now).await?)
 }

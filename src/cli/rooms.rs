@@ -143,6 +143,9 @@ fn done() -> Arc<dyn Fn(Step) + Send + Sync> {
         let name = match step {
             Step::Written => "written",
             Step::Signed => "signed",
+            Step::Stamped => "stamped",
+            Step::Evidenced => "evidenced",
+            Step::Archived => "archived",
             Step::Checked => "checked",
             Step::Stored => "stored",
         };

@@ -1,10 +1,10 @@
 //! CMS signatures (RFC 5652): the envelope that carries a signature value, its signer's certificate and what was signed.
 //!
 //! Writing has two halves with the key between them: [`signed_attributes`] gives the bytes that the key signs,
-//! [`assemble`] puts those very bytes, the value and the certificates together. Reading ([`read()`]) keeps every byte that
+//! [`assemble`] puts those very bytes, the value, the certificates and a time stamp over the value together. Reading ([`read()`]) keeps every byte that
 //! a signature covers as it was found, and [`SignedData::check`] judges one signer; a bad signature is a finding.
 //!
-//! Not here: time stamps ([`crate::stamp`]) and countersignatures (unsigned attributes are handed over as found), attribute
+//! Not here: what a time stamp says ([`crate::stamp`]) and countersignatures (unsigned attributes are handed over as found), attribute
 //! certificates (counted, not read), and whether a certificate is trusted ([`crate::pki::path`]).
 
 mod check;
@@ -17,7 +17,7 @@ pub use fault::Fault;
 pub use read::{Attribute, CertificateReference, CmsError, Form, SignedData, Signer, SignerName, read, read_pdf};
 pub use revocation::Brought;
 
-use const_oid::db::{rfc5911, rfc5912};
+use const_oid::db::{rfc3161, rfc5911, rfc5912};
 use der::Encode;
 
 use crate::crypto::{self, KeyAlgorithm};
@@ -48,7 +48,8 @@ pub fn signed_attributes(content_digest: &[u8; 32], signer_certificate_der: &[u8
 
 /// A detached SignedData in a ContentInfo, DER (ISO 32000-1 §12.8.3.3.1 asks for DER), from the attribute bytes as signed.
 ///
-/// `certificates` has the signer's first, then its issuers in any order; the set is written in DER's order.
+/// `certificates` has the signer's first, then its issuers in any order; the set is written in DER's order. `stamp` is a
+/// time stamp token over `signature` (RFC 3161 appendix A, EN 319 122-1 §5.3), the one attribute that nobody signs.
 ///
 /// # Errors
 /// [`CmsError`] where the attributes are not one DER SET, or no first certificate can be read. Whether the value is right
@@ -58,6 +59,7 @@ pub fn assemble(
     signature: &[u8],
     algorithm: KeyAlgorithm,
     certificates: &[Vec<u8>],
+    stamp: Option<&[u8]>,
 ) -> Result<Vec<u8>, CmsError> {
     let attributes = tlv::Element::read_all(signed_attributes).and_then(|set| set.expect(tlv::SET));
     let attributes = attributes.map_err(|_| CmsError::Malformed("signed attributes"))?;
@@ -68,6 +70,10 @@ pub fn assemble(
     let digest_algorithm = tlv::wrap(tlv::SEQUENCE, &[&tlv::object_identifier(rfc5912::ID_SHA_256)]);
     let signature_algorithm =
         algorithm.signature_algorithm().to_der().map_err(|_| CmsError::Malformed("signature algorithm"))?;
+    let unsigned = stamp.map_or_else(Vec::new, |token| {
+        let kind = tlv::object_identifier(rfc3161::ID_AA_TIME_STAMP_TOKEN);
+        tlv::wrap(tlv::context(1), &[&tlv::wrap(tlv::SEQUENCE, &[&kind, &tlv::wrap(tlv::SET, &[token])])])
+    });
     let version_1 = tlv::unsigned_integer(&[1]);
     let signer_info = tlv::wrap(
         tlv::SEQUENCE,
@@ -79,6 +85,7 @@ pub fn assemble(
             &tlv::wrap(tlv::context(0), &[attributes.content]),
             &signature_algorithm,
             &tlv::wrap(tlv::OCTET_STRING, &[signature]),
+            &unsigned,
         ],
     );
     let signed_data = tlv::wrap(
@@ -97,15 +104,17 @@ pub fn assemble(
     ))
 }
 
-/// The most bytes that [`assemble`] can give for this kind of key and these certificates, so that a PDF can leave a hole
-/// of the right size before anything is signed.
+/// The most bytes that [`assemble`] can give for this kind of key, these certificates and a token of at most `stamp` bytes
+/// (none at all where it is 0), so that a PDF can leave a hole of the right size before anything is signed.
 ///
 /// # Errors
 /// As [`assemble`].
-pub fn room(algorithm: KeyAlgorithm, certificates: &[Vec<u8>]) -> Result<usize, CmsError> {
+pub fn room(algorithm: KeyAlgorithm, certificates: &[Vec<u8>], stamp: usize) -> Result<usize, CmsError> {
     let signer = certificates.first().ok_or(CmsError::Malformed("signer certificate"))?;
     let attributes = signed_attributes(&[0; 32], signer);
-    Ok(assemble(&attributes, &vec![0; algorithm.longest_signature()], algorithm, certificates)?.len())
+    let (value, token) = (vec![0; algorithm.longest_signature()], vec![0; stamp]);
+    let token = (stamp > 0).then_some(token.as_slice());
+    Ok(assemble(&attributes, &value, algorithm, certificates, token)?.len())
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ fn sealed(made: &Hierarchy) -> Vec<u8> {
     let attributes = signed_attributes(&crypto::sha256(CONTENT), made.seal.der());
     let value = made.seal_key.sign(&attributes);
     let certificates = [made.seal.der().to_vec(), made.issuing.der().to_vec()];
-    assemble(&attributes, &value, made.seal_key.algorithm, &certificates).unwrap()
+    assemble(&attributes, &value, made.seal_key.algorithm, &certificates, None).unwrap()
 }
 
 fn checks(cms: &[u8], content: &[u8]) -> Checks {
@@ -78,12 +78,12 @@ fn what_we_write_is_der_and_fits_its_room() {
     let value = made.seal_key.sign(&attributes);
     let with = |issuers: [&[u8]; 2]| {
         let certificates = [made.seal.der(), issuers[0], issuers[1]].map(<[u8]>::to_vec);
-        assemble(&attributes, &value, KeyAlgorithm::EcdsaP256, &certificates).unwrap()
+        assemble(&attributes, &value, KeyAlgorithm::EcdsaP256, &certificates, None).unwrap()
     };
     assert_eq!(with([made.issuing.der(), made.root.der()]), with([made.root.der(), made.issuing.der()]));
 
     let certificates = [made.seal.der().to_vec(), made.issuing.der().to_vec()];
-    let room = room(KeyAlgorithm::EcdsaP256, &certificates).unwrap();
+    let room = room(KeyAlgorithm::EcdsaP256, &certificates, 0).unwrap();
     assert!((cms.len()..=cms.len() + 8).contains(&room), "{room} for {}", cms.len());
     // Zero padding of the hole is not content; anything else is counted.
     let mut padded = cms.clone();
@@ -93,11 +93,11 @@ fn what_we_write_is_der_and_fits_its_room() {
     assert_eq!(super::read(&padded).unwrap().trailing, room + 101 - cms.len());
 
     assert_eq!(
-        assemble(b"\x30\x00", &[], KeyAlgorithm::EcdsaP256, &certificates),
+        assemble(b"\x30\x00", &[], KeyAlgorithm::EcdsaP256, &certificates, None),
         Err(CmsError::Malformed("signed attributes"))
     );
     assert_eq!(
-        assemble(b"\x31\x00", &[], KeyAlgorithm::EcdsaP256, &[]),
+        assemble(b"\x31\x00", &[], KeyAlgorithm::EcdsaP256, &[], None),
         Err(CmsError::Malformed("signer certificate"))
     );
 }
@@ -110,7 +110,7 @@ fn every_part_that_is_changed_is_named() {
     let attributes = signed_attributes(&crypto::sha256(CONTENT), made.seal.der());
     let value = made.seal_key.sign(&attributes);
     let with = |attributes: &[u8], value: &[u8], certificate: &[u8]| {
-        assemble(attributes, value, KeyAlgorithm::EcdsaP256, &[certificate.to_vec()]).unwrap()
+        assemble(attributes, value, KeyAlgorithm::EcdsaP256, &[certificate.to_vec()], None).unwrap()
     };
 
     // Another key's value.
@@ -154,7 +154,10 @@ fn unsorted_attributes_are_accepted_with_a_mark() {
     let unsorted: Vec<&[u8]> = members.iter().rev().map(|member| member.whole).collect();
     let unsorted = tlv::wrap(tlv::SET, &unsorted);
     let assembled = |value: &[u8]| {
-        checks(&assemble(&unsorted, value, KeyAlgorithm::EcdsaP256, &[made.seal.der().to_vec()]).unwrap(), CONTENT)
+        checks(
+            &assemble(&unsorted, value, KeyAlgorithm::EcdsaP256, &[made.seal.der().to_vec()], None).unwrap(),
+            CONTENT,
+        )
     };
     let as_written = assembled(&made.seal_key.sign(&unsorted));
     assert!(as_written.is_intact() && !as_written.attributes_in_der);

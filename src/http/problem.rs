@@ -162,7 +162,10 @@ impl From<FlowError> for Problem {
             | FlowError::Picture(_)
             | FlowError::ImpressionForm(_)
             | FlowError::NoCertificate(_)
-            | FlowError::SelfCheck(_) => {
+            | FlowError::SelfCheck(_)
+            | FlowError::Unstamped(_)
+            | FlowError::NoEvidence(_)
+            | FlowError::Waiting(_) => {
                 tracing::error!(error = ?error, "a flow stopped");
                 StatusCode::SERVICE_UNAVAILABLE
             }

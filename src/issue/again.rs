@@ -1,4 +1,4 @@
-//! What was asked or begun before: repeated requests, and orders that a crash left behind.
+//! What was asked or begun before: repeated requests, and orders that wait or that a crash left behind.
 
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -9,7 +9,7 @@ use crate::desk::{Desk, FlowError};
 use crate::message::Message;
 use crate::officer::OfficerId;
 use crate::seal::SealStatus;
-use crate::store::{OrderRecord, OrderState};
+use crate::store::{OrderRecord, OrderState, Unfinished};
 
 /// SHA-256, hexadecimal, of a whole request. Two requests are the same when they say the same, in whatever order.
 pub(crate) fn fingerprint(request: &impl Serialize) -> Result<String, FlowError> {
@@ -56,6 +56,10 @@ pub(crate) async fn made_before(
             again: true,
         }));
     }
+    // Asking again makes no key work more often than the spells between the tries allow.
+    if let Some(waiting) = desk.store.waiting(&record.id).await?.filter(|waiting| now < waiting.next_try) {
+        return Err(FlowError::Waiting(Box::new(waiting)));
+    }
     match desk.store.unfinished_order(&record.id).await? {
         Some(unfinished) if give_up_because(desk, &unfinished.record, now).await?.is_none() => {
             finish(desk, unfinished, now).await.map(Some)
@@ -76,10 +80,11 @@ pub struct Resumed {
     pub outcome: Result<Issued, Message>,
 }
 
-/// Takes up every order that a crash left written: finishes it by the same function, or shows it as lost.
+/// Takes up every order that is written down and not finished, by a crash or because it waits: finishes it by the same
+/// function, or shows it as lost.
 ///
 /// # Errors
-/// The store failed. A key that does not answer leaves its order as it is, for the next time.
+/// The store failed. What cannot be had yet leaves its order waiting, for the next time.
 pub async fn resume(desk: &Desk, now: OffsetDateTime) -> Result<Vec<Resumed>, FlowError> {
     let mut resumed = vec![];
     for unfinished in desk.store.unfinished().await? {
@@ -87,17 +92,33 @@ pub async fn resume(desk: &Desk, now: OffsetDateTime) -> Result<Vec<Resumed>, Fl
         if unfinished.record.seal.is_none() && now - unfinished.record.written_at < ACT_UNDER_WAY {
             continue;
         }
-        let order = unfinished.record.id.clone();
-        let outcome = match give_up_because(desk, &unfinished.record, now).await? {
-            Some(why) => {
-                desk.store.lose(&order, &why.en, now).await?;
-                Err(why)
-            }
-            None => finish(desk, unfinished, now).await.map_err(|e| e.message()),
-        };
-        resumed.push(Resumed { order, outcome });
+        resumed.push(take_up(desk, unfinished, now).await?);
     }
     Ok(resumed)
+}
+
+/// Takes up the oldest order that is due to be tried again; none where nothing is due. One at a time: where it fails for
+/// want of a time stamp, so would the others.
+///
+/// # Errors
+/// As [`resume`].
+pub async fn retry(desk: &Desk, now: OffsetDateTime) -> Result<Option<Resumed>, FlowError> {
+    match desk.store.due(now).await? {
+        Some(unfinished) => Ok(Some(take_up(desk, unfinished, now).await?)),
+        None => Ok(None),
+    }
+}
+
+async fn take_up(desk: &Desk, unfinished: Unfinished, now: OffsetDateTime) -> Result<Resumed, FlowError> {
+    let order = unfinished.record.id.clone();
+    let outcome = match give_up_because(desk, &unfinished.record, now).await? {
+        Some(why) => {
+            desk.store.lose(&order, &why.en, now).await?;
+            Err(why)
+        }
+        None => finish(desk, unfinished, now).await.map_err(|e| e.message()),
+    };
+    Ok(Resumed { order, outcome })
 }
 
 /// After this time an act of the certificate authorities is no longer under way: it is one signature.

@@ -9,13 +9,19 @@ use crate::message::Message;
 use crate::pdf::changes::LaterChanges;
 use crate::pdf::signatures::Coverage;
 use crate::pki::certificate::Certificate;
+use crate::seal::Level;
 use crate::verify::judge::evidence::Opened;
 use crate::verify::report::Verdict;
 use crate::verify::{Evidence, Trust, judge};
 
 /// Step 8: the judge reads the finished file as a stranger would, with nothing but the seal's own root to trust. What is
 /// released is intact, covered whole, unchanged, and speaks for the seal's certificate.
-pub(super) fn check_ourselves(sealed: &[u8], parts: &SealParts, now: OffsetDateTime) -> Result<(), FlowError> {
+pub(super) fn check_ourselves(
+    sealed: &[u8],
+    parts: &SealParts,
+    _level: Level,
+    now: OffsetDateTime,
+) -> Result<(), FlowError> {
     let fault = |zh: &str, en: &str| Err(FlowError::SelfCheck(Message::new("issue.self-check", zh, en)));
     let anchors = parts.chain.last().map(|root| Certificate::read(root)).transpose()?.into_iter().collect();
     let trust = Trust { anchors, ..Trust::default() };

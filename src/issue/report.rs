@@ -6,7 +6,8 @@ use time::OffsetDateTime;
 
 use super::facts::{self, Facts};
 use super::{
-    Issued, filed_seal, fingerprint, grants_of, made_before, no_grant, no_template, prepare, write_down_and_finish,
+    Issued, filed_seal, fingerprint, grants_of, made_before, no_grant, no_template, prepare, room,
+    write_down_and_finish,
 };
 use crate::decision::Allowed;
 use crate::desk::{Desk, FlowError, blocking};
@@ -64,6 +65,7 @@ pub async fn seal_report(
         return Ok(issued);
     }
     let parts = desk.parts_in_force(&seal, now).await?;
+    let room = room(desk, &parts, seal.level).await?;
     let template = desk.renderer.template(TEMPLATE).ok_or_else(|| no_template(TEMPLATE))?;
     let mut data = serde_json::json!({});
     let known: Facts = [
@@ -81,7 +83,7 @@ pub async fn seal_report(
     let prepared = blocking(move || {
         let draft = render(&renderer, data, &ident, now)?;
         let place = Place { page: draft.seal_place.page.saturating_sub(1), centre_mm: draft.seal_place.centre_mm };
-        prepare(&draft.pdf, &drawn, place, &signer_name, &reason, now, Some(Certification::NoChanges))
+        prepare(&draft.pdf, &drawn, place, &signer_name, &reason, now, Some(Certification::NoChanges), room)
     })
     .await?;
     let once = (once_key.as_str(), fingerprint.as_str());

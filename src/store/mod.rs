@@ -4,11 +4,12 @@
 //! is just what that driver carries, and so each statement is written, and tested, once. Times are microseconds UTC.
 //!
 //! What happened is only ever added (triggers refuse UPDATE and DELETE on those tables). What changes: an order's
-//! state (written → sealed | lost), an officer's sign-in data, revocation of grants and tokens, the outbox.
+//! state (written → sealed | lost) and its waiting, a seal's level, an officer's sign-in data, revocation of grants and tokens, the outbox.
 
 mod audit;
 mod certificates;
 mod destruction;
+mod forms;
 mod items;
 mod licences;
 mod order;
@@ -17,6 +18,7 @@ mod row;
 mod seals;
 mod sign_in;
 mod usage;
+mod waiting;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -33,12 +35,14 @@ use crate::refusal::Refusal;
 pub use audit::{AuditEvent, OutboxEntry};
 pub use certificates::{CaCertificate, CaKind, Crl, Revocation};
 pub use destruction::Destruction;
+pub use forms::DocumentForm;
 pub use licences::{Document, FiledLicence, LicencePending};
 pub use order::{Act, LedgerEntry, LedgerFilter, Order, OrderKind, OrderRecord, OrderState, SealUse, Unfinished};
 pub use people::{ApiToken, Scope};
 pub use seals::{FiledSeal, SealCertificate, SealFilter};
 pub use sign_in::SignIn;
 pub use usage::{Usage, UseAlarm};
+pub use waiting::Waiting;
 
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");

@@ -10,6 +10,7 @@ use sqlx::any::AnyRow;
 use time::OffsetDateTime;
 
 use super::audit::{audit, post};
+use super::forms::{DocumentForm, add_form};
 use super::licences::{LicencePending, add_decision, add_document, add_version, check_version_free};
 use super::row::{Reading, to_json};
 use super::seals::{already, seal_in};
@@ -17,7 +18,7 @@ use super::usage::{self, Stopped};
 use super::{SealCertificate, Store, StoreError, exactly_one, fresh_id, micros};
 use crate::ceiling::Ceilings;
 use crate::decision::{Allowed, Purpose};
-use crate::seal::SealNumber;
+use crate::seal::{Level, SealNumber};
 
 /// A one-use leave for one key to sign one message, already written down in the store.
 ///
@@ -117,6 +118,8 @@ pub struct SealUse<'a> {
     /// What the ledger calls it.
     pub title: &'a str,
     pub licence: Option<&'a LicencePending>,
+    /// What the document is promised; it stands, whatever the seal's level becomes.
+    pub level: Level,
     /// The document with its hole.
     pub prepared: &'a [u8],
     pub hole: Range<usize>,
@@ -156,6 +159,7 @@ pub struct OrderRecord {
     pub decision: Option<String>,
     pub abolition: Option<String>,
     pub licence: Option<LicencePending>,
+    pub level: Level,
     pub title: String,
     /// SHA-256 of the document's signed bytes, hexadecimal.
     pub digest: String,
@@ -211,7 +215,7 @@ pub struct LedgerFilter {
 macro_rules! records {
     ($where:literal) => {
         concat!(
-            "SELECT id, kind, state, request, seal, certificate, officer, grant_id, decision, abolition, licence_version, title, digest, written_at, ended_at, lost_because, document FROM seal_order ",
+            "SELECT id, kind, state, request, seal, certificate, officer, grant_id, decision, abolition, licence_version, level, title, digest, written_at, ended_at, lost_because, document FROM seal_order ",
             $where
         )
     };
@@ -262,8 +266,8 @@ impl Store {
         }
         sqlx::query(
             "INSERT INTO seal_order (id, kind, state, once_key, key_label, to_be_signed, seal, certificate, officer, grant_id, decision, abolition, \
-             licence_version, licence, version, title, prepared, hole_start, hole_end, digest, written_at, request, of_seal, of_officer) \
-             VALUES ($1, $2, 'written', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)",
+             licence_version, licence, version, title, prepared, hole_start, hole_end, digest, written_at, request, of_seal, of_officer, level) \
+             VALUES ($1, $2, 'written', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)",
         )
         .bind(&id)
         .bind(sealing.kind.as_str())
@@ -288,6 +292,7 @@ impl Store {
         .bind(sealing.request)
         .bind(counted.of_seal)
         .bind(counted.of_officer)
+        .bind(sealing.level.as_str())
         .execute(&mut *tx)
         .await
         .map_err(|e| already(e, "store.order", "该决定的这份文书正在制作或已经制成，请查询后再试", "this document of this decision is being made or is already made; look it up"))?;
@@ -315,6 +320,7 @@ impl Store {
                 decision,
                 abolition,
                 licence: sealing.licence.cloned(),
+                level: sealing.level,
                 title: sealing.title.to_owned(),
                 digest: hex::encode(sealing.digest),
                 written_at: now,
@@ -362,12 +368,13 @@ impl Store {
     }
 
     /// Ends an order with its sealed document (ISSUE, step 9): document, licence version, outbox and audit in one
-    /// transaction. `false` when somebody else ended it meanwhile; then nothing is written.
+    /// transaction. `lapses_at` is until when the document's archive time stamp holds, where it has one. `false` when somebody else ended it meanwhile; then nothing is written.
     pub async fn finish(
         &self,
         record: &OrderRecord,
         sealed: &[u8],
         media_type: &str,
+        lapses_at: Option<OffsetDateTime>,
         now: OffsetDateTime,
     ) -> Result<bool, StoreError> {
         let sha256 = hex::encode(crate::crypto::sha256(sealed));
@@ -393,6 +400,10 @@ impl Store {
             return Ok(false);
         }
         add_document(&mut tx, &sha256, media_type, sealed, now).await?;
+        if let Some(lapses_at) = lapses_at {
+            let form = DocumentForm { original: sha256.clone(), position: 0, document: sha256.clone(), lapses_at };
+            add_form(&mut tx, &form, now).await?;
+        }
         if let Some(pending) = &record.licence {
             add_version(&mut tx, pending, Some(&sha256), now).await?;
         }
@@ -569,6 +580,7 @@ fn read_record(row: &AnyRow) -> Result<OrderRecord, StoreError> {
             .map(|text| serde_json::from_str(&text))
             .transpose()
             .map_err(|e| row.bad("licence_version", e.to_string()))?,
+        level: row.parse("level", Level::parse)?,
         title: row.get("title")?,
         digest: row.get("digest")?,
         written_at: row.time("written_at")?,

@@ -13,7 +13,7 @@ use crate::abolition::{AbolitionOrder, AbolitionRequest, CustodyEntry};
 use crate::authority::Uscc;
 use crate::officer::OfficerId;
 use crate::refusal::{Refusal, Rule};
-use crate::seal::{Life, Seal, SealEvent, SealEventKind, SealNumber, check_acknowledged};
+use crate::seal::{Level, Life, Seal, SealEvent, SealEventKind, SealNumber, check_acknowledged};
 
 /// A seal as filed, with what the rules do not need to know.
 #[derive(Debug, Clone)]
@@ -21,6 +21,8 @@ pub struct FiledSeal {
     pub seal: Seal,
     /// The picture's description (JSON of the room that draws it).
     pub impression: serde_json::Value,
+    /// What its documents are promised from now on.
+    pub level: Level,
     /// Changes with every event and grant; an order made on older facts is refused.
     pub revision: i64,
 }
@@ -51,7 +53,8 @@ pub struct SealFilter {
     pub offset: u32,
 }
 
-const SEAL: &str = "SELECT number, owner, owner_name, legend, kind, impression, revision FROM seal WHERE number = $1";
+const SEAL: &str =
+    "SELECT number, owner, owner_name, legend, kind, impression, level, revision FROM seal WHERE number = $1";
 const EVENTS: &str =
     "SELECT seal, kind, at, document, reason, successor, items FROM seal_event WHERE seal = $1 ORDER BY position";
 
@@ -67,18 +70,19 @@ impl Store {
         &self,
         seal: &Seal,
         impression: &serde_json::Value,
-        by: &OfficerId,
-        confirmed_by: &OfficerId,
+        level: Level,
+        (by, confirmed_by): (&OfficerId, &OfficerId),
         now: OffsetDateTime,
     ) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
-        sqlx::query("INSERT INTO seal (number, owner, owner_name, legend, kind, impression, revision) VALUES ($1, $2, $3, $4, $5, $6, 0)")
+        sqlx::query("INSERT INTO seal (number, owner, owner_name, legend, kind, impression, level, revision) VALUES ($1, $2, $3, $4, $5, $6, $7, 0)")
             .bind(seal.number.as_str())
             .bind(seal.owner.as_str())
             .bind(&seal.owner_name)
             .bind(&seal.legend)
             .bind(seal.kind.as_str())
             .bind(impression.to_string())
+            .bind(level.as_str())
             .execute(&mut *tx)
             .await
             .map_err(|e| already(e, "store.seal", "该印章编号已登记", "this seal number is already filed"))?;
@@ -88,7 +92,7 @@ impl Store {
             by.as_str(),
             "seal.filed",
             seal.number.as_str(),
-            &serde_json::json!({ "legend": seal.legend, "confirmed_by": confirmed_by }),
+            &serde_json::json!({ "legend": seal.legend, "level": level, "confirmed_by": confirmed_by }),
         )
         .await?;
         // Filing writes down a life that has been led; only what is added later asks what may be.
@@ -112,7 +116,7 @@ impl Store {
         let like = format!("%{}%", filter.text.replace(['%', '_'], ""));
         let owner = filter.owner.as_ref().map_or("", Uscc::as_str);
         let rows = sqlx::query(concat!(
-            "SELECT number, owner, owner_name, legend, kind, impression, revision FROM seal s WHERE ",
+            "SELECT number, owner, owner_name, legend, kind, impression, level, revision FROM seal s WHERE ",
             filtered!(),
             " ORDER BY number LIMIT $3 OFFSET $4"
         ))
@@ -163,6 +167,29 @@ impl Store {
         let mut tx = self.begin().await?;
         let ended = append_event(&mut tx, number, event, by, confirmed_by, now).await?;
         check_acknowledged(event.at, ended, acknowledged, now)?;
+        Ok(tx.commit().await?)
+    }
+
+    /// What the seal's documents are promised from now on. Orders that are written down keep what they were promised.
+    pub async fn set_level(
+        &self,
+        number: &SealNumber,
+        level: Level,
+        by: &OfficerId,
+        confirmed_by: &OfficerId,
+        now: OffsetDateTime,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        touch(&mut tx, number).await?;
+        let row = sqlx::query(SEAL).bind(number.as_str()).fetch_one(&mut *tx).await?;
+        let before: Level = Reading("seal", &row).parse("level", Level::parse)?;
+        sqlx::query("UPDATE seal SET level = $1 WHERE number = $2")
+            .bind(level.as_str())
+            .bind(number.as_str())
+            .execute(&mut *tx)
+            .await?;
+        let detail = serde_json::json!({ "from": before, "to": level, "confirmed_by": confirmed_by });
+        audit(&mut tx, now, by.as_str(), "seal.level", number.as_str(), &detail).await?;
         Ok(tx.commit().await?)
     }
 
@@ -294,7 +321,7 @@ impl Store {
         self.count("SELECT COUNT(*) AS rows_found FROM abolition").await
     }
 
-    async fn count(&self, query: &'static str) -> Result<u64, StoreError> {
+    pub(super) async fn count(&self, query: &'static str) -> Result<u64, StoreError> {
         let row = sqlx::query(query).fetch_one(&self.read).await?;
         Ok(u64::try_from(Reading("count", &row).get::<i64>("rows_found")?).unwrap_or(0))
     }
@@ -479,6 +506,7 @@ fn read_seal<'r>(row: &AnyRow, events: impl IntoIterator<Item = &'r AnyRow>) -> 
             })?,
         },
         impression: row.json("impression")?,
+        level: row.parse("level", Level::parse)?,
         revision: row.get("revision")?,
     })
 }

@@ -18,7 +18,7 @@ use yinxin::keys::{HomeSettings, KeySettings, Keyring, Mode};
 use yinxin::licence::LicenceAct;
 use yinxin::officer::{Duty, Employment, Grant, GrantedItems, Officer, OfficerId};
 use yinxin::render::{DEBIAN_FONTS, RenderSettings, Renderer};
-use yinxin::seal::{Life, Seal, SealEvent, SealEventKind, SealKind, SealNumber};
+use yinxin::seal::{Level, Life, Seal, SealEvent, SealEventKind, SealKind, SealNumber};
 use yinxin::store::{Store, StoreSettings};
 
 use crate::db::Database;
@@ -111,7 +111,7 @@ impl Bureau {
         ] {
             let seal = active_seal(seal, owner, owner_name, legend, SealKind::Approval);
             let picture = serde_json::json!({ "arc": owner_name, "purpose": "行政审批专用章", "number": seal.number, "centre": "star", "diameter_mm": 42.0 });
-            store.add_seal(&seal, &picture, &person("admin-1"), &person("admin-2"), NOW).await.unwrap();
+            store.add_seal(&seal, &picture, Level::B, (&person("admin-1"), &person("admin-2")), NOW).await.unwrap();
             store.add_grant(&grant(officer, &seal.number), &person("admin-1"), &person("admin-2"), NOW).await.unwrap();
         }
         let bureau = Self::at_work(store, folder).await;
@@ -157,7 +157,7 @@ impl Bureau {
         let seal = active_seal(GOVERNMENT_SEAL, GOVERNMENT, "示例县人民政府", "示例县人民政府", SealKind::LegalName);
         let picture = serde_json::json!({ "arc": "示例县人民政府", "centre": "star", "diameter_mm": 45.0 });
         let (first, second) = (&person("gov-1"), &person("gov-2"));
-        self.desk.store.add_seal(&seal, &picture, first, second, NOW).await.unwrap();
+        self.desk.store.add_seal(&seal, &picture, Level::B, (first, second), NOW).await.unwrap();
         self.desk.store.add_grant(&grant("gov-1", &seal.number), first, second, NOW).await.unwrap();
         self.authority().certify_seal(&seal, KeyAlgorithm::EcdsaP256, first, NOW - Duration::DAY).await.unwrap();
     }

@@ -5,7 +5,7 @@ use sqlx::{AssertSqlSafe, Connection};
 use time::Duration;
 use yinxin::crypto::KeyAlgorithm;
 use yinxin::officer::{Grant, GrantedItems};
-use yinxin::seal::{SealEvent, SealEventKind};
+use yinxin::seal::{Level, SealEvent, SealEventKind};
 use yinxin::store::{OrderKind, OrderState, StoreError};
 
 use crate::bureau::*;
@@ -14,14 +14,21 @@ use crate::db::on_both;
 /// The folders hold the same statements but for the bytes' type and the triggers.
 #[test]
 fn both_schemas_are_one() {
-    let read = |kind: &str| {
-        let text = std::fs::read_to_string(format!("{}/migrations/{kind}/0001_house.sql", env!("CARGO_MANIFEST_DIR")))
-            .unwrap();
-        text.split("-- What happened stays").next().unwrap().to_owned()
-    };
-    let (sqlite, postgres) = (read("sqlite"), read("postgres"));
-    assert!(sqlite.len() > 5_000);
-    assert_eq!(sqlite.replace(" BLOB ", " BYTEA "), postgres);
+    let folder = |kind: &str| std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(kind);
+    let mut names: Vec<_> =
+        std::fs::read_dir(folder("sqlite")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names.len(), std::fs::read_dir(folder("postgres")).unwrap().count());
+    assert!(names.len() > 1);
+    for name in names {
+        let read = |kind: &str| {
+            let text = std::fs::read_to_string(folder(kind).join(&name)).unwrap();
+            text.split("-- What happened stays").next().unwrap().to_owned()
+        };
+        let (sqlite, postgres) = (read("sqlite"), read("postgres"));
+        assert!(sqlite.len() > 500, "{name:?}");
+        assert_eq!(sqlite.replace(" BLOB ", " BYTEA "), postgres, "{name:?}");
+    }
 }
 
 #[tokio::test]
@@ -35,7 +42,7 @@ async fn pending_and_unknown_migrations_are_refused() {
         store.check_migrations().await.unwrap();
         // A newer program was here.
         let mut connection = sqlx::AnyConnection::connect(&database.url).await.unwrap();
-        sqlx::query("INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) SELECT 9999, 'later', success, checksum, 0 FROM _sqlx_migrations")
+        sqlx::query("INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) SELECT 9999, 'later', success, checksum, 0 FROM _sqlx_migrations WHERE version = 1")
             .execute(&mut connection)
             .await
             .unwrap();
@@ -162,6 +169,7 @@ async fn an_order_on_stale_facts_is_refused() {
             certificate: &certificate,
             title: "t",
             licence: None,
+            level: Level::B,
             prepared: b"p",
             hole: 0..1,
             digest: [0; 32],

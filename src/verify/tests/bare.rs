@@ -15,7 +15,7 @@ fn detached(made: &Hierarchy) -> Vec<u8> {
     let attributes = cms::signed_attributes(&crypto::sha256(CONTENT), made.seal.der());
     let value = made.seal_key.sign(&attributes);
     let certificates = [made.seal.der().to_vec(), made.issuing.der().to_vec()];
-    cms::assemble(&attributes, &value, KeyAlgorithm::EcdsaP256, &certificates).unwrap()
+    cms::assemble(&attributes, &value, KeyAlgorithm::EcdsaP256, &certificates, None).unwrap()
 }
 
 fn judged(bytes: Vec<u8>, content: Option<&[u8]>, trust: Trust) -> Report {

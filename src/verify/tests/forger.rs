@@ -199,7 +199,7 @@ fn an_abolished_seal_signs_without_a_document() {
     let attributes = cms::signed_attributes(&crate::crypto::sha256(content), pki.seal.der());
     let certificates = [pki.seal.der().to_vec(), pki.issuing.der().to_vec()];
     let value = pki.seal_key.sign(&attributes);
-    let bare = cms::assemble(&attributes, &value, pki.seal_key.algorithm, &certificates).unwrap();
+    let bare = cms::assemble(&attributes, &value, pki.seal_key.algorithm, &certificates, None).unwrap();
     let judged = |seals: Vec<Seal>| {
         let mut evidence = Evidence::open("it.p7s", &bare, Arc::new(house.trust()), NOW);
         evidence.content = Some(content.to_vec());
@@ -219,7 +219,7 @@ fn nobody_lines_up_a_thousand_signers() {
     let pki = &house.pki;
     let attributes = cms::signed_attributes(&crate::crypto::sha256(b""), pki.seal.der());
     let value = pki.seal_key.sign(&attributes);
-    let one = cms::assemble(&attributes, &value, pki.seal_key.algorithm, &[pki.seal.der().to_vec()]).unwrap();
+    let one = cms::assemble(&attributes, &value, pki.seal_key.algorithm, &[pki.seal.der().to_vec()], None).unwrap();
     let lined_up = |count: usize| {
         let children = |element: &[u8]| -> Vec<Vec<u8>> {
             let children = tlv::Element::read_all(element).unwrap().children().unwrap();

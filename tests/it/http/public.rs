@@ -14,7 +14,7 @@ use yinxin::abolish::abolish;
 use yinxin::abolition::{AbolitionAct, AbolitionOrder};
 use yinxin::http::{PublicState, public_router};
 use yinxin::issue::issue;
-use yinxin::seal::{Life, Seal, SealEvent, SealEventKind, SealKind};
+use yinxin::seal::{Level, Life, Seal, SealEvent, SealEventKind, SealKind};
 use yinxin::store::Store;
 
 use super::Doors;
@@ -371,7 +371,13 @@ async fn a_legend_is_never_markup() {
             kind: SealKind::Approval,
             life,
         };
-        doors.bureau.desk.store.add_seal(&seal, &json!({}), &person("admin-1"), &person("admin-2"), NOW).await.unwrap();
+        doors
+            .bureau
+            .desk
+            .store
+            .add_seal(&seal, &json!({}), Level::B, (&person("admin-1"), &person("admin-2")), NOW)
+            .await
+            .unwrap();
         for path in [
             "/register",
             "/register/51322100000777",

@@ -12,7 +12,7 @@ use yinxin::limits;
 use yinxin::officer::{Duty, Employment, Grant, GrantedItems, Officer};
 use yinxin::pdf::signatures;
 use yinxin::preview::{Landlock, Previewer};
-use yinxin::seal::{Life, Seal, SealEvent, SealEventKind, SealKind};
+use yinxin::seal::{Level, Life, Seal, SealEvent, SealEventKind, SealKind};
 use yinxin::store::OrderKind;
 
 use super::client::{Answer, Client};
@@ -57,7 +57,7 @@ async fn designate(bureau: &Bureau) -> ReportSeal {
         life: Life::replay([activated]).unwrap(),
     };
     let picture = serde_json::json!({ "arc": "示例县行政审批局", "centre": "star", "diameter_mm": 42.0 });
-    store.add_seal(&seal, &picture, &person("admin-1"), &person("admin-2"), NOW).await.unwrap();
+    store.add_seal(&seal, &picture, Level::B, (&person("admin-1"), &person("admin-2")), NOW).await.unwrap();
     let grant = Grant {
         id: "g-reports".into(),
         officer: person("reports"),
