@@ -107,8 +107,7 @@ pub async fn abolish(
     let mut revoked = 0;
     if !recorded {
         desk.store.record_abolition(&order, &custody, &by.id, &second.id, acknowledged, now).await?;
-        let authority =
-            Authority { store: desk.store.clone(), keyring: desk.keyring.clone(), public_url: desk.public_url.clone() };
+        let authority = Authority::of(desk);
         revoked = authority.refresh(by.id.as_str(), now).await?;
     }
     let notice = match wanted {

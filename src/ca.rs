@@ -1,6 +1,8 @@
 //! The service's own certificate authorities: a root, an issuing authority, seal certificates, revocation lists; or a
 //! seal's certificate from an authority outside. Every signature here is an order too, written down first.
 
+mod status;
+
 use time::{Duration, OffsetDateTime};
 
 use crate::crypto::KeyAlgorithm;
@@ -10,13 +12,14 @@ use crate::message::Message;
 use crate::officer::OfficerId;
 use crate::pki::certificate::Certificate;
 use crate::pki::install::check_installable;
-use crate::pki::issue::{self, Period, Reason, Revoked, Serial, Unsigned};
+use crate::pki::issue::{self, Period, Reason, Serial, Unsigned};
 use crate::pki::name::{Attribute, Name};
 use crate::seal::{Seal, SealStatus};
-use crate::store::{
-    Act, CaCertificate, CaKind, Crl, OrderKind, Revocation, SealCertificate, SealFilter, Store, StoreError,
-};
+use crate::store::{Act, CaCertificate, CaKind, OrderKind, Revocation, SealCertificate, SealFilter, Store, StoreError};
 use std::sync::Arc;
+
+pub use status::{Publication, RESPONDER};
+pub(crate) use status::{kept_answer, standing};
 
 /// Label of the root's key and certificate.
 pub const ROOT: &str = "root";
@@ -27,16 +30,13 @@ pub const ISSUING: &str = "issuing";
 const ROOT_YEARS: i64 = 20;
 const ISSUING_YEARS: i64 = 10;
 const SEAL_YEARS: i64 = 3;
-/// How long a list may be relied on; a new one is made each day and on every revocation.
-const LIST_DAYS: i64 = 7;
 
 /// The tools of this flow.
 #[derive(Debug, Clone)]
 pub struct Authority {
     pub store: Store,
     pub keyring: Arc<Keyring>,
-    /// Where the public listener answers; lists are named under it.
-    pub public_url: String,
+    pub publication: Publication,
 }
 
 impl Authority {
@@ -80,13 +80,14 @@ impl Authority {
             &issuing_key,
             Serial::from_random(keys::draw()?),
             years(now, ISSUING_YEARS),
-            self.list_url(ROOT).as_deref(),
+            &self.addresses(ROOT),
         )?;
         let issuing = self.ordered(OrderKind::Certificate, ROOT, "issuing certificate", unsigned, who, now).await?;
         let issuing = self.file(ISSUING, CaKind::Issuing, issuing, who, now).await?;
         for label in [ROOT, ISSUING] {
             self.publish_list(label, who, now).await?;
         }
+        self.responder(who, now).await?;
         Ok(vec![root, issuing])
     }
 
@@ -108,7 +109,7 @@ impl Authority {
             &public_key,
             Serial::from_random(keys::draw()?),
             years(now, SEAL_YEARS),
-            self.list_url(ISSUING).as_deref(),
+            &self.addresses(ISSUING),
         )?;
         let certificate = self
             .ordered(
@@ -168,8 +169,8 @@ impl Authority {
         self.install(seal, label, certificate, chain.collect(), by, now).await
     }
 
-    /// Revokes the certificates of every seal that is abolished at `now`, from the instant of the order, and publishes a
-    /// new list where something changed or the present one is older than a day. Gives the number revoked.
+    /// Revokes the certificates of every seal that is abolished at `now`, from the instant of the order; publishes new lists
+    /// where they are due, and keeps the responder's certificate and its answers fresh. Gives the number revoked.
     pub async fn refresh(&self, who: &str, now: OffsetDateTime) -> Result<usize, FlowError> {
         let authorities = self.store.ca_certificates().await?;
         if authorities.is_empty() {
@@ -210,35 +211,12 @@ impl Authority {
             offset += 500;
         }
         for authority in &authorities {
-            let stale =
-                self.store.crl(&authority.label).await?.is_none_or(|crl| crl.this_update + Duration::DAY <= now);
-            if stale || (revoked > 0 && authority.label == ISSUING) {
+            if self.is_list_due(&authority.label, now).await? {
                 self.publish_list(&authority.label, who, now).await?;
             }
         }
+        self.responder(who, now).await?;
         Ok(revoked)
-    }
-
-    /// Makes and publishes an authority's next revocation list.
-    pub async fn publish_list(&self, label: &str, who: &str, now: OffsetDateTime) -> Result<Crl, FlowError> {
-        let issuer = Certificate::read(&self.filed(label).await?.certificate)?;
-        let number = self.store.crl(label).await?.map_or(1, |crl| crl.number + 1);
-        let revoked = self.store.revocations(label).await?;
-        let revoked: Vec<Revoked> = revoked
-            .into_iter()
-            .filter_map(|r| {
-                Some(Revoked { serial: hex::decode(&r.serial).ok()?, at: r.at, reason: r.reason, invalid_since: None })
-            })
-            .collect();
-        let next_update = now + Duration::days(LIST_DAYS);
-        let unsigned =
-            issue::revocation_list(&issuer, u64::try_from(number).unwrap_or(u64::MAX), now, next_update, &revoked)?;
-        let crl = self
-            .ordered(OrderKind::Crl, label, &format!("revocation list {label} {number}"), unsigned, who, now)
-            .await?;
-        let crl = Crl { issuer: label.into(), number, crl, this_update: now, next_update };
-        self.store.add_crl(&crl).await?;
-        Ok(crl)
     }
 
     /// Writes the act down, has it signed, and marks it done: the same order of things as for a document.
@@ -251,6 +229,9 @@ impl Authority {
         who: &str,
         now: OffsetDateTime,
     ) -> Result<Vec<u8>, FlowError> {
+        if let (OrderKind::Certificate, Some(serial)) = (kind, issue::serial_of(&unsigned)) {
+            self.store.add_issued(key_label, &hex::encode(serial), now).await?;
+        }
         let order = self
             .store
             .write_down_act(Act { kind, key_label, title, to_be_signed: unsigned.to_be_signed().to_vec(), who, now })
@@ -328,14 +309,6 @@ impl Authority {
 
     async fn next_label(&self, seal: &Seal) -> Result<String, FlowError> {
         Ok(format!("seal-{}-{}", seal.number, self.store.certificates(&seal.number).await?.len() + 1))
-    }
-
-    /// Where others fetch an authority's list; none while the public listener answers on this machine alone: a
-    /// certificate lives for years, and an address nobody reaches makes strict verifiers refuse it.
-    fn list_url(&self, label: &str) -> Option<String> {
-        let host = self.public_url.split_once("://").map_or("", |(_, rest)| rest);
-        let here = ["127.", "localhost", "[::1]"].iter().any(|own| host.starts_with(own));
-        (!here).then(|| format!("{}/crl/{label}.crl", self.public_url))
     }
 }
 

@@ -9,6 +9,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
 use time::OffsetDateTime;
 
+use crate::ca::Publication;
 use crate::ceiling::Ceilings;
 use crate::cms::{self, CmsError};
 use crate::impression::{Centre, Impression, ImpressionError, Legend};
@@ -55,6 +56,8 @@ pub struct Desk {
     pub clock: Arc<dyn Fn() -> OffsetDateTime + Send + Sync>,
     /// How often seals may be used, where nothing was laid down for one.
     pub ceilings: Ceilings,
+    /// How our authorities publish what they know of their certificates.
+    pub publication: Publication,
     parts: Arc<Mutex<HashMap<String, Arc<SealParts>>>>,
     /// Bytes of the largest time stamp token seen since the start; 0 before the first.
     pub(crate) largest_stamp: Arc<AtomicUsize>,
@@ -88,8 +91,14 @@ impl Desk {
         clock: Arc<dyn Fn() -> OffsetDateTime + Send + Sync>,
         done: Arc<dyn Fn(Step) + Send + Sync>,
     ) -> Self {
+        let publication = Publication::of(&public_url);
         let (ceilings, parts, largest_stamp) = Default::default();
-        Self { store, keyring, renderer, public_url, done, clock, ceilings, parts, largest_stamp }
+        Self { store, keyring, renderer, public_url, done, clock, ceilings, publication, parts, largest_stamp }
+    }
+
+    /// With lists, answers and addresses as the settings have them.
+    pub fn publishing(self, publication: Publication) -> Self {
+        Self { publication, ..self }
     }
 
     /// The parts for a new use of a seal: its newest certificate must be in force and not revoked. A seal that was

@@ -94,6 +94,22 @@ pub const OCSP_BYTES: usize = 1024 * 1024;
 /// Certificates inside an OCSP response: the responder's, and perhaps those above it.
 pub const OCSP_CERTIFICATES: usize = 16;
 
+/// An OCSP request, bytes, and the questions in it: a client asks about one chain. A question with SHA-256 takes 110 bytes.
+pub const OCSP_REQUEST_BYTES: usize = 4 * 1024;
+/// See [`OCSP_REQUEST_BYTES`].
+pub const OCSP_QUESTIONS: usize = 16;
+/// A nonce's octets (RFC 9654 §2.1).
+pub const OCSP_NONCE_BYTES: usize = 128;
+/// A serial number's octets: 20 by RFC 5280 §4.1.2.2, and some to spare for issuers that wrote more.
+pub const OCSP_SERIAL_BYTES: usize = 32;
+
+/// Answers signed within a minute for single askers (with a nonce, or about a certificate that never was); each is an order
+/// of some 2 kB that stays. Beyond that askers get the answer kept for all, or are told to come again.
+pub const OCSP_SIGNED_A_MINUTE: usize = 60;
+
+/// An address in a certificate, bytes: longer ones are cut off by proxies and browsers.
+pub const ADDRESS_BYTES: usize = 1024;
+
 // — keys
 
 /// A key's label, bytes. It is a file name (255 in ext4) with room for prefix and suffix, and must fit a database

@@ -12,7 +12,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::Clock;
 use super::trouble::Trouble;
-use crate::ca::Authority;
+use crate::ca::{Authority, Publication};
 use crate::config::{self, Keys, Settings};
 use crate::desk::{Desk, Step, blocking};
 use crate::keys::{self, HomeSettings, KeySettings, Keyring, Mode, SoftKeysInProduction, TokenSettings};
@@ -83,8 +83,8 @@ impl Rooms {
 
     /// What the certificate authorities work with.
     pub async fn authority(&self) -> Result<Authority, Trouble> {
-        let (store, public_url) = (self.store().await?, self.settings.http.public_url.clone());
-        Ok(Authority { store, keyring: self.keyring().await?, public_url })
+        let (store, keyring) = (self.store().await?, self.keyring().await?);
+        Ok(Authority { store, keyring, publication: Publication::of(&self.settings.http.public_url) })
     }
 
     /// Prints the outcome: a sentence for people, or JSON for programs.

@@ -35,8 +35,7 @@ pub(super) async fn listen(rooms: &Rooms, desk: Desk, clock: Clock) -> Result<()
             Err(why) => print(&format!("中断的用印未完成 / an interrupted order is not finished：{} {why}", one.order)),
         }
     }
-    let authority =
-        Authority { store: desk.store.clone(), keyring: desk.keyring.clone(), public_url: desk.public_url.clone() };
+    let authority = Authority::of(&desk);
     authority.refresh("service", clock()).await?;
 
     let http = &rooms.settings.http;

@@ -13,6 +13,7 @@ pub mod appearance;
 pub mod changes;
 pub mod file;
 pub mod form;
+pub mod long_term;
 pub mod object;
 pub mod page;
 pub mod seal;

@@ -4,14 +4,14 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use const_oid::{ObjectIdentifier, db::rfc5280, db::rfc6960};
+use const_oid::{ObjectIdentifier, db::rfc5280, db::rfc5912, db::rfc6960};
 use der::Decode;
 use der::asn1::OctetString;
 use spki::AlgorithmIdentifierOwned;
 use time::OffsetDateTime;
 use x509_cert::ext::pkix::{
-    AuthorityKeyIdentifier, BasicConstraints, CrlDistributionPoints, ExtendedKeyUsage, KeyUsage as KeyUsageBits,
-    SubjectKeyIdentifier,
+    AuthorityInfoAccessSyntax, AuthorityKeyIdentifier, BasicConstraints, CrlDistributionPoints, ExtendedKeyUsage,
+    KeyUsage as KeyUsageBits, SubjectKeyIdentifier, name::GeneralName,
 };
 
 use super::name::Name;
@@ -54,6 +54,9 @@ pub struct Certificate {
     pub authority_key_id: Option<Vec<u8>>,
     /// Where its issuer publishes revocation lists, by its own account: never fetched unless the host is allowed.
     pub crl_urls: Vec<String>,
+    /// Where its issuer's responder answers, and its issuer's certificate is to be had: as `crl_urls`.
+    pub ocsp_urls: Vec<String>,
+    pub issuer_urls: Vec<String>,
     pub(super) crl_points: Vec<Point>,
     /// Its issuer says that a responder's certificate need not be asked about (id-pkix-ocsp-nocheck, RFC 6960 §4.2.2.2.1).
     pub(super) is_never_asked_about: bool,
@@ -147,6 +150,8 @@ impl Certificate {
             subject_key_id: meaning.subject_key_id,
             authority_key_id: meaning.authority_key_id,
             crl_urls: meaning.crl_urls,
+            ocsp_urls: meaning.ocsp_urls,
+            issuer_urls: meaning.issuer_urls,
             crl_points: meaning.crl_points.into_iter().map(|point| point.below(&issuer)).collect(),
             is_never_asked_about: meaning.is_never_asked_about,
             issuer,
@@ -218,6 +223,8 @@ struct Meaning {
     subject_key_id: Option<Vec<u8>>,
     authority_key_id: Option<Vec<u8>>,
     crl_urls: Vec<String>,
+    ocsp_urls: Vec<String>,
+    issuer_urls: Vec<String>,
     crl_points: Vec<Point>,
     is_never_asked_about: bool,
 }
@@ -249,6 +256,18 @@ impl Meaning {
             value(rfc5280::ID_CE_CRL_DISTRIBUTION_POINTS).map(CrlDistributionPoints::from_der).transpose().ok()?;
         let points = points.map(|points| points.0).unwrap_or_default();
         let points = points.into_iter().map(Point::read).collect::<Option<Vec<_>>>()?;
+        // Nobody's trust rests on it: what cannot be read names no address.
+        let access = value(rfc5280::ID_PE_AUTHORITY_INFO_ACCESS).map(AuthorityInfoAccessSyntax::from_der);
+        let access = access.and_then(Result::ok).map(|access| access.0).unwrap_or_default();
+        let addresses = |method: ObjectIdentifier| {
+            let named = access.iter().filter(|access| access.access_method == method);
+            named
+                .filter_map(|access| match &access.access_location {
+                    GeneralName::UniformResourceIdentifier(uri) => Some(uri.as_str().to_owned()),
+                    _ => None,
+                })
+                .collect()
+        };
         let purposes = value(rfc5280::ID_CE_EXT_KEY_USAGE).map(ExtendedKeyUsage::from_der).transpose().ok()?;
         Some(Self {
             not_before: moment(&tbs.validity().not_before)?,
@@ -268,6 +287,8 @@ impl Meaning {
                 .map(OctetString::into_bytes)
                 .map(|bytes| bytes.into_vec()),
             crl_urls: points.iter().flat_map(Point::urls).collect(),
+            ocsp_urls: addresses(rfc5912::ID_AD_OCSP),
+            issuer_urls: addresses(rfc5912::ID_AD_CA_ISSUERS),
             crl_points: points,
             is_never_asked_about: value(rfc6960::ID_PKIX_OCSP_NOCHECK).is_some(),
         })
@@ -287,6 +308,8 @@ impl Meaning {
             subject_key_id: None,
             authority_key_id: None,
             crl_urls: Vec::new(),
+            ocsp_urls: Vec::new(),
+            issuer_urls: Vec::new(),
             crl_points: Vec::new(),
             is_never_asked_about: false,
         };

@@ -219,7 +219,7 @@ impl Inquiry<'_> {
             let mut answers = response
                 .answers
                 .iter()
-                .filter(|answer| answer.is_about(question.certificate, question.issuer))
+                .filter(|answer| answer.question.is_about(question.certificate, question.issuer))
                 .peekable();
             if answers.peek().is_none() {
                 continue;

@@ -3,8 +3,10 @@
 //! The key signs only what the store has written down (an order), so nothing here holds a key. Serial numbers and times
 //! are arguments. Profiles follow RFC 5280 §4, and for seals the subject shape of provincial seal authorities.
 
+mod addresses;
+
 use const_oid::ObjectIdentifier;
-use const_oid::db::rfc5280;
+use const_oid::db::{rfc5280, rfc5912, rfc6960};
 use der::{Decode, Encode};
 use spki::AlgorithmIdentifierOwned;
 use time::OffsetDateTime;
@@ -16,8 +18,10 @@ use crate::crypto::{self, KeyAlgorithm, SignatureFault};
 use crate::limits;
 use crate::message::Message;
 
-/// Something of ours that waits for its signature: a certificate, a request or a revocation list. All three have the
-/// same frame: `SEQUENCE { to be signed, algorithm, signature }`.
+pub use addresses::Addresses;
+
+/// Something of ours that waits for its signature: a certificate, a request, a revocation list, a basic OCSP response. All
+/// have the same frame: `SEQUENCE { to be signed, algorithm, signature }`.
 #[derive(Debug)]
 pub struct Unsigned {
     to_be_signed: Vec<u8>,
@@ -96,11 +100,11 @@ pub fn issuing_authority(
     public_key: &[u8],
     serial: Serial,
     period: Period,
-    crl_url: Option<&str>,
+    addresses: &Addresses,
 ) -> Result<Unsigned, IssueFault> {
     let mut extensions =
         vec![basic_constraints(0), key_usage(KEY_CERT_SIGN | CRL_SIGN), subject_key_identifier(public_key)?];
-    extensions.extend(issued_by(issuer, period, crl_url)?);
+    extensions.extend(issued_by(issuer, period, addresses)?);
     certificate(&issuer.subject, &issuer.public_key, name, public_key, serial, period, extensions)
 }
 
@@ -114,11 +118,41 @@ pub fn seal(
     public_key: &[u8],
     serial: Serial,
     period: Period,
-    crl_url: Option<&str>,
+    addresses: &Addresses,
 ) -> Result<Unsigned, IssueFault> {
     let mut extensions = vec![key_usage(DIGITAL_SIGNATURE | NON_REPUDIATION), subject_key_identifier(public_key)?];
-    extensions.extend(issued_by(issuer, period, crl_url)?);
+    extensions.extend(issued_by(issuer, period, addresses)?);
     certificate(&issuer.subject, &issuer.public_key, subject, public_key, serial, period, extensions)
+}
+
+/// The certificate of a key that answers in the issuer's place (RFC 6960 §4.2.2.2) and does nothing else. Nobody need ask about
+/// it in turn (id-pkix-ocsp-nocheck, §4.2.2.2.1), so its period must be short.
+///
+/// # Errors
+/// As [`issuing_authority`].
+pub fn responder(
+    issuer: &Certificate,
+    name: &Name,
+    public_key: &[u8],
+    serial: Serial,
+    period: Period,
+) -> Result<Unsigned, IssueFault> {
+    let purpose = tlv::wrap(tlv::SEQUENCE, &[&tlv::object_identifier(rfc5912::ID_KP_OCSP_SIGNING)]);
+    let mut extensions = vec![
+        key_usage(DIGITAL_SIGNATURE),
+        extension(rfc5280::ID_CE_EXT_KEY_USAGE, false, &purpose),
+        extension(rfc6960::ID_PKIX_OCSP_NOCHECK, false, &[5, 0]),
+        subject_key_identifier(public_key)?,
+    ];
+    extensions.extend(issued_by(issuer, period, &Addresses::default())?);
+    certificate(&issuer.subject, &issuer.public_key, name, public_key, serial, period, extensions)
+}
+
+/// The serial number in a certificate that waits for its signature, as in [`Certificate::serial`]; None for anything else.
+pub fn serial_of(unsigned: &Unsigned) -> Option<Vec<u8>> {
+    let fields = Element::read_all(unsigned.to_be_signed()).ok()?.children().ok()?;
+    let [version, serial, ..] = fields.as_slice() else { return None };
+    (version.tag == tlv::context(0) && serial.tag == tlv::INTEGER).then(|| serial.content.to_vec())
 }
 
 fn certificate(
@@ -342,7 +376,7 @@ const NON_REPUDIATION: u8 = 0x40;
 const KEY_CERT_SIGN: u8 = 0x04;
 const CRL_SIGN: u8 = 0x02;
 
-fn extension(oid: ObjectIdentifier, critical: bool, value: &[u8]) -> Vec<u8> {
+pub(super) fn extension(oid: ObjectIdentifier, critical: bool, value: &[u8]) -> Vec<u8> {
     // DER leaves out a default, and FALSE is one.
     let critical = if critical { tlv::wrap(tlv::BOOLEAN, &[&[0xFF]]) } else { Vec::new() };
     let value = tlv::wrap(tlv::OCTET_STRING, &[value]);
@@ -385,7 +419,7 @@ fn key_identifier(public_key: &[u8]) -> Result<Vec<u8>, IssueFault> {
 }
 
 /// What every certificate under an issuer carries, and the checks that it may be issued at all.
-fn issued_by(issuer: &Certificate, period: Period, crl_url: Option<&str>) -> Result<Vec<Vec<u8>>, IssueFault> {
+fn issued_by(issuer: &Certificate, period: Period, addresses: &Addresses) -> Result<Vec<Vec<u8>>, IssueFault> {
     if !issuer.is_ca || issuer.key_usage.is_some_and(|usage| !usage.key_cert_sign) {
         return Err(IssueFault::Issuer);
     }
@@ -394,16 +428,7 @@ fn issued_by(issuer: &Certificate, period: Period, crl_url: Option<&str>) -> Res
         return Err(IssueFault::Period);
     }
     let mut extensions = vec![authority_key_identifier(issuer)?];
-    if let Some(url) = crl_url {
-        let visible = url.bytes().all(|byte| byte.is_ascii_graphic());
-        if !visible || !(url.starts_with("http://") || url.starts_with("https://")) || url.len() > 1024 {
-            return Err(IssueFault::CrlUrl);
-        }
-        let uri = tlv::wrap(tlv::context_primitive(6), &[url.as_bytes()]);
-        let point = tlv::wrap(tlv::context(0), &[&tlv::wrap(tlv::context(0), &[&uri])]);
-        let points = tlv::wrap(tlv::SEQUENCE, &[&tlv::wrap(tlv::SEQUENCE, &[&point])]);
-        extensions.push(extension(rfc5280::ID_CE_CRL_DISTRIBUTION_POINTS, false, &points));
-    }
+    extensions.extend(addresses.extensions()?);
     Ok(extensions)
 }
 
@@ -419,7 +444,7 @@ fn time(at: OffsetDateTime) -> Result<Vec<u8>, IssueFault> {
     generalized_time(at)
 }
 
-fn generalized_time(at: OffsetDateTime) -> Result<Vec<u8>, IssueFault> {
+pub(super) fn generalized_time(at: OffsetDateTime) -> Result<Vec<u8>, IssueFault> {
     let at = at.to_offset(time::UtcOffset::UTC);
     if !(0..=9999).contains(&at.year()) {
         return Err(IssueFault::Period);
@@ -492,8 +517,8 @@ impl IssueFault {
             ),
             Self::CrlUrl => Message::new(
                 "pki.crl-url",
-                "CRL 地址须为 http:// 或 https:// 开头的 ASCII 地址。请修改设置。",
-                "The CRL address must be an ASCII http:// or https:// address. Change the settings.",
+                "CRL、OCSP 等地址须为 http:// 或 https:// 开头的 ASCII 地址。请修改设置。",
+                "Addresses of lists and responders must be ASCII http:// or https:// addresses. Change the settings.",
             ),
             Self::NotARequest => Message::new(
                 "pki.not-a-request",

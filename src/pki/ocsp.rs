@@ -1,5 +1,8 @@
-//! OCSP responses as they are found (RFC 6960 §4.2): an authority's word about single certificates. What they prove is said
-//! in [`super::evidence`].
+//! OCSP (RFC 6960): an authority's word about single certificates. Responses as they are found are read here; what they prove
+//! is said in [`super::evidence`]. Requests, and responses of our own, are in the parts below.
+
+mod answer;
+mod request;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -19,6 +22,9 @@ use crate::crypto::{self, Digest, SignatureFault};
 use crate::limits;
 use crate::message::Message;
 
+pub use answer::{NoAnswer, Reply, finished, unsigned};
+pub use request::{CertId, NotARequest, Request};
+
 /// A response. Reading says nothing about who signed it. A clone shares the bytes.
 #[derive(Debug, Clone)]
 pub struct OcspResponse {
@@ -30,6 +36,8 @@ pub struct OcspResponse {
     pub produced_at: OffsetDateTime,
     /// What it says of each certificate that was asked about.
     pub(super) answers: Vec<Answer>,
+    /// The nonce of the request that it answers, as in [`Request::nonce`].
+    pub nonce: Option<Vec<u8>>,
     /// What the responder sent along, as far as it can be read: its own certificate, where the issuer delegated to it.
     pub certificates: Vec<Certificate>,
     signature_algorithm: AlgorithmIdentifierOwned,
@@ -46,11 +54,7 @@ enum Responder {
 /// A SingleResponse.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Answer {
-    /// None where it is an algorithm that we do not compute.
-    digest: Option<Digest>,
-    issuer_name_hash: Vec<u8>,
-    issuer_key_hash: Vec<u8>,
-    serial: Vec<u8>,
+    pub(super) question: CertId,
     pub(super) status: Status,
     pub(super) this_update: OffsetDateTime,
     pub(super) next_update: Option<OffsetDateTime>,
@@ -58,8 +62,9 @@ pub(super) struct Answer {
     pub(super) keeps_expired_since: Option<OffsetDateTime>,
 }
 
+/// What a responder says of a certificate (CertStatus, RFC 6960 §2.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Status {
+pub enum Status {
     Good,
     Revoked(Revocation),
     /// The responder knows nothing of it, or says it under a condition that we do not understand.
@@ -173,6 +178,10 @@ impl OcspResponse {
             },
             produced_at: generalized(produced_at)?,
             answers,
+            nonce: extensions
+                .iter()
+                .find(|extension| extension.oid == rfc6960::ID_PKIX_OCSP_NONCE)
+                .map(|extension| extension.value.to_vec()),
             certificates: certificates
                 .iter()
                 .take(limits::OCSP_CERTIFICATES)
@@ -276,15 +285,10 @@ impl Answer {
             }
             _ => return None,
         };
-        let id = id.expect(tlv::SEQUENCE).ok()?.children().ok()?;
-        let [algorithm, name, key, serial] = id.as_slice() else { return None };
         let cutoff = extensions.iter().find(|extension| extension.oid == rfc6960::ID_PKIX_OCSP_ARCHIVE_CUTOFF);
         let status = Status::read(status)?;
         Some(Self {
-            digest: Digest::of_oid(AlgorithmIdentifierOwned::from_der(algorithm.whole).ok()?.oid),
-            issuer_name_hash: name.expect(tlv::OCTET_STRING).ok()?.content.to_vec(),
-            issuer_key_hash: key.expect(tlv::OCTET_STRING).ok()?.content.to_vec(),
-            serial: serial.expect(tlv::INTEGER).ok()?.content.to_vec(),
+            question: CertId::read(id)?,
             status: if extensions.iter().any(is_foreign) { status.unless_good() } else { status },
             this_update: generalized(this_update)?,
             next_update,
@@ -293,16 +297,6 @@ impl Answer {
                 None => None,
             },
         })
-    }
-
-    /// Whether it is about this certificate of that issuer (CertID, RFC 6960 §4.1.1).
-    pub(super) fn is_about(&self, certificate: &Certificate, issuer: &Certificate) -> bool {
-        let (Some(digest), Some(bits)) = (self.digest, key_bits(&issuer.public_key)) else { return false };
-        // The same name may be written in two encodings; the hash is over the one in the certificate asked about.
-        let names = [&certificate.issuer, &issuer.subject];
-        self.serial == certificate.serial
-            && digest.over(&[bits]) == self.issuer_key_hash
-            && names.iter().any(|name| digest.over(&[name.as_der()]) == self.issuer_name_hash)
     }
 }
 

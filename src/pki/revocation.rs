@@ -173,6 +173,17 @@ impl RevocationList {
         crypto::verify(public_key, &self.signature_algorithm, to_be_signed, &self.signature)
     }
 
+    /// How many lines it has; 0 also where it cannot be read to its end.
+    pub fn length(&self) -> usize {
+        let mut rest = self.der.get(self.lines.clone()).unwrap_or_default();
+        let mut length = 0;
+        while !rest.is_empty() {
+            let Ok((_, after)) = Element::read(rest) else { return 0 };
+            (rest, length) = (after, length + 1);
+        }
+        length
+    }
+
     /// The line about this serial number (content octets) of the list's own issuer, if there is one.
     ///
     /// # Errors

@@ -107,6 +107,11 @@ pub(crate) fn years(years: i64) -> Period {
     Period { not_before: MADE, not_after: MADE + time::Duration::days(365 * years) }
 }
 
+/// A certificate that names this list alone.
+fn listed_at(url: &str) -> issue::Addresses {
+    issue::Addresses { list: Some(url.into()), ..Default::default() }
+}
+
 pub(crate) fn serial(number: u8) -> Serial {
     Serial::from_random([number; 16])
 }
@@ -123,13 +128,13 @@ impl Hierarchy {
                 &issuing_key.public_key,
                 serial(2),
                 years(10),
-                Some("http://crl.example/root.crl"),
+                &listed_at("http://crl.example/root.crl"),
             )
             .unwrap(),
         );
         let subject = Name::of_seal("11513221MB1234567X", "汶川县行政审批局", "51322100000001").unwrap();
         let seal = issuing_key.certificate(
-            issue::seal(&issuing, &subject, &seal_key.public_key, serial(3), years(3), Some(CRL_URL)).unwrap(),
+            issue::seal(&issuing, &subject, &seal_key.public_key, serial(3), years(3), &listed_at(CRL_URL)).unwrap(),
         );
         Self { root, issuing_key, issuing, root_key, seal_key, seal }
     }

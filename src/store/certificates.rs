@@ -128,16 +128,7 @@ impl Store {
             .fetch_all(&self.read)
             .await?
             .iter()
-            .map(|row| {
-                let row = Reading("revocation", row);
-                Ok(Revocation {
-                    serial: row.get("serial")?,
-                    issuer: row.get("issuer")?,
-                    at: row.time("at")?,
-                    reason: row.word("reason")?,
-                    document: row.get("document")?,
-                })
-            })
+            .map(read_revocation)
             .collect()
     }
 
@@ -175,6 +166,17 @@ impl Store {
             })
             .transpose()
     }
+}
+
+pub(super) fn read_revocation(row: &AnyRow) -> Result<Revocation, StoreError> {
+    let row = Reading("revocation", row);
+    Ok(Revocation {
+        serial: row.get("serial")?,
+        issuer: row.get("issuer")?,
+        at: row.time("at")?,
+        reason: row.word("reason")?,
+        document: row.get("document")?,
+    })
 }
 
 fn read_ca(row: &AnyRow) -> Result<CaCertificate, StoreError> {

@@ -19,6 +19,7 @@ mod seals;
 mod sign_in;
 mod usage;
 mod waiting;
+mod status;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -43,6 +44,7 @@ pub use seals::{FiledSeal, SealCertificate, SealFilter};
 pub use sign_in::SignIn;
 pub use usage::{Usage, UseAlarm};
 pub use waiting::Waiting;
+pub use status::{KeptAnswer, ResponderCertificate};
 
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");

@@ -77,6 +77,8 @@ pub enum OrderKind {
     Request,
     /// A key's end: nothing is signed, but no key goes without a record either.
     Destruction,
+    /// An answer about certificates of ours (OCSP).
+    Ocsp,
 }
 
 impl OrderKind {
@@ -91,6 +93,7 @@ impl OrderKind {
             OrderKind::Crl => "crl",
             OrderKind::Request => "request",
             OrderKind::Destruction => "destruction",
+            OrderKind::Ocsp => "ocsp",
         }
     }
 }

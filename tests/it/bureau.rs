@@ -145,11 +145,7 @@ impl Bureau {
     }
 
     pub fn authority(&self) -> ca::Authority {
-        ca::Authority {
-            store: self.desk.store.clone(),
-            keyring: self.desk.keyring.clone(),
-            public_url: self.desk.public_url.clone(),
-        }
+        ca::Authority::of(&self.desk)
     }
 
     /// The government's own seal, with a certificate and a grant for `gov-1`: notices go out under it.

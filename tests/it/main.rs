@@ -16,5 +16,6 @@ mod pdf_corpus;
 mod pdf_seal;
 mod pdf_second;
 mod pdf_source;
+mod status;
 mod store;
 mod verify;

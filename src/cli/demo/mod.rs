@@ -355,7 +355,7 @@ fn said(outcome: Result<String, FlowError>) -> String {
 }
 
 fn authority(desk: &Desk) -> Authority {
-    Authority { store: desk.store.clone(), keyring: desk.keyring.clone(), public_url: desk.public_url.clone() }
+    Authority::of(desk)
 }
 
 fn officer_id(id: &str) -> Result<OfficerId, Trouble> {

@@ -104,7 +104,7 @@ fn full(basic: &[u8]) -> Vec<u8> {
 
 /// A certificate for a key that answers, with these purposes and perhaps id-pkix-ocsp-nocheck, put together by hand.
 fn responder(signer: &Key, issuer: &Certificate, key: &Key, purpose: &[u8], no_check: bool) -> Certificate {
-    let plain = issue::seal(issuer, &name("应答"), &key.public_key, serial(40), years(3), None).unwrap();
+    let plain = issue::seal(issuer, &name("应答"), &key.public_key, serial(40), years(3), &Default::default()).unwrap();
     let fields = tlv::Element::read_all(plain.to_be_signed()).unwrap().children().unwrap();
     let (extensions, fields) = fields.split_last().unwrap();
     let list = tlv::Element::read_all(extensions.content).unwrap();

@@ -1,0 +1,127 @@
+//! The responder: reads a question, answers from what is kept, and signs anew where it has keys (RFC 6960, RFC 5019).
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use time::{Duration, OffsetDateTime};
+
+use crate::ca::{self, Authority};
+use crate::desk::FlowError;
+use crate::limits;
+use crate::pki::certificate::Certificate;
+use crate::pki::ocsp::{CertId, NoAnswer, Reply, Request, Status};
+use crate::store::{KeptAnswer, Store};
+
+/// An answer to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered {
+    /// DER OCSPResponse.
+    pub der: Vec<u8>,
+    /// From when until when anybody may be given the same; None where it is for this asker alone.
+    pub kept: Option<(OffsetDateTime, OffsetDateTime)>,
+}
+
+/// Answers for the issuing authority. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Responder {
+    store: Store,
+    /// Where there are none, only what others signed and kept is given.
+    keys: Option<Authority>,
+    /// When answers were signed for a single asker within the last minute.
+    signed: Arc<Mutex<VecDeque<OffsetDateTime>>>,
+}
+
+impl From<KeptAnswer> for Answered {
+    fn from(kept: KeptAnswer) -> Self {
+        Self { der: kept.response, kept: Some((kept.this_update, kept.next_update)) }
+    }
+}
+
+impl From<NoAnswer> for Answered {
+    fn from(why: NoAnswer) -> Self {
+        Self { der: why.der(), kept: None }
+    }
+}
+
+impl Responder {
+    pub fn new(store: Store, keys: Option<Authority>) -> Self {
+        Self { store, keys, signed: Arc::default() }
+    }
+
+    /// Answers a DER OCSPRequest. Whatever goes wrong is an answer too.
+    pub async fn answer(&self, request: &[u8], now: OffsetDateTime) -> Answered {
+        let Ok(request) = Request::read(request) else { return NoAnswer::Malformed.into() };
+        match self.answer_to(&request, now).await {
+            Ok(answered) => answered,
+            Err(error) => {
+                tracing::error!(id = error.message().id, "a question about a certificate was not answered");
+                NoAnswer::TryLater.into()
+            }
+        }
+    }
+
+    async fn answer_to(&self, request: &Request, now: OffsetDateTime) -> Result<Answered, FlowError> {
+        let authorities = self.store.ca_certificates().await?;
+        let Some(issuing) = authorities.iter().find(|ca| ca.label == ca::ISSUING) else {
+            return Ok(NoAnswer::Unauthorized.into());
+        };
+        let issuing = Certificate::read(&issuing.certificate)?;
+        if !request.questions.iter().any(|question| question.is_by(&issuing)) {
+            return Ok(NoAnswer::Unauthorized.into());
+        }
+        let single = match request.questions.as_slice() {
+            [question] => Some(question),
+            _ => None,
+        };
+        // A nonce is repeated while that can be afforded; then the asker gets the answer that is everybody's, and decides what
+        // it is worth without one (RFC 9654 §3.1, RFC 5019 §5).
+        let wants_own = request.nonce.is_some() || single.is_none();
+        let has_leave = || self.keys.is_some() && self.may_sign(now);
+        let mut may_sign = wants_own && has_leave();
+        if !may_sign
+            && let Some(question) = single
+            && let Some(answered) = self.kept(question, now).await?
+        {
+            return Ok(answered);
+        }
+        may_sign = may_sign || (!wants_own && has_leave());
+        let (Some(keys), true) = (&self.keys, may_sign) else { return Ok(NoAnswer::TryLater.into()) };
+        let mut replies = vec![];
+        for question in &request.questions {
+            let status = match question.is_by(&issuing) {
+                true => ca::standing(&self.store, question.serial(), now).await?,
+                // Of others' certificates nothing is known here.
+                false => Status::Unknown,
+            };
+            let next_update = now + keys.publication.answer_life;
+            replies.push(Reply { question: question.clone(), status, this_update: now, next_update });
+        }
+        let der = keys.sign_answer(replies, request.nonce.as_deref(), "ocsp", now).await?;
+        Ok(Answered { der, kept: None })
+    }
+
+    /// The answer that is the same for everybody; None where it takes a signature for this asker, or there is nothing.
+    async fn kept(&self, question: &CertId, now: OffsetDateTime) -> Result<Option<Answered>, FlowError> {
+        let answer = match &self.keys {
+            Some(keys) => keys.answer(question, "ocsp", now).await?,
+            None => {
+                let status = ca::standing(&self.store, question.serial(), now).await?;
+                ca::kept_answer(&self.store, question, status, now).await?
+            }
+        };
+        Ok(answer.map(Answered::from))
+    }
+
+    /// Whether one more answer may be signed for a single asker: each is an order that stays, and anyone may ask.
+    fn may_sign(&self, now: OffsetDateTime) -> bool {
+        let mut signed = self.signed.lock().unwrap_or_else(PoisonError::into_inner);
+        while signed.front().is_some_and(|at| *at + Duration::MINUTE <= now) {
+            signed.pop_front();
+        }
+        let may = signed.len() < limits::OCSP_SIGNED_A_MINUTE;
+        if may {
+            signed.push_back(now);
+        }
+        may
+    }
+}
