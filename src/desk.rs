@@ -10,6 +10,7 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 
 use crate::ca::Publication;
+use crate::ca::life::in_use;
 use crate::ceiling::Ceilings;
 use crate::cms::{self, CmsError};
 use crate::impression::{Centre, Impression, ImpressionError, Legend};
@@ -101,19 +102,20 @@ impl Desk {
         Self { publication, ..self }
     }
 
-    /// The parts for a new use of a seal: its newest certificate must be in force and not revoked. A seal that was
-    /// reinstated needs a new certificate, since the revocation of the old one stands.
+    /// The parts for a new use of a seal: of its certificates that may be used now the one that came into use last. A seal
+    /// that was reinstated needs a new certificate, since the revocation of the old one stands.
     ///
     /// # Errors
     /// As [`Desk::parts`], and the certificate's end.
     pub async fn parts_in_force(&self, seal: &FiledSeal, now: OffsetDateTime) -> Result<Arc<SealParts>, FlowError> {
-        let parts = self.parts(seal, None).await?;
-        let filed = &parts.certificate;
-        let revoked = self.store.is_revoked(&filed.serial).await?;
-        if revoked || !Certificate::read(&filed.certificate)?.is_in_force(now) {
-            return Err(FlowError::CertificateEnded(seal.seal.number.to_string()));
+        let number = &seal.seal.number;
+        let lives = self.store.certificate_lives(number).await?;
+        if lives.is_empty() {
+            return Err(FlowError::NoCertificate(number.to_string()));
         }
-        Ok(parts)
+        let in_use = in_use(&lives, now);
+        let first = in_use.first().ok_or_else(|| FlowError::CertificateEnded(number.to_string()))?;
+        self.parts(seal, Some(&first.digest)).await
     }
 
     /// The parts of a seal under its newest certificate, or under the one with this digest.

@@ -12,6 +12,7 @@ use time::OffsetDateTime;
 use super::audit::{audit, post};
 use super::forms::{DocumentForm, add_form};
 use super::licences::{LicencePending, add_decision, add_document, add_version, check_version_free};
+use super::life::check_not_revoked;
 use super::row::{Reading, to_json};
 use super::seals::{already, seal_in};
 use super::usage::{self, Stopped};
@@ -391,6 +392,9 @@ impl Store {
                 .execute(&mut *tx)
                 .await?;
             seal_in(&mut tx, number).await?.check_in_force(now)?;
+        }
+        if let Some(digest) = &record.certificate {
+            check_not_revoked(&mut tx, digest, now).await?;
         }
         let done = sqlx::query("UPDATE seal_order SET state = 'sealed', ended_at = $1, document = $2, prepared = $3 WHERE id = $4 AND state = 'written'")
             .bind(micros(now))
