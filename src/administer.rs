@@ -11,8 +11,24 @@ use crate::message::Message;
 use crate::officer::{
     Care, Duty, Grant, Officer, OfficerId, check_two_administrators, check_whose_officer, check_whose_seal,
 };
-use crate::seal::{SealEvent, SealEventKind, SealNumber};
+use crate::seal::{Level, Seal, SealEvent, SealEventKind, SealNumber};
 use crate::store::{Store, StoreError};
+
+/// Files a seal with the life it has led; by the government's two or the owner's.
+pub async fn file(
+    store: &Store,
+    (by, second): (&Officer, &Officer),
+    seal: &Seal,
+    impression: &serde_json::Value,
+    level: Level,
+    now: OffsetDateTime,
+) -> Result<(), FlowError> {
+    check_two_administrators(by, second, now)?;
+    for one in [by, second] {
+        check_whose_seal(Care::Make, seal, one, kind_of(store, one).await?)?;
+    }
+    Ok(store.add_seal(seal, impression, level, (&by.id, &second.id), now).await?)
+}
 
 /// Activates, suspends or resumes a seal; by its owner's two. A step that counts from before now says in `acknowledged`
 /// how many sealed documents it ends.

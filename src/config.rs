@@ -12,6 +12,7 @@ use figment::error::Kind;
 use figment::providers::{Format, Toml};
 use serde::Deserialize;
 
+use crate::ceiling::{Ceiling, Ceilings};
 use crate::issue::ReportSeal;
 use crate::keys::Mode;
 use crate::message::Message;
@@ -30,6 +31,16 @@ pub struct Settings {
     pub http: Http,
     pub render: Render,
     pub verify: Verify,
+    /// How often a seal may be used, where its administrators laid nothing down.
+    pub ceilings: Ceilings,
+    pub certificates: Certificates,
+}
+
+/// What becomes of seals' certificates by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Certificates {
+    /// Seals are rekeyed in time; otherwise two officers do it.
+    pub rekeys: bool,
 }
 
 /// Where everything is written down.
@@ -106,6 +117,8 @@ fn check(text: &str, file: &Path) -> Result<Settings, Wrong> {
             fonts: written.render.fonts.iter().map(|path| beside(path)).collect(),
         },
         verify: Verify { trust: beside(&written.verify.trust), report_seal: report_seal(&written.verify)? },
+        ceilings: ceilings(&written.r#use)?,
+        certificates: Certificates { rekeys: written.certificates.rekey == RekeyWritten::Automatic },
     })
 }
 
@@ -196,6 +209,20 @@ fn report_seal(written: &VerifyWritten) -> Result<Option<ReportSeal>, Wrong> {
     }))
 }
 
+/// Each hour's within its day's.
+fn ceilings(written: &UseWritten) -> Result<Ceilings, Wrong> {
+    let Ceilings { seal, officer } = Ceilings::default();
+    let within = |hour: Option<u32>, day: Option<u32>, default: Ceiling, key| {
+        let a_day = day.unwrap_or(default.a_day);
+        let an_hour = hour.unwrap_or(default.an_hour.min(a_day));
+        Ceiling { an_hour, a_day }.check().map_err(|_| Wrong::Value(key))
+    };
+    Ok(Ceilings {
+        seal: within(written.seal_per_hour, written.seal_per_day, seal, "use.seal_per_hour")?,
+        officer: within(written.officer_per_hour, written.officer_per_day, officer, "use.officer_per_hour")?,
+    })
+}
+
 // — as written
 
 #[derive(Debug, Default, Deserialize)]
@@ -210,6 +237,34 @@ struct Written {
     http: HttpWritten,
     render: RenderWritten,
     verify: VerifyWritten,
+    r#use: UseWritten,
+    certificates: CertificatesWritten,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(default, deny_unknown_fields)]
+struct UseWritten {
+    seal_per_hour: Option<u32>,
+    seal_per_day: Option<u32>,
+    officer_per_hour: Option<u32>,
+    officer_per_day: Option<u32>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(default, deny_unknown_fields)]
+struct CertificatesWritten {
+    rekey: RekeyWritten,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(rename_all = "kebab-case")]
+enum RekeyWritten {
+    #[default]
+    ByHand,
+    Automatic,
 }
 
 #[derive(Debug, Deserialize)]
@@ -363,6 +418,23 @@ const KEYS: &[(&str, &str, &str)] = &[
         "verify.report_officer",
         "人员编号，其授权用于给核验报告盖章，与 verify.report_seal 同时写明",
         "the identifier of the officer under whose grant reports are sealed, together with verify.report_seal",
+    ),
+    (
+        "use.seal_per_hour",
+        "0 起的整数，不高于 use.seal_per_day",
+        "a whole number from 0, no more than use.seal_per_day",
+    ),
+    ("use.seal_per_day", "0 起的整数", "a whole number from 0"),
+    (
+        "use.officer_per_hour",
+        "0 起的整数，不高于 use.officer_per_day",
+        "a whole number from 0, no more than use.officer_per_day",
+    ),
+    ("use.officer_per_day", "0 起的整数", "a whole number from 0"),
+    (
+        "certificates.rekey",
+        "\"by-hand\"（由两名人员办理）或 \"automatic\"（到期前自动换钥）",
+        "\"by-hand\" (two officers do it) or \"automatic\" (seals are rekeyed in time by themselves)",
     ),
 ];
 

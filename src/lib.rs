@@ -6,7 +6,7 @@
 //! | floor | rooms | may touch |
 //! |---|---|---|
 //! | doors | [`cli`], [`http`], [`config`] | arguments, sockets; they parse, call one flow, and answer |
-//! | flows | [`desk`], [`issue`], [`abolish`], [`administer`], [`ca`], [`status`], [`verify`] | the tools, in the order of the story |
+//! | flows | [`desk`], [`issue`], [`abolish`], [`administer`], [`ca`], [`ceremony`], [`status`], [`verify`] | the tools, in the order of the story |
 //! | tools | [`keys`], [`preview`], [`render`], [`store`] | the outside world, one kind each |
 //! | formats | [`pdf`], [`cms`], [`stamp`], [`pki`], [`impression`], [`crypto`], [`limits`] | nothing: bytes ↔ meaning |
 //! | rules | [`authority`], [`item`], [`officer`], [`seal`], [`abolition`], [`ceiling`], [`decision`], [`licence`], [`register`], [`refusal`] | nothing: they decide |
@@ -61,6 +61,8 @@ pub mod abolish;
 pub mod administer;
 #[cfg(feature = "service")]
 pub mod ca;
+#[cfg(feature = "service")]
+pub mod ceremony;
 #[cfg(feature = "service")]
 pub mod desk;
 #[cfg(feature = "service")]

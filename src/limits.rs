@@ -212,6 +212,11 @@ pub const PDF_KEYWORD: usize = 64;
 /// is about 1 MB, one filed picture 5 MB in base64.
 pub const REQUEST_FILE_BYTES: usize = 16 * 1024 * 1024;
 
+/// The script of a key ceremony, bytes: a hundred steps are some 20 kB. And its transcript, which holds the script and some
+/// certificates' facts for each step.
+pub const CEREMONY_SCRIPT_BYTES: usize = 256 * 1024;
+pub const CEREMONY_TRANSCRIPT_BYTES: usize = 4 * 1024 * 1024;
+
 /// Letters of one page; a broadsheet newspaper page has some 10^5.
 pub const PDF_LETTERS: usize = 1_000_000;
 // — http

@@ -78,7 +78,9 @@ impl Rooms {
     pub async fn desk(&self, clock: Clock) -> Result<Desk, Trouble> {
         let (store, renderer) = (self.store().await?, self.renderer().await?);
         let public_url = self.settings.http.public_url.clone();
-        Ok(Desk::new(store, self.keyring().await?, renderer, public_url, Arc::new(clock), done()))
+        let mut desk = Desk::new(store, self.keyring().await?, renderer, public_url, Arc::new(clock), done());
+        desk.ceilings = self.settings.ceilings;
+        Ok(desk)
     }
 
     /// What the certificate authorities work with.

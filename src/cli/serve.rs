@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use time::OffsetDateTime;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::Clock;
-use super::certificates::read_trust;
+use super::certificates::{read_trust, service};
 use super::rooms::{Rooms, print};
 use super::trouble::Trouble;
 use crate::ca::Authority;
@@ -37,6 +38,8 @@ pub(super) async fn listen(rooms: &Rooms, desk: Desk, clock: Clock) -> Result<()
     }
     let authority = Authority::of(&desk);
     authority.refresh("service", clock()).await?;
+    let rekeys = rooms.settings.certificates.rekeys;
+    keep_up(&authority, rekeys, clock()).await;
 
     let http = &rooms.settings.http;
     let https = http.public_url.starts_with("https://");
@@ -62,7 +65,7 @@ pub(super) async fn listen(rooms: &Rooms, desk: Desk, clock: Clock) -> Result<()
         // An error means that the sender is gone, which is a stop too.
         let _ = stopped.wait_for(|stop| *stop).await;
     };
-    let fresh = tokio::spawn(keep_fresh(authority, clock));
+    let fresh = tokio::spawn(keep_fresh(authority, rekeys, clock));
     let signals = tokio::spawn(async move {
         told_to_stop().await;
         tracing::info!("stopping");
@@ -87,13 +90,28 @@ async fn open(address: std::net::SocketAddr) -> Result<TcpListener, Trouble> {
 }
 
 /// A list that cannot be renewed is logged and tried again; verification says when it has become stale.
-async fn keep_fresh(authority: Authority, clock: Clock) {
+async fn keep_fresh(authority: Authority, rekeys: bool, clock: Clock) {
     loop {
         tokio::time::sleep(REFRESH).await;
         match authority.refresh("service", clock()).await {
             Ok(revoked) => tracing::info!(revoked, "revocation lists looked at"),
             Err(error) => tracing::error!(id = error.message().id, "revocation lists could not be renewed"),
         }
+        keep_up(&authority, rekeys, clock()).await;
+    }
+}
+
+/// Certificates that end, and keys that have ended. What cannot be done now is logged, and shown by doctor.
+async fn keep_up(authority: &Authority, rekeys: bool, now: OffsetDateTime) {
+    let Ok(who) = service() else { return };
+    match authority.keep_up(rekeys, &who, now).await {
+        Ok(upkeep) => {
+            for why in &upkeep.trouble {
+                tracing::error!(id = why.id, "a key or certificate could not be seen to");
+            }
+            tracing::info!(warned = upkeep.warned, rekeyed = upkeep.rekeyed.len(), destroyed = upkeep.destroyed.len(), "certificates looked at");
+        }
+        Err(error) => tracing::error!(id = error.message().id, "certificates could not be looked at"),
     }
 }
 

@@ -54,7 +54,7 @@ use crate::preview::Previewer;
 use crate::store::Store;
 use crate::verify::Trust;
 
-pub use self::sign_in::hash_password;
+pub use self::sign_in::{hash_password, try_password};
 pub use self::staff::StaffState;
 use self::staff::Tokens;
 
@@ -168,6 +168,7 @@ pub fn staff_router(state: StaffState) -> Router {
         .route("/seals", get(office::seals))
         .route("/seals/{number}", get(office::seal))
         .route("/seals/{number}/steps", post(office::step))
+        .route("/seals/{number}/ceiling", get(office::ceiling_form).post(office::ceiling))
         .route("/abolish", get(office::abolish_form).post(office::abolish))
         .route("/grants", get(office::grants).post(office::grant))
         .route("/grants/{id}/revoke", post(office::revoke))
@@ -190,6 +191,7 @@ fn staff_api() -> OpenApiRouter<StaffState> {
         .routes(routes!(administration::abolitions))
         .routes(routes!(administration::custody))
         .routes(routes!(administration::events))
+        .routes(routes!(administration::ceilings))
         .routes(routes!(administration::grants))
         .routes(routes!(administration::revoke_grant))
         .routes(routes!(administration::leave))

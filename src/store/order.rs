@@ -80,6 +80,8 @@ pub enum OrderKind {
     Destruction,
     /// An answer about certificates of ours (OCSP).
     Ocsp,
+    /// The transcript of a key ceremony.
+    Transcript,
 }
 
 impl OrderKind {
@@ -95,6 +97,7 @@ impl OrderKind {
             OrderKind::Request => "request",
             OrderKind::Destruction => "destruction",
             OrderKind::Ocsp => "ocsp",
+            OrderKind::Transcript => "transcript",
         }
     }
 }

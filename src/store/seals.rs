@@ -12,8 +12,7 @@ use super::{Store, StoreError, exactly_one, micros};
 use crate::abolition::{AbolitionOrder, AbolitionRequest, CustodyEntry};
 use crate::authority::Uscc;
 use crate::officer::OfficerId;
-use crate::refusal::{Refusal, Rule};
-use crate::seal::{Level, Life, Seal, SealEvent, SealEventKind, SealNumber, check_acknowledged};
+use crate::seal::{Level, Life, Seal, SealEvent, SealEventKind, SealNumber, check_acknowledged, unknown};
 
 /// A seal as filed, with what the rules do not need to know.
 #[derive(Debug, Clone)]
@@ -398,22 +397,12 @@ pub(super) async fn touch(tx: &mut Transaction<'static, Any>, number: &SealNumbe
         .bind(number.as_str())
         .execute(&mut **tx)
         .await?;
-    exactly_one(done, || StoreError::Refused(unknown_seal(number)))
-}
-
-/// There is no such seal in this register.
-pub(super) fn unknown_seal(number: &SealNumber) -> Refusal {
-    Refusal::new(
-        Rule::SealLife,
-        "seal.unknown",
-        format!("登记册中没有编号为{number}的印章"),
-        format!("there is no seal {number} in this register"),
-    )
+    exactly_one(done, || StoreError::Refused(unknown(number)))
 }
 
 pub(super) async fn seal_in(tx: &mut Transaction<'static, Any>, number: &SealNumber) -> Result<Seal, StoreError> {
     let row =
-        sqlx::query(SEAL).bind(number.as_str()).fetch_optional(&mut **tx).await?.ok_or_else(|| unknown_seal(number))?;
+        sqlx::query(SEAL).bind(number.as_str()).fetch_optional(&mut **tx).await?.ok_or_else(|| unknown(number))?;
     let events = sqlx::query(EVENTS).bind(number.as_str()).fetch_all(&mut **tx).await?;
     Ok(read_seal(&row, events.iter())?.seal)
 }
