@@ -4,6 +4,7 @@
 mod administer;
 mod browser;
 mod bureau;
+mod ceremony;
 mod cli;
 mod crash;
 mod db;
