@@ -58,6 +58,9 @@ pub struct Abolished {
     pub revoked: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notice: Option<Issued>,
+    /// The notice's order, where it is written down and waits to be finished.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<String>,
 }
 
 /// An order with what is to be done along with it, as both doors take it.
@@ -110,11 +113,16 @@ pub async fn abolish(
         let authority = Authority::of(desk);
         revoked = authority.refresh(by.id.as_str(), now).await?;
     }
-    let notice = match wanted {
-        Some(wanted) => Some(notice(desk, by, second, &number, wanted, now).await?),
-        None => None,
+    let (notice, waiting) = match wanted {
+        None => (None, None),
+        Some(wanted) => match notice(desk, by, second, &number, wanted, now).await {
+            Ok(notice) => (Some(notice), None),
+            // The seals are closed; their notice follows by itself.
+            Err(FlowError::Waiting(waiting)) => (None, Some(waiting.order)),
+            Err(error) => return Err(error),
+        },
     };
-    Ok(Abolished { order: number, seals: count, revoked, notice })
+    Ok(Abolished { order: number, seals: count, revoked, notice, waiting })
 }
 
 /// Renders and seals the notice of a recorded order. The same order and template again give the same notice.

@@ -57,6 +57,19 @@ pub async fn step(
     Ok(store.add_seal_event(number, &event, &by.id, &second.id, acknowledged, now).await?)
 }
 
+/// Sets what a seal's documents are promised from now on; by its owner's two. What is written down keeps its promise.
+pub async fn promise(
+    store: &Store,
+    (by, second): (&Officer, &Officer),
+    number: &SealNumber,
+    level: Level,
+    now: OffsetDateTime,
+) -> Result<(), FlowError> {
+    check_two_administrators(by, second, now)?;
+    whose_seal(store, Care::Use, number, &[by, second]).await?;
+    Ok(store.set_level(number, level, &by.id, &second.id, now).await?)
+}
+
 /// Records what happened to an abolished seal: sealed away, opened, destroyed.
 pub async fn keep(
     store: &Store,

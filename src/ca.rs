@@ -3,6 +3,7 @@
 
 pub mod life;
 mod record;
+mod stamping;
 mod status;
 
 use time::{Duration, OffsetDateTime};
@@ -20,6 +21,8 @@ use crate::seal::{Seal, SealStatus};
 use crate::store::{Act, CaCertificate, CaKind, OrderKind, Revocation, SealCertificate, SealFilter, Store, StoreError};
 use std::sync::Arc;
 
+pub(crate) use stamping::no_unit;
+pub(crate) use status::RESPONDER_SUCCESSOR_DAYS;
 pub use status::{Publication, RESPONDER};
 pub(crate) use status::{kept_answer, standing};
 
@@ -42,7 +45,7 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// Makes the root and the issuing authority. Refused where either is already there.
+    /// Makes the root, the issuing authority and the time-stamping unit. Refused where either is already there.
     pub async fn init(
         &self,
         organisation: &str,
@@ -89,6 +92,7 @@ impl Authority {
         for label in [ROOT, ISSUING] {
             self.publish_list(label, who, now).await?;
         }
+        self.stamping(who, now).await?;
         self.responder(who, now).await?;
         Ok(vec![root, issuing])
     }
@@ -234,6 +238,10 @@ impl Authority {
             }
         }
         self.responder(who, now).await?;
+        // Last, so that trouble with a new key holds up no list.
+        if self.store.stamping_unit().await?.is_some() {
+            self.stamping(who, now).await?;
+        }
         Ok(revoked)
     }
 

@@ -4,6 +4,8 @@
 //! never repeats a value, so that a secret written in the wrong place is not printed. Secrets are not settings: only
 //! the paths of the files that hold them are. The rooms below know nothing of this one; `main.rs` hands them theirs.
 
+mod status;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -18,6 +20,9 @@ use crate::keys::Mode;
 use crate::message::Message;
 use crate::officer::OfficerId;
 use crate::seal::SealNumber;
+
+pub use status::Status;
+use status::StatusWritten;
 
 /// The file read when `--config` names none.
 pub const DEFAULT_FILE: &str = "yinxin.toml";
@@ -34,6 +39,8 @@ pub struct Settings {
     /// How often a seal may be used, where its administrators laid nothing down.
     pub ceilings: Ceilings,
     pub certificates: Certificates,
+    pub stamp: Stamp,
+    pub status: Status,
 }
 
 /// What becomes of seals' certificates by itself.
@@ -89,6 +96,31 @@ pub struct Verify {
     pub report_seal: Option<ReportSeal>,
 }
 
+/// Where time stamps come from, and who gets ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stamp {
+    /// Outside authorities, in the order in which they are asked.
+    pub authorities: Vec<StampAuthority>,
+    /// Whether our own authority stamps our documents, after those.
+    pub own: bool,
+    /// The policy of our own, an object identifier.
+    pub policy: String,
+    /// Tokens for the public in a minute; with 0 the door is closed.
+    pub public_a_minute: usize,
+}
+
+/// An outside time-stamp authority.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StampAuthority {
+    pub url: String,
+    /// Directory with its own anchors, PEM or DER.
+    pub trust: PathBuf,
+    /// The policy that its tokens must name.
+    pub policy: Option<String>,
+    /// Seconds for one token.
+    pub seconds: u64,
+}
+
 /// Reads and checks the settings; with no file named and none in the working directory, the defaults.
 ///
 /// # Errors
@@ -107,11 +139,13 @@ fn check(text: &str, file: &Path) -> Result<Settings, Wrong> {
     let written: Written = Figment::new().merge(Toml::string(text)).extract().map_err(Wrong::from_figment)?;
     let beside = |path: &Path| file.parent().unwrap_or(Path::new("")).join(path);
     let mode = written.mode;
+    let http = http(written.http, mode)?;
     Ok(Settings {
         mode,
         store: store(written.store, beside)?,
         keys: keys(written.keys, mode, written.soft_keys_in_production.as_deref(), beside)?,
-        http: http(written.http, mode)?,
+        status: status::check(written.status, &http.public_url)?,
+        http,
         render: Render {
             templates: beside(&written.render.templates),
             fonts: written.render.fonts.iter().map(|path| beside(path)).collect(),
@@ -119,6 +153,7 @@ fn check(text: &str, file: &Path) -> Result<Settings, Wrong> {
         verify: Verify { trust: beside(&written.verify.trust), report_seal: report_seal(&written.verify)? },
         ceilings: ceilings(&written.r#use)?,
         certificates: Certificates { rekeys: written.certificates.rekey == RekeyWritten::Automatic },
+        stamp: stamp(written.stamp, &written.verify.trust, beside)?,
     })
 }
 
@@ -195,6 +230,41 @@ fn http(written: HttpWritten, mode: Mode) -> Result<Http, Wrong> {
     }
 }
 
+fn stamp(written: StampWritten, trust: &Path, beside: impl Fn(&Path) -> PathBuf) -> Result<Stamp, Wrong> {
+    let wrong = || Wrong::Value("stamp.authorities");
+    if written.authorities.len() > MOST_STAMP_AUTHORITIES {
+        return Err(wrong());
+    }
+    let policy_of = |policy: &str| crate::stamp::encoded(policy).is_some();
+    let authorities = written.authorities.into_iter().map(|authority| {
+        let StampAuthorityWritten { url, trust: own_trust, policy, seconds } = authority;
+        let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")).ok_or_else(wrong)?;
+        // A password in the address would stand in every log of who is asked.
+        let plain = rest.bytes().all(|byte| byte.is_ascii_graphic()) && !rest.contains('@') && !rest.starts_with('/');
+        let seconds = seconds.unwrap_or(10);
+        if rest.is_empty() || !plain || !(1..=60).contains(&seconds) || !policy.as_deref().is_none_or(policy_of) {
+            return Err(wrong());
+        }
+        Ok(StampAuthority { url, trust: beside(own_trust.as_deref().unwrap_or(trust)), policy, seconds })
+    });
+    let authorities = authorities.collect::<Result<Vec<_>, _>>()?;
+    let policy = written.policy.unwrap_or_else(|| crate::stamping::POLICY.to_owned());
+    if !policy_of(&policy) {
+        return Err(Wrong::Value("stamp.policy"));
+    }
+    let own = written.own.unwrap_or(authorities.is_empty());
+    let public_a_minute = match usize::try_from(written.public_a_minute) {
+        Ok(number) if number <= MOST_STAMPS_A_MINUTE => number,
+        _ => return Err(Wrong::Value("stamp.public_a_minute")),
+    };
+    Ok(Stamp { authorities, own, policy, public_a_minute })
+}
+
+/// All may be asked one after the other for one document.
+const MOST_STAMP_AUTHORITIES: usize = 8;
+/// Each is some rows; this is what one core signs and one disk writes down.
+const MOST_STAMPS_A_MINUTE: usize = 60_000;
+
 /// A seal and the officer who answers for it: both, or neither.
 fn report_seal(written: &VerifyWritten) -> Result<Option<ReportSeal>, Wrong> {
     let (seal, officer) = match (&written.report_seal, &written.report_officer) {
@@ -239,6 +309,8 @@ struct Written {
     verify: VerifyWritten,
     r#use: UseWritten,
     certificates: CertificatesWritten,
+    stamp: StampWritten,
+    status: StatusWritten,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -373,6 +445,32 @@ impl Default for VerifyWritten {
     }
 }
 
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(default, deny_unknown_fields)]
+struct StampWritten {
+    authorities: Vec<StampAuthorityWritten>,
+    own: Option<bool>,
+    policy: Option<String>,
+    public_a_minute: u32,
+}
+
+impl Default for StampWritten {
+    fn default() -> Self {
+        Self { authorities: Vec::new(), own: None, policy: None, public_a_minute: 30 }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(deny_unknown_fields)]
+struct StampAuthorityWritten {
+    url: String,
+    trust: Option<PathBuf>,
+    policy: Option<String>,
+    seconds: Option<u64>,
+}
+
 /// Every key, and what may stand there, in Chinese and English.
 const KEYS: &[(&str, &str, &str)] = &[
     ("mode", "\"trial\"（试运行）或 \"production\"（正式运行）", "\"trial\" or \"production\""),
@@ -436,10 +534,21 @@ const KEYS: &[(&str, &str, &str)] = &[
         "\"by-hand\"（由两名人员办理）或 \"automatic\"（到期前自动换钥）",
         "\"by-hand\" (two officers do it) or \"automatic\" (seals are rekeyed in time by themselves)",
     ),
+    (
+        "stamp.authorities",
+        "至多8个 [[stamp.authorities]]：url（http:// 或 https:// 地址，不含口令），可另写 trust（目录）、policy（对象标识符）、seconds（1 至 60）",
+        "at most 8 [[stamp.authorities]]: url (an http:// or https:// address without a password), and perhaps trust (a directory), policy (an object identifier) and seconds (1 to 60)",
+    ),
+    ("stamp.own", "true 或 false", "true or false"),
+    ("stamp.policy", "对象标识符，如 \"1.2.3\"", "an object identifier, such as \"1.2.3\""),
+    ("stamp.public_a_minute", "0 至 60000 的整数", "a whole number from 0 to 60000"),
 ];
 
 fn allowed(key: &str) -> (&'static str, &'static str) {
-    KEYS.iter().find(|(name, ..)| *name == key).map_or(("一个小节", "a section"), |(_, zh, en)| (zh, en))
+    // What stands in a table that may be written several times is told with the table.
+    let within = |name: &str| key.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+    let mut keys = KEYS.iter().chain(status::KEYS);
+    keys.find(|(name, ..)| within(name)).map_or(("一个小节", "a section"), |(_, zh, en)| (zh, en))
 }
 
 // — what may be wrong

@@ -13,6 +13,7 @@ use crate::ca::Publication;
 use crate::ca::life::in_use;
 use crate::ceiling::Ceilings;
 use crate::cms::{self, CmsError};
+use crate::fetch::Fetcher;
 use crate::impression::{Centre, Impression, ImpressionError, Legend};
 use crate::keys::{KeyError, Keyring, Signer};
 use crate::message::{Message, china_time};
@@ -22,6 +23,8 @@ use crate::pki::certificate::{Certificate, CertificateFault};
 use crate::pki::issue::IssueFault;
 use crate::refusal::Refusal;
 use crate::render::{PictureError, RenderError, Renderer, read_png, read_svg};
+use crate::stamping::Stamping;
+use crate::status::Remembered;
 use crate::store::{FiledSeal, SealCertificate, Store, StoreError, Waiting};
 
 /// A step of ISSUE that has just been done.
@@ -57,8 +60,13 @@ pub struct Desk {
     pub clock: Arc<dyn Fn() -> OffsetDateTime + Send + Sync>,
     /// How often seals may be used, where nothing was laid down for one.
     pub ceilings: Ceilings,
+    /// Where time stamps come from.
+    pub stamping: Stamping,
     /// How our authorities publish what they know of their certificates.
     pub publication: Publication,
+    /// The way to outside authorities' lists and answers; none is listed at first.
+    pub(crate) fetcher: Arc<Fetcher>,
+    pub(crate) remembered: Arc<Remembered>,
     parts: Arc<Mutex<HashMap<String, Arc<SealParts>>>>,
     /// Bytes of the largest time stamp token seen since the start; 0 before the first.
     pub(crate) largest_stamp: Arc<AtomicUsize>,
@@ -92,14 +100,37 @@ impl Desk {
         clock: Arc<dyn Fn() -> OffsetDateTime + Send + Sync>,
         done: Arc<dyn Fn(Step) + Send + Sync>,
     ) -> Self {
-        let publication = Publication::of(&public_url);
-        let (ceilings, parts, largest_stamp) = Default::default();
-        Self { store, keyring, renderer, public_url, done, clock, ceilings, publication, parts, largest_stamp }
+        let (stamping, publication) = (Stamping::default(), Publication::of(&public_url));
+        Self {
+            store,
+            keyring,
+            renderer,
+            public_url,
+            done,
+            clock,
+            stamping,
+            publication,
+            ceilings: Ceilings::default(),
+            fetcher: Arc::new(Fetcher::new([])),
+            remembered: Arc::default(),
+            parts: Arc::default(),
+            largest_stamp: Arc::default(),
+        }
+    }
+
+    /// With time stamps from where the settings say.
+    pub fn stamped_by(self, stamping: Stamping) -> Self {
+        Self { stamping, ..self }
     }
 
     /// With lists, answers and addresses as the settings have them.
     pub fn publishing(self, publication: Publication) -> Self {
         Self { publication, ..self }
+    }
+
+    /// With a way to the hosts of outside authorities.
+    pub fn fetching(self, fetcher: Fetcher) -> Self {
+        Self { fetcher: Arc::new(fetcher), ..self }
     }
 
     /// The parts for a new use of a seal: of its certificates that may be used now the one that came into use last. A seal

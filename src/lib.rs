@@ -6,8 +6,8 @@
 //! | floor | rooms | may touch |
 //! |---|---|---|
 //! | doors | [`cli`], [`http`], [`config`] | arguments, sockets; they parse, call one flow, and answer |
-//! | flows | [`desk`], [`issue`], [`abolish`], [`administer`], [`ca`], [`ceremony`], [`status`], [`verify`] | the tools, in the order of the story |
-//! | tools | [`keys`], [`preview`], [`render`], [`store`] | the outside world, one kind each |
+//! | flows | [`desk`], [`issue`], [`abolish`], [`administer`], [`ca`], [`ceremony`], [`renew`], [`stamping`], [`status`], [`verify`] | the tools, in the order of the story |
+//! | tools | [`fetch`], [`keys`], [`preview`], [`render`], [`store`], [`tsa`] | the outside world, one kind each |
 //! | formats | [`pdf`], [`cms`], [`stamp`], [`pki`], [`impression`], [`crypto`], [`limits`] | nothing: bytes ↔ meaning |
 //! | rules | [`authority`], [`item`], [`officer`], [`seal`], [`abolition`], [`ceiling`], [`decision`], [`licence`], [`register`], [`refusal`] | nothing: they decide |
 //! | ground | [`message`] | nothing |
@@ -21,7 +21,7 @@
 //!   types a tool takes from another tool.
 //! - from [`store`]: UPDATE or DELETE on what happened (decisions, documents, seal events, custody, abolitions, revocations
 //!   and audit are appended; an order's state moves once, from written to sealed or lost).
-//! - from [`verify`]: the network. What a document names is never fetched; a verdict is a function of what was gathered.
+//! - from [`verify`]: the network (the one way out is [`tsa`], to authorities that the settings name). What a document names is never fetched; a verdict is a function of what was gathered.
 //! - from [`http`]: rules. A handler that decides something is in the wrong room.
 
 // — ground
@@ -47,6 +47,8 @@ pub mod pki;
 pub mod stamp;
 // — tools: the outside world
 #[cfg(feature = "service")]
+pub mod fetch;
+#[cfg(feature = "service")]
 pub mod keys;
 #[cfg(feature = "service")]
 pub mod preview;
@@ -54,6 +56,8 @@ pub mod preview;
 pub mod render;
 #[cfg(feature = "service")]
 pub mod store;
+#[cfg(feature = "service")]
+pub mod tsa;
 // — flows: the stories
 #[cfg(feature = "service")]
 pub mod abolish;
@@ -67,6 +71,10 @@ pub mod ceremony;
 pub mod desk;
 #[cfg(feature = "service")]
 pub mod issue;
+#[cfg(feature = "service")]
+pub mod renew;
+#[cfg(feature = "service")]
+pub mod stamping;
 #[cfg(feature = "service")]
 pub mod status;
 pub mod verify;

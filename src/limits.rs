@@ -94,6 +94,14 @@ pub const OCSP_BYTES: usize = 1024 * 1024;
 /// Certificates inside an OCSP response: the responder's, and perhaps those above it.
 pub const OCSP_CERTIFICATES: usize = 16;
 
+// — time stamps
+
+/// A request for a time stamp, bytes: with SHA-512, a policy and a nonce it is some 150.
+pub const STAMP_REQUEST_BYTES: usize = 4 * 1024;
+/// A nonce, bytes: programs send 8 to 20.
+pub const STAMP_NONCE_BYTES: usize = 64;
+/// An authority's answer, bytes: with a chain of four RSA-4096 certificates it is some 10 kB.
+pub const STAMP_ANSWER_BYTES: usize = 64 * 1024;
 /// An OCSP request, bytes, and the questions in it: a client asks about one chain. A question with SHA-256 takes 110 bytes.
 pub const OCSP_REQUEST_BYTES: usize = 4 * 1024;
 /// See [`OCSP_REQUEST_BYTES`].
@@ -107,8 +115,22 @@ pub const OCSP_SERIAL_BYTES: usize = 32;
 /// of some 2 kB that stays. Beyond that askers get the answer kept for all, or are told to come again.
 pub const OCSP_SIGNED_A_MINUTE: usize = 60;
 
+/// Seconds for which caches on the way keep an answer or a list: a revocation is known everywhere within the hour.
+pub const OCSP_CACHE_SECONDS: i64 = 3600;
+
 /// An address in a certificate, bytes: longer ones are cut off by proxies and browsers.
 pub const ADDRESS_BYTES: usize = 1024;
+
+/// Seconds for an outside authority to answer in: a list of some MB over a county's line.
+pub const FETCH_SECONDS: u64 = 10;
+/// Addresses of each kind tried for one certificate; certificates name one or two.
+pub const EVIDENCE_ADDRESSES: usize = 3;
+/// Minutes for which evidence about a chain is not asked for again; answers of responders run for hours.
+pub const EVIDENCE_MINUTES: i64 = 5;
+/// Chains whose evidence is remembered, of some 5 kB each: every seal's and time-stamp authority's.
+pub const EVIDENCE_REMEMBERED: usize = 1024;
+/// Lists of outside authorities remembered, of `CRL_BYTES` at most: a bureau has one or two such authorities.
+pub const LISTS_REMEMBERED: usize = 8;
 
 // — keys
 
@@ -300,3 +322,10 @@ pub const STAMP_TOKEN_ROOM: usize = 12 * 1024;
 
 /// Bytes left above the largest time stamp token seen: another authority's, or the same one's after it changed its chain.
 pub const STAMP_TOKEN_MARGIN: usize = 2 * 1024;
+
+/// Days before its newest time stamp lapses that a document of ours is renewed: long enough to change an authority, or to
+/// put a failing job right.
+pub const RENEW_DAYS_BEFORE: i64 = 180;
+
+/// Documents renewed in one go: at some 20 a second with a token, the hourly job takes less than a minute of every hour.
+pub const RENEW_AT_ONCE: u16 = 1000;

@@ -4,7 +4,13 @@
 //! whether it is about these bytes, [`Token::check`] whether the authority's signature is right, [`Token::breaches`] where
 //! it leaves the profile (EN 319 422); whom to believe is the judge's question, with the certificates in [`Token::signed`].
 //!
-//! Not here: asking an authority for one.
+//! [`request`] is what an authority is asked, [`answer`] what ours answers.
+//!
+//! Not here: asking an authority for one (`tsa`), and the clock, keys and serial numbers of our own (`stamping`).
+
+pub mod accept;
+pub mod answer;
+pub mod request;
 
 use std::fmt;
 
@@ -166,6 +172,14 @@ impl Token {
     /// # Errors
     /// As [`Token::read`]; [`StampError::Refused`] where the status is neither granted nor granted with changes.
     pub fn read_answer(bytes: &[u8]) -> Result<Self, StampError> {
+        Self::read(Self::in_answer(bytes)?)
+    }
+
+    /// The token's own bytes in an authority's answer, as found.
+    ///
+    /// # Errors
+    /// As [`Token::read_answer`], whatever the token is.
+    pub fn in_answer(bytes: &[u8]) -> Result<&[u8], StampError> {
         const BAD: StampError = StampError::Malformed("TimeStampResp");
         let answer = Element::read_all(bytes).and_then(|answer| answer.expect(tlv::SEQUENCE)).map_err(|_| BAD)?;
         let parts = answer.children().map_err(|_| BAD)?;
@@ -173,7 +187,7 @@ impl Token {
         let status = status.expect(tlv::SEQUENCE).and_then(|status| status.children()).map_err(|_| BAD)?;
         let status = status.first().ok_or(BAD)?.expect(tlv::INTEGER).map_err(|_| BAD)?;
         match (status.content, token) {
-            ([0 | 1], [token]) => Self::read(token.whole),
+            ([0 | 1], [token]) => Ok(token.whole),
             ([status], _) => Err(StampError::Refused(*status)),
             _ => Err(BAD),
         }
@@ -397,6 +411,23 @@ fn dotted(content: &[u8]) -> Option<String> {
         arc = 0;
     }
     (!open && !arcs.is_empty()).then(|| arcs.join("."))
+}
+
+/// The OBJECT IDENTIFIER that people write so, with arcs of up to 128 bits (`2.25.…` are UUIDs, X.667 §6); None where it
+/// is none.
+pub(crate) fn encoded(dotted: &str) -> Option<Vec<u8>> {
+    let plain = |arc: &&str| arc.bytes().all(|digit| digit.is_ascii_digit()) && (*arc == "0" || !arc.starts_with('0'));
+    let arcs: Vec<u128> = dotted.split('.').map(|arc| Some(arc).filter(plain)?.parse().ok()).collect::<Option<_>>()?;
+    let [first, second, rest @ ..] = arcs.as_slice() else { return None };
+    if *first > 2 || (*first < 2 && *second > 39) {
+        return None;
+    }
+    let mut content = Vec::new();
+    for arc in std::iter::once((first * 40).checked_add(*second)?).chain(rest.iter().copied()) {
+        let octets = (128 - arc.leading_zeros()).div_ceil(7).max(1);
+        content.extend((0..octets).rev().map(|i| (arc >> (7 * i)) as u8 & 0x7F | if i > 0 { 0x80 } else { 0 }));
+    }
+    Some(tlv::wrap(tlv::OBJECT_IDENTIFIER, &[&content]))
 }
 
 /// GeneralizedTime in UTC with any fraction of a second (RFC 3161 §2.4.2): `YYYYMMDDhhmmss[.f…]Z`.

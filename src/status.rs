@@ -1,11 +1,15 @@
 //! How certificates stand: evidence that lasts for our own use, and answers to whoever asks about certificates of ours.
 
+mod outside;
 mod responder;
 
-use time::OffsetDateTime;
+use std::collections::VecDeque;
+
+use time::{Duration, OffsetDateTime};
 
 use crate::ca::{self, Authority};
 use crate::desk::{Desk, FlowError};
+use crate::limits;
 use crate::message::Message;
 use crate::pdf::long_term::Material;
 use crate::pki::certificate::Certificate;
@@ -15,6 +19,7 @@ use crate::pki::ocsp::{CertId, OcspResponse};
 use crate::pki::path::{PathVerdict, judge_path};
 use crate::pki::revocation::RevocationList;
 
+pub(crate) use outside::Remembered;
 pub use responder::{Answered, Responder};
 
 impl Desk {
@@ -28,32 +33,46 @@ impl Desk {
     /// # Errors
     /// [`FlowError::NoEvidence`] where there is none for one of them now.
     pub async fn evidence(&self, certificates: &[Certificate], now: OffsetDateTime) -> Result<Material, FlowError> {
+        let about = certificates.iter().flat_map(Certificate::fingerprint).collect::<Vec<_>>();
+        let leaf = certificates.first().map(|leaf| hex::encode(&leaf.serial)).unwrap_or_default();
+        if let Some(found) = self.remembered.material(&about, now)
+            && !self.store.is_revoked(&leaf).await?
+        {
+            return Ok(found);
+        }
         let house = House::of(self).await?;
         let mut found = Found::default();
-        for certificate in certificates {
-            found.add(certificate);
-        }
-        for certificate in certificates.iter().filter(|certificate| !certificate.is_self_issued()) {
-            let issuer = certificates
-                .iter()
-                .chain(house.authorities.iter().map(|(_, authority)| authority))
-                .find(|issuer| is_issuer(issuer, certificate))
-                .cloned();
+        let mut chains: VecDeque<Certificate> = certificates.iter().cloned().collect();
+        let mut known = certificates.to_vec();
+        known.extend(house.authorities.iter().map(|(_, authority)| authority.clone()));
+        let mut fetched = 0;
+        while let Some(certificate) = chains.pop_front() {
+            found.add(&certificate);
+            if certificate.is_self_issued() {
+                continue;
+            }
+            let mut issuer = known.iter().find(|issuer| is_issuer(issuer, &certificate)).cloned();
+            if issuer.is_none() && fetched < limits::PATH_CERTIFICATES {
+                issuer = self.issuer_of(&certificate).await;
+                fetched += 1;
+                known.extend(issuer.clone());
+                chains.extend(issuer.clone());
+            }
             let Some(issuer) = issuer else {
                 // A chain may end below a root: what its reader trusts is not asked about.
                 if certificate.is_ca {
                     continue;
                 }
-                return Err(none(certificate, &no_issuer()));
+                return Err(none(&certificate, &no_issuer()));
             };
             found.add(&issuer);
             let label = house.authorities.iter().find(|(_, own)| *own == issuer).map(|(label, _)| label.as_str());
-            let piece = match label {
-                Some(label) => house.piece(label, certificate, &issuer, now).await?,
-                None => return Err(none(certificate, &no_issuer())),
-            };
-            found.take(piece);
+            found.take(match label {
+                Some(label) => house.piece(label, &certificate, &issuer, now).await?,
+                None => self.outside(&certificate, &issuer, now).await?,
+            });
         }
+        self.remembered.remember(about, &found.0, now);
         Ok(found.0)
     }
 }
@@ -71,8 +90,8 @@ impl Piece {
             Self::Response(response) => RevocationEvidence { lists: vec![], responses: vec![response] },
             Self::List(list) => RevocationEvidence { lists: vec![list], responses: vec![] },
         };
-        // After its end a certificate is asked about as it stood then.
-        let at = now.min(certificate.not_after);
+        // It must last as long as it is remembered. After its end a certificate is asked about as it stood then.
+        let at = (now + Duration::minutes(limits::EVIDENCE_MINUTES)).min(certificate.not_after);
         match judge_path(certificate, &[], std::slice::from_ref(issuer), &evidence, &Known::default(), at) {
             PathVerdict::Trusted { .. } | PathVerdict::Revoked { .. } => Ok(self),
             verdict => Err(none(certificate, &verdict.message())),

@@ -13,7 +13,7 @@ use crate::pki::name::{Attribute, Name};
 use crate::pki::ocsp::{self, CertId, Reply, Status};
 use crate::pki::revocation::{Revocation, RevocationList};
 use crate::seal::SealStatus;
-use crate::store::{Crl, KeptAnswer, OrderKind, ResponderCertificate, Store, StoreError};
+use crate::store::{Crl, KeptAnswer, OrderKind, ResponderCertificate, SealFilter, Store, StoreError};
 
 /// Label of the key that answers in the issuing authority's place.
 pub const RESPONDER: &str = "ocsp-issuing";
@@ -21,7 +21,7 @@ pub const RESPONDER: &str = "ocsp-issuing";
 /// Life of the responder's certificate, and how long before its end the next one is made. Nobody can revoke it (it is never
 /// asked about, RFC 6960 §4.2.2.2.1), so it is short.
 const RESPONDER_DAYS: i64 = 30;
-const RESPONDER_SUCCESSOR_DAYS: i64 = 10;
+pub(crate) const RESPONDER_SUCCESSOR_DAYS: i64 = 10;
 
 /// How the authorities publish what they know of their certificates.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -181,6 +181,33 @@ impl Authority {
         };
         self.store.keep_answer(&answer).await?;
         Ok(Some(answer))
+    }
+
+    /// Signs beforehand what will be asked: how each seal's newest certificate of ours stands. For listeners without keys, and
+    /// so that nobody waits for a token.
+    pub async fn answer_ahead(&self, who: &str, now: OffsetDateTime) -> Result<(), FlowError> {
+        let Some(issuing) = self.store.ca_certificates().await?.into_iter().find(|ca| ca.label == ISSUING) else {
+            return Ok(());
+        };
+        let issuer = Certificate::read(&issuing.certificate)?;
+        let mut offset = 0;
+        loop {
+            let seals = self.store.seals(&SealFilter { limit: 500, offset, ..SealFilter::default() }).await?;
+            for filed in &seals {
+                let Some(newest) = self.store.certificates(&filed.seal.number).await?.pop() else { continue };
+                let certificate = Certificate::read(&newest.certificate)?;
+                if certificate.issuer.means(&issuer.subject)
+                    && certificate.is_in_force(now)
+                    && let Some(question) = CertId::of(&certificate.serial, &issuer)
+                {
+                    self.answer(&question, who, now).await?;
+                }
+            }
+            if seals.len() < 500 {
+                return Ok(());
+            }
+            offset += 500;
+        }
     }
 
     /// Has the responder's key sign these answers, all about certificates of the issuing authority. Gives the OCSPResponse.

@@ -21,13 +21,13 @@ use crate::message::china_time;
 use crate::officer::{Care, Officer, OfficerId};
 use crate::pki::certificate::{Certificate, from_pem_or_der, to_pem};
 use crate::pki::issue::Reason;
-use crate::seal::{SealEvent, SealEventKind, SealNumber};
+use crate::seal::{Level, SealEvent, SealEventKind, SealNumber};
 use crate::store::Store;
 use crate::verify::Trust;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum CaCommand {
-    /// 建立根证书和签发证书机构 / make the root and the issuing authority
+    /// 建立根证书、签发证书机构和时间戳证书 / make the root, the issuing authority and the time-stamping certificate
     Init {
         /// 机构名称 / name of the organisation
         #[arg(long)]
@@ -35,9 +35,11 @@ pub(super) enum CaCommand {
         #[arg(long, value_enum, default_value = "ecdsa-p256")]
         algorithm: Algorithm,
     },
+    /// 建立时间戳密钥和证书；已有且可用的不重建 / make the time-stamping key and certificate where there is none that stamps
+    Stamping,
     /// 导出证书和吊销列表，供他人验证 / write certificates and lists for others to verify with
     Export { dir: PathBuf },
-    /// 吊销已废止印章的证书，按需更新吊销列表 / revoke abolished seals' certificates, renew the lists where due
+    /// 吊销已废止印章的证书，按需更新吊销列表和 OCSP 应答 / revoke abolished seals' certificates, renew lists and answers where due
     Refresh,
 }
 
@@ -46,6 +48,18 @@ pub(super) enum SealCommand {
     /// 登记印章 / file a seal, as JSON
     Add {
         file: PathBuf,
+        /// 签名等级，优先于文件 / signature level, over what the file says: B-B, B-T, B-LT, B-LTA
+        #[arg(long, value_parser = Level::parse)]
+        level: Option<Level>,
+        #[command(flatten)]
+        two: TwoOfficers,
+    },
+    /// 设置签名等级 / set what the seal's documents are promised from now on: B-B, B-T, B-LT, B-LTA
+    Level {
+        #[arg(value_parser = SealNumber::parse)]
+        number: SealNumber,
+        #[arg(value_parser = Level::parse)]
+        level: Level,
         #[command(flatten)]
         two: TwoOfficers,
     },
@@ -225,6 +239,18 @@ pub(super) async fn ca(rooms: &Rooms, command: CaCommand, now: OffsetDateTime) -
                 made.iter().map(|ca| serde_json::json!({ "label": ca.label, "serial": ca.serial })).collect();
             rooms.say("证书机构已建立", "the certificate authorities were made", &serials.into());
         }
+        CaCommand::Stamping => {
+            let (unit, made) = rooms.authority().await?.stamping("service", now).await?;
+            let until = china_time(unit.key_until);
+            let (zh, en) = if made { ("已建立", "made") } else { ("已有", "there already") };
+            rooms.say(
+                &format!("时间戳证书{zh}：{}，用至 {until}，到期前自动更换", unit.label),
+                &format!(
+                    "time-stamping certificate {en}; its key stamps until {until} Beijing time and is renewed by itself"
+                ),
+                &serde_json::json!({ "label": unit.label, "serial": unit.serial, "made": made }),
+            );
+        }
         CaCommand::Export { dir } => {
             let files = export(&rooms.store().await?, &dir).await?;
             rooms.say(&format!("已导出 {}", files.join("、")), "exported", &serde_json::json!({ "files": files }));
@@ -232,18 +258,19 @@ pub(super) async fn ca(rooms: &Rooms, command: CaCommand, now: OffsetDateTime) -
         CaCommand::Refresh => {
             let authority = rooms.authority().await?;
             let revoked = authority.refresh("service", now).await?;
+            authority.answer_ahead("service", now).await?;
             let upkeep = authority.keep_up(rooms.settings.certificates.rekeys, &service()?, now).await?;
             for why in &upkeep.trouble {
                 eprintln!("{why}");
             }
             rooms.say(
                 &format!(
-                    "吊销证书{revoked}张，吊销列表已是最新；到期提醒{}次，换钥{}枚，销毁密钥{}把",
+                    "吊销证书{revoked}张，吊销列表和 OCSP 应答已是最新；到期提醒{}次，换钥{}枚，销毁密钥{}把",
                     upkeep.warned,
                     upkeep.rekeyed.len(),
                     upkeep.destroyed.len()
                 ),
-                &format!("{revoked} certificate(s) revoked, the lists are fresh"),
+                &format!("{revoked} certificate(s) revoked, lists and answers are fresh"),
                 &serde_json::json!({
                     "revoked": revoked, "warned": upkeep.warned, "rekeyed": upkeep.rekeyed, "destroyed": upkeep.destroyed,
                     "trouble": upkeep.trouble,
@@ -254,7 +281,8 @@ pub(super) async fn ca(rooms: &Rooms, command: CaCommand, now: OffsetDateTime) -
     Ok(())
 }
 
-/// Writes `root.pem`, `issuing.pem`, `root.crl`, `issuing.crl` (those that there are) and gives their names.
+/// Writes `root.pem`, `issuing.pem`, `root.crl`, `issuing.crl` and `stamping.pem` (those that there are; the last has every
+/// certificate of the time-stamping unit) and gives their names.
 pub(super) async fn export(store: &Store, dir: &std::path::Path) -> Result<Vec<String>, Trouble> {
     std::fs::create_dir_all(dir).map_err(|e| Trouble::file(dir, &e))?;
     let mut written = vec![];
@@ -267,6 +295,12 @@ pub(super) async fn export(store: &Store, dir: &std::path::Path) -> Result<Vec<S
             write_file(&dir.join(&name), &list.crl)?;
             written.push(name);
         }
+    }
+    let units = store.stamping_certificates().await?;
+    if !units.is_empty() {
+        let pem: String = units.iter().map(|unit| to_pem("CERTIFICATE", &unit.certificate)).collect();
+        write_file(&dir.join("stamping.pem"), pem.as_bytes())?;
+        written.push("stamping.pem".to_owned());
     }
     Ok(written)
 }
@@ -281,8 +315,9 @@ struct NewSeal {
 
 pub(super) async fn seal(rooms: &Rooms, command: SealCommand, now: OffsetDateTime) -> Result<(), Trouble> {
     match command {
-        SealCommand::Add { file, two } => {
-            let NewSeal { owner, seal } = read_json(&file)?;
+        SealCommand::Add { file, level, two } => {
+            let NewSeal { owner, mut seal } = read_json(&file)?;
+            seal.level = level.unwrap_or(seal.level);
             let (store, renderer) = (rooms.store().await?, rooms.renderer().await?);
             let (by, second) = two.check(&store, "seal add", now).await?;
             let owner = store.authority(&owner).await?.ok_or_else(|| Trouble::unknown("单位", "authority", &owner))?;
@@ -291,6 +326,16 @@ pub(super) async fn seal(rooms: &Rooms, command: SealCommand, now: OffsetDateTim
                 &format!("已登记印章 {}", seal.number),
                 "the seal is filed",
                 &serde_json::json!({ "number": seal.number }),
+            );
+        }
+        SealCommand::Level { number, level, two } => {
+            let store = rooms.store().await?;
+            let (by, second) = two.check(&store, "seal level", now).await?;
+            administer::promise(&store, (&by, &second), &number, level, now).await?;
+            rooms.say(
+                &format!("印章 {number} 的签名等级已设为 {level}（{}）", level.zh()),
+                &format!("the seal signs at {level} from now on"),
+                &serde_json::json!({ "number": number, "level": level }),
             );
         }
         SealCommand::Suspend(arguments) => step(rooms, SealEventKind::Suspended, arguments, now).await?,
@@ -405,6 +450,7 @@ pub(super) async fn seal(rooms: &Rooms, command: SealCommand, now: OffsetDateTim
             rooms.show(&serde_json::json!({
                 "seal": filed.seal,
                 "status": filed.seal.life.status_at(now),
+                "level": filed.level,
                 "impression": filed.impression,
                 "custody": store.custody(&number).await?,
                 "certificates": certificates,

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use time::{Duration, OffsetDateTime};
 
@@ -10,14 +11,17 @@ use super::certificates::read_trust;
 use super::rooms::{Rooms, filed_seal, print};
 use super::trouble::Trouble;
 use crate::ca::life::{WARNINGS, in_use};
+use crate::ca::{ISSUING, Publication, RESPONDER_SUCCESSOR_DAYS};
 use crate::config;
 use crate::decision::Allowed;
+use crate::desk::{Desk, blocking};
 use crate::issue::ReportSeal;
 use crate::keys::{Keyring, Mode};
 use crate::message::{Message, china_time};
 use crate::pki::certificate::Certificate;
 use crate::preview::{Landlock, Previewer};
 use crate::seal::SealStatus;
+use crate::stamping::Stamping;
 use crate::store::{SealFilter, Store};
 
 /// A certificate that ends within this wants a successor.
@@ -61,7 +65,7 @@ pub(super) async fn run(config: Option<&Path>, json: bool, clock: Clock) -> Resu
     let mut findings = Findings::default();
     match Rooms::of(config, json) {
         Err(Trouble(message)) => findings.fail(message),
-        Ok(rooms) => examine(&rooms, &mut findings, clock()).await,
+        Ok(rooms) => examine(&rooms, &mut findings, clock).await,
     }
     for finding in &findings.0 {
         let mark = match finding.level {
@@ -78,7 +82,8 @@ pub(super) async fn run(config: Option<&Path>, json: bool, clock: Clock) -> Resu
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-async fn examine(rooms: &Rooms, findings: &mut Findings, now: OffsetDateTime) {
+async fn examine(rooms: &Rooms, findings: &mut Findings, clock: Clock) {
+    let now = clock();
     match rooms.settings.mode {
         Mode::Trial => findings.add(
             Level::Warn,
@@ -90,10 +95,11 @@ async fn examine(rooms: &Rooms, findings: &mut Findings, now: OffsetDateTime) {
             findings.add(Level::Ok, "doctor.production", "设置可读；正式运行", "settings read; production")
         }
     }
-    clock(rooms, findings, now);
+    wall_clock(rooms, findings, now);
     disk(rooms, findings);
-    match rooms.renderer().await {
-        Err(Trouble(message)) => findings.fail(message),
+    let renderer = rooms.renderer().await;
+    match &renderer {
+        Err(Trouble(message)) => findings.fail(message.clone()),
         Ok(renderer) => {
             let names: Vec<_> = renderer.templates().iter().map(|t| t.title_zh()).collect();
             let count = names.len();
@@ -128,6 +134,16 @@ async fn examine(rooms: &Rooms, findings: &mut Findings, now: OffsetDateTime) {
             Some(keyring)
         }
     };
+    let stamping = match rooms.stamping(clock) {
+        Err(Trouble(message)) => {
+            findings.fail(message);
+            None
+        }
+        Ok(stamping) => Some(stamping),
+    };
+    if let Some(stamping) = stamping.clone() {
+        authorities(stamping, clock, findings).await;
+    }
     match rooms.store().await {
         Err(Trouble(message)) => findings.fail(message),
         Ok(store) => {
@@ -138,15 +154,24 @@ async fn examine(rooms: &Rooms, findings: &mut Findings, now: OffsetDateTime) {
                 "the database answers and its schema is this program's",
             );
             let with = rooms.settings.verify.report_seal.as_ref();
-            if let Err(Trouble(message)) = filed(&store, keyring.as_deref(), with, findings, now).await {
+            let status = &rooms.settings.status.publication;
+            if let Err(Trouble(message)) = filed(&store, keyring.as_deref(), (with, status), findings, now).await {
                 findings.fail(message);
+            }
+            let renderer = renderer.ok();
+            if let (Some(stamping), Some(keyring), Some(renderer)) = (stamping, keyring, renderer) {
+                let url = rooms.settings.http.public_url.clone();
+                let desk = Desk::new(store, keyring, renderer, url, Arc::new(clock), Arc::new(|_| {}));
+                if let Err(Trouble(message)) = unit(&desk.stamped_by(stamping), findings, now).await {
+                    findings.fail(message);
+                }
             }
         }
     }
 }
 
 /// Sane by itself, and not behind what was last written here.
-fn clock(rooms: &Rooms, findings: &mut Findings, now: OffsetDateTime) {
+fn wall_clock(rooms: &Rooms, findings: &mut Findings, now: OffsetDateTime) {
     if !SANE_YEARS.contains(&now.year()) {
         return findings.add(
             Level::Fail,
@@ -268,7 +293,7 @@ fn keys(keyring: &Keyring, findings: &mut Findings) {
 async fn filed(
     store: &Store,
     keyring: Option<&Keyring>,
-    with: Option<&ReportSeal>,
+    (with, status): (Option<&ReportSeal>, &Publication),
     findings: &mut Findings,
     now: OffsetDateTime,
 ) -> Result<(), Trouble> {
@@ -305,11 +330,11 @@ async fn filed(
                 format!("吊销列表 {} 已过期（{}），请运行 yinxin ca refresh", ca.label, china_time(list.next_update)),
                 format!("the list of {} is past its next update; run `yinxin ca refresh`", ca.label),
             ),
-            Some(list) if list.this_update + Duration::days(2) <= now => findings.add(
+            Some(list) if list.this_update + status.list_every * 2 <= now => findings.add(
                 Level::Warn,
                 "doctor.list-old",
-                format!("吊销列表 {} 两天未更新；服务未在运行时请运行 yinxin ca refresh", ca.label),
-                format!("the list of {} is two days old; run `yinxin ca refresh` where nothing is serving", ca.label),
+                format!("吊销列表 {} 逾期未更新；服务未在运行时请运行 yinxin ca refresh", ca.label),
+                format!("the next list of {} is overdue; run `yinxin ca refresh` where nothing is serving", ca.label),
             ),
             Some(list) => findings.add(
                 Level::Ok,
@@ -318,6 +343,9 @@ async fn filed(
                 format!("the list of {} is fresh", ca.label),
             ),
         }
+    }
+    if !authorities.is_empty() {
+        responder(store, findings, now).await?;
     }
     let mut offset = 0;
     loop {
@@ -383,6 +411,38 @@ async fn overdue_keys(store: &Store, findings: &mut Findings, now: OffsetDateTim
     Ok(())
 }
 
+/// Whether somebody can answer for our certificates.
+async fn responder(store: &Store, findings: &mut Findings, now: OffsetDateTime) -> Result<(), Trouble> {
+    let filed = store.responder(ISSUING).await?;
+    let Some(ends) = filed.map(|filed| filed.not_after).filter(|ends| *ends > now) else {
+        findings.add(
+            Level::Fail,
+            "doctor.no-responder",
+            "OCSP 应答证书没有或已过期，请运行 yinxin ca refresh",
+            "the responder has no certificate in force; run `yinxin ca refresh`",
+        );
+        return Ok(());
+    };
+    let until = china_time(ends);
+    // The service renews it in time, so one that is late was not kept by any.
+    if ends <= now + Duration::days(RESPONDER_SUCCESSOR_DAYS - 1) {
+        findings.add(
+            Level::Warn,
+            "doctor.responder-old",
+            format!("OCSP 应答证书逾期未更新（至 {until}）；服务未在运行时请运行 yinxin ca refresh"),
+            format!("the responder's certificate should have been renewed (until {until} Beijing time); run `yinxin ca refresh` where nothing is serving"),
+        );
+    } else {
+        findings.add(
+            Level::Ok,
+            "doctor.responder",
+            format!("OCSP 应答证书有效至 {until}"),
+            format!("the responder's certificate is in force (until {until} Beijing time)"),
+        );
+    }
+    Ok(())
+}
+
 /// Whether reports of verification can be sealed as the settings say.
 async fn report_seal(
     store: &Store,
@@ -421,6 +481,59 @@ async fn report_seal(
             format!("reports of verification can be sealed with {}", seal.number),
         ),
         Err(message) => findings.fail(message),
+    }
+    Ok(())
+}
+
+/// Each outside authority stamps a digest of zeros.
+async fn authorities(stamping: Stamping, clock: Clock, findings: &mut Findings) {
+    let asked = blocking(move || Ok::<_, ()>(stamping.authorities().try_each(&clock))).await;
+    for (name, outcome) in asked.unwrap_or_default() {
+        match outcome {
+            Ok(time) => findings.add(
+                Level::Ok,
+                "doctor.stamp-authority",
+                format!("时间戳机构 {name} 可用，其时间为 {}", china_time(time)),
+                format!("the time-stamp authority {name} gave a stamp that holds"),
+            ),
+            Err(fault) => {
+                let why = fault.message();
+                findings.add(
+                    Level::Fail,
+                    "doctor.stamp-authority",
+                    format!("时间戳机构 {name} 不可用：{}；请核对 stamp.authorities", why.zh),
+                    format!("the time-stamp authority {name} gave no stamp: {}; check stamp.authorities", why.en),
+                );
+            }
+        }
+    }
+}
+
+/// Our own time-stamping unit: its certificate, and whether its clock can be promised.
+async fn unit(desk: &Desk, findings: &mut Findings, now: OffsetDateTime) -> Result<(), Trouble> {
+    let Some(newest) = desk.store.stamping_unit().await? else {
+        findings.add(
+            Level::Warn,
+            "doctor.no-stamping",
+            "尚无时间戳密钥和证书，请运行 yinxin ca stamping",
+            "no time-stamping key and certificate yet; run `yinxin ca stamping`",
+        );
+        return Ok(());
+    };
+    ends(
+        findings,
+        ("时间戳", "the time-stamping unit", &newest.certificate.label),
+        &newest.certificate.certificate,
+        now,
+    )?;
+    match desk.stamping_trouble().await? {
+        Some(message) => findings.fail(message),
+        None => findings.add(
+            Level::Ok,
+            "doctor.stamping",
+            "可以签发时间戳，各时钟一致",
+            "our own unit can stamp; the clocks agree",
+        ),
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ mod demo;
 mod doctor;
 mod filing;
 mod inquiry;
+mod renewing;
 mod rooms;
 mod sealing;
 mod serve;
@@ -97,6 +98,8 @@ enum Command {
     Abolish(sealing::Abolish),
     /// 继续完成中断的用印 / finish what a crash interrupted
     Resume,
+    /// 文书续期：附加新的验证数据和时间戳，使其长期可验证 / renew documents before their time stamps lapse
+    Renew(renewing::Renew),
     /// 用印台账 / the ledger of seal uses
     Ledger(inquiry::Ledger),
     /// 印章在某时对某事项是否有效 / whether a seal counts, for an item and at a time
@@ -175,6 +178,7 @@ async fn answer(arguments: Arguments, clock: Clock) -> Result<ExitCode, Trouble>
         Command::EndLicence(end) => sealing::end_licence(&rooms, end, clock).await?,
         Command::Abolish(abolish) => sealing::abolish(&rooms, abolish, clock).await?,
         Command::Resume => sealing::resume(&rooms, clock).await?,
+        Command::Renew(renew) => return renewing::renew(&rooms, renew, clock).await,
         Command::Ledger(ledger) => inquiry::ledger(&rooms, ledger).await?,
         Command::Status(status) => inquiry::status(&rooms, status, clock()).await?,
         Command::Demo(_) | Command::Doctor | Command::Verify(_) | Command::DrawPages { .. } => {}

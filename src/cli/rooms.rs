@@ -11,16 +11,23 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::Clock;
+use super::certificates::read_trust;
 use super::trouble::Trouble;
-use crate::ca::{Authority, Publication};
+use crate::ca::Authority;
 use crate::config::{self, Keys, Settings};
 use crate::desk::{Desk, Step, blocking};
+use crate::fetch::Fetcher;
 use crate::keys::{self, HomeSettings, KeySettings, Keyring, Mode, SoftKeysInProduction, TokenSettings};
 use crate::limits;
 use crate::officer::{Officer, OfficerId};
 use crate::render::{RenderSettings, Renderer};
 use crate::seal::SealNumber;
+use crate::stamp::accept::Terms;
+use crate::stamping::clock::Steady;
+use crate::stamping::{Plan, Stamping};
 use crate::store::{FiledSeal, Store, StoreSettings};
+use crate::tsa::{Authorities, AuthoritySettings};
+use crate::verify::Trust;
 
 /// The settings, and how to answer.
 #[derive(Debug)]
@@ -78,15 +85,26 @@ impl Rooms {
     pub async fn desk(&self, clock: Clock) -> Result<Desk, Trouble> {
         let (store, renderer) = (self.store().await?, self.renderer().await?);
         let public_url = self.settings.http.public_url.clone();
+        let config::Status { publication, hosts } = self.settings.status.clone();
         let mut desk = Desk::new(store, self.keyring().await?, renderer, public_url, Arc::new(clock), done());
         desk.ceilings = self.settings.ceilings;
-        Ok(desk)
+        let desk = desk.stamped_by(self.stamping(clock)?);
+        Ok(desk.publishing(publication).fetching(Fetcher::new(hosts)))
+    }
+
+    /// Where time stamps come from.
+    pub fn stamping(&self, clock: Clock) -> Result<Stamping, Trouble> {
+        let config::Stamp { authorities, own, policy, .. } = self.settings.stamp.clone();
+        let authorities = authorities.into_iter().map(authority).collect::<Result<_, _>>()?;
+        let authorities = Authorities::of(authorities);
+        let plan = Plan { authorities, own, policy, steady: Some(steady()), database_clock: true };
+        Ok(Stamping::of(plan, clock()))
     }
 
     /// What the certificate authorities work with.
     pub async fn authority(&self) -> Result<Authority, Trouble> {
         let (store, keyring) = (self.store().await?, self.keyring().await?);
-        Ok(Authority { store, keyring, publication: Publication::of(&self.settings.http.public_url) })
+        Ok(Authority { store, keyring, publication: self.settings.status.publication.clone() })
     }
 
     /// Prints the outcome: a sentence for people, or JSON for programs.
@@ -134,6 +152,38 @@ fn key_settings(settings: &Settings) -> KeySettings {
         }),
     };
     KeySettings { mode, home }
+}
+
+/// An outside time-stamp authority with its own anchors; without any, no token of its could ever be taken.
+fn authority(settings: config::StampAuthority) -> Result<AuthoritySettings, Trouble> {
+    let config::StampAuthority { url, trust: folder, policy, seconds } = settings;
+    let Trust { anchors, intermediates, lists, responses, known } = read_trust(&folder)?;
+    if anchors.is_empty() {
+        let folder = folder.display();
+        return Err(Trouble::new(
+            "cli.stamp-trust",
+            format!("时间戳机构的信任目录 {folder} 中没有根证书，请放入该机构的根证书"),
+            format!("there is no anchor in {folder} for a time-stamp authority; put that authority's root there"),
+        ));
+    }
+    let terms = Terms { anchors, intermediates, lists, responses, policy, known };
+    Ok(AuthoritySettings { url, terms, budget: std::time::Duration::from_secs(seconds) })
+}
+
+/// A clock that nobody can set: time since the machine started, in which sleep counts (a clock that stands still while
+/// the machine sleeps would make the wall clock look as if it was set). Elsewhere than on Linux, since this began.
+fn steady() -> Steady {
+    let uptime = || {
+        let text = std::fs::read_to_string("/proc/uptime").ok()?;
+        text.split(' ').next()?.parse::<f64>().ok().map(time::Duration::seconds_f64)
+    };
+    match uptime() {
+        Some(_) => Arc::new(move || uptime().unwrap_or_default()),
+        None => {
+            let began = std::time::Instant::now();
+            Arc::new(move || time::Duration::try_from(began.elapsed()).unwrap_or(time::Duration::MAX))
+        }
+    }
 }
 
 /// Logs each step. In debug builds `YINXIN_STOP_AFTER` names the step after which the thread stands still for ever, so

@@ -15,7 +15,10 @@ use crate::ca::Authority;
 use crate::desk::Desk;
 use crate::http::{PublicState, StaffState, public_router, serve, staff_router};
 use crate::issue;
+use crate::limits;
 use crate::preview::Previewer;
+use crate::renew;
+use crate::verify::Trust;
 
 /// How often the lists are looked at: well within the day after which a list is made anew.
 const REFRESH: Duration = Duration::from_secs(3600);
@@ -44,8 +47,13 @@ pub(super) async fn listen(rooms: &Rooms, desk: Desk, clock: Clock) -> Result<()
     let http = &rooms.settings.http;
     let https = http.public_url.starts_with("https://");
     let trust = Arc::new(read_trust(&rooms.settings.verify.trust)?);
+    let own_trust = trust.clone();
     let state = PublicState::new(desk.store.clone(), Arc::new(clock), trust, https);
-    let state = state.drawing(Previewer::of_this_program());
+    let state = state.drawing(Previewer::of_this_program()).answering(&desk);
+    let state = match rooms.settings.stamp.public_a_minute {
+        0 => state,
+        a_minute => state.stamping(desk.clone(), a_minute),
+    };
     let public = public_router(match rooms.settings.verify.report_seal.clone() {
         Some(with) => state.sealing(desk.clone(), with),
         None => state,
@@ -66,6 +74,8 @@ pub(super) async fn listen(rooms: &Rooms, desk: Desk, clock: Clock) -> Result<()
         let _ = stopped.wait_for(|stop| *stop).await;
     };
     let fresh = tokio::spawn(keep_fresh(authority, rekeys, clock));
+    let waiting = tokio::spawn(finish_waiting(desk.clone(), clock));
+    let lapsing = tokio::spawn(keep_lasting(desk.clone(), own_trust, clock));
     let signals = tokio::spawn(async move {
         told_to_stop().await;
         tracing::info!("stopping");
@@ -74,6 +84,8 @@ pub(super) async fn listen(rooms: &Rooms, desk: Desk, clock: Clock) -> Result<()
     let served =
         tokio::try_join!(serve(public_door, public, until(stopped.clone())), serve(staff_door, staff, until(stopped)),);
     fresh.abort();
+    waiting.abort();
+    lapsing.abort();
     signals.abort();
     desk.store.close().await;
     served.map(|_| ()).map_err(|e| Trouble::new("cli.serve", format!("服务中断：{e}"), format!("serving ended: {e}")))
@@ -89,9 +101,12 @@ async fn open(address: std::net::SocketAddr) -> Result<TcpListener, Trouble> {
     })
 }
 
-/// A list that cannot be renewed is logged and tried again; verification says when it has become stale.
+/// What cannot be renewed is logged and tried again; verification says when it has become stale.
 async fn keep_fresh(authority: Authority, rekeys: bool, clock: Clock) {
     loop {
+        if let Err(error) = authority.answer_ahead("service", clock()).await {
+            tracing::error!(id = error.message().id, "answers about certificates could not be renewed");
+        }
         tokio::time::sleep(REFRESH).await;
         match authority.refresh("service", clock()).await {
             Ok(revoked) => tracing::info!(revoked, "revocation lists looked at"),
@@ -112,6 +127,50 @@ async fn keep_up(authority: &Authority, rekeys: bool, now: OffsetDateTime) {
             tracing::info!(warned = upkeep.warned, rekeyed = upkeep.rekeyed.len(), destroyed = upkeep.destroyed.len(), "certificates looked at");
         }
         Err(error) => tracing::error!(id = error.message().id, "certificates could not be looked at"),
+    }
+}
+
+/// Documents whose time stamps lapse soon are renewed, each at its turn; what cannot be renewed now is tried again in an hour,
+/// for half a year.
+async fn keep_lasting(desk: Desk, trust: Arc<Trust>, clock: Clock) {
+    loop {
+        let due = renew::lapsing(&desk, clock()).await;
+        for form in due.as_ref().map(Vec::as_slice).unwrap_or_default() {
+            match renew::renew_our_own(&desk, &trust, form, clock()).await {
+                Ok(renew::Outcome { original, outcome: Ok(_) }) => tracing::info!(original, "a document is renewed"),
+                Ok(renew::Outcome { original, outcome: Err(why) }) => {
+                    tracing::error!(original, id = why.id, "a document could not be renewed");
+                }
+                Err(error) => tracing::error!(id = error.message().id, "documents could not be renewed"),
+            }
+        }
+        if let Err(error) = due {
+            tracing::error!(id = error.message().id, "lapsing documents could not be looked for");
+        }
+        tokio::time::sleep(REFRESH).await;
+    }
+}
+
+/// Orders that wait are tried again as they fall due, one at a time: what one order cannot have, the next cannot either.
+async fn finish_waiting(desk: Desk, clock: Clock) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(limits::WAIT_LOOK_SECONDS)).await;
+        loop {
+            match issue::retry(&desk, clock()).await {
+                Ok(Some(issue::Resumed { order, outcome: Ok(_) })) => {
+                    tracing::info!(order, "a waiting order is finished")
+                }
+                Ok(Some(issue::Resumed { order, outcome: Err(why) })) => {
+                    tracing::warn!(order, id = why.id, "a waiting order is not finished");
+                    break;
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    tracing::error!(id = error.message().id, "waiting orders could not be looked at");
+                    break;
+                }
+            }
+        }
     }
 }
 

@@ -8,15 +8,18 @@
 //! certificates (counted, not read), and whether a certificate is trusted ([`crate::pki::path`]).
 
 mod check;
+mod enclosed;
 mod fault;
 mod read;
 mod revocation;
 
 pub use check::Checks;
+pub use enclosed::enclose;
 pub use fault::Fault;
 pub use read::{Attribute, CertificateReference, CmsError, Form, SignedData, Signer, SignerName, read, read_pdf};
 pub use revocation::Brought;
 
+use const_oid::ObjectIdentifier;
 use const_oid::db::{rfc3161, rfc5911, rfc5912};
 use der::Encode;
 
@@ -31,6 +34,15 @@ use crate::pki::tlv;
 /// §6.3 table 1). The certificate reference is an ESSCertIDv2 with the default SHA-256 (RFC 5035 §4), without
 /// issuerSerial, which is only a hint (EN 319 122-1 §5.2.2).
 pub fn signed_attributes(content_digest: &[u8; 32], signer_certificate_der: &[u8]) -> Vec<u8> {
+    signed_attributes_of(rfc5911::ID_DATA, content_digest, signer_certificate_der)
+}
+
+/// The same for content of another type than id-data.
+pub fn signed_attributes_of(
+    content_type: ObjectIdentifier,
+    content_digest: &[u8; 32],
+    signer_certificate_der: &[u8],
+) -> Vec<u8> {
     let certificate_hash = tlv::wrap(tlv::OCTET_STRING, &[&crypto::sha256(signer_certificate_der)]);
     let reference = tlv::wrap(tlv::SEQUENCE, &[&certificate_hash]);
     let references = tlv::wrap(tlv::SEQUENCE, &[&reference]);
@@ -39,7 +51,7 @@ pub fn signed_attributes(content_digest: &[u8; 32], signer_certificate_der: &[u8
     tlv::set_of(
         tlv::SET,
         vec![
-            attribute(rfc5911::ID_CONTENT_TYPE, &tlv::object_identifier(rfc5911::ID_DATA)),
+            attribute(rfc5911::ID_CONTENT_TYPE, &tlv::object_identifier(content_type)),
             attribute(rfc5911::ID_MESSAGE_DIGEST, &tlv::wrap(tlv::OCTET_STRING, &[content_digest])),
             attribute(rfc5911::ID_AA_SIGNING_CERTIFICATE_V_2, &tlv::wrap(tlv::SEQUENCE, &[&references])),
         ],

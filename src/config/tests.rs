@@ -1,3 +1,5 @@
+use time::Duration;
+
 use super::*;
 
 fn read(text: &str) -> Result<Settings, ConfigError> {
@@ -25,7 +27,7 @@ fn the_sample_in_docs_is_taken() {
     let settings = read(include_str!("../../docs/yinxin.sample.toml")).unwrap();
     assert_eq!(settings.mode, Mode::Production);
     assert!(matches!(settings.keys, Keys::Pkcs11 { workers: 4, .. }), "{:?}", settings.keys);
-    for (key, ..) in KEYS {
+    for (key, ..) in KEYS.iter().chain(status::KEYS) {
         let last = key.rsplit('.').next().unwrap();
         assert!(include_str!("../../docs/yinxin.sample.toml").contains(last), "the sample does not show {key}");
     }
@@ -44,10 +46,27 @@ fn every_key_says_what_is_allowed() {
     }
     let mut found = vec!["mode".to_owned()];
     leaves(&serde_json::to_value(Written::default()).unwrap(), String::new(), &mut found);
-    let mut listed: Vec<_> = KEYS.iter().map(|(key, ..)| (*key).to_owned()).collect();
+    let mut listed: Vec<_> = KEYS.iter().chain(status::KEYS).map(|(key, ..)| (*key).to_owned()).collect();
     found.sort();
     listed.sort();
     assert_eq!(found, listed);
+}
+
+#[test]
+fn our_own_stamps_unless_others_are_named() {
+    let own = read("").unwrap().stamp;
+    assert!(own.own && own.authorities.is_empty() && own.public_a_minute == 30);
+    assert_eq!(own.policy, crate::stamping::POLICY);
+    let outside =
+        read("[[stamp.authorities]]\nurl = \"http://a/\"\n[[stamp.authorities]]\nurl = \"https://b\"").unwrap().stamp;
+    assert!(!outside.own);
+    let urls: Vec<_> = outside.authorities.iter().map(|authority| authority.url.as_str()).collect();
+    assert_eq!(urls, ["http://a/", "https://b"], "in the order in which they are written");
+    assert_eq!(
+        (outside.authorities[0].seconds, &outside.authorities[0].trust),
+        (10, &PathBuf::from("/etc/yinxin/trust"))
+    );
+    assert!(read("[stamp]\nown = true\n[[stamp.authorities]]\nurl = \"http://a/\"").unwrap().stamp.own);
 }
 
 #[test]
@@ -61,8 +80,27 @@ fn an_unknown_key_is_an_error_that_names_it_and_its_neighbours() {
 }
 
 #[test]
+fn what_certificates_name_is_where_others_reach_it() {
+    let at = |text: &str| read(text).unwrap().status.publication.at;
+    assert_eq!(at(""), None);
+    for own in ["http://localhost:8080", "http://127.0.0.1", "http://[::1]:8080"] {
+        assert_eq!(at(&format!("[http]\npublic_url = \"{own}\"")), None, "{own}");
+    }
+    assert_eq!(at("[http]\npublic_url = \"https://seal.example\"").as_deref(), Some("https://seal.example"));
+    assert_eq!(at("[status]\nurl = \"http://127.0.0.1:8080\"").as_deref(), Some("http://127.0.0.1:8080"));
+    let status = read("[status]\nlist_days = 3\nlist_hours = 36\nhosts = [\"ca.example:8080\"]").unwrap().status;
+    assert_eq!((status.publication.list_life, status.publication.list_every), (Duration::days(3), Duration::hours(36)));
+    assert_eq!(status.hosts, ["ca.example:8080"]);
+}
+
+#[test]
 fn a_wrong_value_is_named_and_never_repeated() {
     for (key, text) in [
+        ("status.url", "[status]\nurl = \"ldap://SECRET7\""),
+        ("status.list_days", "[status]\nlist_days = 0"),
+        ("status.list_hours", "[status]\nlist_days = 3\nlist_hours = 37"),
+        ("status.answer_hours", "[status]\nanswer_hours = 169"),
+        ("status.hosts", "[status]\nhosts = [\"http://SECRET7/\"]"),
         ("mode", "mode = \"SECRET7\""),
         ("store.url", "[store]\nurl = \"mysql://SECRET7\""),
         ("store.url", "[store]\nurl = \"postgres://yinxin:SECRET7@db/yinxin\""),
@@ -75,6 +113,15 @@ fn a_wrong_value_is_named_and_never_repeated() {
         ("http.public", "[http]\npublic = \"SECRET7\""),
         ("http.staff", "[http]\nstaff = \"127.0.0.1:8080\""),
         ("http.public_url", "[http]\npublic_url = \"https://a/\""),
+        ("stamp.policy", "[stamp]\npolicy = \"1.SECRET7\""),
+        ("stamp.public_a_minute", "[stamp]\npublic_a_minute = 60001"),
+        ("stamp.authorities", "[[stamp.authorities]]\nurl = \"https://user:SECRET7@tsa.example/\""),
+        ("stamp.authorities", "[[stamp.authorities]]\nurl = \"ftp://tsa.example/SECRET7\""),
+        ("stamp.authorities", "[[stamp.authorities]]\nurl = \"http:///SECRET7\""),
+        ("stamp.authorities", "[[stamp.authorities]]\nurl = \"http://tsa.example\"\nseconds = 0"),
+        ("stamp.authorities", "[[stamp.authorities]]\nurl = \"http://tsa.example\"\npolicy = \"SECRET7\""),
+        ("stamp.authorities", "[[stamp.authorities]]\nurl = 7777"),
+        ("stamp.authorities", "[[stamp.authorities]]\nseconds = 7"),
         (
             "http.public_url",
             "mode = \"production\"\nsoft_keys_in_production = \"i-accept-that-keys-can-be-copied\"\n[http]\npublic_url = \"http://a\"",

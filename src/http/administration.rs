@@ -22,7 +22,7 @@ use crate::administer;
 use crate::ceiling::Ceiling;
 use crate::item::ItemCode;
 use crate::officer::{Duty, Grant, GrantedItems, Officer, OfficerId};
-use crate::seal::{SealEvent, SealEventKind, SealNumber};
+use crate::seal::{Level, SealEvent, SealEventKind, SealNumber};
 use crate::store::Scope;
 
 /// What an abolition did.
@@ -36,6 +36,9 @@ pub(super) struct AbolishedAnswer {
     revoked: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     notice: Option<IssuedAnswer>,
+    /// The notice's order, where it is written down and will be finished by itself; see `/api/v1/orders/{id}`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waiting: Option<String>,
 }
 
 /// Carries out an order of government: all its seals or none. JSON, or a form with the seals as CSV.
@@ -70,7 +73,8 @@ pub(super) async fn abolitions(
     };
     let done = abolish::abolish(&state.desk, by, second, part, (state.clock)()).await?;
     let notice = done.notice.map(IssuedAnswer::from);
-    let answer = AbolishedAnswer { order: done.order, seals: done.seals, revoked: done.revoked, notice };
+    let (order, seals, revoked, waiting) = (done.order, done.seals, done.revoked, done.waiting);
+    let answer = AbolishedAnswer { order, seals, revoked, notice, waiting };
     Ok((StatusCode::CREATED, Json(answer)))
 }
 
@@ -177,6 +181,33 @@ pub(super) async fn ceilings(
     let number = SealNumber::parse(&number)?;
     let (store, now) = (&state.desk.store, (state.clock)());
     administer::raise(store, (by, second), &number, grant.as_deref(), ceiling, &document, now).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// What a seal's documents are promised.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LevelPart {
+    level: Level,
+}
+
+/// Sets what the seal's documents are promised from now on: B-B, B-T, B-LT or B-LTA.
+#[utoipa::path(put, path = "/api/v1/seals/{number}/level", tag = "administration", security(("token" = [], "second-officer" = [])), params(("number" = String, Path, description = "13 or 14 digits")), request_body = asked::LevelRequest, responses(
+    (status = 204, description = "Set"),
+    (status = 422, description = "A rule said no", body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(super) async fn level(
+    State(state): State<StaffState>,
+    program: Program,
+    second: SecondOfficer,
+    Path(number): Path<String>,
+    body: Result<Json<LevelPart>, JsonRejection>,
+) -> Result<StatusCode, Problem> {
+    let by = program.with(Scope::Administer, Duty::SealAdministration)?;
+    let second = second.administrator()?;
+    let Json(part) = body?;
+    let number = SealNumber::parse(&number)?;
+    administer::promise(&state.desk.store, (by, second), &number, part.level, (state.clock)()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

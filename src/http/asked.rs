@@ -233,6 +233,13 @@ pub(super) struct Ceiling {
     a_day: u32,
 }
 
+/// What a seal's documents are promised from now on.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct LevelRequest {
+    /// `B-B`, `B-T`, `B-LT` or `B-LTA` (EN 319 142-1 §6).
+    level: String,
+}
+
 /// The end of an officer's post.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct LeaveRequest {
@@ -361,6 +368,7 @@ mod tests {
             ceiling: Some(Ceiling { an_hour: 1, a_day: 2 }),
             document: "1".into(),
         });
+        agree::<super::super::administration::LevelPart>(&LevelRequest { level: "B-LTA".into() });
         agree::<super::super::administration::GrantPart>(&GrantRequest {
             officer: "a".into(),
             seal: seal(),

@@ -9,15 +9,17 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::answers::rfc3339;
 use super::asked;
 use super::problem::{Problem, ProblemBody};
 use super::sign_in::Program;
 use super::staff::StaffState;
 use crate::decision::DecisionRequest;
+use crate::desk::FlowError;
 use crate::issue::{self, EndRequest, IssueRequest, Issued, UploadPlace, UploadRequest};
 use crate::licence::{LicenceAct, LicenceIdentifier};
 use crate::seal::SealNumber;
-use crate::store::Scope;
+use crate::store::{Scope, Waiting};
 
 /// A sealed, checked and stored document.
 #[derive(Debug, Serialize, ToSchema)]
@@ -41,16 +43,118 @@ impl From<Issued> for IssuedAnswer {
     }
 }
 
-/// 201 for a new document, 200 for one that the same request had made before.
-fn made(issued: Issued) -> Response {
-    let status = if issued.again { StatusCode::OK } else { StatusCode::CREATED };
-    (status, Json(IssuedAnswer::from(issued))).into_response()
+/// 201 for a new document, 200 for one that the same request had made before, 202 for one that is written down and waits.
+fn made(done: Result<Issued, FlowError>) -> Result<Response, Problem> {
+    match done {
+        Ok(issued) => {
+            let status = if issued.again { StatusCode::OK } else { StatusCode::CREATED };
+            Ok((status, Json(IssuedAnswer::from(issued))).into_response())
+        }
+        Err(FlowError::Waiting(waiting)) => {
+            let place = [(header::LOCATION, format!("/api/v1/orders/{}", waiting.order))];
+            Ok((StatusCode::ACCEPTED, place, Json(WaitingAnswer::from(*waiting))).into_response())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A use of a seal that is written down and will be finished without anybody's doing.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct WaitingAnswer {
+    /// Identifier of the order; ask `/api/v1/orders/{order}` for its outcome, or repeat the request.
+    order: String,
+    title: String,
+    /// Since when it waits.
+    #[schema(format = DateTime)]
+    since: String,
+    /// How often it was tried in vain.
+    tries: u32,
+    /// When it is tried again by itself.
+    #[schema(format = DateTime)]
+    next_try: String,
+    /// Stable identifier of what is wanting.
+    id: String,
+    /// What is wanting, Chinese.
+    detail: String,
+    /// The same in English.
+    detail_en: String,
+}
+
+impl From<Waiting> for WaitingAnswer {
+    fn from(waiting: Waiting) -> Self {
+        let Waiting { order, title, since, tries, next_try, because, .. } = waiting;
+        let (since, next_try) = (rfc3339(since), rfc3339(next_try));
+        Self { order, title, since, tries, next_try, id: because.id, detail: because.zh, detail_en: because.en }
+    }
+}
+
+/// How a use of a seal stands.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct OrderAnswer {
+    order: String,
+    /// `licence`, `upload`, `notice`, `report`, …
+    kind: &'static str,
+    /// `written`, `sealed` or `lost`.
+    state: &'static str,
+    /// What the document was promised: `B-B`, `B-T`, `B-LT` or `B-LTA`.
+    level: &'static str,
+    title: String,
+    #[schema(format = DateTime)]
+    written_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
+    ended_at: Option<String>,
+    /// GB/T 36904 identifier, of a licence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    identifier: Option<String>,
+    /// SHA-256 of the document in its newest form, hexadecimal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    document: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lost_because: Option<String>,
+    /// What it waits for, where it was tried in vain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waiting: Option<WaitingAnswer>,
+}
+
+/// How a use of a seal stands: sealed, lost, or written down and waiting.
+#[utoipa::path(get, path = "/api/v1/orders/{id}", tag = "issuing", security(("token" = [])), params(("id" = String, Path, description = "The order's identifier")), responses(
+    (status = 200, description = "How it stands", body = OrderAnswer),
+    (status = 404, description = "No such order", body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(super) async fn order(
+    State(state): State<StaffState>,
+    program: Program,
+    Path(id): Path<String>,
+) -> Result<Json<OrderAnswer>, Problem> {
+    may_fetch(&program)?;
+    let store = &state.desk.store;
+    let none = || Problem::unknown("http.no-order", "没有此用印记录", "there is no such use of a seal");
+    let record = store.order(&id).await?.filter(|record| record.seal.is_some()).ok_or_else(none)?;
+    let waiting = store.waiting(&id).await?;
+    Ok(Json(OrderAnswer {
+        order: record.id,
+        kind: record.kind.as_str(),
+        state: record.state.as_str(),
+        level: record.level.as_str(),
+        title: record.title,
+        written_at: rfc3339(record.written_at),
+        ended_at: record.ended_at.map(rfc3339),
+        identifier: record.licence.map(|licence| licence.version.identifier.to_string()),
+        document: match record.document {
+            Some(document) => Some(issue::newest(store, document).await?),
+            None => None,
+        },
+        lost_because: record.lost_because,
+        waiting: waiting.map(WaitingAnswer::from),
+    }))
 }
 
 /// Makes, seals and stores a licence or approval document.
 #[utoipa::path(post, path = "/api/v1/licences", tag = "issuing", security(("token" = [])), request_body = asked::IssueRequest, responses(
     (status = 201, description = "Sealed", body = IssuedAnswer),
     (status = 200, description = "The same request had been carried out before", body = IssuedAnswer),
+    (status = 202, description = "Written down; it waits for a time stamp, evidence or its key, and is finished by itself", body = WaitingAnswer),
     (status = 400, description = "The request cannot be read, or the data breaks the template's schema", body = ProblemBody, content_type = "application/problem+json"),
     (status = 401, description = "No valid token", body = ProblemBody, content_type = "application/problem+json"),
     (status = 403, description = "The token's scopes do not include that", body = ProblemBody, content_type = "application/problem+json"),
@@ -65,7 +169,7 @@ pub(super) async fn licences(
 ) -> Result<Response, Problem> {
     program.may(Scope::Issue)?;
     let Json(request) = body?;
-    Ok(made(issue::issue(&state.desk, &program.officer, request, (state.clock)()).await?))
+    made(issue::issue(&state.desk, &program.officer, request, (state.clock)()).await)
 }
 
 /// As [`EndRequest`]; the identifier is in the address.
@@ -115,6 +219,7 @@ pub(super) struct UploadPart {
 #[utoipa::path(post, path = "/api/v1/seals/{number}/uploads", tag = "issuing", security(("token" = [])), params(("number" = String, Path, description = "13 or 14 digits")), request_body(content = asked::UploadForm, content_type = "multipart/form-data"), responses(
     (status = 201, description = "Sealed", body = IssuedAnswer),
     (status = 200, description = "The same request had been carried out before", body = IssuedAnswer),
+    (status = 202, description = "Written down; it waits for a time stamp, evidence or its key, and is finished by itself", body = WaitingAnswer),
     (status = 400, description = "The request or the PDF cannot be read", body = ProblemBody, content_type = "application/problem+json"),
     (status = 413, description = "Larger than is taken", body = ProblemBody, content_type = "application/problem+json"),
     (status = 422, description = "A rule said no", body = ProblemBody, content_type = "application/problem+json"),
@@ -131,7 +236,7 @@ pub(super) async fn uploads(
     let UploadPart { decision, title, place } = part;
     let request = UploadRequest { decision, seal, title, place };
     let pdf = pdf.ok_or_else(|| missing("file"))?;
-    Ok(made(issue::seal_upload(&state.desk, &program.officer, request, pdf, (state.clock)()).await?))
+    made(issue::seal_upload(&state.desk, &program.officer, request, pdf, (state.clock)()).await)
 }
 
 /// Reads the JSON part `request` and the named file of a multipart form.
@@ -193,11 +298,14 @@ pub(super) async fn document(
     program: Program,
     Path(sha256): Path<String>,
 ) -> Result<Response, Problem> {
-    let any = [Scope::Issue, Scope::Seal, Scope::Supervise].into_iter().any(|scope| program.may(scope).is_ok());
-    if !any {
-        program.may(Scope::Issue)?;
-    }
+    may_fetch(&program)?;
     send_document(&state, &sha256).await
+}
+
+/// Those who make documents, or watch over them.
+fn may_fetch(program: &Program) -> Result<(), Problem> {
+    let any = [Scope::Issue, Scope::Seal, Scope::Supervise].into_iter().any(|scope| program.may(scope).is_ok());
+    if any { Ok(()) } else { program.may(Scope::Issue) }
 }
 
 /// The document as a download named by its digest: names from outside never become names of files.

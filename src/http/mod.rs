@@ -5,7 +5,8 @@
 //!
 //! | room | what |
 //! |---|---|
-//! | `register`, `verification` | the public API |
+//! | `register`, `verification`, `stamping` | the public API |
+//! | `status` | the responder, lists and certificates of our authorities |
 //! | `pages` | the public pages |
 //! | `staff`, `issuing`, `administration`, `ledger` | the staff API |
 //! | `office` | the staff pages |
@@ -27,6 +28,8 @@ mod register;
 mod shelf;
 mod sign_in;
 mod staff;
+mod stamping;
+mod status;
 mod verification;
 
 use std::future::Future;
@@ -47,10 +50,12 @@ use utoipa_axum::routes;
 
 use self::guard::Around;
 use self::problem::Problem;
+use crate::ca::Authority;
 use crate::desk::Desk;
 use crate::issue::ReportSeal;
 use crate::limits;
 use crate::preview::Previewer;
+use crate::status::Responder;
 use crate::store::Store;
 use crate::verify::Trust;
 
@@ -74,16 +79,33 @@ pub struct PublicState {
     pub judgements: Arc<Semaphore>,
     /// Draws pages beside a verdict; none where no child process may be started.
     pub previewer: Option<Previewer>,
-    /// Seals reports on request. The one thing here that reaches a key; without it the listener runs without any.
+    /// Seals reports on request. This, a stamper and a responder that signs are what reaches a key here; the listener runs
+    /// without all three.
     pub report_seal: Option<Arc<(Desk, ReportSeal)>>,
     /// Reports of the last minutes.
     pub shelf: shelf::Shelf,
+    /// Our own time-stamp authority.
+    stamper: Option<stamping::Stamper>,
+    /// Answers about our certificates; without keys those that others signed beforehand.
+    pub responder: Responder,
 }
 
 impl PublicState {
     pub fn new(store: Store, clock: Clock, trust: Arc<Trust>, https: bool) -> Self {
         let judgements = Arc::new(Semaphore::new(limits::HTTP_JUDGEMENTS));
-        Self { store, clock, trust, https, judgements, previewer: None, report_seal: None, shelf: Default::default() }
+        let responder = Responder::new(store.clone(), None);
+        Self {
+            store,
+            clock,
+            trust,
+            https,
+            judgements,
+            previewer: None,
+            report_seal: None,
+            shelf: Default::default(),
+            stamper: None,
+            responder,
+        }
     }
 
     /// With pictures of the pages.
@@ -91,9 +113,19 @@ impl PublicState {
         Self { previewer: Some(previewer), ..self }
     }
 
+    /// With a key to sign answers about our certificates.
+    pub fn answering(self, desk: &Desk) -> Self {
+        Self { responder: Responder::new(self.store.clone(), Some(Authority::of(desk))), ..self }
+    }
+
     /// With reports sealed on request.
     pub fn sealing(self, desk: Desk, with: ReportSeal) -> Self {
         Self { report_seal: Some(Arc::new((desk, with))), ..self }
+    }
+
+    /// With time stamps for the public, so many a minute.
+    pub fn stamping(self, desk: Desk, a_minute: usize) -> Self {
+        Self { stamper: Some(stamping::Stamper::of(desk, a_minute)), ..self }
     }
 }
 
@@ -128,12 +160,14 @@ pub fn public_router(state: PublicState) -> Router {
         .route("/register/{number}", get(pages::seal))
         .route("/items", get(pages::items))
         .route("/licences/{identifier}", get(pages::licence))
+        .route("/ocsp/{*request}", get(status::ocsp_by_get))
         .route("/verify/reports/{name}/sealed", post(verification::sealed))
         .route("/verify/reports/{name}/{form}", get(verification::kept))
         .merge(api)
         .merge(common(openapi));
     let how = Around { no_store: false, https: state.https };
-    let ready = Router::new().route("/readyz", get(ready)).with_state(state.store.clone());
+    let stamping = state.stamper.as_ref().map(stamping::Stamper::desk).cloned();
+    let ready = Router::new().route("/readyz", get(ready)).with_state((state.store.clone(), stamping));
     guard::around(guard::small(small).merge(guard::large(uploads)).with_state(state).merge(ready), how)
 }
 
@@ -144,8 +178,10 @@ fn public_api() -> OpenApiRouter<PublicState> {
         .routes(routes!(register::status))
         .routes(routes!(register::items))
         .routes(routes!(register::licence))
-        .routes(routes!(register::crl))
-        .routes(routes!(register::ca))
+        .routes(routes!(status::ocsp))
+        .routes(routes!(status::crl))
+        .routes(routes!(status::ca))
+        .routes(routes!(stamping::stamp))
 }
 
 /// The staff listener's routes.
@@ -169,6 +205,7 @@ pub fn staff_router(state: StaffState) -> Router {
         .route("/seals/{number}", get(office::seal))
         .route("/seals/{number}/steps", post(office::step))
         .route("/seals/{number}/ceiling", get(office::ceiling_form).post(office::ceiling))
+        .route("/seals/{number}/level", get(office::level_form).post(office::level))
         .route("/abolish", get(office::abolish_form).post(office::abolish))
         .route("/grants", get(office::grants).post(office::grant))
         .route("/grants/{id}/revoke", post(office::revoke))
@@ -178,7 +215,8 @@ pub fn staff_router(state: StaffState) -> Router {
         .merge(api)
         .merge(common(openapi));
     let how = Around { no_store: true, https: state.https };
-    let ready = Router::new().route("/readyz", get(ready)).with_state(state.desk.store.clone());
+    let stamping = Some(state.desk.clone());
+    let ready = Router::new().route("/readyz", get(ready)).with_state((state.desk.store.clone(), stamping));
     let routes = guard::small(small).merge(guard::large(uploads)).with_state(state);
     guard::around(routes.merge(ready), how)
 }
@@ -188,10 +226,12 @@ fn staff_api() -> OpenApiRouter<StaffState> {
         .routes(routes!(issuing::licences))
         .routes(routes!(issuing::end))
         .routes(routes!(issuing::document))
+        .routes(routes!(issuing::order))
         .routes(routes!(administration::abolitions))
         .routes(routes!(administration::custody))
         .routes(routes!(administration::events))
         .routes(routes!(administration::ceilings))
+        .routes(routes!(administration::level))
         .routes(routes!(administration::grants))
         .routes(routes!(administration::revoke_grant))
         .routes(routes!(administration::leave))
@@ -212,11 +252,16 @@ fn common<S: Clone + Send + Sync + 'static>(openapi: utoipa::openapi::OpenApi) -
         .route("/assets/yinxin.svg", get(async || asset("image/svg+xml", include_str!("assets/yinxin.svg"))))
 }
 
-/// Whether requests can be served: the database answers, and its schema is this program's.
-async fn ready(State(store): State<Store>) -> Result<&'static str, Problem> {
+/// Whether requests can be served: the database answers, and its schema is this program's. That nothing is stamped at
+/// present is said in a further line: all else goes on.
+async fn ready(State((store, stamping)): State<(Store, Option<Desk>)>) -> Result<String, Problem> {
     store.ping().await?;
     store.check_migrations().await?;
-    Ok("ready\n")
+    let trouble = match stamping {
+        Some(desk) => desk.stamping_trouble().await?,
+        None => None,
+    };
+    Ok(trouble.map_or("ready\n".to_owned(), |message| format!("ready\n{message}\n")))
 }
 
 fn asset(kind: &'static str, text: &'static str) -> Response {

@@ -2,9 +2,6 @@
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
-use axum::http::HeaderMap;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
 use time::OffsetDateTime;
 use utoipa::IntoParams;
 
@@ -142,63 +139,6 @@ pub(super) async fn licence(
     Path(identifier): Path<String>,
 ) -> Result<Json<LicenceAnswer>, Problem> {
     Ok(Json(find_licence(&state.store, &identifier, (state.clock)()).await?))
-}
-
-/// The certificate revocation list of one of this service's authorities (RFC 5280 §5), DER.
-#[utoipa::path(get, path = "/crl/{file}", tag = "certificates", params(("file" = String, Path, description = "The authority's label and `.crl`")), responses(
-    (status = 200, description = "The newest list", body = Vec<u8>, content_type = "application/pkix-crl"),
-    (status = 304, description = "The list you have is the newest"),
-    (status = 404, description = "No such list", body = ProblemBody, content_type = "application/problem+json"),
-))]
-pub(super) async fn crl(
-    State(state): State<PublicState>,
-    Path(file): Path<String>,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    let label = file.strip_suffix(".crl").ok_or_else(no_list)?;
-    let crl = state.store.crl(label).await?.ok_or_else(no_list)?;
-    let now = (state.clock)();
-    let etag = format!("\"{}-{}\"", label.replace(['"', '\\'], ""), crl.number);
-    let seconds = (crl.next_update - now).whole_seconds().clamp(0, 86_400);
-    let caching = [
-        (header::ETAG, etag.clone()),
-        (header::LAST_MODIFIED, http_date(crl.this_update)),
-        (header::EXPIRES, http_date(crl.next_update)),
-        (header::CACHE_CONTROL, format!("public, max-age={seconds}")),
-    ];
-    let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    if known.is_some_and(|known| known.split(',').any(|one| one.trim().trim_start_matches("W/") == etag)) {
-        return Ok((StatusCode::NOT_MODIFIED, caching).into_response());
-    }
-    Ok((caching, [(header::CONTENT_TYPE, "application/pkix-crl")], crl.crl).into_response())
-}
-
-fn no_list() -> Problem {
-    Problem::unknown("http.no-crl", "没有此吊销列表", "there is no such revocation list")
-}
-
-/// RFC 9110 §5.6.7.
-fn http_date(at: OffsetDateTime) -> String {
-    let form = time::macros::format_description!(
-        "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
-    );
-    at.checked_to_offset(time::UtcOffset::UTC).and_then(|at| at.format(form).ok()).unwrap_or_default()
-}
-
-/// The certificate of one of this service's authorities, PEM.
-#[utoipa::path(get, path = "/ca/{file}", tag = "certificates", params(("file" = String, Path, description = "The authority's label and `.pem`")), responses(
-    (status = 200, description = "The certificate", body = String, content_type = "application/x-pem-file"),
-    (status = 404, description = "No such authority", body = ProblemBody, content_type = "application/problem+json"),
-))]
-pub(super) async fn ca(State(state): State<PublicState>, Path(file): Path<String>) -> Result<Response, Problem> {
-    let none = || Problem::unknown("http.no-ca", "没有此证书机构", "there is no such certificate authority");
-    let label = file.strip_suffix(".pem").ok_or_else(none)?;
-    let all = state.store.ca_certificates().await?;
-    let found = all.into_iter().find(|ca| ca.label == label).ok_or_else(none)?;
-    let pem = der::pem::encode_string("CERTIFICATE", der::pem::LineEnding::LF, &found.certificate);
-    let pem = pem.map_err(|_| Problem::busy())?;
-    Ok(([(header::CONTENT_TYPE, "application/x-pem-file"), (header::CACHE_CONTROL, "public, max-age=3600")], pem)
-        .into_response())
 }
 
 // — finding

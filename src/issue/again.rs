@@ -9,7 +9,7 @@ use crate::desk::{Desk, FlowError};
 use crate::message::Message;
 use crate::officer::OfficerId;
 use crate::seal::SealStatus;
-use crate::store::{OrderRecord, OrderState, Unfinished};
+use crate::store::{OrderRecord, OrderState, Store, StoreError, Unfinished};
 
 /// SHA-256, hexadecimal, of a whole request. Two requests are the same when they say the same, in whatever order.
 pub(crate) fn fingerprint(request: &impl Serialize) -> Result<String, FlowError> {
@@ -51,7 +51,7 @@ pub(crate) async fn made_before(
         return Ok(Some(Issued {
             order: record.id.clone(),
             identifier,
-            document: document.clone(),
+            document: newest(&desk.store, document.clone()).await?,
             title: record.title.clone(),
             again: true,
         }));
@@ -70,6 +70,11 @@ pub(crate) async fn made_before(
             "this document is being made; look it up in a moment",
         ))),
     }
+}
+
+/// The document's newest form, where it was renewed since it was issued.
+pub(crate) async fn newest(store: &Store, document: String) -> Result<String, StoreError> {
+    Ok(store.newest_form(&document).await?.map_or(document, |form| form.document))
 }
 
 /// What resume did with one order.

@@ -6,11 +6,15 @@ use std::sync::atomic::Ordering;
 use time::OffsetDateTime;
 
 use crate::cms;
-use crate::desk::{Desk, FlowError, SealParts, Step};
+use crate::crypto::Strength;
+use crate::desk::{Desk, FlowError, SealParts, Step, blocking};
 use crate::limits;
 use crate::message::Message;
 use crate::pdf::PdfError;
+use crate::pdf::long_term::{add_evidence, prepare_stamp};
+use crate::pki::certificate::Certificate;
 use crate::seal::Level;
+use crate::stamp::Token;
 
 /// Bytes that the CMS will need at most: computed from the key, the chain, and the time stamps seen so far.
 pub(crate) async fn room(desk: &Desk, parts: &SealParts, level: Level) -> Result<usize, FlowError> {
@@ -56,28 +60,71 @@ pub(super) fn fits<T>(closed: Result<T, PdfError>) -> Result<T, FlowError> {
     })
 }
 
-impl Desk {
-    async fn stamp(&self, _imprint: &[u8; 32]) -> Result<Vec<u8>, FlowError> {
-        Err(FlowError::Unstamped(Message::new(
-            "issue.no-stamp-yet",
-            "没有时间戳机构",
-            "there is no time-stamp authority",
-        )))
-    }
-}
-
-/// The document with what shows that the seal's chain and the time stamp's were not revoked.
+/// The document with what shows that neither the seal's chain nor the time stamp's was revoked.
 pub(super) async fn with_evidence(
-    _desk: &Desk,
-    bytes: Vec<u8>,
-    _chain: &[Vec<u8>],
-    _stamp: &[u8],
-    _now: OffsetDateTime,
+    desk: &Desk,
+    document: Vec<u8>,
+    chain: &[Vec<u8>],
+    stamp: &[u8],
+    now: OffsetDateTime,
 ) -> Result<Vec<u8>, FlowError> {
-    Ok(bytes)
+    let mut certificates = chain.iter().map(|der| Certificate::read(der)).collect::<Result<Vec<_>, _>>()?;
+    certificates.extend(stampers(stamp)?);
+    let material = desk.evidence(&certificates, now).await?;
+    let document = appended(document, move |document| add_evidence(document, &material)).await?;
+    (desk.done)(Step::Evidenced);
+    Ok(document)
 }
 
-/// The document under a document time stamp, and until when that holds.
-pub(super) async fn archived(_desk: &Desk, bytes: Vec<u8>) -> Result<(Vec<u8>, Option<OffsetDateTime>), FlowError> {
-    Ok((bytes, None))
+/// The document under a document time stamp, and until when that holds by itself.
+pub(crate) async fn archived(desk: &Desk, document: Vec<u8>) -> Result<(Vec<u8>, OffsetDateTime), FlowError> {
+    let room = stamp_room(desk).await;
+    let (document, prepared) = blocking(move || {
+        let prepared = prepare_stamp(document.as_slice(), room)?;
+        Ok::<_, FlowError>((document, prepared))
+    })
+    .await?;
+    let token = desk.stamp(&prepared.digest()).await?;
+    desk.largest_stamp.fetch_max(token.len(), Ordering::Relaxed);
+    let lapses_at = lapses_at(&token)?;
+    let tail = fits(prepared.close(&token))?;
+    (desk.done)(Step::Archived);
+    Ok(([document, tail].concat(), lapses_at))
+}
+
+/// Does what takes a while with a whole document, and puts what comes of it behind it.
+pub(crate) async fn appended(
+    document: Vec<u8>,
+    tail: impl FnOnce(&[u8]) -> Result<Vec<u8>, PdfError> + Send + 'static,
+) -> Result<Vec<u8>, FlowError> {
+    blocking(move || {
+        let tail = tail(&document)?;
+        let mut document = document;
+        document.extend_from_slice(&tail);
+        Ok(document)
+    })
+    .await
+}
+
+/// The certificates in a time stamp, its maker's first.
+pub(crate) fn stampers(token: &[u8]) -> Result<Vec<Certificate>, FlowError> {
+    let token = Token::read(token).map_err(|error| FlowError::Unstamped(error.message()))?;
+    let maker = token.check().certificate;
+    let others = token.signed.certificates.iter().filter_map(|der| Certificate::read(der).ok());
+    let others = others.filter(|other| maker.as_ref() != Some(other)).collect::<Vec<_>>();
+    Ok(maker.clone().into_iter().chain(others).collect())
+}
+
+/// From when on a time stamp proves nothing by itself: a certificate of its chain ends, or what it rests on is too weak.
+pub(crate) fn lapses_at(token: &[u8]) -> Result<OffsetDateTime, FlowError> {
+    let read = Token::read(token).map_err(|error| FlowError::Unstamped(error.message()))?;
+    let ends = stampers(token)?.into_iter().map(|certificate| certificate.not_after);
+    let strengths = read.check().strengths.into_iter().filter_map(Strength::until);
+    ends.chain(strengths).min().ok_or_else(|| {
+        FlowError::Unstamped(Message::new(
+            "issue.stamp-without-certificate",
+            "时间戳未附带证书",
+            "the time stamp brings no certificate",
+        ))
+    })
 }

@@ -26,6 +26,7 @@ mod filter;
 mod font;
 mod lex;
 mod operators;
+mod piece;
 mod reach;
 mod second;
 mod sweep;
@@ -61,6 +62,8 @@ pub enum PdfError {
     ClosedByLock,
     /// The CMS does not fit into the hole left for it.
     HoleTooSmall { need: usize, have: usize },
+    /// Evidence and document time stamps belong to signatures, and there is none.
+    NotSigned,
     /// What should fill the hole is not one DER value.
     NotCms,
     /// Stored bytes and hole do not belong together.
@@ -143,6 +146,11 @@ impl PdfError {
                 format!(
                     "The signature takes {need} bytes, {have} were reserved. Ask the administrator to reserve more."
                 ),
+            ),
+            Self::NotSigned => Message::new(
+                "pdf.not-signed",
+                "文件没有签名，无可附加的验证数据。请先用印。",
+                "The file has no signature that evidence could be added for. Seal it first.",
             ),
             Self::NotCms => Message::new(
                 "pdf.not-cms",

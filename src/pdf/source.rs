@@ -67,6 +67,21 @@ pub struct Source<'a> {
 enum Place<'a> {
     Memory(&'a [u8]),
     Elsewhere(&'a Elsewhere<'a>),
+    Appended(&'a Appended<'a>),
+}
+
+/// A file with what was appended to it, as the one file that both will be. An update is made over it as over any other,
+/// and what lay there first is never copied.
+pub struct Appended<'a> {
+    pub first: Source<'a>,
+    pub tail: &'a [u8],
+}
+
+impl<'a> From<&'a Appended<'a>> for Source<'a> {
+    fn from(both: &'a Appended<'a>) -> Self {
+        let length = both.first.length.saturating_add(both.tail.len());
+        Self { place: Place::Appended(both), length }
+    }
 }
 
 impl<'a> From<&'a [u8]> for Source<'a> {
@@ -111,6 +126,15 @@ impl<'a> Source<'a> {
             Place::Memory(bytes) => Ok(Cow::Borrowed(bytes.get(range).unwrap_or_default())),
             Place::Elsewhere(_) if range.is_empty() => Ok(Cow::Borrowed(&[])),
             Place::Elsewhere(file) => file.read(range).map(Cow::Owned),
+            Place::Appended(Appended { first, tail }) => {
+                let behind = |at: usize| at.saturating_sub(first.length);
+                let appended = tail.get(behind(range.start)..behind(range.end)).unwrap_or_default();
+                match (range.start < first.length, range.end > first.length) {
+                    (true, false) => first.window(range),
+                    (true, true) => Ok(Cow::Owned([&first.window(range)?, appended].concat())),
+                    (false, _) => Ok(Cow::Borrowed(appended)),
+                }
+            }
         }
     }
 
@@ -121,7 +145,8 @@ impl<'a> Source<'a> {
         const MOST: usize = limits::PDF_OBJECT_BYTES;
         let mut size = match self.place {
             Place::Memory(_) => MOST,
-            Place::Elsewhere(_) => WINDOW,
+            Place::Appended(both) if at >= both.first.length => MOST,
+            Place::Elsewhere(_) | Place::Appended(_) => WINDOW,
         };
         loop {
             let window = self.window(at..at.saturating_add(size))?;
@@ -158,6 +183,7 @@ impl<'a> Source<'a> {
                     file.fill(seen.start, &mut buffer)?;
                     visit(seen.start, &buffer, own.clone());
                 }
+                Place::Appended(_) => visit(seen.start, &self.window(seen.clone())?, own.clone()),
             }
             from = own.end;
         }
@@ -213,6 +239,21 @@ mod tests {
         let file = Elsewhere::new(&Broken);
         assert!(Source::from(&file).window(0..4).is_err());
         assert_eq!(file.trouble().unwrap_err().to_string(), "the disk is gone");
+    }
+
+    #[test]
+    fn what_is_appended_reads_as_one_file() {
+        let (whole, first) = (b"0123456789".as_slice(), b"01234".as_slice());
+        let both = Appended { first: first.into(), tail: &whole[5..] };
+        let source = Source::from(&both);
+        for start in 0..12 {
+            for end in start..12 {
+                let wanted = &whole[start.min(10)..end.min(10)];
+                assert_eq!(&*source.window(start..end).unwrap(), wanted, "{start}..{end}");
+            }
+        }
+        assert_eq!(&*source.until(7).window(3..9).unwrap(), b"3456");
+        assert!(source.same(2..9, &whole.into(), 2).unwrap());
     }
 
     #[test]

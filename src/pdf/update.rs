@@ -1,21 +1,19 @@
-//! An incremental update (ISO 32000-1 §7.5.6): the file as it was, then new and changed objects, a cross-reference of
-//! the same form, and the trailer. Changed objects are their old bytes with the change spliced in.
+//! An incremental update (ISO 32000-1 §7.5.6): new and changed objects, a cross-reference of the same form as the last,
+//! and the trailer. Only this tail is held; what it follows stays where it lies.
 
 use super::PdfError;
-use super::file::{File, Loaded};
+use super::file::File;
 use super::lex::Lexer;
-use super::object::{Dict, DictEntry, Object, Ref};
+use super::object::{Object, Ref};
 use super::xref::Form;
 use crate::limits;
 use ring::digest;
-use std::borrow::Cow;
 use std::collections::HashSet;
-use std::ops::Range;
 
-/// The growing file.
+/// The growing tail of a file.
 pub(super) struct Update<'f, 'a> {
     file: &'f File<'a>,
-    pub out: Vec<u8>,
+    tail: Vec<u8>,
     written: Vec<(Ref, usize)>,
     next: u32,
     /// Numbers not to be used although they are free.
@@ -23,20 +21,34 @@ pub(super) struct Update<'f, 'a> {
 }
 
 impl<'f, 'a> Update<'f, 'a> {
-    /// `room`: bytes to be added, about, so that the file is copied once. `taken`: numbers that must stay undefined,
-    /// as a signed state refers to them: defining one would change what was signed.
+    /// `room`: bytes to be added, about. `taken`: numbers that must stay undefined, as a signed state refers to them:
+    /// defining one would change what was signed.
     pub fn begin(file: &'f File<'a>, room: usize, taken: HashSet<u32>) -> Result<Self, PdfError> {
-        let bytes = file.source().window(0..file.source().length())?;
-        let mut out = Vec::with_capacity(bytes.len() + room);
-        out.extend_from_slice(&bytes);
+        let length = file.source().length();
+        let mut tail = Vec::with_capacity(room);
         // ISO 19005-3 §6.1.3 wants nothing but one end of line after %%EOF; some writers leave it out.
-        if !matches!(bytes.last(), Some(b'\n' | b'\r')) {
-            out.push(b'\n');
+        if !matches!(file.source().window(length.saturating_sub(1)..length)?.last(), Some(b'\n' | b'\r')) {
+            tail.push(b'\n');
         }
         let size = file.trailer().get(b"Size").and_then(Object::count).and_then(|n| u32::try_from(n).ok());
         let listed = file.sections().map(|s| s.end()).max().unwrap_or(0);
         let next = size.unwrap_or(0).max(listed).max(1);
-        Ok(Self { file, out, written: Vec::new(), next, taken })
+        Ok(Self { file, tail, written: Vec::new(), next, taken })
+    }
+
+    /// The file that is updated.
+    pub fn file(&self) -> &'f File<'a> {
+        self.file
+    }
+
+    /// Whether nothing has been written into it.
+    pub fn is_empty(&self) -> bool {
+        self.written.is_empty()
+    }
+
+    /// Where the next byte will stand.
+    fn here(&self) -> usize {
+        self.file.source().length() + self.tail.len()
     }
 
     /// A number that the file has not used.
@@ -53,11 +65,11 @@ impl<'f, 'a> Update<'f, 'a> {
 
     /// Writes an object and gives the offset of its body.
     pub fn write(&mut self, r: Ref, body: &[u8]) -> usize {
-        self.written.push((r, self.out.len()));
-        self.out.extend_from_slice(format!("{} {} obj\n", r.number, r.generation).as_bytes());
-        let at = self.out.len();
-        self.out.extend_from_slice(body);
-        self.out.extend_from_slice(b"\nendobj\n");
+        self.written.push((r, self.here()));
+        self.tail.extend_from_slice(format!("{} {} obj\n", r.number, r.generation).as_bytes());
+        let at = self.here();
+        self.tail.extend_from_slice(body);
+        self.tail.extend_from_slice(b"\nendobj\n");
         at
     }
 
@@ -69,35 +81,32 @@ impl<'f, 'a> Update<'f, 'a> {
         self.write(r, &body);
     }
 
-    /// Cross-reference and trailer; gives the whole file.
+    /// Cross-reference and trailer; gives the tail.
     pub fn close(mut self) -> Result<Vec<u8>, PdfError> {
         let newest = self.file.newest();
         let table = newest.form == Form::Table;
-        let at = self.out.len();
+        let at = self.here();
         if !table {
             // §7.5.8.2: the stream lists itself.
             let own = self.new_object()?;
             self.written.push((own, at));
         }
         self.written.sort_unstable();
-        if at as u64 > 9_999_999_999 {
-            return Err(PdfError::OverLimit { what: "file bytes", limit: 9_999_999_999 });
-        }
         let trailer = self.trailer(at)?;
         let runs = self.written.chunk_by(|(a, _), (b, _)| a.number + 1 == b.number);
         if table {
-            let mut tail = String::from("xref\n");
+            let mut lines = String::from("xref\n");
             for run in runs {
                 let first = run.first().map_or(0, |(r, _)| r.number);
-                tail.push_str(&format!("{first} {}\n", run.len()));
+                lines.push_str(&format!("{first} {}\n", run.len()));
                 for (r, offset) in run {
-                    tail.push_str(&format!("{offset:010} {:05} n \n", r.generation));
+                    lines.push_str(&format!("{offset:010} {:05} n \n", r.generation));
                 }
             }
-            tail.push_str("trailer\n<<");
-            self.out.extend_from_slice(tail.as_bytes());
-            self.out.extend_from_slice(&trailer);
-            self.out.extend_from_slice(b">>\n");
+            lines.push_str("trailer\n<<");
+            self.tail.extend_from_slice(lines.as_bytes());
+            self.tail.extend_from_slice(&trailer);
+            self.tail.extend_from_slice(b">>\n");
         } else {
             let (mut index, mut data) = (String::new(), Vec::new());
             for run in runs {
@@ -111,14 +120,17 @@ impl<'f, 'a> Update<'f, 'a> {
             }
             let own = self.written.iter().find(|(_, offset)| *offset == at).map_or(0, |(r, _)| r.number);
             let head = format!("{own} 0 obj\n<</Type/XRef/W[1 5 2]/Index[{}]", index.trim_end());
-            self.out.extend_from_slice(head.as_bytes());
-            self.out.extend_from_slice(&trailer);
-            self.out.extend_from_slice(format!("/Length {}>>\nstream\n", data.len()).as_bytes());
-            self.out.extend_from_slice(&data);
-            self.out.extend_from_slice(b"\nendstream\nendobj\n");
+            self.tail.extend_from_slice(head.as_bytes());
+            self.tail.extend_from_slice(&trailer);
+            self.tail.extend_from_slice(format!("/Length {}>>\nstream\n", data.len()).as_bytes());
+            self.tail.extend_from_slice(&data);
+            self.tail.extend_from_slice(b"\nendstream\nendobj\n");
         }
-        self.out.extend_from_slice(format!("startxref\n{at}\n%%EOF\n").as_bytes());
-        Ok(self.out)
+        self.tail.extend_from_slice(format!("startxref\n{at}\n%%EOF\n").as_bytes());
+        if self.here() > limits::PDF_BYTES {
+            return Err(PdfError::OverLimit { what: "file bytes", limit: limits::PDF_BYTES as u64 });
+        }
+        Ok(self.tail)
     }
 
     /// The inside of the trailer dictionary: everything the last one said (§7.5.6), with the chain, the size and the
@@ -137,7 +149,7 @@ impl<'f, 'a> Update<'f, 'a> {
             inside.extend_from_slice(&self.file.source().window(entry.span.clone())?);
         }
         inside.extend(format!("/Size {}/Prev {}", self.next, newest.offset).into_bytes());
-        let update = self.out.get(self.file.source().length()..at).unwrap_or_default();
+        let update = self.tail.get(..at - self.file.source().length()).unwrap_or_default();
         let fresh = digest::digest(&digest::SHA256, update);
         let fresh = hex::encode_upper(fresh.as_ref().get(..16).unwrap_or_default());
         let first = match self.file.get(&newest.trailer, b"ID")?.array() {
@@ -147,76 +159,6 @@ impl<'f, 'a> Update<'f, 'a> {
         inside.extend(format!("/ID[<{}><{fresh}>]", first.unwrap_or_else(|| fresh.clone())).into_bytes());
         Ok(inside)
     }
-}
-
-/// A dictionary together with its own bytes, so that it can be changed without being rewritten.
-pub(super) struct Piece<'s> {
-    pub raw: Cow<'s, [u8]>,
-    /// Where `raw` begins in the buffer that the dictionary's spans speak of.
-    base: usize,
-    pub dict: &'s Dict,
-}
-
-impl<'s> Piece<'s> {
-    pub fn of(file: &'s File<'_>, loaded: &'s Loaded) -> Result<Self, PdfError> {
-        let broken =
-            PdfError::Broken { at: loaded.span.start, what: "an object that must be changed is no dictionary" };
-        match &loaded.object {
-            Object::Dict(dict) => Ok(Self { raw: file.raw(loaded)?, base: loaded.span.start, dict }),
-            _ => Err(broken),
-        }
-    }
-
-    /// The bytes of a direct value.
-    pub fn value(&self, key: &[u8]) -> Option<&[u8]> {
-        let span = &self.dict.entry(key)?.span;
-        self.raw.get(span.start.checked_sub(self.base)?..span.end.checked_sub(self.base)?)
-    }
-
-    /// A dictionary written directly into this one.
-    pub fn inner(&self, key: &[u8]) -> Option<Piece<'_>> {
-        match self.dict.entry(key)? {
-            DictEntry { value: Object::Dict(dict), span, .. } => {
-                Some(Piece { raw: self.value(key)?.into(), base: span.start, dict })
-            }
-            _ => None,
-        }
-    }
-
-    /// Its bytes with some keys set, everything else as it was.
-    pub fn with(&self, keys: &[(&str, Vec<u8>)]) -> Result<Vec<u8>, PdfError> {
-        let broken = |what| PdfError::Broken { at: self.base, what };
-        if self.dict.doubled().is_some() {
-            return Err(broken("a dictionary that must be changed has a key twice"));
-        }
-        let end = self.raw.len().checked_sub(2).ok_or(broken("a dictionary has no end"))?;
-        let mut edits: Vec<(Range<usize>, Vec<u8>)> = Vec::new();
-        for (key, value) in keys {
-            match self.dict.entry(key.as_bytes()) {
-                Some(DictEntry { span, .. }) => {
-                    let span = span.start.checked_sub(self.base).zip(span.end.checked_sub(self.base));
-                    let (start, end) = span.ok_or(broken("a value stands outside its dictionary"))?;
-                    edits.push((start..end, [b" ", &value[..]].concat()));
-                }
-                None => edits.push((end..end, [b"/", key.as_bytes(), b" ", value].concat())),
-            }
-        }
-        edits.sort_by_key(|(range, _)| range.start);
-        let (mut out, mut from) = (Vec::new(), 0);
-        for (range, value) in edits {
-            out.extend_from_slice(self.raw.get(from..range.start).unwrap_or_default());
-            out.extend_from_slice(&value);
-            from = range.end;
-        }
-        out.extend_from_slice(self.raw.get(from..).unwrap_or_default());
-        Ok(out)
-    }
-}
-
-/// An array's bytes with one more item.
-pub(super) fn with_item(raw: &[u8], item: &str) -> Vec<u8> {
-    let inside = raw.strip_suffix(b"]").unwrap_or(raw);
-    [inside, b" ", item.as_bytes(), b"]"].concat()
 }
 
 /// A name as written, with `#` where §7.3.5 asks for it.
@@ -253,16 +195,6 @@ pub(super) fn number(x: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn splices_keys_and_keeps_the_rest_as_it_was() {
-        let raw = b"xx<< /A  1 /B [ 2 ] % c\n>>";
-        let dict = Lexer::at(raw, 2).object().unwrap();
-        let piece = Piece { raw: raw[2..].into(), base: 2, dict: dict.dict().unwrap() };
-        let out = piece.with(&[("B", b"[3]".to_vec()), ("C", b"4".to_vec())]).unwrap();
-        assert_eq!(String::from_utf8(out).unwrap(), "<< /A  1 /B  [3] % c\n/C 4>>");
-        assert_eq!(with_item(b"[ 1 0 R ]", "2 0 R"), b"[ 1 0 R  2 0 R]");
-    }
 
     #[test]
     fn writes_text_and_numbers_that_read_back() {

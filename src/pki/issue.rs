@@ -4,6 +4,7 @@
 //! are arguments. Profiles follow RFC 5280 §4, and for seals the subject shape of provincial seal authorities.
 
 mod addresses;
+mod stamping;
 
 use const_oid::ObjectIdentifier;
 use const_oid::db::{rfc5280, rfc5912, rfc6960};
@@ -19,6 +20,7 @@ use crate::limits;
 use crate::message::Message;
 
 pub use addresses::Addresses;
+pub use stamping::stamping;
 
 /// Something of ours that waits for its signature: a certificate, a request, a revocation list, a basic OCSP response. All
 /// have the same frame: `SEQUENCE { to be signed, algorithm, signature }`.

@@ -15,6 +15,7 @@ use super::trial::{self, CRL_URL, Hierarchy, Key, MADE, name, openssl_accepts, o
 use crate::crypto::SignatureFault;
 
 mod ocsp;
+mod ocsp_made;
 mod pkits;
 
 const NOW: time::OffsetDateTime = datetime!(2026-06-01 00:00 UTC);

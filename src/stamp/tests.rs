@@ -6,6 +6,8 @@ use super::*;
 use crate::crypto::SignatureFault;
 use crate::pki::trial::{corpus_files, openssl, put};
 
+mod own;
+
 const CONTENT: &[u8] = "准予行政许可决定书".as_bytes();
 
 /// A token over [`CONTENT`] by an authority that openssl plays; `(answer, now)`.

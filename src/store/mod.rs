@@ -18,9 +18,10 @@ mod people;
 mod row;
 mod seals;
 mod sign_in;
+mod stamps;
+mod status;
 mod usage;
 mod waiting;
-mod status;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -44,9 +45,10 @@ pub use order::{Act, LedgerEntry, LedgerFilter, Order, OrderKind, OrderRecord, O
 pub use people::{ApiToken, Scope};
 pub use seals::{FiledSeal, SealCertificate, SealFilter};
 pub use sign_in::SignIn;
+pub use stamps::{Stamp, StampingCertificate, StampingUnit};
+pub use status::{KeptAnswer, ResponderCertificate};
 pub use usage::{Usage, UseAlarm};
 pub use waiting::Waiting;
-pub use status::{KeptAnswer, ResponderCertificate};
 
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");

@@ -6,6 +6,7 @@
 use std::ops::Range;
 
 use sqlx::any::AnyRow;
+use sqlx::{Any, Transaction};
 
 use time::OffsetDateTime;
 
@@ -82,6 +83,8 @@ pub enum OrderKind {
     Ocsp,
     /// The transcript of a key ceremony.
     Transcript,
+    /// A time-stamp token of our own authority.
+    Stamp,
 }
 
 impl OrderKind {
@@ -98,6 +101,7 @@ impl OrderKind {
             OrderKind::Destruction => "destruction",
             OrderKind::Ocsp => "ocsp",
             OrderKind::Transcript => "transcript",
+            OrderKind::Stamp => "stamp",
         }
     }
 }
@@ -109,6 +113,17 @@ pub enum OrderState {
     Written,
     Sealed,
     Lost,
+}
+
+impl OrderState {
+    /// As stored and as written in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            OrderState::Written => "written",
+            OrderState::Sealed => "sealed",
+            OrderState::Lost => "lost",
+        }
+    }
 }
 
 /// A use of a seal, ready to be written down.
@@ -344,23 +359,8 @@ impl Store {
     /// Writes an act of the certificate authorities down: a certificate, a list or a request to be signed.
     pub async fn write_down_act(&self, act: Act<'_>) -> Result<Order, StoreError> {
         let id = fresh_id()?;
-        let digest = hex::encode(crate::crypto::sha256(&act.to_be_signed));
         let mut tx = self.begin().await?;
-        sqlx::query(
-            "INSERT INTO seal_order (id, kind, state, key_label, to_be_signed, officer, title, prepared, hole_start, hole_end, digest, written_at) \
-             VALUES ($1, $2, 'written', $3, $4, $5, $6, $7, 0, 0, $8, $9)",
-        )
-        .bind(&id)
-        .bind(act.kind.as_str())
-        .bind(act.key_label)
-        .bind(act.to_be_signed.as_slice())
-        .bind(act.who)
-        .bind(act.title)
-        .bind([0u8; 0].as_slice())
-        .bind(&digest)
-        .bind(micros(act.now))
-        .execute(&mut *tx)
-        .await?;
+        let digest = add_act(&mut tx, &id, &act).await?;
         audit(
             &mut tx,
             act.now,
@@ -444,7 +444,7 @@ impl Store {
         because: Option<&str>,
         now: OffsetDateTime,
     ) -> Result<bool, StoreError> {
-        let word = if state == OrderState::Lost { "lost" } else { "sealed" };
+        let word = state.as_str();
         let mut tx = self.begin().await?;
         let done = sqlx::query(
             "UPDATE seal_order SET state = $1, ended_at = $2, lost_because = $3 WHERE id = $4 AND state = 'written'",
@@ -569,6 +569,27 @@ impl Store {
         })
         .collect()
     }
+}
+
+/// The row of an act; gives the digest of what is to be signed, hexadecimal.
+pub(super) async fn add_act(tx: &mut Transaction<'static, Any>, id: &str, act: &Act<'_>) -> Result<String, StoreError> {
+    let digest = hex::encode(crate::crypto::sha256(&act.to_be_signed));
+    sqlx::query(
+        "INSERT INTO seal_order (id, kind, state, key_label, to_be_signed, officer, title, prepared, hole_start, hole_end, digest, written_at) \
+         VALUES ($1, $2, 'written', $3, $4, $5, $6, $7, 0, 0, $8, $9)",
+    )
+    .bind(id)
+    .bind(act.kind.as_str())
+    .bind(act.key_label)
+    .bind(act.to_be_signed.as_slice())
+    .bind(act.who)
+    .bind(act.title)
+    .bind([0u8; 0].as_slice())
+    .bind(&digest)
+    .bind(micros(act.now))
+    .execute(&mut **tx)
+    .await?;
+    Ok(digest)
 }
 
 fn read_record(row: &AnyRow) -> Result<OrderRecord, StoreError> {

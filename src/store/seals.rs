@@ -528,7 +528,7 @@ pub(super) fn read_certificate(row: &AnyRow) -> Result<SealCertificate, StoreErr
 }
 
 /// DER values one after another, each with its own length.
-fn split_der(mut bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
+pub(super) fn split_der(mut bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
     use der::{Encode, Header, Reader, SliceReader};
     let mut values = vec![];
     while !bytes.is_empty() {

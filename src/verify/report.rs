@@ -23,7 +23,7 @@ use crate::message::Message;
 pub(super) use crate::message::china_time as moment;
 use crate::pdf::changes::LaterChanges;
 use crate::pdf::signatures::Coverage;
-use crate::seal::{Seal, SealNumber, SealStatus};
+use crate::seal::{Level, Seal, SealNumber, SealStatus};
 
 /// What became of one file.
 #[derive(Debug, Serialize)]
@@ -121,6 +121,8 @@ pub struct SignatureReport {
     pub trusted: bool,
     /// The seal, where the register knows it.
     pub seal: Option<SealFacts>,
+    /// Which baseline level of PAdES the signature has reached, whatever became of it; none for what is no such signature.
+    pub level: Option<Level>,
     /// Over the signature's value, inside the signature.
     pub time_stamps: Vec<StampReport>,
     pub checks: Vec<Check>,

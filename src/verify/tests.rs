@@ -27,6 +27,7 @@ mod corpus;
 mod forger;
 #[cfg(feature = "service")]
 mod forms;
+mod levels;
 mod stamps;
 mod update;
 
@@ -182,7 +183,7 @@ fn seal_with(
     let attributes = cms::signed_attributes(&prepared.digest(), pki.seal.der());
     let value = pki.seal_key.sign(&attributes);
     let cms = cms::assemble(&attributes, &value, pki.seal_key.algorithm, &certificates, None).unwrap();
-    prepared.close(&complete(&value, cms)).unwrap()
+    [draft, &prepared.close(&complete(&value, cms)).unwrap()].concat()
 }
 
 fn notice(house: &House, claims: OffsetDateTime) -> Vec<u8> {

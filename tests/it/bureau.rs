@@ -56,6 +56,11 @@ pub struct Bureau {
 impl Bureau {
     /// A new bureau in an empty database.
     pub async fn found(database: &Database, folder: &Path) -> Self {
+        Self::found_publishing(database, folder, "https://seal.example").await
+    }
+
+    /// The same with certificates that name this address.
+    pub async fn found_publishing(database: &Database, folder: &Path, at: &str) -> Self {
         let store = open(database).await;
         store.migrate().await.unwrap();
         store.check_migrations().await.unwrap();
@@ -114,7 +119,8 @@ impl Bureau {
             store.add_seal(&seal, &picture, Level::B, (&person("admin-1"), &person("admin-2")), NOW).await.unwrap();
             store.add_grant(&grant(officer, &seal.number), &person("admin-1"), &person("admin-2"), NOW).await.unwrap();
         }
-        let bureau = Self::at_work(store, folder).await;
+        let mut bureau = Self::at_work(store, folder).await;
+        bureau.desk.publication.at = Some(at.into());
         let authority = bureau.authority();
         authority.init("示例县行政审批局", KeyAlgorithm::EcdsaP256, "test", NOW - Duration::days(2)).await.unwrap();
         for seal in [BUREAU_SEAL, DEPARTMENT_SEAL] {

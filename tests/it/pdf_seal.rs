@@ -145,7 +145,7 @@ pub fn plan(appearance: &Appearance) -> SealPlan<'_> {
 
 /// Sealed with something that is DER but no signature: enough for everything but the signature itself.
 pub fn sealed(draft: &[u8], plan: &SealPlan<'_>) -> Vec<u8> {
-    prepare(draft, plan).unwrap().close(&[0x30, 3, 2, 1, 1]).unwrap()
+    [draft, &prepare(draft, plan).unwrap().close(&[0x30, 3, 2, 1, 1]).unwrap()].concat()
 }
 
 fn text_of(bytes: &[u8]) -> String {
@@ -317,8 +317,11 @@ fn earlier_signatures_decide_whether_another_may_come() {
 fn prepared_bytes_are_taken_up_again_only_as_they_were() {
     let appearance = Appearance::of(&impression());
     let prepared = prepare(&plain(), &plan(&appearance)).unwrap();
-    let (bytes, hole) = (prepared.bytes().to_vec(), prepared.hole());
-    assert_eq!(Prepared::from_parts(bytes.clone(), hole.clone()).unwrap(), prepared);
+    let (draft, tail, hole) = (plain(), prepared.tail().to_vec(), prepared.hole());
+    assert_eq!(Prepared::from_parts(&draft, tail.clone(), hole.clone()).unwrap(), prepared);
+    // One file without a seam is the same to whoever signs it.
+    let whole = Prepared::from_parts(&[][..], [&draft[..], &tail].concat(), hole.clone()).unwrap();
+    assert_eq!((whole.digest(), whole.hole()), (prepared.digest(), hole.clone()));
     assert_eq!(prepare(&plain(), &plan(&appearance)).unwrap(), prepared, "the same order gives the same bytes");
 
     for other in [
@@ -329,15 +332,20 @@ fn prepared_bytes_are_taken_up_again_only_as_they_were() {
         0..usize::MAX,
         hole.end..hole.end,
     ] {
-        assert!(Prepared::from_parts(bytes.clone(), other).is_err());
+        assert!(Prepared::from_parts(&draft, tail.clone(), other).is_err());
     }
-    assert!(Prepared::from_parts([&bytes[..], b"\n"].concat(), hole.clone()).is_err(), "a longer file");
-    let mut filled = bytes.clone();
-    filled[hole.start + 9] = b'1';
-    assert!(Prepared::from_parts(filled, hole.clone()).is_err(), "a hole with something in it");
+    let longer = [&tail[..], b"\n"].concat();
+    assert!(Prepared::from_parts(&draft, longer, hole.clone()).is_err(), "a longer file");
+    let shorter = &draft[..draft.len() - 1];
+    assert!(Prepared::from_parts(shorter, tail.clone(), hole.clone()).is_err(), "another draft");
+    let mut filled = tail.clone();
+    filled[hole.start - draft.len() + 9] = b'1';
+    assert!(Prepared::from_parts(&draft, filled, hole.clone()).is_err(), "a hole with something in it");
     // A hole that is blank and framed but not the newest signature's own.
-    let second = prepare(&sealed(&plain(), &plan(&appearance)), &plan(&appearance)).unwrap();
-    assert!(Prepared::from_parts(second.bytes().to_vec(), hole).is_err());
+    let first = sealed(&draft, &plan(&appearance));
+    let second = prepare(&first, &plan(&appearance)).unwrap();
+    let (behind, tail) = first.split_at(draft.len());
+    assert!(Prepared::from_parts(behind, [tail, second.tail()].concat(), hole).is_err());
 
     assert_eq!(prepared.close(b"").unwrap_err(), PdfError::NotCms);
     assert_eq!(prepared.close(&[0x30, 5, 0]).unwrap_err(), PdfError::NotCms);
@@ -349,7 +357,7 @@ fn prepared_bytes_are_taken_up_again_only_as_they_were() {
 fn the_digest_is_of_everything_but_the_hole_and_changes_are_seen() {
     let appearance = Appearance::of(&impression());
     let prepared = prepare(&plain(), &plan(&appearance)).unwrap();
-    let bytes = prepared.close(&[0x30, 0]).unwrap();
+    let bytes = [plain(), prepared.close(&[0x30, 0]).unwrap()].concat();
     let signature = &read(&bytes).unwrap().signatures[0];
     assert_eq!(signature.digest(Digest::Sha256).unwrap(), prepared.digest());
     let mut changed = bytes.clone();
@@ -466,7 +474,8 @@ fn other_verifiers_agree() {
         let appearance = Appearance::of(&impression);
         let prepared = prepare(&plain(), &SealPlan { certify, ..plan(&appearance) }).unwrap();
         let hole = prepared.hole();
-        let signed = [&prepared.bytes()[..hole.start], &prepared.bytes()[hole.end..]].concat();
+        let whole = [&plain()[..], prepared.tail()].concat();
+        let signed = [&whole[..hole.start], &whole[hole.end..]].concat();
         std::fs::write(dir.path().join("signed"), signed).unwrap();
         let cms = run(
             "openssl",
@@ -477,7 +486,7 @@ fn other_verifiers_agree() {
         )
         .unwrap();
         assert!(cms.status.success(), "{}", text_of(&cms.stderr));
-        let bytes = prepared.close(&cms.stdout).unwrap();
+        let bytes = [plain(), prepared.close(&cms.stdout).unwrap()].concat();
         std::fs::write(dir.path().join("sealed.pdf"), &bytes).unwrap();
         let said = text_of(&run("pdfsig", &["-nocert", "sealed.pdf"]).unwrap().stdout);
         assert!(said.contains("Signature is Valid") && said.contains("Total document signed"), "{said}");

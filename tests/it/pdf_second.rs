@@ -13,7 +13,7 @@ use crate::pdf_seal::{CATALOG, PAGE, PAGES, Written, draft, impression, plain, p
 fn page() -> (Vec<u8>, Prepared) {
     let appearance = Appearance::of(&impression());
     let prepared = prepare(&plain(), &plan(&appearance)).unwrap();
-    (prepared.close(&[0x30, 0]).unwrap(), prepared)
+    ([plain(), prepared.close(&[0x30, 0]).unwrap()].concat(), prepared)
 }
 
 fn find(bytes: &[u8], word: &str) -> usize {
@@ -101,7 +101,7 @@ fn a_gap_wider_than_the_value_is_named() {
 #[test]
 fn a_signature_without_value_or_range_is_named() {
     let (bytes, prepared) = page();
-    let unfinished = prepared.bytes().to_vec();
+    let unfinished = [&plain()[..], prepared.tail()].concat();
     let without_range = with(&bytes, "/ByteRange", "/ByteRinge");
     let start = prepared.hole().start;
     let mut without_value = bytes.clone();

@@ -84,6 +84,7 @@ pub(crate) async fn issue(
     };
     match crate::issue::issue(&state.desk, &session.officer, request, (state.clock)()).await {
         Ok(issued) => Ok(Redirect::to(&format!("/orders/{}", issued.order)).into_response()),
+        Err(FlowError::Waiting(waiting)) => Ok(Redirect::to(&format!("/orders/{}", waiting.order)).into_response()),
         Err(error) => {
             let faults = faults_of(&error);
             let problem = Problem::from(error);

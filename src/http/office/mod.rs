@@ -7,6 +7,7 @@ mod decision;
 mod field;
 mod grants;
 mod issue;
+mod level;
 mod seals;
 mod second;
 mod upload;
@@ -27,14 +28,17 @@ use super::problem::Problem;
 use super::sign_in::{self, Browser, Session};
 use super::staff::StaffState;
 use crate::ca::life::ending;
+use crate::issue::newest;
+use crate::limits;
 use crate::message::Message;
 use crate::officer::{Duty, Officer};
-use crate::store::{OrderKind, OrderState, UseAlarm};
+use crate::store::{OrderKind, OrderState, UseAlarm, Waiting};
 
 pub(super) use abolish::{abolish, abolish_form};
 pub(super) use grants::{grant, grants, revoke};
 pub(super) use issue::{issue, issue_form};
 pub(super) use ceilings::{ceiling, ceiling_form};
+pub(super) use level::{level, level_form};
 pub(super) use seals::{custody, seal, seals, step};
 pub(super) use upload::{upload, upload_form};
 
@@ -124,6 +128,7 @@ struct HomePage {
     who: Who,
     duties: Vec<&'static str>,
     templates: Vec<(String, String, String)>,
+    waiting: Vec<WaitingLine>,
     mine: Vec<LedgerLine>,
     alarms: Vec<AlarmLine>,
     ending: Vec<EndingLine>,
@@ -169,6 +174,31 @@ async fn watch(state: &StaffState, who: &Who) -> Result<(Vec<AlarmLine>, Vec<End
     Ok((alarms.iter().map(line).collect(), ending.collect()))
 }
 
+/// A use of a seal that is written down and waits.
+struct WaitingLine {
+    order: String,
+    title: String,
+    because: (String, String),
+    since: String,
+    tries: u32,
+    next_try: String,
+}
+
+impl From<Waiting> for WaitingLine {
+    fn from(waiting: Waiting) -> Self {
+        let Waiting { order, title, since, tries, next_try, because, .. } = waiting;
+        let (since, next_try) = (china(since), china(next_try));
+        Self { order, title, because: (because.zh, because.en), since, tries, next_try }
+    }
+}
+
+/// One's own, or everybody's for those who read the ledger.
+async fn waiting(state: &StaffState, officer: &Officer) -> Result<Vec<WaitingLine>, Problem> {
+    let whose = if may_read(officer).is_ok() { "" } else { officer.id.as_str() };
+    let found = state.desk.store.all_waiting(whose, limits::HTTP_ROWS).await?;
+    Ok(found.into_iter().map(WaitingLine::from).collect())
+}
+
 pub(super) async fn home(State(state): State<StaffState>, session: Session) -> Result<Response, Problem> {
     let officer = &session.officer;
     let mine = LedgerQuery { officer: officer.id.to_string(), limit: Some(10), ..LedgerQuery::default() };
@@ -180,6 +210,7 @@ pub(super) async fn home(State(state): State<StaffState>, session: Session) -> R
         who,
         duties: officer.duties.iter().map(|duty| duty.zh()).collect(),
         templates: issue::templates(&state),
+        waiting: waiting(&state, officer).await?,
         mine: mine.page(&state.desk.store).await?.lines,
     })
 }
@@ -203,6 +234,8 @@ struct OrderPage {
     identifier: Option<String>,
     public_url: String,
     document: Option<String>,
+    level: &'static str,
+    waiting: Option<WaitingLine>,
     id: String,
 }
 
@@ -222,6 +255,7 @@ pub(super) async fn order(
         None => None,
     };
     let who = Who::of(&session.officer);
+    let waiting = state.desk.store.waiting(&id).await?.map(WaitingLine::from);
     let next = match record.kind {
         OrderKind::Licence => Some(("/issue", "制作下一份", "Issue another")),
         OrderKind::Upload => Some(("/uploads", "再为一份文书盖章", "Seal another document")),
@@ -234,6 +268,7 @@ pub(super) async fn order(
         officer: record.officer,
         title: record.title,
         state: match record.state {
+            OrderState::Written if waiting.is_some() => ("written", "用印已登记，等待办结；无需重复提交"),
             OrderState::Written => ("written", "办理中，请稍后刷新本页"),
             OrderState::Sealed => ("sealed", "已用印"),
             OrderState::Lost => ("lost", "未完成，未用印"),
@@ -243,7 +278,12 @@ pub(super) async fn order(
         reason: record.decision.or(record.abolition).unwrap_or_default(),
         identifier: record.licence.map(|licence| licence.version.identifier.to_string()),
         public_url: state.desk.public_url.clone(),
-        document: record.document,
+        document: match record.document {
+            Some(document) => Some(newest(&state.desk.store, document).await?),
+            None => None,
+        },
+        level: record.level.as_str(),
+        waiting,
         id: record.id,
     })
 }
@@ -267,6 +307,7 @@ pub(super) async fn document(
 struct LedgerPage {
     who: Who,
     query: LedgerQuery,
+    waiting: Vec<WaitingLine>,
     lines: Vec<LedgerLine>,
     next: Option<String>,
     csv: String,
@@ -293,6 +334,7 @@ pub(super) async fn ledger(
     };
     show(&LedgerPage {
         who: Who::of(&session.officer),
+        waiting: waiting(&state, &session.officer).await?,
         lines: page.lines,
         next: page.next_offset.map(|offset| format!("/ledger?{filter}offset={offset}")),
         csv: format!("/ledger?{filter}format=csv"),

@@ -24,7 +24,8 @@ use crate::http::staff::StaffState;
 use crate::limits;
 use crate::message::Message;
 use crate::officer::Duty;
-use crate::seal::{SealEvent, SealEventKind, SealNumber, SealStatus};
+use crate::seal::{Level, SealEvent, SealEventKind, SealNumber, SealStatus};
+use crate::store::FiledSeal;
 
 // — finding one
 
@@ -55,6 +56,7 @@ pub(crate) async fn seals(
 struct SealPage {
     who: Who,
     seal: SealAnswer,
+    level: Level,
     custody: Vec<CustodyLine>,
     usage: Vec<UsageLine>,
     /// Its own administrators' to change.
@@ -133,7 +135,7 @@ async fn page(
     outcome: Outcome<'_>,
 ) -> Result<Response, Problem> {
     let (store, now) = (&state.desk.store, (state.clock)());
-    let seal = find_seal(store, number).await?.seal;
+    let FiledSeal { seal, level, .. } = find_seal(store, number).await?;
     let custody = store.custody(&seal.number).await?;
     let ours = seal.owner == session.officer.authority;
     let last = custody.last().map(|entry| entry.kind);
@@ -167,6 +169,7 @@ async fn page(
     let shown = show(&SealPage {
         who: Who::of(&session.officer),
         seal: SealAnswer::of(&seal, now).with(&lives, now),
+        level,
         custody: custody.iter().map(line).collect(),
         usage: usage.iter().map(UsageLine::of).collect(),
         ours,

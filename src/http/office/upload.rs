@@ -49,6 +49,7 @@ pub(crate) async fn upload(
     };
     match seal_upload(&state.desk, &session.officer, request, pdf, (state.clock)()).await {
         Ok(sealed) => Ok(Redirect::to(&format!("/orders/{}", sealed.order)).into_response()),
+        Err(FlowError::Waiting(waiting)) => Ok(Redirect::to(&format!("/orders/{}", waiting.order)).into_response()),
         Err(error) => {
             let mut faults = Faults::default();
             faults.add(fault_of(&error, at_page(&values)), error.message());

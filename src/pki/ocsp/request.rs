@@ -43,19 +43,26 @@ impl CertId {
     /// proven by it. None where the issuer's key cannot be read.
     pub fn of(serial: &[u8], issuer: &Certificate) -> Option<Self> {
         let digest = Digest::Sha1;
-        let algorithm = tlv::wrap(tlv::SEQUENCE, &[&tlv::object_identifier(digest.oid()), &[5, 0]]);
         let issuer_name_hash = digest.over(&[issuer.subject.as_der()]);
         let issuer_key_hash = digest.over(&[key_bits(&issuer.public_key)?]);
-        let der = tlv::wrap(
-            tlv::SEQUENCE,
-            &[
-                &algorithm,
-                &tlv::wrap(tlv::OCTET_STRING, &[&issuer_name_hash]),
-                &tlv::wrap(tlv::OCTET_STRING, &[&issuer_key_hash]),
-                &tlv::wrap(tlv::INTEGER, &[serial]),
-            ],
-        );
-        Some(Self { der, digest: Some(digest), issuer_name_hash, issuer_key_hash, serial: serial.to_vec() })
+        let der = Vec::new();
+        let id = Self { der, digest: Some(digest), issuer_name_hash, issuer_key_hash, serial: serial.to_vec() };
+        Some(Self { der: id.written(&[5, 0])?, ..id })
+    }
+
+    /// In DER, with these parameters beside the algorithm; None where that is not known.
+    fn written(&self, parameters: &[u8]) -> Option<Vec<u8>> {
+        let algorithm = tlv::wrap(tlv::SEQUENCE, &[&tlv::object_identifier(self.digest?.oid()), parameters]);
+        let [name, key] =
+            [&self.issuer_name_hash, &self.issuer_key_hash].map(|hash| tlv::wrap(tlv::OCTET_STRING, &[hash]));
+        Some(tlv::wrap(tlv::SEQUENCE, &[&algorithm, &name, &key, &tlv::wrap(tlv::INTEGER, &[&self.serial])]))
+    }
+
+    /// Written in one of the two ways that honest askers have, with the algorithm's parameters NULL or absent: so there are
+    /// few questions about one certificate, and an answer repeats nothing odd.
+    fn is_plain(&self) -> bool {
+        let ways: [&[u8]; 2] = [&[5, 0], &[]];
+        ways.iter().any(|parameters| self.written(parameters).as_ref() == Some(&self.der))
     }
 
     pub(super) fn read(element: &Element<'_>) -> Option<Self> {
@@ -107,8 +114,8 @@ impl Request {
     /// Reads a DER OCSPRequest; a signature on it is not looked at, since whoever asks is answered.
     ///
     /// # Errors
-    /// [`NotARequest`]; also for too many questions, a nonce of another length than RFC 9654 §2.1 allows, and a critical
-    /// extension that we do not know.
+    /// [`NotARequest`]; also for too many questions, one by a digest that we do not compute, a nonce of another length than
+    /// RFC 9654 §2.1 allows, and a critical extension that we do not know.
     pub fn read(der: &[u8]) -> Result<Self, NotARequest> {
         if der.len() > limits::OCSP_REQUEST_BYTES {
             return Err(NotARequest);
@@ -189,5 +196,5 @@ fn read_question(element: &Element<'_>) -> Option<CertId> {
         _ => return None,
     };
     let id = CertId::read(id)?;
-    (id.serial.len() <= limits::OCSP_SERIAL_BYTES && !id.serial.is_empty()).then_some(id)
+    ((1..=limits::OCSP_SERIAL_BYTES).contains(&id.serial.len()) && id.is_plain()).then_some(id)
 }

@@ -97,6 +97,7 @@ fn one(
         signer: crypto.certificate.as_ref().map(|certificate| certificate.subject.to_string()),
         trusted: matches!(verdict, PathVerdict::Trusted { .. }),
         seal: facts.seal().map(|seal| SealFacts::of(seal, evidence.at, proven.map(|proven| proven.at))),
+        level: None,
         time_stamps: stamps.into_iter().map(|stamp| stamp.report).collect(),
         checks,
     }
@@ -134,6 +135,7 @@ fn time_stamp(evidence: &Evidence, token: Token, content: Option<&[u8]>) -> Sign
         signer: authority,
         trusted,
         seal: None,
+        level: None,
         time_stamps: Vec::new(),
         checks,
     }

@@ -3,6 +3,7 @@
 mod bare;
 pub mod evidence;
 pub mod existence;
+mod level;
 pub mod proof;
 mod sources;
 pub mod stamps;
@@ -132,6 +133,8 @@ fn seal(
     let asked = sources::Signer { certificate: crypto.certificate.as_ref(), signed, facts, end };
     let verdict = find_path(evidence, sources, existence, &asked, proven.map(|proven| proven.at));
     let ((path, trusted), (revocation, not_revoked)) = proof::path(&verdict, record, proven, claimed);
+    let carried = sources::carried(evidence, sources, existence, &asked, proven.map(|proven| proven.at));
+    let level = level::reached(signature, &crypto, carried, &stamps, existence, end);
     let (usage, may_sign) = proof::usage(crypto.certificate.as_ref());
     let (later_changes, unchanged) = proof::later_changes(signature);
     let (standing, allowed) = standing::judge(facts, proven, claimed, evidence);
@@ -165,6 +168,7 @@ fn seal(
         signer: crypto.certificate.as_ref().map(|certificate| certificate.subject.to_string()),
         trusted: matches!(verdict, PathVerdict::Trusted { .. }),
         seal: facts.seal().map(|seal| SealFacts::of(seal, evidence.at, proven.map(|proven| proven.at))),
+        level,
         time_stamps: stamps.into_iter().map(|stamp| stamp.report).collect(),
         checks,
     }
@@ -223,6 +227,7 @@ fn unreadable(signature: &Signature, error: &CmsError) -> SignatureReport {
         signer: None,
         trusted: false,
         seal: None,
+        level: None,
         time_stamps: Vec::new(),
         checks,
     }

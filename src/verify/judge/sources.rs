@@ -68,6 +68,40 @@ pub(super) fn find_path(
     signer: &Signer<'_>,
     proven: Option<OffsetDateTime>,
 ) -> PathVerdict {
+    path(evidence, sources, existence, signer, proven, false)
+}
+
+/// How many of the file's first bytes hold all that the signer's path takes, anchors alone left out: what is needed to be of
+/// level B-LT (EN 319 142-1 §6.1). None where it takes more than the file carries.
+pub(super) fn carried(
+    evidence: &Evidence,
+    sources: &Sources,
+    existence: &Existence,
+    signer: &Signer<'_>,
+    proven: Option<OffsetDateTime>,
+) -> Option<usize> {
+    if sources.since.is_empty() {
+        return None;
+    }
+    let PathVerdict::Trusted { evidence: statements, .. } = path(evidence, sources, existence, signer, proven, true)
+    else {
+        return None;
+    };
+    let ends =
+        |der: &Arc<[u8]>| sources.since.iter().find(|(known, _)| known == der).map_or(signer.end, |(_, end)| *end);
+    let used = statements.iter().flat_map(|statement| std::iter::once(&statement.der).chain(&statement.base));
+    Some(used.map(ends).fold(signer.end, usize::max))
+}
+
+/// `alone`: by what the file carries and the anchors, and nothing else.
+fn path(
+    evidence: &Evidence,
+    sources: &Sources,
+    existence: &Existence,
+    signer: &Signer<'_>,
+    proven: Option<OffsetDateTime>,
+    alone: bool,
+) -> PathVerdict {
     let Some(leaf) = signer.certificate else { return PathVerdict::NoAnchor };
     let trust = &evidence.trust;
     // Most of what a signature brings along was read before: its own certificate, and those that are trusted anyway.
@@ -78,16 +112,20 @@ pub(super) fn find_path(
     let read = |der: &Vec<u8>| known(der).or_else(|| Certificate::read(der).ok().map(Cow::Owned));
     let inside: Vec<Cow<'_, Certificate>> = signer.signed.certificates.iter().filter_map(read).collect();
     let filed = match signer.facts {
-        Facts::Filed { chain, .. } => chain.as_slice(),
+        Facts::Filed { chain, .. } if !alone => chain.as_slice(),
         _ => &[],
     };
     let inside = inside.iter().map(AsRef::as_ref);
+    let (helpers, lists, responses) = match alone {
+        true => Default::default(),
+        false => (trust.intermediates.as_slice(), trust.lists.as_slice(), trust.responses.as_slice()),
+    };
     let candidates: Vec<&Certificate> =
-        trust.intermediates.iter().chain(filed).chain(inside).chain(&sources.certificates).collect();
+        helpers.iter().chain(filed).chain(inside).chain(&sources.certificates).collect();
     let brought = signer.signed.revocation_evidence();
     let revocation = RevocationEvidence {
-        lists: trust.lists.iter().chain(&sources.lists).chain(&brought.lists).collect(),
-        responses: trust.responses.iter().chain(&sources.responses).chain(&brought.responses).collect(),
+        lists: lists.iter().chain(&sources.lists).chain(&brought.lists).collect(),
+        responses: responses.iter().chain(&sources.responses).chain(&brought.responses).collect(),
     };
     let at = |moment| {
         judge_path_within(&sources.purse, leaf, &candidates, &trust.anchors, &revocation, &trust.known, moment)

@@ -7,7 +7,7 @@ use super::decide;
 use super::evidence::{Evidence, Facts};
 use super::existence::{By, Existence, Proven};
 use super::proof::{self, Found, Genuine, failed, open, passed};
-use super::sources::{Signer, Sources, find_path};
+use super::sources::{Signer, Sources, carried, find_path};
 use crate::cms::{self, Checks, Fault};
 use crate::crypto::{Digest, Strength};
 use crate::message::Message;
@@ -33,6 +33,8 @@ pub(super) struct Judged {
     pub report: StampReport,
     /// Set where the token holds.
     pub proven: Option<Proven>,
+    /// See [`carried`].
+    pub carried: Option<usize>,
 }
 
 /// All document time stamps of a file, from the last to the first, each with the place of its signature. What holds is
@@ -74,6 +76,7 @@ pub(super) fn document_stamps(
                 signer: authority,
                 trusted,
                 seal: None,
+                level: None,
                 time_stamps: Vec::new(),
                 checks,
             },
@@ -125,6 +128,7 @@ fn judge(
     let signer =
         Signer { certificate: crypto.certificate.as_ref(), signed: &token.signed, facts: &Facts::NotAsked, end };
     let verdict = find_path(evidence, sources, existence, &signer, outer.map(|proven| proven.at));
+    let carried = carried(evidence, sources, existence, &signer, outer.map(|proven| proven.at));
     let ((path, trusted), (revocation, not_revoked)) = proof::path(&verdict, None, outer, Some(token.time));
     let (order, in_order) = order(evidence, &token, outer);
     let checks = vec![format, imprint, digest, value, reference, path, revocation, order];
@@ -146,12 +150,15 @@ fn judge(
         .is_genuine()
         // By the latest moment that the authority's clock allows: what is proven is that it existed by then.
         .then(|| token.time.saturating_add(token.accuracy.unwrap_or_default()))
+        // But whoever asks within that time has it in hand.
+        .map(|at| at.min(evidence.at.max(token.time)))
         .map(|at| Proven { at, by: By::TimeStamp(authority.clone().unwrap_or_default()) });
     let intact = token.is_intact(over);
     let trusted = matches!(verdict, PathVerdict::Trusted { .. });
     Judged {
         report: StampReport { authority, time: Some(token.time), verdict: indication, intact, trusted, checks },
         proven,
+        carried,
     }
 }
 
@@ -218,5 +225,6 @@ fn unreadable(error: &StampError) -> Judged {
     Judged {
         report: StampReport { authority: None, time: None, verdict, intact: false, trusted: false, checks },
         proven: None,
+        carried: None,
     }
 }

@@ -6,25 +6,25 @@ use der::Encode;
 
 use super::*;
 use crate::crypto::{self, KeyAlgorithm};
-use crate::pdf::seal::Prepared;
+use crate::pdf::long_term::prepare_stamp;
 use crate::pki::tlv;
 
 /// A time-stamp authority below the house's issuing authority.
-struct Tsa {
+pub(super) struct Tsa {
     key: Key,
-    certificate: Certificate,
+    pub(super) certificate: Certificate,
     issuing: Vec<u8>,
 }
 
 /// How a token is made; the honest way is `Token::at(time)`.
-struct Wish {
+pub(super) struct Wish {
     time: OffsetDateTime,
     /// Says it is of something else.
     astray: bool,
 }
 
 impl Tsa {
-    fn of(house: &House, until: OffsetDateTime) -> Self {
+    pub(super) fn of(house: &House, until: OffsetDateTime) -> Self {
         Self::with_usage(house, until, &[rfc5280::ID_KP_TIME_STAMPING], true)
     }
 
@@ -125,34 +125,14 @@ impl Tsa {
         )
     }
 
-    /// A document time stamp (ISO 32000-2 §12.8.5), as a seal that changes its kind: both names have one length in the file.
-    fn over(&self, bytes: &[u8], wish: &Wish) -> Vec<u8> {
-        let picture = Picture::Vector(vec![Shape {
-            rgb: [0, 0, 0],
-            segments: vec![Segment::Move(0.0, 0.0), Segment::Line(1.0, 0.0), Segment::Close],
-        }]);
-        let appearance = Appearance::of(&Impression { width_mm: 1.0, height_mm: 1.0, picture });
-        let plan = SealPlan {
-            appearance: &appearance,
-            place: Place { page: 0, centre_mm: (10.0, 10.0) },
-            signer_name: "",
-            reason: "",
-            location: "",
-            at: wish.time,
-            certify: None,
-            reserve: 4096,
-        };
-        let prepared = prepare(bytes, &plan).unwrap();
-        let (kind, stamp) = (b"/ETSI.CAdES.detached".as_slice(), b"/ETSI.RFC3161       ");
-        let mut changed = prepared.bytes().to_vec();
-        let at = changed.windows(kind.len()).rposition(|window| window == kind).unwrap();
-        changed[at..at + kind.len()].copy_from_slice(stamp);
-        let prepared = Prepared::from_parts(changed, prepared.hole()).unwrap();
-        prepared.close(&self.stamp(prepared.digest(), wish)).unwrap()
+    /// A document time stamp over a file.
+    pub(super) fn over(&self, bytes: &[u8], wish: &Wish) -> Vec<u8> {
+        let prepared = prepare_stamp(bytes, 4096).unwrap();
+        [bytes, &prepared.close(&self.stamp(prepared.digest(), wish)).unwrap()].concat()
     }
 }
 
-fn at(time: OffsetDateTime) -> Wish {
+pub(super) fn at(time: OffsetDateTime) -> Wish {
     Wish { time, astray: false }
 }
 
@@ -163,7 +143,18 @@ fn general_time(at: OffsetDateTime) -> Vec<u8> {
 
 /// A sealed document with a time stamp inside its signature (PAdES B-T).
 fn stamped(house: &House, tsa: &Tsa, claims: OffsetDateTime, wish: &Wish) -> Vec<u8> {
-    seal_with(&draft("Permit No. 3"), house, claims, None, 8192, |value, plain| {
+    stamped_as(&draft("Permit No. 3"), house, tsa, claims, None, wish)
+}
+
+pub(super) fn stamped_as(
+    draft: &[u8],
+    house: &House,
+    tsa: &Tsa,
+    claims: OffsetDateTime,
+    certify: Option<Certification>,
+    wish: &Wish,
+) -> Vec<u8> {
+    seal_with(draft, house, claims, certify, 8192, |value, plain| {
         let token = tsa.stamp(crypto::sha256(value), wish);
         let kind = tlv::object_identifier(rfc3161::ID_AA_TIME_STAMP_TOKEN);
         with_unsigned(&plain, &tlv::wrap(tlv::SEQUENCE, &[&kind, &tlv::wrap(tlv::SET, &[&token])]))

@@ -6,6 +6,7 @@ pub mod people;
 mod programs;
 mod public;
 mod reports;
+mod status;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -45,7 +46,7 @@ impl Doors {
         let seconds = late.clone();
         let clock: Clock = Arc::new(move || NOW + Duration::seconds(seconds.load(Ordering::SeqCst)));
         let store = bureau.desk.store.clone();
-        let state = PublicState::new(store, clock.clone(), Arc::new(Trust::default()), false);
+        let state = PublicState::new(store, clock.clone(), Arc::new(Trust::default()), false).answering(&bureau.desk);
         let (public, stop_public) = listen(public_router(state)).await;
         let (staff, stop_staff) =
             listen(staff_router(StaffState::new(bureau.desk.clone(), clock.clone(), false))).await;
@@ -59,6 +60,15 @@ impl Doors {
 
     pub fn staff(&self) -> Client {
         Client::of(self.staff)
+    }
+
+    /// A public listener on the same store that has no keys.
+    pub async fn a_public_listener_without_keys(&self) -> Client {
+        let store = self.bureau.desk.store.clone();
+        let state = PublicState::new(store, self.clock.clone(), Arc::new(Trust::default()), false);
+        let (address, stop) = listen(public_router(state)).await;
+        self.replicas.lock().unwrap().push(stop);
+        Client::of(address)
     }
 
     /// Another staff listener on the same store, as a second replica has it.
@@ -106,7 +116,7 @@ impl Doors {
     }
 }
 
-async fn listen(routes: axum::Router) -> (SocketAddr, oneshot::Sender<()>) {
+pub async fn listen(routes: axum::Router) -> (SocketAddr, oneshot::Sender<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();

@@ -391,29 +391,3 @@ async fn a_legend_is_never_markup() {
     })
     .await;
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn lists_and_certificates_are_fetched_and_kept() {
-    on_both("http_crl", async |database| {
-        let doors = Doors::open(database).await;
-        let client = doors.public();
-        let authorities = doors.bureau.desk.store.ca_certificates().await.unwrap();
-        for ca in authorities {
-            let pem = client.get(&format!("/ca/{}.pem", ca.label)).await;
-            assert!(pem.text().starts_with("-----BEGIN CERTIFICATE-----"), "{}", pem.text());
-            let Some(filed) = doors.bureau.desk.store.crl(&ca.label).await.unwrap() else { continue };
-            let path = format!("/crl/{}.crl", ca.label);
-            let crl = client.get(&path).await;
-            assert_eq!((crl.status, crl.header("content-type")), (200, "application/pkix-crl"));
-            assert_eq!(crl.body, filed.crl);
-            assert!(
-                crl.header("cache-control").starts_with("public, max-age=")
-                    && crl.header("last-modified").ends_with(" GMT")
-            );
-            let etag = crl.header("etag").to_owned();
-            let again = client.clone().also(&format!("If-None-Match: {etag}")).get(&path).await;
-            assert_eq!((again.status, again.body.len(), again.header("etag")), (304, 0, etag.as_str()));
-        }
-    })
-    .await;
-}

@@ -1,0 +1,113 @@
+//! Steps 6 to 9 of ISSUE: the same whether the order was written a moment ago, waited, or was left by a crash.
+
+use time::OffsetDateTime;
+
+use super::check::check_ourselves;
+use super::{Issued, filed_seal, lasting, waiting};
+use crate::cms;
+use crate::desk::{Desk, FlowError, Step, blocking};
+use crate::message::Message;
+use crate::pdf::seal::Prepared;
+use crate::seal::Level;
+use crate::store::{OrderState, StoreError, Unfinished};
+
+/// Finishes an order that is written down, or leaves it waiting.
+pub(super) async fn finish(desk: &Desk, unfinished: Unfinished, now: OffsetDateTime) -> Result<Issued, FlowError> {
+    let record = unfinished.record.clone();
+    let (id, clock) = (record.id.as_str(), || (desk.clock)().max(now));
+    let sealed = match seal_and_check(desk, unfinished, &clock).await {
+        // Somebody else may have ended the same order meanwhile; then what counts is what they stored.
+        Ok(sealed) => {
+            let Sealed { bytes, lapses_at, at } = sealed;
+            desk.store.finish(&record, &bytes, "application/pdf", lapses_at, at).await.map_err(FlowError::from)
+        }
+        Err(error) => Err(error),
+    };
+    if let Err(error) = sealed {
+        // What can never be released is shown as lost; everything else stays, and is tried again.
+        if matches!(error, FlowError::SelfCheck(_) | FlowError::Refused(_) | FlowError::Store(StoreError::Conflict(_)))
+        {
+            desk.store.lose(id, &error.message().en, clock()).await?;
+            return Err(error);
+        }
+        return Err(waiting::left(desk, id, error, clock()).await);
+    }
+    (desk.done)(Step::Stored);
+    let filed = desk.store.order(id).await?;
+    if let Some(lost) = filed.as_ref().filter(|filed| filed.state == OrderState::Lost) {
+        let why = lost.lost_because.as_deref().unwrap_or("-");
+        return Err(FlowError::Request(Message::new(
+            "issue.lost",
+            format!("这份文书在制作中已作废，未放行（{why}）；请查询证照和印章的现状"),
+            format!(
+                "this document was given up while it was being made, and not released: {why}; look up how the licence and the seal stand"
+            ),
+        )));
+    }
+    let stored = filed.and_then(|r| r.document).ok_or_else(|| {
+        FlowError::SelfCheck(Message::new("issue.not-stored", "文书未能入库", "the document was not stored"))
+    })?;
+    Ok(Issued {
+        order: record.id,
+        identifier: record.licence.map(|l| l.version.identifier),
+        document: stored,
+        title: record.title,
+        again: false,
+    })
+}
+
+/// A finished document that passed our own check.
+struct Sealed {
+    bytes: Vec<u8>,
+    /// Until when its archive time stamp holds, where it has one.
+    lapses_at: Option<OffsetDateTime>,
+    at: OffsetDateTime,
+}
+
+/// Steps 6 to 8.
+async fn seal_and_check(
+    desk: &Desk,
+    unfinished: Unfinished,
+    clock: &(dyn Fn() -> OffsetDateTime + Sync),
+) -> Result<Sealed, FlowError> {
+    let Unfinished { record, prepared, hole, to_be_signed, order } = unfinished;
+    let number = record.seal.clone().ok_or_else(|| {
+        FlowError::Request(Message::new("issue.no-seal", "该记录不是用印记录", "this order is no use of a seal"))
+    })?;
+    let seal = filed_seal(desk, &number).await?;
+    let parts = desk.parts(&seal, record.certificate.as_deref()).await?;
+    let (signer, done) = (parts.signer.clone(), desk.done.clone());
+    let signature = blocking(move || {
+        let signature = signer.sign(order)?;
+        done(Step::Signed);
+        Ok::<_, FlowError>(signature)
+    })
+    .await?;
+    let stamp = match record.level {
+        Level::B => None,
+        _ => Some(lasting::stamp(desk, &crate::crypto::sha256(signature.value())).await?),
+    };
+    let (by, token) = (parts.clone(), stamp.clone());
+    let mut bytes = blocking(move || {
+        let token = token.as_deref();
+        let cms = cms::assemble(&to_be_signed, signature.value(), signature.algorithm(), &by.chain, token)?;
+        lasting::fits(Prepared::from_parts(&[][..], prepared, hole)?.close(&cms))
+    })
+    .await?;
+    let mut lapses_at = None;
+    if let Some(stamp) = stamp.filter(|_| record.level >= Level::Lt) {
+        bytes = lasting::with_evidence(desk, bytes, &parts.chain, &stamp, clock()).await?;
+        if record.level == Level::Lta {
+            let (archived, until) = lasting::archived(desk, bytes).await?;
+            (bytes, lapses_at) = (archived, Some(until));
+        }
+    }
+    // The record proves that the document existed by this moment, so it is read when everything is there.
+    let (at, done, stampers) = (clock(), desk.done.clone(), desk.stamp_anchors().await?);
+    blocking(move || {
+        check_ourselves(&bytes, &parts, stampers, record.level, at)?;
+        done(Step::Checked);
+        Ok(Sealed { bytes, lapses_at, at })
+    })
+    .await
+}

@@ -1,0 +1,272 @@
+//! The responder, lists and certificates as others reach them; openssl is the other judge.
+
+use std::path::Path;
+use std::process::Command;
+
+use base64::Engine;
+use time::Duration;
+use yinxin::abolish;
+use yinxin::pki::certificate::{Certificate, to_pem};
+use yinxin::pki::ocsp::{CertId, Request};
+
+use super::Doors;
+use super::client::Client;
+use crate::bureau::*;
+use crate::db::on_both;
+
+/// The files that a stranger has: the chain above, and the certificates to ask about.
+struct Files {
+    folder: tempfile::TempDir,
+    issuing: Certificate,
+}
+
+impl Files {
+    async fn of(doors: &Doors) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut chain = String::new();
+        let mut issuing = None;
+        for ca in doors.bureau.desk.store.ca_certificates().await.unwrap() {
+            let pem = to_pem("CERTIFICATE", &ca.certificate);
+            std::fs::write(folder.path().join(format!("{}.pem", ca.label)), &pem).unwrap();
+            chain += &pem;
+            if ca.label == "issuing" {
+                issuing = Some(Certificate::read(&ca.certificate).unwrap());
+            }
+        }
+        std::fs::write(folder.path().join("chain.pem"), chain).unwrap();
+        for seal in [BUREAU_SEAL, DEPARTMENT_SEAL] {
+            let filed = doors.bureau.desk.store.certificates(&number(seal)).await.unwrap().pop().unwrap();
+            let pem = to_pem("CERTIFICATE", &filed.certificate);
+            std::fs::write(folder.path().join(format!("{seal}.pem")), pem).unwrap();
+        }
+        Self { folder, issuing: issuing.unwrap() }
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// What openssl prints, in this folder; on another thread, since the listener lives on this one's runtime.
+    async fn openssl(&self, arguments: &str) -> String {
+        let arguments: Vec<String> = arguments.split(' ').map(str::to_owned).collect();
+        let folder = self.path().to_owned();
+        let run = move || Command::new("openssl").args(&arguments).current_dir(folder).output().unwrap();
+        let output = tokio::task::spawn_blocking(run).await.unwrap();
+        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+    }
+}
+
+/// Arguments that let openssl judge at the time of the story.
+fn judging() -> String {
+    let at = (NOW + Duration::MINUTE).unix_timestamp();
+    format!("-issuer issuing.pem -CAfile chain.pem -attime {at} -validity_period 1000000000")
+}
+
+fn get_path(request: &[u8]) -> String {
+    let text = base64::prelude::BASE64_STANDARD.encode(request);
+    format!("/ocsp/{}", text.replace('+', "%2B").replace('=', "%3D"))
+}
+
+async fn post(client: &Client, request: &[u8]) -> Vec<u8> {
+    let answer = client.send("POST", "/ocsp", "application/ocsp-request", request).await;
+    assert_eq!((answer.status, answer.header("content-type")), (200, "application/ocsp-response"));
+    answer.body
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn openssl_is_answered_good_revoked_and_unknown() {
+    on_both("http_ocsp", async |database| {
+        let doors = Doors::open(database).await;
+        let files = Files::of(&doors).await;
+        let [by, second] = &doors.bureau.government;
+        abolish::abolish(&doors.bureau.desk, by, second, doors.bureau.closing(), NOW).await.unwrap();
+        let url = format!("http://{}/ocsp", doors.public);
+        for nonce in ["-nonce", "-no_nonce"] {
+            for digest in ["-sha1", "-sha256"] {
+                let ask = async |what: &str| {
+                    files.openssl(&format!("ocsp {} {nonce} {digest} -url {url} {what}", judging())).await
+                };
+                for (what, said) in [
+                    (format!("-cert {BUREAU_SEAL}.pem"), "good"),
+                    (format!("-cert {DEPARTMENT_SEAL}.pem"), "revoked"),
+                    ("-serial 0x4711".to_owned(), "unknown"),
+                ] {
+                    let text = ask(&what).await;
+                    assert!(text.contains(&format!(": {said}")) && text.contains("Response verify OK"), "{text}");
+                    // openssl complains of a nonce that was not repeated.
+                    assert!(!text.contains("no nonce") && !text.to_lowercase().contains("error"), "{text}");
+                    if said == "revoked" {
+                        assert!(text.contains("Reason: cessationOfOperation"), "{text}");
+                        assert!(text.contains("Revocation Time: Dec 31 16:00:00 2020 GMT"), "{text}");
+                    }
+                }
+            }
+        }
+        // Two questions in one request.
+        let both = format!("-cert {BUREAU_SEAL}.pem -cert {DEPARTMENT_SEAL}.pem");
+        let text = files.openssl(&format!("ocsp {} -url {url} {both}", judging())).await;
+        assert!(text.contains(": good") && text.contains(": revoked") && text.contains("Response verify OK"), "{text}");
+        // By GET: the request that openssl wrote, and its judgement of what came back.
+        let asked = format!("ocsp -issuer issuing.pem -cert {BUREAU_SEAL}.pem -no_nonce -reqout request.der");
+        files.openssl(&asked).await;
+        let request = std::fs::read(files.path().join("request.der")).unwrap();
+        let answer = doors.public().get(&get_path(&request)).await;
+        assert_eq!((answer.status, answer.header("content-type")), (200, "application/ocsp-response"));
+        std::fs::write(files.path().join("response.der"), &answer.body).unwrap();
+        let judged = format!("ocsp {} -no_nonce -respin response.der -cert {BUREAU_SEAL}.pem", judging());
+        let text = files.openssl(&judged).await;
+        assert!(text.contains(": good") && text.contains("Response verify OK"), "{text}");
+        assert_eq!(post(&doors.public(), &request).await, answer.body);
+
+        // The authority's own certificate is the root's to speak of, which has a list and no responder.
+        let text =
+            files.openssl(&format!("ocsp -issuer root.pem -cert issuing.pem -CAfile chain.pem -url {url}")).await;
+        assert!(text.contains("unauthorized (6)"), "{text}");
+
+        // And the lists: the chain holds with every link asked about, but for the seal that was abolished.
+        let mut lists = vec![];
+        for label in ["root", "issuing"] {
+            lists.push(to_pem("X509 CRL", &doors.public().get(&format!("/crl/{label}.crl")).await.body));
+        }
+        std::fs::write(files.path().join("lists.pem"), lists.concat()).unwrap();
+        let at = (NOW + Duration::MINUTE).unix_timestamp();
+        let verify = format!("verify -x509_strict -attime {at} -CAfile root.pem -untrusted issuing.pem -crl_check_all");
+        let text = files.openssl(&format!("{verify} -CRLfile lists.pem {BUREAU_SEAL}.pem")).await;
+        assert!(text.contains(&format!("{BUREAU_SEAL}.pem: OK")), "{text}");
+        let text = files.openssl(&format!("{verify} -CRLfile lists.pem {DEPARTMENT_SEAL}.pem")).await;
+        assert!(text.contains("certificate revoked"), "{text}");
+        let text = files.openssl(&format!("x509 -in {BUREAU_SEAL}.pem -noout -text")).await;
+        for named in [
+            "OCSP - URI:https://seal.example/ocsp",
+            "CA Issuers - URI:https://seal.example/ca/issuing.cer",
+            "URI:https://seal.example/crl/issuing.crl",
+        ] {
+            assert!(text.contains(named), "{named}: {text}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_may_be_kept_and_a_listener_without_keys_gives_it() {
+    on_both("http_ocsp_kept", async |database| {
+        let doors = Doors::open(database).await;
+        let files = Files::of(&doors).await;
+        let store = &doors.bureau.desk.store;
+        let filed = store.certificates(&number(BUREAU_SEAL)).await.unwrap().pop().unwrap();
+        let question = CertId::of(&hex::decode(&filed.serial).unwrap(), &files.issuing).unwrap();
+        let request = Request { questions: vec![question.clone()], nonce: None }.to_der();
+        let keyless = doors.a_public_listener_without_keys().await;
+        // Nobody has signed yet: come again later (RFC 6960 §2.3).
+        assert_eq!(post(&keyless, &request).await, [0x30, 3, 0x0A, 1, 3]);
+        doors.bureau.authority().answer_ahead("test", NOW).await.unwrap();
+        let answer = keyless.get(&get_path(&request)).await;
+        assert_eq!(answer.header("cache-control"), "max-age=3600, public, no-transform, must-revalidate");
+        assert_eq!(answer.header("last-modified"), "Sat, 21 Nov 2026 08:00:00 GMT");
+        assert_eq!(answer.header("expires"), "Sun, 22 Nov 2026 08:00:00 GMT");
+        let etag = answer.header("etag").to_owned();
+        let again = doors.public().also(&format!("If-None-Match: {etag}")).get(&get_path(&request)).await;
+        assert_eq!((again.status, again.body.len(), again.header("etag")), (304, 0, etag.as_str()));
+        // One who sends a nonce gets what there is, and an answer of his own where there are keys.
+        let own = Request::about(question, &[7; 32]).to_der();
+        assert_eq!(post(&keyless, &own).await, answer.body);
+        let first = doors.public().send("POST", "/ocsp", "application/ocsp-request", &own).await;
+        assert_eq!(first.header("cache-control"), "no-store");
+        assert!(first.body != answer.body && first.body.windows(32).any(|octets| octets == [7; 32]));
+
+        // Everything signed is an order that ended.
+        assert!(store.unfinished().await.unwrap().is_empty());
+        // Half used up it is signed anew; without keys it is given until its end and not beyond.
+        doors.later(Duration::hours(13));
+        assert_eq!(post(&keyless, &request).await, answer.body);
+        let newer = post(&doors.public(), &request).await;
+        assert_ne!(newer, answer.body);
+        assert_eq!(post(&keyless, &request).await, newer);
+        doors.later(Duration::hours(25));
+        assert_eq!(post(&keyless, &request).await, [0x30, 3, 0x0A, 1, 3]);
+        assert_ne!(post(&doors.public(), &request).await, newer);
+        // A revocation counts at once, wherever it was recorded.
+        let kept = post(&keyless, &request).await;
+        let revocation = yinxin::store::Revocation {
+            serial: filed.serial,
+            issuer: "issuing".into(),
+            at: NOW,
+            reason: yinxin::pki::issue::Reason::KeyCompromise,
+            document: "test".into(),
+        };
+        store.revoke(&revocation, "test", doors.now()).await.unwrap();
+        assert_eq!(post(&keyless, &request).await, [0x30, 3, 0x0A, 1, 3]);
+        assert_ne!(post(&doors.public(), &request).await, kept);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn odd_requests_and_too_many_cost_little() {
+    on_both("http_ocsp_odd", async |database| {
+        let doors = Doors::open(database).await;
+        let files = Files::of(&doors).await;
+        let client = doors.public();
+        const MALFORMED: [u8; 5] = [0x30, 3, 0x0A, 1, 1];
+        for bytes in [&b""[..], b"0", &[0x30, 0], &[0x30; 5000]] {
+            assert_eq!(post(&client, bytes).await, MALFORMED);
+        }
+        assert_eq!(client.get("/ocsp/not%20base64").await.body, MALFORMED);
+        assert_eq!(client.get("/ocsp").await.status, 405);
+        // About a stranger's certificate nobody here may speak (RFC 5019 §2.2.3).
+        let stranger = CertId::of(
+            &[5],
+            &Certificate::read(&doors.bureau.desk.store.ca_certificates().await.unwrap()[0].certificate).unwrap(),
+        );
+        let root_asked = Request { questions: vec![stranger.unwrap()], nonce: None }.to_der();
+        assert_eq!(post(&client, &root_asked).await, [0x30, 3, 0x0A, 1, 6]);
+
+        // So many answers a minute are signed for single askers; then known certificates get the answer that is
+        // everybody's, and unknown ones none, and no more orders are written.
+        let filed = doors.bureau.desk.store.certificates(&number(BUREAU_SEAL)).await.unwrap().pop().unwrap();
+        let known = CertId::of(&hex::decode(&filed.serial).unwrap(), &files.issuing).unwrap();
+        let unknown = CertId::of(&[0x47, 0x11], &files.issuing).unwrap();
+        let asked = |question: &CertId, n: usize| Request::about(question.clone(), &[n as u8 + 1; 16]).to_der();
+        for n in 0..yinxin::limits::OCSP_SIGNED_A_MINUTE {
+            let answer = post(&client, &asked(if n % 2 == 0 { &known } else { &unknown }, n)).await;
+            assert!(answer.windows(16).any(|octets| octets == [n as u8 + 1; 16]), "{n}");
+        }
+        let shared = post(&client, &asked(&known, 100)).await;
+        assert!(shared.len() > 200 && !shared.windows(16).any(|octets| octets == [101; 16]));
+        assert_eq!(post(&client, &asked(&known, 101)).await, shared);
+        assert_eq!(post(&client, &asked(&unknown, 100)).await, [0x30, 3, 0x0A, 1, 3]);
+        let several = Request { questions: vec![known.clone(), known.clone()], nonce: None }.to_der();
+        assert_eq!(post(&client, &several).await, [0x30, 3, 0x0A, 1, 3]);
+        doors.later(Duration::MINUTE);
+        assert!(post(&client, &asked(&unknown, 100)).await.len() > 200);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_and_certificates_are_fetched_and_kept() {
+    on_both("http_crl", async |database| {
+        let doors = Doors::open(database).await;
+        let client = doors.public();
+        let authorities = doors.bureau.desk.store.ca_certificates().await.unwrap();
+        for ca in authorities {
+            let pem = client.get(&format!("/ca/{}.pem", ca.label)).await;
+            assert!(pem.text().starts_with("-----BEGIN CERTIFICATE-----"), "{}", pem.text());
+            let der = client.get(&format!("/ca/{}.cer", ca.label)).await;
+            assert_eq!((der.header("content-type"), &der.body), ("application/pkix-cert", &ca.certificate));
+            let Some(filed) = doors.bureau.desk.store.crl(&ca.label).await.unwrap() else { continue };
+            let path = format!("/crl/{}.crl", ca.label);
+            let crl = client.get(&path).await;
+            assert_eq!((crl.status, crl.header("content-type")), (200, "application/pkix-crl"));
+            assert_eq!(crl.body, filed.crl);
+            assert!(
+                crl.header("cache-control").starts_with("public, max-age=")
+                    && crl.header("last-modified").ends_with(" GMT")
+            );
+            let etag = crl.header("etag").to_owned();
+            let again = client.clone().also(&format!("If-None-Match: {etag}")).get(&path).await;
+            assert_eq!((again.status, again.body.len(), again.header("etag")), (304, 0, etag.as_str()));
+        }
+    })
+    .await;
+}
