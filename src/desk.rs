@@ -79,19 +79,37 @@ impl Desk {
         Self { store, keyring, renderer, public_url, done, clock, parts: Arc::default() }
     }
 
-    /// The parts for a new use of a seal: its newest certificate must be in force and not revoked. A seal that was
-    /// reinstated needs a new certificate, since the revocation of the old one stands.
+    /// The parts for a new use of a seal: its newest certificate that is in force and not revoked, and whose key answers.
+    /// Where a seal has certificates on keys in two tokens, it goes on with the second while the first is away; what was
+    /// written down for the first waits for it. A seal that was reinstated needs a new certificate, since the revocation
+    /// of the old one stands.
     ///
     /// # Errors
-    /// As [`Desk::parts`], and the certificate's end.
+    /// As [`Desk::parts`], and the certificate's end: what stands against the newest one that could be used.
     pub async fn parts_in_force(&self, seal: &FiledSeal, now: OffsetDateTime) -> Result<Arc<SealParts>, FlowError> {
-        let parts = self.parts(seal, None).await?;
-        let filed = &parts.certificate;
-        let revoked = self.store.is_revoked(&filed.serial).await?;
-        if revoked || !Certificate::read(&filed.certificate)?.is_in_force(now) {
-            return Err(FlowError::CertificateEnded(seal.seal.number.to_string()));
+        let number = seal.seal.number.to_string();
+        let mut against = None;
+        let mut silent = None;
+        for filed in self.store.certificates(&seal.seal.number).await?.into_iter().rev() {
+            if self.store.is_revoked(&filed.serial).await? || !Certificate::read(&filed.certificate)?.is_in_force(now) {
+                continue;
+            }
+            match self.parts(seal, Some(&filed.digest)).await {
+                Ok(parts) if parts.signer.answers() => return Ok(parts),
+                Ok(parts) => silent = silent.or(Some(parts)),
+                Err(FlowError::Key(why)) => against = against.or(Some(FlowError::Key(why))),
+                Err(other) => return Err(other),
+            }
         }
-        Ok(parts)
+        match (silent, against) {
+            // No key answers. The order is written all the same and waits for its key; that is what officers see.
+            (Some(parts), _) => Ok(parts),
+            (None, Some(why)) => Err(why),
+            (None, None) if self.store.certificates(&seal.seal.number).await?.is_empty() => {
+                Err(FlowError::NoCertificate(number))
+            }
+            (None, None) => Err(FlowError::CertificateEnded(number)),
+        }
     }
 
     /// The parts of a seal under its newest certificate, or under the one with this digest.

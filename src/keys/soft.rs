@@ -298,8 +298,15 @@ impl Signer for SoftKey {
         &self.card.public_key
     }
 
+    fn answers(&self) -> bool {
+        self.pair.read().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
     fn sign(&self, order: Order) -> Result<Signature, KeyError> {
-        self.card.carry_out(order, |message| self.make(message))
+        self.card.carry_out(order, |order| {
+            let message = order.to_be_signed();
+            self.card.proven(message, self.make(message)?)
+        })
     }
 }
 
