@@ -245,7 +245,8 @@ fn keys(keyring: &Keyring, findings: &mut Findings) {
             token if token.away.is_some() || *hanging + sessions == 0 => Level::Warn,
             _ => Level::Ok,
         };
-        let away = token.away.clone().map_or_else(Default::default, |why| (format!("；{}", why.zh), format!("; {}", why.en)));
+        let away =
+            token.away.clone().map_or_else(Default::default, |why| (format!("；{}", why.zh), format!("; {}", why.en)));
         findings.add(
             level,
             "doctor.token",

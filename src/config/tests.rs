@@ -24,7 +24,11 @@ fn nothing_written_is_a_trial_with_defaults() {
 fn the_sample_in_docs_is_taken() {
     let settings = read(include_str!("../../docs/yinxin.sample.toml")).unwrap();
     assert_eq!(settings.mode, Mode::Production);
-    assert!(matches!(&settings.keys, Keys::Pkcs11(tokens) if tokens.len() == 1 && tokens[0].sessions == 4), "{:?}", settings.keys);
+    assert!(
+        matches!(&settings.keys, Keys::Pkcs11(tokens) if tokens.len() == 1 && tokens[0].sessions == 4),
+        "{:?}",
+        settings.keys
+    );
     for (key, ..) in KEYS {
         let last = key.rsplit('.').next().unwrap();
         assert!(include_str!("../../docs/yinxin.sample.toml").contains(last), "the sample does not show {key}");
@@ -129,7 +133,8 @@ fn a_token_needs_its_module_label_and_pin_file() {
     assert_eq!(whole.keys, Keys::Pkcs11(vec![alone.clone()]));
 
     // Two that stand in for one another: each says what is its own.
-    let second = "[[keys.pkcs11.token]]\ntoken_serial = \"1\"\n[[keys.pkcs11.token]]\ntoken_label = \"spare\"\nworkers = 2";
+    let second =
+        "[[keys.pkcs11.token]]\ntoken_serial = \"1\"\n[[keys.pkcs11.token]]\ntoken_label = \"spare\"\nworkers = 2";
     let pair = read(&format!("[keys]\nhome = \"pkcs11\"\n[keys.pkcs11]\n{}\n{second}", all.join("\n"))).unwrap();
     let first = TokenSettings { serial: Some("1".into()), ..alone.clone() };
     assert_eq!(pair.keys, Keys::Pkcs11(vec![first, TokenSettings { token: "spare".into(), sessions: 2, ..alone }]));

@@ -46,6 +46,12 @@ pub trait Signer: fmt::Debug + Send + Sync {
     /// Whether its home answered when it was last asked. What does not answer is passed over where another key may sign.
     fn answers(&self) -> bool;
 
+    /// Has the key sign a fresh test message in the way of an order, and verifies the value.
+    ///
+    /// # Errors
+    /// [`KeyError::Unproven`], or what the home says.
+    fn prove(&self) -> Result<(), KeyError>;
+
     /// Carries out the order, once: it is eaten whether or not a signature comes of it. Blocks while the key works.
     ///
     /// # Errors

@@ -5,7 +5,6 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-
 use super::*;
 
 const PASSPHRASE: &str = "correct horse battery staple";
@@ -133,9 +132,12 @@ fn value_that_does_not_verify_is_not_released() {
     let signer = ring.signer("seal-1").unwrap();
     let good = signer.sign(Order::for_test("seal-1", b"message")).unwrap().into_value();
 
-    let kept = card.carry_out(Order::for_test("seal-1", b"message"), |order| card.proven(order.to_be_signed(), good.clone()));
+    let kept =
+        card.carry_out(Order::for_test("seal-1", b"message"), |order| card.proven(order.to_be_signed(), good.clone()));
     assert_eq!(kept.unwrap().value(), good);
-    let faulty = card.carry_out(Order::for_test("seal-1", b"another message"), |order| card.proven(order.to_be_signed(), good.clone()));
+    let faulty = card.carry_out(Order::for_test("seal-1", b"another message"), |order| {
+        card.proven(order.to_be_signed(), good.clone())
+    });
     assert!(matches!(faulty, Err(KeyError::Unproven { .. })));
     assert!(matches!(card.prove(|_| Ok(good)), Err(KeyError::Unproven { .. })));
 }

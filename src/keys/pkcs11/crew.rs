@@ -23,6 +23,8 @@ use crate::message::Message;
 const LOOK: Duration = Duration::from_millis(250);
 /// A token away for so long has its library started anew, and so often.
 const RESTART: Duration = Duration::from_secs(2);
+/// How long those that end are waited for: a library must not be unloaded under them, which the end of the process does.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// A worker ends a little before its caller leaves, where it can.
 const GRACE: Duration = Duration::from_millis(200);
 
@@ -72,6 +74,7 @@ struct Shared {
     deadline: Duration,
     queue: Mutex<Queue>,
     arrived: Condvar,
+    left: Condvar,
     /// Public halves that were proven to belong to keys here.
     known: Mutex<HashMap<String, Arc<KeyCard>>>,
     is_away: AtomicBool,
@@ -87,6 +90,7 @@ struct Queue {
     /// Workers that take jobs, and those whose callers left before they were done.
     working: usize,
     written_off: usize,
+    keeping: bool,
 }
 
 struct Away {
@@ -122,7 +126,7 @@ impl Crew {
     pub(super) fn start(token: Token) -> Result<Self, TokenFault> {
         static HOMES: AtomicUsize = AtomicUsize::new(0);
         let (sessions, deadline) = (token.settings.sessions, token.settings.deadline);
-        let queue = Queue { jobs: VecDeque::new(), open: true, working: 0, written_off: 0 };
+        let queue = Queue { jobs: VecDeque::new(), open: true, working: 0, written_off: 0, keeping: true };
         let crew = Self {
             shared: Arc::new(Shared {
                 token,
@@ -131,6 +135,7 @@ impl Crew {
                 deadline,
                 queue: Mutex::new(queue),
                 arrived: Condvar::new(),
+                left: Condvar::new(),
                 known: Mutex::default(),
                 is_away: AtomicBool::new(false),
                 away: Mutex::default(),
@@ -144,7 +149,15 @@ impl Crew {
             crew.shared.hire(&mut crew.shared.queue()).map_err(failed)?;
         }
         let shared = crew.shared.clone();
-        thread::Builder::new().name("token-keeper".into()).spawn(move || keep(&shared)).map_err(failed)?;
+        let keeper = move || {
+            keep(&shared);
+            shared.queue().keeping = false;
+            shared.left.notify_all();
+        };
+        if let Err(why) = thread::Builder::new().name("token-keeper".into()).spawn(keeper) {
+            crew.shared.queue().keeping = false;
+            return Err(failed(why));
+        }
         Ok(crew)
     }
 
@@ -220,11 +233,18 @@ impl Crew {
 }
 
 impl Drop for Crew {
+    /// Waits for those who are about to end, and not for those who hang.
     fn drop(&mut self) {
-        self.shared.queue().open = false;
+        {
+            let mut queue = self.shared.queue();
+            queue.open = false;
+            queue.jobs.clear();
+        }
         self.shared.arrived.notify_all();
         drop(self.shared.away());
         self.shared.stirred.notify_all();
+        let gone = |queue: &mut Queue| queue.working > 0 || queue.keeping;
+        drop(self.shared.left.wait_timeout_while(self.shared.queue(), FAREWELL, gone));
         if let Ok(module) = self.shared.token.module() {
             module.relied_on(self.shared.home, false);
         }
@@ -450,6 +470,9 @@ impl Worker {
                 return;
             }
         }
+        self.desk = None;
+        self.shared.queue().working -= 1;
+        self.shared.left.notify_all();
     }
 
     /// A kept session that fails is replaced, once: the token may have been away or have forgotten us, or the session

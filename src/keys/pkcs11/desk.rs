@@ -40,6 +40,12 @@ impl Desk {
         card.proven(message, self.make(card, key, message)?)
     }
 
+    /// Signs a test message with the key of this card and no other.
+    pub(super) fn prove(&mut self, card: &KeyCard) -> Result<(), KeyError> {
+        let key = self.key(card)?;
+        card.prove(|message| self.make(card, key, message))
+    }
+
     /// The private key's handle. In each session it is looked up once, and proven before it may sign: a token put in the
     /// place of another may have a key under the same label.
     pub(super) fn key(&mut self, card: &KeyCard) -> Result<ObjectHandle, KeyError> {

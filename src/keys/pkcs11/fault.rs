@@ -116,7 +116,9 @@ impl TokenFault {
             ),
             Self::PinWrong { token } => Message::new(
                 "keys.pin-wrong",
-                format!("密码设备 {token} 不接受 PIN。为免锁死，本程序不再尝试。请改正 PIN 文件（重写该文件即再试一次），无须重启。"),
+                format!(
+                    "密码设备 {token} 不接受 PIN。为免锁死，本程序不再尝试。请改正 PIN 文件（重写该文件即再试一次），无须重启。"
+                ),
                 format!(
                     "Token {token} refused the PIN. So as not to lock it, it is not tried again. Correct the PIN file; it is tried once more as soon as the file is written, without a restart."
                 ),

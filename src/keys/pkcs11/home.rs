@@ -142,9 +142,9 @@ fn everything(desk: &Desk, label: &str) -> Result<Vec<cryptoki::object::ObjectHa
 
 fn make(desk: &mut Desk, label: &str, id: &[u8], algorithm: KeyAlgorithm) -> Result<KeyCard, KeyError> {
     let (mechanism, public, private) = templates(label, id, algorithm);
-    let made = desk.visit().call("C_GenerateKeyPair", |session| {
-        Ok(session.generate_key_pair(&mechanism, &public, &private))
-    })?;
+    let made = desk
+        .visit()
+        .call("C_GenerateKeyPair", |session| Ok(session.generate_key_pair(&mechanism, &public, &private)))?;
     let (public, private) = made.map_err(|why| TokenFault::Cannot { algorithm, why: why.to_string() })?;
     if desk.visit().is_copyable(private)? {
         for object in [private, public] {
@@ -229,6 +229,11 @@ impl Signer for TokenKey {
             self.lost.store(!back, Ordering::Release);
         }
         !self.lost.load(Ordering::Acquire)
+    }
+
+    fn prove(&self) -> Result<(), KeyError> {
+        let card = self.card.clone();
+        self.crew.run_with(&self.card, move |desk| desk.prove(&card))
     }
 
     fn sign(&self, order: Order) -> Result<Signature, KeyError> {

@@ -68,7 +68,8 @@ impl Tokens {
 
     pub(super) fn generate(&self, label: &str, algorithm: KeyAlgorithm) -> Result<Vec<u8>, KeyError> {
         // One name, one key, as far as can be seen: what an order names must not have two meanings.
-        let elsewhere = self.homes.iter().enumerate().filter(|(number, home)| *number != self.makes_in && home.answers());
+        let elsewhere =
+            self.homes.iter().enumerate().filter(|(number, home)| *number != self.makes_in && home.answers());
         for (_, home) in elsewhere {
             if home.labels()?.iter().any(|there| there == label) {
                 return Err(KeyError::AlreadyThere { label: label.to_owned() });

@@ -216,8 +216,8 @@ impl Turn<'_> {
             return Err(TokenFault::PinLocked { token });
         }
         if let Some(refused) = &seen.refused {
-            let same = refused.pin.secret.expose_secret() == pin.secret.expose_secret()
-                && refused.pin.written == pin.written;
+            let same =
+                refused.pin.secret.expose_secret() == pin.secret.expose_secret() && refused.pin.written == pin.written;
             let forgiven = refused.counted && !about.user_pin_count_low();
             if same && !forgiven {
                 return Err(TokenFault::PinWrong { token });

@@ -172,7 +172,10 @@ fn library_finalised_by_another() {
     }
     let since = Instant::now();
     all_work();
-    eprintln!("DRILL finalised and initialised by another: no signature failed ({:.0} ms for 80)", since.elapsed().as_secs_f64() * 1000.0);
+    eprintln!(
+        "DRILL finalised and initialised by another: no signature failed ({:.0} ms for 80)",
+        since.elapsed().as_secs_f64() * 1000.0
+    );
     for session in &theirs {
         assert_eq!(session.digest_final().unwrap(), crypto::sha256(b"theirs"), "a stranger's session was touched");
     }
@@ -180,6 +183,46 @@ fn library_finalised_by_another() {
     for session in theirs {
         session.close().unwrap();
     }
+}
+
+#[test]
+fn handles_of_an_earlier_generation_do_not_pass_the_gate() {
+    let Some(bench) = with_tokens("drills::handles_of_an_earlier_generation_do_not_pass_the_gate", &["bureau"]) else {
+        return;
+    };
+    let token = token::Token::new(bench.settings("bureau"));
+    let until = Instant::now() + BOUND;
+    let visit = token.visit(visit::Access::Read, until).unwrap();
+    visit.call("C_GetSessionInfo", |session| session.get_session_info()).unwrap();
+    let module = token.module().unwrap();
+    let seen = module.generation();
+    // A call that is inside meanwhile is waited for.
+    let during = thread::scope(|scope| {
+        let inside = scope.spawn(|| module.call(seen, until, |_| thread::sleep(Duration::from_millis(300))));
+        thread::sleep(Duration::from_millis(100));
+        let since = Instant::now();
+        module.restart(usize::MAX, until).unwrap();
+        assert!(since.elapsed() > Duration::from_millis(100), "C_Finalize waits until nobody is inside");
+        inside.join().unwrap()
+    });
+    assert!(during.is_ok(), "it ended before the library did");
+    assert_eq!(module.generation(), seen + 1);
+    let passed =
+        visit.call("C_GetSessionInfo", |_| -> cryptoki::error::Result<()> { panic!("a void handle was used") });
+    assert!(matches!(passed, Err(TokenFault::Finalised)));
+
+    // The same number is a stranger's session by now, and is not closed with ours.
+    let theirs = strangers_session(&stranger(), "bureau");
+    theirs.digest_init(&cryptoki::mechanism::Mechanism::Sha256).unwrap();
+    drop(visit);
+    theirs.digest_update(b"theirs").unwrap();
+    assert_eq!(theirs.digest_final().unwrap(), crypto::sha256(b"theirs"));
+
+    // Not under another home's hands, and once for all who noticed.
+    module.relied_on(1, true);
+    assert!(module.restart(usize::MAX, until).is_err());
+    module.renew(seen, until).unwrap();
+    assert_eq!(module.generation(), seen + 1);
 }
 
 #[test]
@@ -290,7 +333,9 @@ fn last_try_of_the_pin_is_not_taken() {
 
 #[test]
 fn call_that_hangs_is_left_and_its_worker_replaced() {
-    let Some(bench) = with_tokens("drills::call_that_hangs_is_left_and_its_worker_replaced", &["bureau"]) else { return };
+    let Some(bench) = with_tokens("drills::call_that_hangs_is_left_and_its_worker_replaced", &["bureau"]) else {
+        return;
+    };
     let Some(settings) = bench.shim("bureau") else { return };
     let deadline = Duration::from_millis(600);
     let ring = open(TokenSettings { sessions: 2, deadline, ..settings }).unwrap();
@@ -314,7 +359,9 @@ fn call_that_hangs_is_left_and_its_worker_replaced() {
     bench.command("hang-C_Sign", "");
     let since = Instant::now();
     while !state().hung {
-        let _ = thread::scope(|scope| (0..4).map(|_| scope.spawn(|| sign(&*signer))).map(|call| call.join().unwrap().is_err()).collect::<Vec<_>>());
+        let _ = thread::scope(|scope| {
+            (0..4).map(|_| scope.spawn(|| sign(&*signer))).map(|call| call.join().unwrap().is_err()).collect::<Vec<_>>()
+        });
         assert!(since.elapsed() < Duration::from_secs(30));
     }
     assert_eq!(ring.health().unwrap_err().id, "keys.hung");
@@ -386,7 +433,11 @@ fn odd_answers_end_with_their_cause() {
             slowest = slowest.max((since.elapsed(), format!("{function} {code}")));
         }
     }
-    eprintln!("DRILL 64 odd answers: signed {:.0} ms after, at the slowest ({})", slowest.0.as_secs_f64() * 1000.0, slowest.1);
+    eprintln!(
+        "DRILL 64 odd answers: signed {:.0} ms after, at the slowest ({})",
+        slowest.0.as_secs_f64() * 1000.0,
+        slowest.1
+    );
 
     // A false value is discarded, and one that was right is not suspected for it.
     bench.command("lie", "");
@@ -397,7 +448,8 @@ fn odd_answers_end_with_their_cause() {
 
 #[test]
 fn another_token_under_the_same_label_does_not_sign() {
-    let Some(bench) = with_tokens("drills::another_token_under_the_same_label_does_not_sign", &["bureau", "bureau"]) else {
+    let Some(bench) = with_tokens("drills::another_token_under_the_same_label_does_not_sign", &["bureau", "bureau"])
+    else {
         return;
     };
     let [ours, other] = bench.directories().try_into().unwrap();
