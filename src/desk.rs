@@ -133,20 +133,33 @@ impl Desk {
         Self { fetcher: Arc::new(fetcher), ..self }
     }
 
-    /// The parts for a new use of a seal: of its certificates that may be used now the one that came into use last. A seal
-    /// that was reinstated needs a new certificate, since the revocation of the old one stands.
+    /// The parts for a new use of a seal: of its certificates that may be used now the one that came into use last, and
+    /// whose key answers. Where a seal has certificates on keys in two tokens, it goes on with the second while the first is
+    /// away; what was written down for the first waits for it. A seal that was reinstated needs a new certificate, since
+    /// the revocation of the old one stands.
     ///
     /// # Errors
-    /// As [`Desk::parts`], and the certificate's end.
+    /// As [`Desk::parts`], and the certificate's end: what stands against the newest one that could be used.
     pub async fn parts_in_force(&self, seal: &FiledSeal, now: OffsetDateTime) -> Result<Arc<SealParts>, FlowError> {
         let number = &seal.seal.number;
         let lives = self.store.certificate_lives(number).await?;
-        if lives.is_empty() {
-            return Err(FlowError::NoCertificate(number.to_string()));
+        let mut against = None;
+        let mut silent = None;
+        for certificate in in_use(&lives, now) {
+            match self.parts(seal, Some(&certificate.digest)).await {
+                Ok(parts) if parts.signer.answers() => return Ok(parts),
+                Ok(parts) => silent = silent.or(Some(parts)),
+                Err(FlowError::Key(why)) => against = against.or(Some(FlowError::Key(why))),
+                Err(other) => return Err(other),
+            }
         }
-        let in_use = in_use(&lives, now);
-        let first = in_use.first().ok_or_else(|| FlowError::CertificateEnded(number.to_string()))?;
-        self.parts(seal, Some(&first.digest)).await
+        match (silent, against) {
+            // No key answers. The order is written all the same and waits for its key; that is what officers see.
+            (Some(parts), _) => Ok(parts),
+            (None, Some(why)) => Err(why),
+            (None, None) if lives.is_empty() => Err(FlowError::NoCertificate(number.to_string())),
+            (None, None) => Err(FlowError::CertificateEnded(number.to_string())),
+        }
     }
 
     /// The parts of a seal under its newest certificate, or under the one with this digest.

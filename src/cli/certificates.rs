@@ -1,6 +1,7 @@
 //! The certificate authorities, and each seal's own things: filing, suspension, certificates, picture.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Deserialize;
@@ -12,6 +13,7 @@ use super::rooms::{Rooms, filed_seal, files_in, instant, read_file, read_json, w
 use super::trouble::Trouble;
 use crate::administer::{self, whose_seal};
 use crate::authority::Uscc;
+use crate::ca::Authority;
 use crate::ca::life::{Rekey, Revoke};
 use crate::ceiling::Ceiling;
 use crate::crypto::KeyAlgorithm;
@@ -73,6 +75,9 @@ pub(super) enum SealCommand {
         number: SealNumber,
         #[arg(long, value_enum, default_value = "ecdsa-p256")]
         algorithm: Algorithm,
+        /// 密钥所在的密码设备，默认为设置中的第一个 / the token to make the key in, the first of the settings by default
+        #[arg(long, value_name = "LABEL")]
+        token: Option<String>,
         #[command(flatten)]
         two: TwoOfficers,
     },
@@ -84,6 +89,9 @@ pub(super) enum SealCommand {
         algorithm: Algorithm,
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
+        /// 密钥所在的密码设备，默认为设置中的第一个 / the token to make the key in, the first of the settings by default
+        #[arg(long, value_name = "LABEL")]
+        token: Option<String>,
         #[command(flatten)]
         two: TwoOfficers,
     },
@@ -340,9 +348,9 @@ pub(super) async fn seal(rooms: &Rooms, command: SealCommand, now: OffsetDateTim
         }
         SealCommand::Suspend(arguments) => step(rooms, SealEventKind::Suspended, arguments, now).await?,
         SealCommand::Resume(arguments) => step(rooms, SealEventKind::Resumed, arguments, now).await?,
-        SealCommand::MakeCert { number, algorithm, two } => {
+        SealCommand::MakeCert { number, algorithm, token, two } => {
             only_by_ceremony(rooms, "make-seal-key")?;
-            let authority = rooms.authority().await?;
+            let authority = making_in(rooms.authority().await?, token.as_deref())?;
             let (by, _) = keepers(&authority.store, &two, "seal make-cert", Care::Make, &number, now).await?;
             let seal = filed_seal(&authority.store, &number).await?.seal;
             let made = authority.certify_seal(&seal, algorithm.key(), &by.id, now).await?;
@@ -352,8 +360,8 @@ pub(super) async fn seal(rooms: &Rooms, command: SealCommand, now: OffsetDateTim
                 &serde_json::json!({ "number": number, "key": made.key_label, "serial": made.serial }),
             );
         }
-        SealCommand::Csr { number, algorithm, out, two } => {
-            let authority = rooms.authority().await?;
+        SealCommand::Csr { number, algorithm, out, token, two } => {
+            let authority = making_in(rooms.authority().await?, token.as_deref())?;
             let (by, _) = keepers(&authority.store, &two, "seal csr", Care::Make, &number, now).await?;
             let seal = filed_seal(&authority.store, &number).await?.seal;
             let (label, request) = authority.request(&seal, algorithm.key(), &by.id, now).await?;
@@ -489,6 +497,14 @@ async fn keepers(
 /// In whose name the hourly look acts.
 pub(super) fn service() -> Result<OfficerId, Trouble> {
     Ok(OfficerId::parse("service")?)
+}
+
+/// With new keys made in the token that was named.
+fn making_in(authority: Authority, token: Option<&str>) -> Result<Authority, Trouble> {
+    Ok(match token {
+        Some(token) => Authority { keyring: Arc::new(authority.keyring.making_in(token)?), ..authority },
+        None => authority,
+    })
 }
 
 async fn step(

@@ -49,7 +49,9 @@ pub(super) async fn listen(rooms: &Rooms, desk: Desk, clock: Clock) -> Result<()
     let trust = Arc::new(read_trust(&rooms.settings.verify.trust)?);
     let own_trust = trust.clone();
     let state = PublicState::new(desk.store.clone(), Arc::new(clock), trust, https);
+    let keyring = desk.keyring.clone();
     let state = state.drawing(Previewer::of_this_program()).answering(&desk);
+    let state = state.watching(Arc::new(move || keyring.health()));
     let state = match rooms.settings.stamp.public_a_minute {
         0 => state,
         a_minute => state.stamping(desk.clone(), a_minute),
