@@ -5,13 +5,30 @@ use time::OffsetDateTime;
 
 use crate::abolition::CustodyEntry;
 use crate::authority::AuthorityKind;
+use crate::ceiling::Ceiling;
 use crate::desk::FlowError;
 use crate::message::Message;
 use crate::officer::{
     Care, Duty, Grant, Officer, OfficerId, check_two_administrators, check_whose_officer, check_whose_seal,
 };
-use crate::seal::{Level, SealEvent, SealEventKind, SealNumber};
+use crate::seal::{Level, Seal, SealEvent, SealEventKind, SealNumber};
 use crate::store::{Store, StoreError};
+
+/// Files a seal with the life it has led; by the government's two or the owner's.
+pub async fn file(
+    store: &Store,
+    (by, second): (&Officer, &Officer),
+    seal: &Seal,
+    impression: &serde_json::Value,
+    level: Level,
+    now: OffsetDateTime,
+) -> Result<(), FlowError> {
+    check_two_administrators(by, second, now)?;
+    for one in [by, second] {
+        check_whose_seal(Care::Make, seal, one, kind_of(store, one).await?)?;
+    }
+    Ok(store.add_seal(seal, impression, level, (&by.id, &second.id), now).await?)
+}
 
 /// Activates, suspends or resumes a seal; by its owner's two. A step that counts from before now says in `acknowledged`
 /// how many sealed documents it ends.
@@ -96,6 +113,23 @@ pub async fn take_back(store: &Store, by: &Officer, id: &str, now: OffsetDateTim
     }
     // Where there is none, the store says so.
     Ok(store.revoke_grant(id, &by.id, now).await?)
+}
+
+/// Lays down how often a seal may be used, by all or by the officer of one grant; none gives it back to the settings.
+pub async fn raise(
+    store: &Store,
+    (by, second): (&Officer, &Officer),
+    number: &SealNumber,
+    grant: Option<&str>,
+    ceiling: Option<Ceiling>,
+    document: &str,
+    now: OffsetDateTime,
+) -> Result<(), FlowError> {
+    check_two_administrators(by, second, now)?;
+    let ceiling = ceiling.map(Ceiling::check).transpose()?;
+    filled_in("document", document)?;
+    whose_seal(store, Care::Use, number, &[by, second]).await?;
+    Ok(store.set_ceiling(number, grant, ceiling, document, (&by.id, &second.id), now).await?)
 }
 
 /// Ends an officer's post from an instant on, past or to come: duties, sessions, tokens, and every grant's leave to seal.

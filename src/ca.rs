@@ -1,6 +1,8 @@
 //! The service's own certificate authorities: a root, an issuing authority, seal certificates, revocation lists; or a
 //! seal's certificate from an authority outside. Every signature here is an order too, written down first.
 
+pub mod life;
+mod record;
 mod stamping;
 mod status;
 
@@ -103,16 +105,31 @@ impl Authority {
         by: &OfficerId,
         now: OffsetDateTime,
     ) -> Result<SealCertificate, FlowError> {
+        let (label, certificate, chain) = self.certify(seal, algorithm, by, now).await?;
+        self.install(seal, &label, certificate, chain, by, now).await
+    }
+
+    /// Makes a key and a certificate for a seal. Gives the key's label, the certificate, and its issuers.
+    async fn certify(
+        &self,
+        seal: &Seal,
+        algorithm: KeyAlgorithm,
+        by: &OfficerId,
+        now: OffsetDateTime,
+    ) -> Result<(String, Vec<u8>, Vec<Vec<u8>>), FlowError> {
         let (issuing, root) = (self.filed(ISSUING).await?, self.filed(ROOT).await?);
         let label = self.next_label(seal).await?;
         let public_key = self.key(&label, algorithm).await?;
         let issuer = Certificate::read(&issuing.certificate)?;
+        let mut period = years(now, SEAL_YEARS);
+        // A certificate that outlives its issuer is of no use (and is refused).
+        period.not_after = period.not_after.min(issuer.not_after);
         let unsigned = issue::seal(
             &issuer,
             &subject(seal)?,
             &public_key,
             Serial::from_random(keys::draw()?),
-            years(now, SEAL_YEARS),
+            period,
             &self.addresses(ISSUING),
         )?;
         let certificate = self
@@ -125,7 +142,7 @@ impl Authority {
                 now,
             )
             .await?;
-        self.install(seal, &label, certificate, vec![issuing.certificate, root.certificate], by, now).await
+        Ok((label, certificate, vec![issuing.certificate, root.certificate]))
     }
 
     /// A request (PKCS#10) for a certificate of an outside authority on a new key. Gives the key's label and the DER.
@@ -200,6 +217,7 @@ impl Authority {
                             at: event.at,
                             reason: Reason::CessationOfOperation,
                             document: event.document.clone(),
+                            invalid_since: None,
                         };
                         match self.store.revoke(&revocation, who, now).await {
                             // Another process was quicker; it is revoked.
@@ -267,17 +285,8 @@ impl Authority {
         by: &OfficerId,
         now: OffsetDateTime,
     ) -> Result<SealCertificate, FlowError> {
-        let serial = hex::encode(Certificate::read(&certificate)?.serial);
-        let installed = SealCertificate {
-            digest: hex::encode(crate::crypto::sha256(&certificate)),
-            seal: seal.number.clone(),
-            serial,
-            certificate,
-            chain,
-            key_label: label.to_owned(),
-            installed_at: now,
-        };
-        self.store.install_certificate(&installed, by, now).await?;
+        let installed = certificate_of(seal, label, certificate, chain, now, now)?;
+        self.store.install_certificate(&installed, (by, by), now).await?;
         Ok(installed)
     }
 
@@ -318,6 +327,26 @@ impl Authority {
     async fn next_label(&self, seal: &Seal) -> Result<String, FlowError> {
         Ok(format!("seal-{}-{}", seal.number, self.store.certificates(&seal.number).await?.len() + 1))
     }
+}
+
+fn certificate_of(
+    seal: &Seal,
+    label: &str,
+    certificate: Vec<u8>,
+    chain: Vec<Vec<u8>>,
+    used_from: OffsetDateTime,
+    now: OffsetDateTime,
+) -> Result<SealCertificate, FlowError> {
+    Ok(SealCertificate {
+        digest: hex::encode(crate::crypto::sha256(&certificate)),
+        seal: seal.number.clone(),
+        serial: hex::encode(Certificate::read(&certificate)?.serial),
+        certificate,
+        chain,
+        key_label: label.to_owned(),
+        installed_at: now,
+        used_from,
+    })
 }
 
 fn subject(seal: &Seal) -> Result<Name, FlowError> {

@@ -10,6 +10,8 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 
 use crate::ca::Publication;
+use crate::ca::life::in_use;
+use crate::ceiling::Ceilings;
 use crate::cms::{self, CmsError};
 use crate::fetch::Fetcher;
 use crate::impression::{Centre, Impression, ImpressionError, Legend};
@@ -56,6 +58,8 @@ pub struct Desk {
     pub done: Arc<dyn Fn(Step) + Send + Sync>,
     /// The clock. Flows take the moment of the request as `now`; this is asked again after the key has signed.
     pub clock: Arc<dyn Fn() -> OffsetDateTime + Send + Sync>,
+    /// How often seals may be used, where nothing was laid down for one.
+    pub ceilings: Ceilings,
     /// Where time stamps come from.
     pub stamping: Stamping,
     /// How our authorities publish what they know of their certificates.
@@ -106,6 +110,7 @@ impl Desk {
             clock,
             stamping,
             publication,
+            ceilings: Ceilings::default(),
             fetcher: Arc::new(Fetcher::new([])),
             remembered: Arc::default(),
             parts: Arc::default(),
@@ -128,19 +133,33 @@ impl Desk {
         Self { fetcher: Arc::new(fetcher), ..self }
     }
 
-    /// The parts for a new use of a seal: its newest certificate must be in force and not revoked. A seal that was
-    /// reinstated needs a new certificate, since the revocation of the old one stands.
+    /// The parts for a new use of a seal: of its certificates that may be used now the one that came into use last, and
+    /// whose key answers. Where a seal has certificates on keys in two tokens, it goes on with the second while the first is
+    /// away; what was written down for the first waits for it. A seal that was reinstated needs a new certificate, since
+    /// the revocation of the old one stands.
     ///
     /// # Errors
-    /// As [`Desk::parts`], and the certificate's end.
+    /// As [`Desk::parts`], and the certificate's end: what stands against the newest one that could be used.
     pub async fn parts_in_force(&self, seal: &FiledSeal, now: OffsetDateTime) -> Result<Arc<SealParts>, FlowError> {
-        let parts = self.parts(seal, None).await?;
-        let filed = &parts.certificate;
-        let revoked = self.store.is_revoked(&filed.serial).await?;
-        if revoked || !Certificate::read(&filed.certificate)?.is_in_force(now) {
-            return Err(FlowError::CertificateEnded(seal.seal.number.to_string()));
+        let number = &seal.seal.number;
+        let lives = self.store.certificate_lives(number).await?;
+        let mut against = None;
+        let mut silent = None;
+        for certificate in in_use(&lives, now) {
+            match self.parts(seal, Some(&certificate.digest)).await {
+                Ok(parts) if parts.signer.answers() => return Ok(parts),
+                Ok(parts) => silent = silent.or(Some(parts)),
+                Err(FlowError::Key(why)) => against = against.or(Some(FlowError::Key(why))),
+                Err(other) => return Err(other),
+            }
         }
-        Ok(parts)
+        match (silent, against) {
+            // No key answers. The order is written all the same and waits for its key; that is what officers see.
+            (Some(parts), _) => Ok(parts),
+            (None, Some(why)) => Err(why),
+            (None, None) if lives.is_empty() => Err(FlowError::NoCertificate(number.to_string())),
+            (None, None) => Err(FlowError::CertificateEnded(number.to_string())),
+        }
     }
 
     /// The parts of a seal under its newest certificate, or under the one with this digest.

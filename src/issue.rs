@@ -445,6 +445,7 @@ pub(crate) async fn write_down_and_finish(
         hole: prepared.hole(),
         digest: prepared.digest(),
         to_be_signed,
+        ceilings: desk.ceilings,
     };
     let unfinished = desk.store.write_down(allowed, sealing).await?;
     (desk.done)(Step::Written);

@@ -6,10 +6,10 @@
 //! | floor | rooms | may touch |
 //! |---|---|---|
 //! | doors | [`cli`], [`http`], [`config`] | arguments, sockets; they parse, call one flow, and answer |
-//! | flows | [`desk`], [`issue`], [`abolish`], [`administer`], [`ca`], [`renew`], [`stamping`], [`status`], [`verify`] | the tools, in the order of the story |
+//! | flows | [`desk`], [`issue`], [`abolish`], [`administer`], [`ca`], [`ceremony`], [`renew`], [`stamping`], [`status`], [`verify`] | the tools, in the order of the story |
 //! | tools | [`fetch`], [`keys`], [`preview`], [`render`], [`store`], [`tsa`] | the outside world, one kind each |
 //! | formats | [`pdf`], [`cms`], [`stamp`], [`pki`], [`impression`], [`crypto`], [`limits`] | nothing: bytes ↔ meaning |
-//! | rules | [`authority`], [`item`], [`officer`], [`seal`], [`abolition`], [`decision`], [`licence`], [`register`], [`refusal`] | nothing: they decide |
+//! | rules | [`authority`], [`item`], [`officer`], [`seal`], [`abolition`], [`ceiling`], [`decision`], [`licence`], [`register`], [`refusal`] | nothing: they decide |
 //! | ground | [`message`] | nothing |
 //!
 //! What is deliberately absent:
@@ -29,6 +29,7 @@ pub mod message;
 // — rules: decide
 pub mod abolition;
 pub mod authority;
+pub mod ceiling;
 pub mod decision;
 pub mod item;
 pub mod licence;
@@ -64,6 +65,8 @@ pub mod abolish;
 pub mod administer;
 #[cfg(feature = "service")]
 pub mod ca;
+#[cfg(feature = "service")]
+pub mod ceremony;
 #[cfg(feature = "service")]
 pub mod desk;
 #[cfg(feature = "service")]

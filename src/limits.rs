@@ -161,9 +161,18 @@ pub const ARGON2_LANES: std::ops::RangeInclusive<u32> = 1..=16;
 /// Sessions that sign at once in a token. Network HSMs allow some hundred in all, for all clients together.
 pub const TOKEN_SESSIONS: usize = 64;
 
-/// Signatures that wait for a session; more callers wait at the door. At 1,000 signatures a second it is a quarter
-/// of a second's work.
+/// Jobs that wait for a session; who comes then is told that the token is busy. At 1,000 signatures a second it is a
+/// quarter of a second's work.
 pub const TOKEN_QUEUE: usize = 256;
+
+/// Calls into a token that may hang at once, each with a thread of its own; then the process says that it is unhealthy.
+pub const TOKEN_HANGING: usize = 8;
+
+/// Seconds that a caller may be made to wait for a token; proxies give up after a minute.
+pub const TOKEN_DEADLINE_SECONDS: std::ops::RangeInclusive<u64> = 1..=60;
+
+/// Tokens that stand in for one another. Two is what is ever bought.
+pub const TOKENS: usize = 8;
 // — pdf
 /// Indirect objects of one PDF. ISO 32000-1 Annex C gives 8 388 607 as the most a reader need take; the largest
 /// scanned file of `PDF_BYTES` has well under a million.
@@ -236,6 +245,11 @@ pub const PDF_KEYWORD: usize = 64;
 /// A request read from a file by the command line, bytes of JSON: a register of a thousand seals with drawn impressions
 /// is about 1 MB, one filed picture 5 MB in base64.
 pub const REQUEST_FILE_BYTES: usize = 16 * 1024 * 1024;
+
+/// The script of a key ceremony, bytes: a hundred steps are some 20 kB. And its transcript, which holds the script and some
+/// certificates' facts for each step.
+pub const CEREMONY_SCRIPT_BYTES: usize = 256 * 1024;
+pub const CEREMONY_TRANSCRIPT_BYTES: usize = 4 * 1024 * 1024;
 
 /// Letters of one page; a broadsheet newspaper page has some 10^5.
 pub const PDF_LETTERS: usize = 1_000_000;

@@ -262,7 +262,10 @@ pub fn check_two_administrators(first: &Officer, second: &Officer, at: OffsetDat
 /// What administrators do with a seal, as far as it matters whose it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Care {
-    /// Activating, suspending and resuming it, and the grants under which it is used: the head of the unit answers for it.
+    /// Filing it, and making its keys and certificates: seals are made by the government (由上一级人民政府制发), or by the
+    /// owner; never by a bureau that is a stranger to it.
+    Make,
+    /// Activating, suspending and resuming it, how often it is used, and the grants under which it is used: the head of the unit answers for it.
     Use,
     /// Abolition, its reversal and custody: the government does it itself (由县人民政府统一废止并封存), or the owner on the
     /// government's order. To a bureau that takes over the items, another's seal is a stranger's.
@@ -271,7 +274,7 @@ pub enum Care {
 
 /// Rule 5: whose seal it is decides who administers it. `kind` is what the administrator's own authority is.
 pub fn check_whose_seal(care: Care, seal: &Seal, administrator: &Officer, kind: AuthorityKind) -> Result<(), Refusal> {
-    if administrator.authority == seal.owner || (care == Care::End && kind == AuthorityKind::Government) {
+    if administrator.authority == seal.owner || (care != Care::Use && kind == AuthorityKind::Government) {
         return Ok(());
     }
     let (legend, owner, number) = (&seal.legend, &seal.owner_name, &seal.number);
@@ -280,11 +283,11 @@ pub fn check_whose_seal(care: Care, seal: &Seal, administrator: &Officer, kind: 
         "officer.not-your-seal",
         match care {
             Care::Use => format!("{legend}属{owner}，须由该单位的印章管理人员办理"),
-            Care::End => format!("{legend}属{owner}，须由人民政府或该单位的印章管理人员办理"),
+            Care::Make | Care::End => format!("{legend}属{owner}，须由人民政府或该单位的印章管理人员办理"),
         },
         match care {
             Care::Use => format!("the seal {number} is another authority's; its own administrators must do this"),
-            Care::End => {
+            Care::Make | Care::End => {
                 format!(
                     "the seal {number} is another authority's; the government's or its own administrators must do this"
                 )
@@ -385,6 +388,9 @@ mod tests {
             (Care::Use, DEPARTMENT, AuthorityKind::Department, true),
             (Care::Use, BUREAU, AuthorityKind::Bureau, false),
             (Care::Use, BUREAU, AuthorityKind::Government, false),
+            (Care::Make, DEPARTMENT, AuthorityKind::Department, true),
+            (Care::Make, BUREAU, AuthorityKind::Bureau, false),
+            (Care::Make, BUREAU, AuthorityKind::Government, true),
             (Care::End, DEPARTMENT, AuthorityKind::Department, true),
             (Care::End, BUREAU, AuthorityKind::Department, false),
             (Care::End, BUREAU, AuthorityKind::Bureau, false),

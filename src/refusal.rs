@@ -1,5 +1,7 @@
 //! A refusal: which of the house's rules stands in the way, and the sentence for the person who asked.
 
+use time::Duration;
+
 use crate::message::Message;
 
 /// The rules of an approval bureau that this software knows, by their number in the trade's own list.
@@ -34,17 +36,26 @@ impl Rule {
     }
 }
 
-/// A rule said no. Never an error of the machine: asking again with the same facts gives the same answer.
+/// A rule said no. Never an error of the machine: asking again with the same facts gives the same answer; where only time
+/// stands in the way, it says how much.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, thiserror::Error)]
 #[error("rule {}: {message}", rule.number())]
 pub struct Refusal {
     pub rule: Rule,
     pub message: Message,
+    /// After this time the answer may be another one.
+    #[serde(skip)]
+    pub again_in: Option<Duration>,
 }
 
 impl Refusal {
     /// A refusal under `rule` with this identifier and these sentences.
     pub fn new(rule: Rule, id: &'static str, zh: impl Into<String>, en: impl Into<String>) -> Self {
-        Self { rule, message: Message::new(id, zh, en) }
+        Self { rule, message: Message::new(id, zh, en), again_in: None }
+    }
+
+    /// The same, for so long.
+    pub fn again_in(self, wait: Duration) -> Self {
+        Self { again_in: Some(wait), ..self }
     }
 }

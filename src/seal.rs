@@ -312,6 +312,16 @@ fn impossible(status: SealStatus, kind: SealEventKind) -> Refusal {
     )
 }
 
+/// There is no such seal in this register.
+pub fn unknown(number: &SealNumber) -> Refusal {
+    Refusal::new(
+        Rule::SealLife,
+        "seal.unknown",
+        format!("登记册中没有编号为{number}的印章"),
+        format!("there is no seal {number} in this register"),
+    )
+}
+
 /// Rule 2: a step that counts from before its recording ends documents that were good when they were sealed. Whoever
 /// orders it says how many; `ended` is how many the ledger has from that instant on.
 pub fn check_acknowledged(

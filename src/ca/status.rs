@@ -87,7 +87,8 @@ impl Authority {
         let revoked: Vec<Revoked> = revoked
             .into_iter()
             .filter_map(|r| {
-                Some(Revoked { serial: hex::decode(&r.serial).ok()?, at: r.at, reason: r.reason, invalid_since: None })
+                let serial = hex::decode(&r.serial).ok()?;
+                Some(Revoked { serial, at: r.at, reason: r.reason, invalid_since: r.invalid_since })
             })
             .collect();
         let next_update = now + self.publication.list_life;
@@ -233,9 +234,9 @@ impl Authority {
 /// process wrote it a moment ago. A suspended seal's certificate is good: a suspension ends.
 pub(crate) async fn standing(store: &Store, serial: &[u8], now: OffsetDateTime) -> Result<Status, StoreError> {
     let serial = hex::encode(serial);
-    let revoked = |at, reason| Ok(Status::Revoked(Revocation { at, reason, invalid_since: None }));
+    let revoked = |at, reason, invalid_since| Ok(Status::Revoked(Revocation { at, reason, invalid_since }));
     if let Some(recorded) = store.revocation(ISSUING, &serial).await? {
-        return revoked(recorded.at, recorded.reason);
+        return revoked(recorded.at, recorded.reason, recorded.invalid_since);
     }
     if !store.is_issued(ISSUING, &serial).await? {
         return Ok(Status::Unknown);
@@ -245,7 +246,7 @@ pub(crate) async fn standing(store: &Store, serial: &[u8], now: OffsetDateTime) 
         if filed.seal.life.status_at(now) == SealStatus::Abolished
             && let Some(event) = filed.seal.life.last_event_at(now)
         {
-            return revoked(event.at, Reason::CessationOfOperation);
+            return revoked(event.at, Reason::CessationOfOperation, None);
         }
     }
     Ok(Status::Good)

@@ -1,21 +1,28 @@
 //! The certificate authorities, and each seal's own things: filing, suspension, certificates, picture.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Deserialize;
 use time::OffsetDateTime;
 
+use super::ceremony::only_by_ceremony;
 use super::filing::{SealRow, TwoOfficers, file_seal};
 use super::rooms::{Rooms, filed_seal, files_in, instant, read_file, read_json, write_file};
 use super::trouble::Trouble;
-use crate::administer;
+use crate::administer::{self, whose_seal};
 use crate::authority::Uscc;
+use crate::ca::Authority;
+use crate::ca::life::{Rekey, Revoke};
+use crate::ceiling::Ceiling;
 use crate::crypto::KeyAlgorithm;
 use crate::desk;
 use crate::limits;
 use crate::message::china_time;
+use crate::officer::{Care, Officer, OfficerId};
 use crate::pki::certificate::{Certificate, from_pem_or_der, to_pem};
+use crate::pki::issue::Reason;
 use crate::seal::{Level, SealEvent, SealEventKind, SealNumber};
 use crate::store::Store;
 use crate::verify::Trust;
@@ -68,6 +75,9 @@ pub(super) enum SealCommand {
         number: SealNumber,
         #[arg(long, value_enum, default_value = "ecdsa-p256")]
         algorithm: Algorithm,
+        /// 密钥所在的密码设备，默认为设置中的第一个 / the token to make the key in, the first of the settings by default
+        #[arg(long, value_name = "LABEL")]
+        token: Option<String>,
         #[command(flatten)]
         two: TwoOfficers,
     },
@@ -79,6 +89,9 @@ pub(super) enum SealCommand {
         algorithm: Algorithm,
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
+        /// 密钥所在的密码设备，默认为设置中的第一个 / the token to make the key in, the first of the settings by default
+        #[arg(long, value_name = "LABEL")]
+        token: Option<String>,
         #[command(flatten)]
         two: TwoOfficers,
     },
@@ -92,6 +105,81 @@ pub(super) enum SealCommand {
         /// 证书链 / the chain, PEM or DER
         #[arg(required = true)]
         files: Vec<PathBuf>,
+        #[command(flatten)]
+        two: TwoOfficers,
+    },
+    /// 换钥：生成新密钥和证书，旧密钥办结后销毁 / the next key and certificate; the old key ends once its orders are finished
+    Rekey {
+        #[arg(value_parser = SealNumber::parse)]
+        number: SealNumber,
+        /// 依据文号 / the document that orders it
+        #[arg(long)]
+        document: String,
+        /// 被替换证书的序列号，默认为在用证书 / serial number of the certificate to be followed, the one in use by default
+        #[arg(long)]
+        serial: Option<String>,
+        #[arg(long, value_enum)]
+        algorithm: Option<Algorithm>,
+        /// 新证书启用时间，默认为现在 / from when on the new one is used, now by default
+        #[arg(long, value_parser = instant)]
+        from: Option<OffsetDateTime>,
+        /// 不销毁旧密钥 / do not destroy the old key
+        #[arg(long)]
+        keep_old_key: bool,
+        #[command(flatten)]
+        two: TwoOfficers,
+    },
+    /// 吊销证书 / revoke a certificate
+    Revoke {
+        #[arg(value_parser = SealNumber::parse)]
+        number: SealNumber,
+        /// 证书序列号 / its serial number
+        #[arg(long)]
+        serial: String,
+        /// key-compromise, superseded, cessation-of-operation, affiliation-changed, privilege-withdrawn, unspecified
+        #[arg(long, value_parser = super::filing::word::<Reason>)]
+        reason: Reason,
+        /// 密钥可能失控的起始时间 / from when on the key may have been in other hands
+        #[arg(long, value_parser = instant)]
+        since: Option<OffsetDateTime>,
+        /// 依据文号 / the document that orders it
+        #[arg(long)]
+        document: String,
+        /// 确认因此失效的文书份数 / how many documents it ends
+        #[arg(long, value_name = "COUNT", default_value_t = 0)]
+        acknowledge: u64,
+        #[command(flatten)]
+        two: TwoOfficers,
+    },
+    /// 销毁密钥，其证书随之吊销 / destroy a key; its certificate is revoked with it
+    DestroyKey {
+        #[arg(value_parser = SealNumber::parse)]
+        number: SealNumber,
+        /// 密钥名 / the key's label
+        #[arg(long)]
+        key: String,
+        /// 依据文号 / the document that orders it
+        #[arg(long)]
+        document: String,
+        #[command(flatten)]
+        two: TwoOfficers,
+    },
+    /// 用印限额：每小时、每日最多用印次数 / how often a seal may be used within an hour and a day
+    Ceiling {
+        #[arg(value_parser = SealNumber::parse)]
+        number: SealNumber,
+        /// 每小时上限；与 --day 都不写则恢复默认 / an hour's; without it and --day the settings count again
+        #[arg(long, requires = "day")]
+        hour: Option<u32>,
+        /// 每日上限 / a day's
+        #[arg(long, requires = "hour")]
+        day: Option<u32>,
+        /// 只限某一授权的用印人 / for the officer of one grant alone
+        #[arg(long)]
+        grant: Option<String>,
+        /// 依据文号 / the document that lays it down
+        #[arg(long)]
+        document: String,
         #[command(flatten)]
         two: TwoOfficers,
     },
@@ -153,6 +241,7 @@ impl Algorithm {
 pub(super) async fn ca(rooms: &Rooms, command: CaCommand, now: OffsetDateTime) -> Result<(), Trouble> {
     match command {
         CaCommand::Init { organisation, algorithm } => {
+            only_by_ceremony(rooms, "init-authorities")?;
             let made = rooms.authority().await?.init(&organisation, algorithm.key(), "service", now).await?;
             let serials: Vec<_> =
                 made.iter().map(|ca| serde_json::json!({ "label": ca.label, "serial": ca.serial })).collect();
@@ -178,10 +267,22 @@ pub(super) async fn ca(rooms: &Rooms, command: CaCommand, now: OffsetDateTime) -
             let authority = rooms.authority().await?;
             let revoked = authority.refresh("service", now).await?;
             authority.answer_ahead("service", now).await?;
+            let upkeep = authority.keep_up(rooms.settings.certificates.rekeys, &service()?, now).await?;
+            for why in &upkeep.trouble {
+                eprintln!("{why}");
+            }
             rooms.say(
-                &format!("吊销证书{revoked}张，吊销列表和 OCSP 应答已是最新"),
+                &format!(
+                    "吊销证书{revoked}张，吊销列表和 OCSP 应答已是最新；到期提醒{}次，换钥{}枚，销毁密钥{}把",
+                    upkeep.warned,
+                    upkeep.rekeyed.len(),
+                    upkeep.destroyed.len()
+                ),
                 &format!("{revoked} certificate(s) revoked, lists and answers are fresh"),
-                &serde_json::json!({ "revoked": revoked }),
+                &serde_json::json!({
+                    "revoked": revoked, "warned": upkeep.warned, "rekeyed": upkeep.rekeyed, "destroyed": upkeep.destroyed,
+                    "trouble": upkeep.trouble,
+                }),
             );
         }
     }
@@ -228,7 +329,7 @@ pub(super) async fn seal(rooms: &Rooms, command: SealCommand, now: OffsetDateTim
             let (store, renderer) = (rooms.store().await?, rooms.renderer().await?);
             let (by, second) = two.check(&store, "seal add", now).await?;
             let owner = store.authority(&owner).await?.ok_or_else(|| Trouble::unknown("单位", "authority", &owner))?;
-            file_seal(&store, &renderer, &owner, &seal, (&by.id, &second.id), now).await?;
+            file_seal(&store, &renderer, &owner, &seal, (&by, &second), now).await?;
             rooms.say(
                 &format!("已登记印章 {}", seal.number),
                 "the seal is filed",
@@ -247,9 +348,10 @@ pub(super) async fn seal(rooms: &Rooms, command: SealCommand, now: OffsetDateTim
         }
         SealCommand::Suspend(arguments) => step(rooms, SealEventKind::Suspended, arguments, now).await?,
         SealCommand::Resume(arguments) => step(rooms, SealEventKind::Resumed, arguments, now).await?,
-        SealCommand::MakeCert { number, algorithm, two } => {
-            let authority = rooms.authority().await?;
-            let (by, _) = two.check(&authority.store, "seal make-cert", now).await?;
+        SealCommand::MakeCert { number, algorithm, token, two } => {
+            only_by_ceremony(rooms, "make-seal-key")?;
+            let authority = making_in(rooms.authority().await?, token.as_deref())?;
+            let (by, _) = keepers(&authority.store, &two, "seal make-cert", Care::Make, &number, now).await?;
             let seal = filed_seal(&authority.store, &number).await?.seal;
             let made = authority.certify_seal(&seal, algorithm.key(), &by.id, now).await?;
             rooms.say(
@@ -258,9 +360,9 @@ pub(super) async fn seal(rooms: &Rooms, command: SealCommand, now: OffsetDateTim
                 &serde_json::json!({ "number": number, "key": made.key_label, "serial": made.serial }),
             );
         }
-        SealCommand::Csr { number, algorithm, out, two } => {
-            let authority = rooms.authority().await?;
-            let (by, _) = two.check(&authority.store, "seal csr", now).await?;
+        SealCommand::Csr { number, algorithm, out, token, two } => {
+            let authority = making_in(rooms.authority().await?, token.as_deref())?;
+            let (by, _) = keepers(&authority.store, &two, "seal csr", Care::Make, &number, now).await?;
             let seal = filed_seal(&authority.store, &number).await?.seal;
             let (label, request) = authority.request(&seal, algorithm.key(), &by.id, now).await?;
             write_file(&out, to_pem("CERTIFICATE REQUEST", &request).as_bytes())?;
@@ -280,7 +382,7 @@ pub(super) async fn seal(rooms: &Rooms, command: SealCommand, now: OffsetDateTim
             }
             let trusted = read_trust(&rooms.settings.verify.trust)?;
             let authority = rooms.authority().await?;
-            let (by, _) = two.check(&authority.store, "seal install-cert", now).await?;
+            let (by, _) = keepers(&authority.store, &two, "seal install-cert", Care::Make, &number, now).await?;
             let seal = filed_seal(&authority.store, &number).await?.seal;
             let installed =
                 authority.install_outside(&seal, &key, &certificates, &trusted.anchors, &by.id, now).await?;
@@ -290,15 +392,69 @@ pub(super) async fn seal(rooms: &Rooms, command: SealCommand, now: OffsetDateTim
                 &serde_json::json!({ "number": number, "serial": installed.serial }),
             );
         }
+        SealCommand::Rekey { number, document, serial, algorithm, from, keep_old_key, two } => {
+            only_by_ceremony(rooms, "rekey")?;
+            let authority = rooms.authority().await?;
+            let (by, second) = keepers(&authority.store, &two, "seal rekey", Care::Make, &number, now).await?;
+            let seal = filed_seal(&authority.store, &number).await?.seal;
+            let algorithm = algorithm.map(Algorithm::key);
+            let used_from = from.unwrap_or(now);
+            let order = Rekey { serial, algorithm, used_from, document, keeps_old_key: keep_old_key };
+            let made = authority.rekey(&seal, &order, (&by.id, &second.id), now).await?;
+            rooms.say(
+                &format!("印章 {number} 已换钥：密钥 {}，证书 {}，自 {} 起使用", made.key_label, made.serial, china_time(made.used_from)),
+                "the seal has its next key and certificate",
+                &serde_json::json!({ "number": number, "key": made.key_label, "serial": made.serial, "used_from": made.used_from.unix_timestamp() }),
+            );
+        }
+        SealCommand::Revoke { number, serial, reason, since, document, acknowledge, two } => {
+            let authority = rooms.authority().await?;
+            let (by, second) = keepers(&authority.store, &two, "seal revoke", Care::End, &number, now).await?;
+            let order = Revoke { serial, reason, since, document, acknowledged: acknowledge };
+            let revoked = authority.revoke(&number, &order, (&by.id, &second.id), now).await?;
+            rooms.say(
+                &format!("证书 {} 已吊销，新的吊销列表已发布", revoked.serial),
+                "the certificate is revoked and the next list published",
+                &serde_json::json!({ "number": number, "serial": revoked.serial }),
+            );
+        }
+        SealCommand::DestroyKey { number, key, document, two } => {
+            only_by_ceremony(rooms, "destroy")?;
+            let authority = rooms.authority().await?;
+            let (by, second) = keepers(&authority.store, &two, "seal destroy-key", Care::End, &number, now).await?;
+            let gone = authority.end_key(&number, &key, &document, (&by.id, &second.id), now).await?;
+            let (zh, en) = match gone {
+                true => ("已销毁", "the key is destroyed"),
+                false => ("已登记销毁，待已登记的用印办结后执行", "the key is destroyed once its orders are finished"),
+            };
+            rooms.say(&format!("密钥 {key} {zh}"), en, &serde_json::json!({ "number": number, "key": key, "destroyed": gone }));
+        }
+        SealCommand::Ceiling { number, hour, day, grant, document, two } => {
+            let store = rooms.store().await?;
+            let (by, second) = two.check(&store, "seal ceiling", now).await?;
+            let ceiling = hour.zip(day).map(|(an_hour, a_day)| Ceiling { an_hour, a_day });
+            administer::raise(&store, (&by, &second), &number, grant.as_deref(), ceiling, &document, now).await?;
+            rooms.say("用印限额已登记", "the ceiling is laid down", &serde_json::json!({ "number": number, "ceiling": ceiling }));
+        }
         SealCommand::Show { number } => {
             let store = rooms.store().await?;
             let filed = filed_seal(&store, &number).await?;
             let certificates: Vec<_> = store
-                .certificates(&number)
+                .certificate_lives(&number)
                 .await?
                 .iter()
-                .map(|c| serde_json::json!({ "serial": c.serial, "sha256": c.digest, "key": c.key_label, "installed_at": c.installed_at.to_string() }))
+                .map(|life| {
+                    let c = &life.certificate;
+                    serde_json::json!({
+                        "serial": c.serial, "sha256": c.digest, "key": c.key_label, "installed_at": c.installed_at.to_string(),
+                        "used_from": c.used_from.to_string(), "in_use": life.may_be_used(now),
+                        "revoked": life.revocation.as_ref().map(|r| r.reason),
+                        "key_ends": life.key_end.as_ref().map(|end| &end.document),
+                        "key_destroyed_at": life.key_destroyed_at.map(|at| at.to_string()),
+                    })
+                })
                 .collect();
+            let usage = store.usage(&number, rooms.settings.ceilings, now).await?;
             rooms.show(&serde_json::json!({
                 "seal": filed.seal,
                 "status": filed.seal.life.status_at(now),
@@ -307,6 +463,7 @@ pub(super) async fn seal(rooms: &Rooms, command: SealCommand, now: OffsetDateTim
                 "custody": store.custody(&number).await?,
                 "certificates": certificates,
                 "grants": store.grants(&number).await?,
+                "usage": usage,
             }))?;
         }
         SealCommand::Impression { number, svg } => {
@@ -321,6 +478,33 @@ pub(super) async fn seal(rooms: &Rooms, command: SealCommand, now: OffsetDateTim
         }
     }
     Ok(())
+}
+
+/// Both officers, and this seal is theirs to care for.
+async fn keepers(
+    store: &Store,
+    two: &TwoOfficers,
+    command: &str,
+    care: Care,
+    number: &SealNumber,
+    now: OffsetDateTime,
+) -> Result<(Officer, Officer), Trouble> {
+    let (by, second) = two.check(store, command, now).await?;
+    whose_seal(store, care, number, &[&by, &second]).await?;
+    Ok((by, second))
+}
+
+/// In whose name the hourly look acts.
+pub(super) fn service() -> Result<OfficerId, Trouble> {
+    Ok(OfficerId::parse("service")?)
+}
+
+/// With new keys made in the token that was named.
+fn making_in(authority: Authority, token: Option<&str>) -> Result<Authority, Trouble> {
+    Ok(match token {
+        Some(token) => Authority { keyring: Arc::new(authority.keyring.making_in(token)?), ..authority },
+        None => authority,
+    })
 }
 
 async fn step(

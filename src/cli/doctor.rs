@@ -10,12 +10,13 @@ use super::Clock;
 use super::certificates::read_trust;
 use super::rooms::{Rooms, filed_seal, print};
 use super::trouble::Trouble;
+use crate::ca::life::{WARNINGS, in_use};
 use crate::ca::{ISSUING, Publication, RESPONDER_SUCCESSOR_DAYS};
 use crate::config;
 use crate::decision::Allowed;
 use crate::desk::{Desk, blocking};
 use crate::issue::ReportSeal;
-use crate::keys::{Keyring, Mode};
+use crate::keys::{Keyring, Mode, TokenState};
 use crate::message::{Message, china_time};
 use crate::pki::certificate::Certificate;
 use crate::preview::{Landlock, Previewer};
@@ -23,8 +24,8 @@ use crate::seal::SealStatus;
 use crate::stamping::Stamping;
 use crate::store::{SealFilter, Store};
 
-/// A certificate that ends within this wants a successor: an outside authority takes some weeks.
-const ENDS_SOON: Duration = Duration::days(60);
+/// A certificate that ends within this wants a successor.
+const ENDS_SOON: Duration = Duration::days(WARNINGS[0]);
 /// A year before this program was written, or long after it will be forgotten, is a clock that lost its battery.
 const SANE_YEARS: std::ops::Range<i32> = 2026..2076;
 /// Free space that a year of a county's documents takes (110,000 of 120 kB), and below which writing soon fails, MiB.
@@ -257,11 +258,31 @@ fn preview(findings: &mut Findings) {
     findings.add(level, "doctor.preview", format!("页面预览{zh}"), format!("previews of pages {en}"));
 }
 
-/// Each key signs a test message.
+/// Each key signs a test message, and each token says how it stands.
 fn keys(keyring: &Keyring, findings: &mut Findings) {
     for warning in keyring.warnings() {
         findings.0.push(Finding { level: Level::Warn, message: warning });
     }
+    sign_with_all(keyring, findings);
+    for token in keyring.tokens() {
+        let TokenState { token: name, sessions, hanging, generation, busy, late, .. } = &token;
+        let level = match &token {
+            token if token.hung => Level::Fail,
+            token if token.away.is_some() || *hanging + sessions == 0 => Level::Warn,
+            _ => Level::Ok,
+        };
+        let away =
+            token.away.clone().map_or_else(Default::default, |why| (format!("；{}", why.zh), format!("; {}", why.en)));
+        findings.add(
+            level,
+            "doctor.token",
+            format!("密码设备 {name}：会话{sessions}个，未返回的调用{hanging}个，库初始化{generation}次，繁忙拒绝{busy}次，超时{late}次{}", away.0),
+            format!("token {name}: {sessions} session(s), {hanging} call(s) not returned, library initialised {generation} time(s), {busy} turned away, {late} late{}", away.1),
+        );
+    }
+}
+
+fn sign_with_all(keyring: &Keyring, findings: &mut Findings) {
     match keyring.check() {
         Err(error) => findings.fail(error.message()),
         Ok(checks) => {
@@ -350,11 +371,20 @@ async fn filed(
     loop {
         let seals = store.seals(&SealFilter { limit: 500, offset, ..SealFilter::default() }).await?;
         for filed in seals.iter().filter(|filed| filed.seal.life.status_at(now) == SealStatus::InForce) {
-            let Some(certificate) = store.certificates(&filed.seal.number).await?.pop() else { continue };
-            ends(findings, ("印章", "the seal", filed.seal.number.as_str()), &certificate.certificate, now)?;
-            let public_key = Certificate::read(&certificate.certificate)?.public_key;
-            if let Some(Err(error)) = keyring.map(|keyring| keyring.signer_for(&certificate.key_label, &public_key)) {
-                findings.fail(error.message());
+            let lives = store.certificate_lives(&filed.seal.number).await?;
+            let mut used = in_use(&lives, now);
+            if used.is_empty() {
+                // What ended last says why nothing can be sealed.
+                used.extend(lives.last().map(|life| life.certificate.clone()));
+            }
+            for certificate in &used {
+                ends(findings, ("印章", "the seal", filed.seal.number.as_str()), &certificate.certificate, now)?;
+            }
+            for certificate in used.iter().filter(|one| lives.iter().any(|life| life.certificate.digest == one.digest && life.key_destroyed_at.is_none())) {
+                let public_key = Certificate::read(&certificate.certificate)?.public_key;
+                if let Some(Err(error)) = keyring.map(|keyring| keyring.signer_for(&certificate.key_label, &public_key)) {
+                    findings.fail(error.message());
+                }
             }
         }
         if seals.len() < 500 {
@@ -362,6 +392,7 @@ async fn filed(
         }
         offset += 500;
     }
+    overdue_keys(store, findings, now).await?;
     report_seal(store, with, findings, now).await?;
     let unfinished = store.unfinished().await?.len();
     if unfinished > 0 {
@@ -370,6 +401,31 @@ async fn filed(
             "doctor.unfinished",
             format!("有{unfinished}件用印中断，启动服务或运行 yinxin resume 即可处理"),
             format!("{unfinished} order(s) were interrupted; serving or `yinxin resume` takes them up"),
+        );
+    }
+    Ok(())
+}
+
+/// Keys whose end was ordered and has not come, and alarms of the last day.
+async fn overdue_keys(store: &Store, findings: &mut Findings, now: OffsetDateTime) -> Result<(), Trouble> {
+    for (end, free) in store.keys_to_destroy(now).await? {
+        let (zh, en) = match free {
+            true => ("服务将在一小时内执行，或请运行 yinxin ca refresh", "the service does it within the hour, or run `yinxin ca refresh`"),
+            false => ("尚有用印等待该密钥", "orders still wait for it"),
+        };
+        findings.add(
+            Level::Warn,
+            "doctor.key-to-destroy",
+            format!("密钥 {} 待销毁（{}）：{zh}", end.key_label, end.document),
+            format!("the key {} is to be destroyed: {en}", end.key_label),
+        );
+    }
+    for alarm in store.use_alarms(now - Duration::DAY, 20).await? {
+        findings.add(
+            Level::Warn,
+            "doctor.use-alarm",
+            format!("印章 {} 用印限额{}（{}上限{}次，{}）", alarm.seal, alarm.level.words().0, alarm.span.words().0, alarm.most, china_time(alarm.at)),
+            format!("the seal {}: {} (at most {} {})", alarm.seal, alarm.level.words().1, alarm.most, alarm.span.words().1),
         );
     }
     Ok(())

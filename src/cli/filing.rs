@@ -15,7 +15,7 @@ use crate::desk::{self, blocking};
 use crate::http::hash_password;
 use crate::item::{Item, Transfer};
 use crate::keys;
-use crate::officer::{Grant, Officer, OfficerId, check_two_administrators};
+use crate::officer::{Care, Grant, Officer, OfficerId, check_two_administrators};
 use crate::render::Renderer;
 use crate::seal::{Level, Life, Seal, SealEvent, SealEventKind, SealKind, SealNumber};
 use crate::store::{ApiToken, Scope, Store};
@@ -159,7 +159,7 @@ impl TwoOfficers {
 }
 
 /// One of our kebab-case words, as clap reads it.
-fn word<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
+pub(super) fn word<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
     serde_json::from_value(serde_json::Value::String(text.to_owned())).map_err(|e| e.to_string())
 }
 
@@ -383,12 +383,17 @@ impl Bureau {
         }
         for row in &self.authorities {
             if let Some(seal) = &row.seal {
-                file_seal(store, renderer, &row.authority, seal, (&by.id, &second.id), now).await?;
+                file_seal(store, renderer, &row.authority, seal, (&by, &second), now).await?;
             }
             bar.inc(1);
         }
-        // A founding: the file makes the very people whom the rule on whose seal it is would ask. What comes later asks it.
+        // A founding: whoever may make a seal gives its first grants with it. Those of seals that were there before are the
+        // owner's to give.
+        let made: Vec<_> = self.authorities.iter().filter_map(|row| Some(&row.seal.as_ref()?.number)).collect();
         for grant in &self.grants {
+            if !made.contains(&&grant.seal) {
+                administer::whose_seal(store, Care::Use, &grant.seal, &[&by, &second]).await?;
+            }
             store.add_grant(grant, &by.id, &second.id, now).await?;
             bar.inc(1);
         }
@@ -414,7 +419,7 @@ pub(super) async fn file_seal(
     renderer: &Renderer,
     owner: &Authority,
     row: &SealRow,
-    (by, second): (&OfficerId, &OfficerId),
+    (by, second): (&Officer, &Officer),
     now: OffsetDateTime,
 ) -> Result<(), Trouble> {
     desk::impression(renderer, &row.impression)?;
@@ -434,5 +439,5 @@ pub(super) async fn file_seal(
         kind: row.kind,
         life: Life::replay([activated])?,
     };
-    Ok(store.add_seal(&seal, &row.impression, row.level, (by, second), now).await?)
+    Ok(administer::file(store, (by, second), &seal, &row.impression, row.level, now).await?)
 }

@@ -6,6 +6,7 @@
 //!
 //! Deliberately absent: secrets as arguments (they would stand in the process list), and questions on a terminal.
 
+mod ceremony;
 mod certificates;
 mod demo;
 mod doctor;
@@ -62,6 +63,8 @@ enum Command {
     /// 证书机构 / the service's own certificate authorities
     #[command(subcommand)]
     Ca(certificates::CaCommand),
+    /// 密钥仪式：两名人员按脚本办理，记录签名 / a key ceremony: two officers, a script, a signed transcript
+    Ceremony(ceremony::Ceremony),
     /// 登记单位 / file an authority
     #[command(subcommand)]
     Authority(filing::AuthorityCommand),
@@ -145,10 +148,11 @@ pub async fn run(arguments: Arguments, clock: Clock) -> ExitCode {
 
 async fn answer(arguments: Arguments, clock: Clock) -> Result<ExitCode, Trouble> {
     let Arguments { config, json, command } = arguments;
-    // These three do their own reading of the settings: there may be none, or they may be what is wrong.
+    // These do their own reading of the settings: there may be none, or they may be what is wrong.
     let command = match command {
         Command::Demo(demo) => return demo::run(demo, clock).await,
         Command::Doctor => return doctor::run(config.as_deref(), json, clock).await,
+        Command::Ceremony(ceremony) if ceremony.only_checks() => return ceremony::check(&ceremony, json),
         Command::Verify(verify) => return inquiry::verify(verify, config.as_deref(), json, clock()).await,
         other => other,
     };
@@ -159,6 +163,7 @@ async fn answer(arguments: Arguments, clock: Clock) -> Result<ExitCode, Trouble>
             rooms.say("数据库结构已是最新", "the schema is up to date", &serde_json::json!({ "migrated": true }));
         }
         Command::Serve => serve::run(&rooms, clock).await?,
+        Command::Ceremony(held) => return ceremony::run(&rooms, held, clock).await,
         Command::Ca(command) => certificates::ca(&rooms, command, clock()).await?,
         Command::Seal(command) => certificates::seal(&rooms, command, clock()).await?,
         Command::Authority(command) => filing::authority(&rooms, command, clock()).await?,

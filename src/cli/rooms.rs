@@ -17,7 +17,7 @@ use crate::ca::Authority;
 use crate::config::{self, Keys, Settings};
 use crate::desk::{Desk, Step, blocking};
 use crate::fetch::Fetcher;
-use crate::keys::{self, HomeSettings, KeySettings, Keyring, Mode, SoftKeysInProduction, TokenSettings};
+use crate::keys::{self, HomeSettings, KeySettings, Keyring, Mode, SoftKeysInProduction};
 use crate::limits;
 use crate::officer::{Officer, OfficerId};
 use crate::render::{RenderSettings, Renderer};
@@ -86,7 +86,8 @@ impl Rooms {
         let (store, renderer) = (self.store().await?, self.renderer().await?);
         let public_url = self.settings.http.public_url.clone();
         let config::Status { publication, hosts } = self.settings.status.clone();
-        let desk = Desk::new(store, self.keyring().await?, renderer, public_url, Arc::new(clock), done());
+        let mut desk = Desk::new(store, self.keyring().await?, renderer, public_url, Arc::new(clock), done());
+        desk.ceilings = self.settings.ceilings;
         let desk = desk.stamped_by(self.stamping(clock)?);
         Ok(desk.publishing(publication).fetching(Fetcher::new(hosts)))
     }
@@ -142,13 +143,7 @@ fn key_settings(settings: &Settings) -> KeySettings {
             soft_keys_in_production: (mode == Mode::Production)
                 .then_some(SoftKeysInProduction::AcceptThatKeysCanBeCopied),
         },
-        Keys::Pkcs11 { module, token_label, token_serial, pin_file, workers } => HomeSettings::Pkcs11(TokenSettings {
-            module,
-            token: token_label,
-            serial: token_serial,
-            pin_file,
-            sessions: workers,
-        }),
+        Keys::Pkcs11(tokens) => HomeSettings::Pkcs11(tokens),
     };
     KeySettings { mode, home }
 }

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use time::OffsetDateTime;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::Clock;
-use super::certificates::read_trust;
+use super::certificates::{read_trust, service};
 use super::rooms::{Rooms, print};
 use super::trouble::Trouble;
 use crate::ca::Authority;
@@ -40,13 +41,17 @@ pub(super) async fn listen(rooms: &Rooms, desk: Desk, clock: Clock) -> Result<()
     }
     let authority = Authority::of(&desk);
     authority.refresh("service", clock()).await?;
+    let rekeys = rooms.settings.certificates.rekeys;
+    keep_up(&authority, rekeys, clock()).await;
 
     let http = &rooms.settings.http;
     let https = http.public_url.starts_with("https://");
     let trust = Arc::new(read_trust(&rooms.settings.verify.trust)?);
     let own_trust = trust.clone();
     let state = PublicState::new(desk.store.clone(), Arc::new(clock), trust, https);
+    let keyring = desk.keyring.clone();
     let state = state.drawing(Previewer::of_this_program()).answering(&desk);
+    let state = state.watching(Arc::new(move || keyring.health()));
     let state = match rooms.settings.stamp.public_a_minute {
         0 => state,
         a_minute => state.stamping(desk.clone(), a_minute),
@@ -70,7 +75,7 @@ pub(super) async fn listen(rooms: &Rooms, desk: Desk, clock: Clock) -> Result<()
         // An error means that the sender is gone, which is a stop too.
         let _ = stopped.wait_for(|stop| *stop).await;
     };
-    let fresh = tokio::spawn(keep_fresh(authority, clock));
+    let fresh = tokio::spawn(keep_fresh(authority, rekeys, clock));
     let waiting = tokio::spawn(finish_waiting(desk.clone(), clock));
     let lapsing = tokio::spawn(keep_lasting(desk.clone(), own_trust, clock));
     let signals = tokio::spawn(async move {
@@ -99,7 +104,7 @@ async fn open(address: std::net::SocketAddr) -> Result<TcpListener, Trouble> {
 }
 
 /// What cannot be renewed is logged and tried again; verification says when it has become stale.
-async fn keep_fresh(authority: Authority, clock: Clock) {
+async fn keep_fresh(authority: Authority, rekeys: bool, clock: Clock) {
     loop {
         if let Err(error) = authority.answer_ahead("service", clock()).await {
             tracing::error!(id = error.message().id, "answers about certificates could not be renewed");
@@ -109,6 +114,21 @@ async fn keep_fresh(authority: Authority, clock: Clock) {
             Ok(revoked) => tracing::info!(revoked, "revocation lists looked at"),
             Err(error) => tracing::error!(id = error.message().id, "revocation lists could not be renewed"),
         }
+        keep_up(&authority, rekeys, clock()).await;
+    }
+}
+
+/// Certificates that end, and keys that have ended. What cannot be done now is logged, and shown by doctor.
+async fn keep_up(authority: &Authority, rekeys: bool, now: OffsetDateTime) {
+    let Ok(who) = service() else { return };
+    match authority.keep_up(rekeys, &who, now).await {
+        Ok(upkeep) => {
+            for why in &upkeep.trouble {
+                tracing::error!(id = why.id, "a key or certificate could not be seen to");
+            }
+            tracing::info!(warned = upkeep.warned, rekeyed = upkeep.rekeyed.len(), destroyed = upkeep.destroyed.len(), "certificates looked at");
+        }
+        Err(error) => tracing::error!(id = error.message().id, "certificates could not be looked at"),
     }
 }
 

@@ -19,6 +19,7 @@ use super::staff::StaffState;
 use crate::abolish::{self, AbolishRequest, seals_from_csv};
 use crate::abolition::CustodyEntry;
 use crate::administer;
+use crate::ceiling::Ceiling;
 use crate::item::ItemCode;
 use crate::officer::{Duty, Grant, GrantedItems, Officer, OfficerId};
 use crate::seal::{Level, SealEvent, SealEventKind, SealNumber};
@@ -145,6 +146,41 @@ pub(super) async fn events(
     let event = SealEvent { kind, at, document, reason, successor: None, items: vec![] };
     let number = SealNumber::parse(&number)?;
     administer::step(&state.desk.store, (by, second), &number, event, part.acknowledged, now).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// How often a seal may be used, by all together or by the officer of one grant.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CeilingPart {
+    /// The grant whose officer is meant; the seal itself, where none is given.
+    #[serde(default)]
+    grant: Option<String>,
+    /// None gives it back to the settings.
+    #[serde(default)]
+    ceiling: Option<Ceiling>,
+    document: String,
+}
+
+/// Lays down how often a seal may be used within an hour and a day.
+#[utoipa::path(post, path = "/api/v1/seals/{number}/ceilings", tag = "administration", security(("token" = [], "second-officer" = [])), params(("number" = String, Path, description = "13 or 14 digits")), request_body = asked::CeilingRequest, responses(
+    (status = 204, description = "Laid down"),
+    (status = 409, description = "No such grant of this seal", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 422, description = "A rule said no", body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(super) async fn ceilings(
+    State(state): State<StaffState>,
+    program: Program,
+    second: SecondOfficer,
+    Path(number): Path<String>,
+    body: Result<Json<CeilingPart>, JsonRejection>,
+) -> Result<StatusCode, Problem> {
+    let by = program.with(Scope::Administer, Duty::SealAdministration)?;
+    let second = second.administrator()?;
+    let Json(CeilingPart { grant, ceiling, document }) = body?;
+    let number = SealNumber::parse(&number)?;
+    let (store, now) = (&state.desk.store, (state.clock)());
+    administer::raise(store, (by, second), &number, grant.as_deref(), ceiling, &document, now).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -7,14 +7,17 @@ use time::{Date, OffsetDateTime, PrimitiveDateTime};
 use utoipa::ToSchema;
 
 use super::problem::Problem;
+use crate::ceremony::script::reason_words;
 use crate::decision::DecisionRequest;
 use crate::item::Item;
 use crate::licence::{Licence, LicenceStatus};
 use crate::message::Message;
+use crate::pki::certificate::Certificate;
+use crate::pki::issue::Reason;
 use crate::refusal::Refusal;
 use crate::register::{Answer, Verdict};
 use crate::seal::{Seal, SealEvent, SealStatus};
-use crate::store::FiledLicence;
+use crate::store::{CertificateLife, FiledLicence};
 
 /// A sentence in both languages.
 #[derive(Debug, Clone, serde::Serialize, ToSchema)]
@@ -51,6 +54,110 @@ pub(super) struct SealAnswer {
     pub status_en: &'static str,
     /// Everything that happened to it, in order.
     pub events: Vec<EventAnswer>,
+    /// Its certificates, oldest first; in answers about this seal alone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub certificates: Vec<CertificateAnswer>,
+}
+
+/// A seal's certificate, and what became of it and its key.
+#[derive(Debug, Clone, serde::Serialize, ToSchema)]
+pub(super) struct CertificateAnswer {
+    /// Hexadecimal.
+    pub serial: String,
+    /// Of the certificate, hexadecimal.
+    pub sha256: String,
+    /// Used for sealing from here on, RFC 3339.
+    #[schema(format = DateTime)]
+    pub used_from: String,
+    #[serde(skip)]
+    pub used_from_zh: String,
+    /// Its last moment, RFC 3339.
+    #[schema(format = DateTime)]
+    pub not_after: String,
+    #[serde(skip)]
+    pub not_after_zh: String,
+    /// Now: `in-use`, `not-yet-used`, `followed`, `expired` or `revoked`.
+    pub status: &'static str,
+    #[serde(skip)]
+    pub status_words: (&'static str, &'static str),
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revoked: Option<RevokedAnswer>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_destroyed: Option<DestroyedAnswer>,
+}
+
+/// That a certificate was revoked, and why.
+#[derive(Debug, Clone, serde::Serialize, ToSchema)]
+pub(super) struct RevokedAnswer {
+    #[schema(format = DateTime)]
+    pub at: String,
+    #[serde(skip)]
+    pub at_zh: String,
+    /// As RFC 5280 §5.3.1 calls it, `key-compromise`.
+    #[schema(value_type = String)]
+    pub reason: Reason,
+    #[serde(skip)]
+    pub reason_words: (&'static str, &'static str),
+    /// From when on the key may have been in other hands: what was sealed since is not believed.
+    #[schema(format = DateTime)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    #[serde(skip)]
+    pub since_zh: Option<String>,
+    /// The document that ordered it.
+    pub document: String,
+}
+
+/// That a key is no more.
+#[derive(Debug, Clone, serde::Serialize, ToSchema)]
+pub(super) struct DestroyedAnswer {
+    #[schema(format = DateTime)]
+    pub at: String,
+    #[serde(skip)]
+    pub at_zh: String,
+    /// The two officers who ordered it.
+    pub by: [String; 2],
+    /// The document that ordered it.
+    pub document: String,
+}
+
+impl CertificateAnswer {
+    fn of(life: &CertificateLife, now: OffsetDateTime) -> Self {
+        let filed = &life.certificate;
+        let not_after = Certificate::read(&filed.certificate).map_or(filed.installed_at, |read| read.not_after);
+        let (status, status_words) = match life {
+            life if life.revocation.is_some() => ("revoked", ("已吊销", "revoked")),
+            _ if not_after <= now => ("expired", ("已到期", "expired")),
+            life if filed.used_from > now && life.key_end.is_none() => ("not-yet-used", ("尚未启用", "not yet used")),
+            life if life.may_be_used(now) => ("in-use", ("在用", "in use")),
+            _ => ("followed", ("已由新证书接替", "followed by a newer one")),
+        };
+        Self {
+            serial: filed.serial.clone(),
+            sha256: filed.digest.clone(),
+            used_from: rfc3339(filed.used_from),
+            used_from_zh: china(filed.used_from),
+            not_after: rfc3339(not_after),
+            not_after_zh: china(not_after),
+            status,
+            status_words,
+            revoked: life.revocation.as_ref().map(|revocation| RevokedAnswer {
+                at: rfc3339(revocation.at),
+                at_zh: china(revocation.at),
+                reason: revocation.reason,
+                reason_words: reason_words(revocation.reason),
+                since: revocation.invalid_since.map(rfc3339),
+                since_zh: revocation.invalid_since.map(china),
+                document: revocation.document.clone(),
+            }),
+            key_destroyed: life.key_end.as_ref().zip(life.key_destroyed_at).map(|(end, at)| DestroyedAnswer {
+                at: rfc3339(at),
+                at_zh: china(at),
+                by: [end.by.to_string(), end.confirmed_by.to_string()],
+                document: end.document.clone(),
+            }),
+        }
+    }
 }
 
 /// One entry in a seal's life.
@@ -88,7 +195,13 @@ impl SealAnswer {
             status_zh: status.zh(),
             status_en: status.en(),
             events: seal.life.events().iter().map(EventAnswer::of).collect(),
+            certificates: vec![],
         }
+    }
+
+    /// With what became of its certificates.
+    pub fn with(self, lives: &[CertificateLife], now: OffsetDateTime) -> Self {
+        Self { certificates: lives.iter().map(|life| CertificateAnswer::of(life, now)).collect(), ..self }
     }
 }
 

@@ -214,6 +214,25 @@ pub(super) struct EventRequest {
     acknowledged: u64,
 }
 
+/// How often a seal may be used.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct CeilingRequest {
+    /// Identifier of the grant whose officer is meant; everybody together where absent.
+    grant: Option<String>,
+    /// What the settings say counts again where absent.
+    ceiling: Option<Ceiling>,
+    /// The document that lays it down.
+    document: String,
+}
+
+/// The most uses within any hour and any day; 0 allows none.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Ceiling {
+    an_hour: u32,
+    /// At least as many.
+    a_day: u32,
+}
+
 /// What a seal's documents are promised from now on.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct LevelRequest {
@@ -343,6 +362,11 @@ mod tests {
             document: "1".into(),
             reason: "1".into(),
             acknowledged: 1,
+        });
+        agree::<super::super::administration::CeilingPart>(&CeilingRequest {
+            grant: Some("g".into()),
+            ceiling: Some(Ceiling { an_hour: 1, a_day: 2 }),
+            document: "1".into(),
         });
         agree::<super::super::administration::LevelPart>(&LevelRequest { level: "B-LTA".into() });
         agree::<super::super::administration::GrantPart>(&GrantRequest {

@@ -37,7 +37,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -55,12 +55,13 @@ use crate::ca::Authority;
 use crate::desk::Desk;
 use crate::issue::ReportSeal;
 use crate::limits;
+use crate::message::Message;
 use crate::preview::Previewer;
 use crate::status::Responder;
 use crate::store::Store;
 use crate::verify::Trust;
 
-pub use self::sign_in::hash_password;
+pub use self::sign_in::{hash_password, try_password};
 pub use self::staff::StaffState;
 use self::staff::Tokens;
 
@@ -89,7 +90,12 @@ pub struct PublicState {
     stamper: Option<stamping::Stamper>,
     /// Answers about our certificates; without keys those that others signed beforehand.
     pub responder: Responder,
+    /// What else stands against serving, asked by `/readyz`: none where no key is in this process.
+    pub health: Health,
 }
+
+/// Whether the process can go on, or must be started anew, with what to say then.
+pub type Health = Arc<dyn Fn() -> Result<(), Message> + Send + Sync>;
 
 impl PublicState {
     pub fn new(store: Store, clock: Clock, trust: Arc<Trust>, https: bool) -> Self {
@@ -106,6 +112,7 @@ impl PublicState {
             shelf: Default::default(),
             stamper: None,
             responder,
+            health: Arc::new(|| Ok(())),
         }
     }
 
@@ -117,6 +124,11 @@ impl PublicState {
     /// With a key to sign answers about our certificates.
     pub fn answering(self, desk: &Desk) -> Self {
         Self { responder: Responder::new(self.store.clone(), Some(Authority::of(desk))), ..self }
+    }
+
+    /// In one process with keys, whose health is its own.
+    pub fn watching(self, health: Health) -> Self {
+        Self { health, ..self }
     }
 
     /// With reports sealed on request.
@@ -168,7 +180,7 @@ pub fn public_router(state: PublicState) -> Router {
         .merge(common(openapi));
     let how = Around { no_store: false, https: state.https };
     let stamping = state.stamper.as_ref().map(stamping::Stamper::desk).cloned();
-    let ready = Router::new().route("/readyz", get(ready)).with_state((state.store.clone(), stamping));
+    let ready = Router::new().route("/readyz", get(ready)).with_state((state.store.clone(), state.health.clone(), stamping));
     guard::around(guard::small(small).merge(guard::large(uploads)).with_state(state).merge(ready), how)
 }
 
@@ -205,6 +217,7 @@ pub fn staff_router(state: StaffState) -> Router {
         .route("/seals", get(office::seals))
         .route("/seals/{number}", get(office::seal))
         .route("/seals/{number}/steps", post(office::step))
+        .route("/seals/{number}/ceiling", get(office::ceiling_form).post(office::ceiling))
         .route("/seals/{number}/level", get(office::level_form).post(office::level))
         .route("/abolish", get(office::abolish_form).post(office::abolish))
         .route("/grants", get(office::grants).post(office::grant))
@@ -215,8 +228,10 @@ pub fn staff_router(state: StaffState) -> Router {
         .merge(api)
         .merge(common(openapi));
     let how = Around { no_store: true, https: state.https };
+    let keyring = state.desk.keyring.clone();
+    let health: Health = Arc::new(move || keyring.health());
     let stamping = Some(state.desk.clone());
-    let ready = Router::new().route("/readyz", get(ready)).with_state((state.desk.store.clone(), stamping));
+    let ready = Router::new().route("/readyz", get(ready)).with_state((state.desk.store.clone(), health, stamping));
     let routes = guard::small(small).merge(guard::large(uploads)).with_state(state);
     guard::around(routes.merge(ready), how)
 }
@@ -230,6 +245,7 @@ fn staff_api() -> OpenApiRouter<StaffState> {
         .routes(routes!(administration::abolitions))
         .routes(routes!(administration::custody))
         .routes(routes!(administration::events))
+        .routes(routes!(administration::ceilings))
         .routes(routes!(administration::level))
         .routes(routes!(administration::grants))
         .routes(routes!(administration::revoke_grant))
@@ -251,9 +267,13 @@ fn common<S: Clone + Send + Sync + 'static>(openapi: utoipa::openapi::OpenApi) -
         .route("/assets/yinxin.svg", get(async || asset("image/svg+xml", include_str!("assets/yinxin.svg"))))
 }
 
-/// Whether requests can be served: the database answers, and its schema is this program's. That nothing is stamped at
-/// present is said in a further line: all else goes on.
-async fn ready(State((store, stamping)): State<(Store, Option<Desk>)>) -> Result<String, Problem> {
+/// Whether requests can be served: the database answers, its schema is this program's, and no token's library holds the
+/// process. A token that is away is no reason to send people elsewhere: everything but sealing goes on. That nothing is
+/// stamped at present is said in a further line.
+async fn ready(
+    State((store, health, stamping)): State<(Store, Health, Option<Desk>)>,
+) -> Result<String, Problem> {
+    health().map_err(|why| Problem::of(StatusCode::SERVICE_UNAVAILABLE, why))?;
     store.ping().await?;
     store.check_migrations().await?;
     let trouble = match stamping {

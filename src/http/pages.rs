@@ -128,8 +128,9 @@ pub(super) async fn seal(
         }
     }
     let custody = state.store.custody(&filed.seal.number).await?;
+    let lives = state.store.certificate_lives(&filed.seal.number).await?;
     show(&SealPage {
-        seal: SealAnswer::of(&filed.seal, now),
+        seal: SealAnswer::of(&filed.seal, now).with(&lives, now),
         successors,
         custody: custody.iter().map(CustodyLine::of).collect(),
         items: state.store.items().await?.iter().map(ItemAnswer::of).collect(),

@@ -25,6 +25,8 @@ pub(super) struct Problem {
     message: Message,
     /// The rule that said no, 1 to 6.
     rule: Option<u8>,
+    /// Seconds after which asking again makes sense.
+    retry_after: Option<i64>,
 }
 
 impl Problem {
@@ -33,7 +35,7 @@ impl Problem {
     }
 
     pub fn of(status: StatusCode, message: Message) -> Self {
-        Self { status, message, rule: None }
+        Self { status, message, rule: None, retry_after: None }
     }
 
     /// 400: what was sent is not what is taken here.
@@ -58,7 +60,8 @@ impl Problem {
 
     /// 403: known, and not allowed, because of a duty that is missing.
     pub fn not_allowed(refusal: &Refusal) -> Self {
-        Self { status: StatusCode::FORBIDDEN, message: refusal.message.clone(), rule: Some(refusal.rule.number()) }
+        let rule = Some(refusal.rule.number());
+        Self { status: StatusCode::FORBIDDEN, message: refusal.message.clone(), rule, retry_after: None }
     }
 
     /// 503: our own trouble; the words of the part that failed go to the log.
@@ -98,7 +101,13 @@ impl Problem {
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
-        Self { status: StatusCode::UNPROCESSABLE_ENTITY, rule: Some(refusal.rule.number()), message: refusal.message }
+        // Where only time stands in the way it is "too many" (RFC 6585 §4), which programs know to wait for.
+        let status = match refusal.again_in {
+            Some(_) => StatusCode::TOO_MANY_REQUESTS,
+            None => StatusCode::UNPROCESSABLE_ENTITY,
+        };
+        let retry_after = refusal.again_in.map(|wait| wait.whole_seconds() + 1);
+        Self { status, rule: Some(refusal.rule.number()), message: refusal.message, retry_after }
     }
 }
 
@@ -180,6 +189,9 @@ impl From<IdentifierError> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = self.status.into_response();
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
         response.extensions_mut().insert(self);
         response
     }

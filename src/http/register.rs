@@ -68,8 +68,9 @@ pub(super) async fn seal(
     State(state): State<PublicState>,
     Path(number): Path<String>,
 ) -> Result<Json<SealAnswer>, Problem> {
-    let filed = find_seal(&state.store, &number).await?;
-    Ok(Json(SealAnswer::of(&filed.seal, (state.clock)())))
+    let (filed, now) = (find_seal(&state.store, &number).await?, (state.clock)());
+    let lives = state.store.certificate_lives(&filed.seal.number).await?;
+    Ok(Json(SealAnswer::of(&filed.seal, now).with(&lives, now)))
 }
 
 /// The facts on which an answer depends (rule 3).

@@ -161,6 +161,16 @@ async fn give_up_because(desk: &Desk, record: &OrderRecord, now: OffsetDateTime)
             "the grant was taken back while the order was interrupted; the seal was not used",
         )));
     }
+    if let Some(digest) = &record.certificate
+        && let Some(certificate) = desk.store.certificate(digest).await?
+        && desk.store.is_revoked(&certificate.serial).await?
+    {
+        return Ok(Some(Message::new(
+            "issue.certificate-revoked",
+            "中断期间印章证书已被吊销，未再用印",
+            "the certificate was revoked while the order was interrupted; the seal was not used",
+        )));
+    }
     // Leave was given while the seal was in force; what is sealed after its end would not be good.
     Ok((seal.seal.life.status_at(now) != SealStatus::InForce).then(|| {
         Message::new(

@@ -1,12 +1,14 @@
 //! The service's own certificate authorities, what they revoked, and their CRLs.
 
 use sqlx::any::AnyRow;
+use sqlx::{Any, Transaction};
 use time::OffsetDateTime;
 
 use super::audit::audit;
 use super::row::Reading;
 use super::seals::already;
 use super::{Store, StoreError, micros};
+use crate::officer::OfficerId;
 use crate::pki::issue::Reason;
 
 /// Which of the two authorities.
@@ -40,6 +42,8 @@ pub struct Revocation {
     pub reason: Reason,
     /// The document that ordered it.
     pub document: String,
+    /// From when on the key may have been in other hands, where that is earlier (RFC 5280 §5.3.2).
+    pub invalid_since: Option<OffsetDateTime>,
 }
 
 /// A published list.
@@ -88,29 +92,7 @@ impl Store {
     /// Revokes a certificate; a second time changes nothing and says so.
     pub async fn revoke(&self, revocation: &Revocation, who: &str, now: OffsetDateTime) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
-        let reason = serde_json::to_value(revocation.reason)
-            .ok()
-            .and_then(|v| v.as_str().map(str::to_owned))
-            .unwrap_or_default();
-        sqlx::query("INSERT INTO revocation (serial, issuer, at, reason, document, recorded_at) VALUES ($1, $2, $3, $4, $5, $6)")
-            .bind(&revocation.serial)
-            .bind(&revocation.issuer)
-            .bind(micros(revocation.at))
-            .bind(reason)
-            .bind(&revocation.document)
-            .bind(micros(now))
-            .execute(&mut *tx)
-            .await
-            .map_err(|e| already(e, "store.revocation", "该证书已被吊销", "this certificate is already revoked"))?;
-        audit(
-            &mut tx,
-            now,
-            who,
-            "certificate.revoked",
-            &revocation.serial,
-            &serde_json::json!({ "document": revocation.document }),
-        )
-        .await?;
+        insert_revocation(&mut tx, revocation, who, None, now).await?;
         Ok(tx.commit().await?)
     }
 
@@ -123,7 +105,7 @@ impl Store {
 
     /// Everything an authority revoked.
     pub async fn revocations(&self, issuer: &str) -> Result<Vec<Revocation>, StoreError> {
-        sqlx::query("SELECT serial, issuer, at, reason, document FROM revocation WHERE issuer = $1 ORDER BY at, serial")
+        sqlx::query("SELECT serial, issuer, at, reason, document, invalid_since FROM revocation WHERE issuer = $1 ORDER BY at, serial")
             .bind(issuer)
             .fetch_all(&self.read)
             .await?
@@ -168,6 +150,31 @@ impl Store {
     }
 }
 
+pub(super) async fn insert_revocation(
+    tx: &mut Transaction<'static, Any>,
+    revocation: &Revocation,
+    who: &str,
+    confirmed_by: Option<&OfficerId>,
+    now: OffsetDateTime,
+) -> Result<(), StoreError> {
+    let reason =
+        serde_json::to_value(revocation.reason).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default();
+    sqlx::query("INSERT INTO revocation (serial, issuer, at, reason, document, recorded_at, invalid_since) VALUES ($1, $2, $3, $4, $5, $6, $7)")
+        .bind(&revocation.serial)
+        .bind(&revocation.issuer)
+        .bind(micros(revocation.at))
+        .bind(&reason)
+        .bind(&revocation.document)
+        .bind(micros(now))
+        .bind(revocation.invalid_since.map(micros))
+        .execute(&mut **tx)
+        .await
+        .map_err(|e| already(e, "store.revocation", "该证书已被吊销", "this certificate is already revoked"))?;
+    let since = revocation.invalid_since.map(micros);
+    let detail = serde_json::json!({ "document": revocation.document, "reason": reason, "invalid_since": since, "confirmed_by": confirmed_by });
+    audit(tx, now, who, "certificate.revoked", &revocation.serial, &detail).await
+}
+
 pub(super) fn read_revocation(row: &AnyRow) -> Result<Revocation, StoreError> {
     let row = Reading("revocation", row);
     Ok(Revocation {
@@ -176,6 +183,7 @@ pub(super) fn read_revocation(row: &AnyRow) -> Result<Revocation, StoreError> {
         at: row.time("at")?,
         reason: row.word("reason")?,
         document: row.get("document")?,
+        invalid_since: row.time_or_none("invalid_since")?,
     })
 }
 

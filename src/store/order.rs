@@ -13,9 +13,12 @@ use time::OffsetDateTime;
 use super::audit::{audit, post};
 use super::forms::{DocumentForm, add_form};
 use super::licences::{LicencePending, add_decision, add_document, add_version, check_version_free};
+use super::life::check_not_revoked;
 use super::row::{Reading, to_json};
 use super::seals::{already, seal_in};
+use super::usage::{self, Stopped};
 use super::{SealCertificate, Store, StoreError, exactly_one, fresh_id, micros};
+use crate::ceiling::Ceilings;
 use crate::decision::{Allowed, Purpose};
 use crate::seal::{Level, SealNumber};
 
@@ -74,12 +77,14 @@ pub enum OrderKind {
     Crl,
     /// A certificate request (PKCS#10).
     Request,
-    /// A time-stamp token of our own authority.
-    Stamp,
-    /// An answer about certificates of ours (OCSP).
-    Ocsp,
     /// A key's end: nothing is signed, but no key goes without a record either.
     Destruction,
+    /// An answer about certificates of ours (OCSP).
+    Ocsp,
+    /// The transcript of a key ceremony.
+    Transcript,
+    /// A time-stamp token of our own authority.
+    Stamp,
 }
 
 impl OrderKind {
@@ -93,9 +98,10 @@ impl OrderKind {
             OrderKind::Certificate => "certificate",
             OrderKind::Crl => "crl",
             OrderKind::Request => "request",
-            OrderKind::Stamp => "stamp",
-            OrderKind::Ocsp => "ocsp",
             OrderKind::Destruction => "destruction",
+            OrderKind::Ocsp => "ocsp",
+            OrderKind::Transcript => "transcript",
+            OrderKind::Stamp => "stamp",
         }
     }
 }
@@ -143,6 +149,8 @@ pub struct SealUse<'a> {
     pub digest: [u8; 32],
     /// The signed attributes.
     pub to_be_signed: Vec<u8>,
+    /// How often the seal may be used, where nothing was laid down for it.
+    pub ceilings: Ceilings,
 }
 
 /// Something of the certificate authorities to be signed.
@@ -237,7 +245,8 @@ macro_rules! records {
 
 impl Store {
     /// Writes a use of a seal down (ISSUE, step 5): decision, order and audit event in one transaction. Refuses when
-    /// the seal's facts changed since leave was given, or when the same thing is already written.
+    /// the seal's facts changed since leave was given, when the seal has been used as often as it may be, or when the same
+    /// thing is already written.
     pub async fn write_down(&self, allowed: Allowed, sealing: SealUse<'_>) -> Result<Unfinished, StoreError> {
         let id = fresh_id()?;
         let now = allowed.at();
@@ -255,6 +264,16 @@ impl Store {
                 "the seal or a grant changed just now; submit again",
             )
         })?;
+        let (seal, officer) = (allowed.seal(), allowed.officer());
+        let counted = match usage::take(&mut tx, seal, officer, allowed.grant(), sealing.ceilings, now).await {
+            Ok(counted) => counted,
+            Err(Stopped::Store(error)) => return Err(error),
+            Err(Stopped::Over(refusal, alarm)) => {
+                tx.rollback().await?;
+                self.alarm(seal, &alarm, now).await?;
+                return Err(refusal.into());
+            }
+        };
         let (decision, abolition) = match allowed.purpose() {
             Purpose::Decision(decision) => {
                 add_decision(&mut tx, decision, now).await?;
@@ -269,8 +288,8 @@ impl Store {
         }
         sqlx::query(
             "INSERT INTO seal_order (id, kind, state, once_key, key_label, to_be_signed, seal, certificate, officer, grant_id, decision, abolition, \
-             licence_version, licence, version, title, prepared, hole_start, hole_end, digest, written_at, request, level) \
-             VALUES ($1, $2, 'written', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)",
+             licence_version, licence, version, title, prepared, hole_start, hole_end, digest, written_at, request, of_seal, of_officer, level) \
+             VALUES ($1, $2, 'written', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)",
         )
         .bind(&id)
         .bind(sealing.kind.as_str())
@@ -293,6 +312,8 @@ impl Store {
         .bind(hex::encode(sealing.digest))
         .bind(micros(now))
         .bind(sealing.request)
+        .bind(counted.of_seal)
+        .bind(counted.of_officer)
         .bind(sealing.level.as_str())
         .execute(&mut *tx)
         .await
@@ -374,6 +395,9 @@ impl Store {
                 .execute(&mut *tx)
                 .await?;
             seal_in(&mut tx, number).await?.check_in_force(now)?;
+        }
+        if let Some(digest) = &record.certificate {
+            check_not_revoked(&mut tx, digest, now).await?;
         }
         let done = sqlx::query("UPDATE seal_order SET state = 'sealed', ended_at = $1, document = $2, prepared = $3 WHERE id = $4 AND state = 'written'")
             .bind(micros(now))

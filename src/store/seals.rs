@@ -12,8 +12,7 @@ use super::{Store, StoreError, exactly_one, micros};
 use crate::abolition::{AbolitionOrder, AbolitionRequest, CustodyEntry};
 use crate::authority::Uscc;
 use crate::officer::OfficerId;
-use crate::refusal::{Refusal, Rule};
-use crate::seal::{Level, Life, Seal, SealEvent, SealEventKind, SealNumber, check_acknowledged};
+use crate::seal::{Level, Life, Seal, SealEvent, SealEventKind, SealNumber, check_acknowledged, unknown};
 
 /// A seal as filed, with what the rules do not need to know.
 #[derive(Debug, Clone)]
@@ -41,6 +40,8 @@ pub struct SealCertificate {
     pub chain: Vec<Vec<u8>>,
     pub key_label: String,
     pub installed_at: OffsetDateTime,
+    /// From when on it is used for sealing.
+    pub used_from: OffsetDateTime,
 }
 
 /// Which seals to list.
@@ -197,36 +198,17 @@ impl Store {
     pub async fn install_certificate(
         &self,
         certificate: &SealCertificate,
-        by: &OfficerId,
+        (by, confirmed_by): (&OfficerId, &OfficerId),
         now: OffsetDateTime,
     ) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
-        sqlx::query("INSERT INTO seal_certificate (digest, seal, serial, certificate, chain, key_label, installed_at) VALUES ($1, $2, $3, $4, $5, $6, $7)")
-            .bind(&certificate.digest)
-            .bind(certificate.seal.as_str())
-            .bind(&certificate.serial)
-            .bind(certificate.certificate.as_slice())
-            .bind(certificate.chain.concat())
-            .bind(&certificate.key_label)
-            .bind(micros(certificate.installed_at))
-            .execute(&mut *tx)
-            .await
-            .map_err(|e| already(e, "store.certificate", "该证书已安装", "this certificate is already installed"))?;
-        audit(
-            &mut tx,
-            now,
-            by.as_str(),
-            "seal.certificate-installed",
-            certificate.seal.as_str(),
-            &serde_json::json!({ "serial": certificate.serial, "sha256": certificate.digest }),
-        )
-        .await?;
+        insert_certificate(&mut tx, certificate, by, confirmed_by, now).await?;
         Ok(tx.commit().await?)
     }
 
     /// A seal's certificates, oldest first.
     pub async fn certificates(&self, seal: &SealNumber) -> Result<Vec<SealCertificate>, StoreError> {
-        sqlx::query("SELECT digest, seal, serial, certificate, chain, key_label, installed_at FROM seal_certificate WHERE seal = $1 ORDER BY installed_at, digest")
+        sqlx::query("SELECT digest, seal, serial, certificate, chain, key_label, installed_at, used_from FROM seal_certificate WHERE seal = $1 ORDER BY installed_at, digest")
             .bind(seal.as_str())
             .fetch_all(&self.read)
             .await?
@@ -237,7 +219,7 @@ impl Store {
 
     /// The certificate with this SHA-256 (hexadecimal), whichever seal it belongs to.
     pub async fn certificate(&self, digest: &str) -> Result<Option<SealCertificate>, StoreError> {
-        sqlx::query("SELECT digest, seal, serial, certificate, chain, key_label, installed_at FROM seal_certificate WHERE digest = $1")
+        sqlx::query("SELECT digest, seal, serial, certificate, chain, key_label, installed_at, used_from FROM seal_certificate WHERE digest = $1")
             .bind(digest)
             .fetch_optional(&self.read)
             .await?
@@ -352,6 +334,32 @@ impl Store {
     }
 }
 
+pub(super) async fn insert_certificate(
+    tx: &mut Transaction<'static, Any>,
+    certificate: &SealCertificate,
+    by: &OfficerId,
+    confirmed_by: &OfficerId,
+    now: OffsetDateTime,
+) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO seal_certificate (digest, seal, serial, certificate, chain, key_label, installed_at, used_from) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
+        .bind(&certificate.digest)
+        .bind(certificate.seal.as_str())
+        .bind(&certificate.serial)
+        .bind(certificate.certificate.as_slice())
+        .bind(certificate.chain.concat())
+        .bind(&certificate.key_label)
+        .bind(micros(certificate.installed_at))
+        .bind(micros(certificate.used_from))
+        .execute(&mut **tx)
+        .await
+        .map_err(|e| already(e, "store.certificate", "该证书已安装", "this certificate is already installed"))?;
+    let detail = serde_json::json!({
+        "serial": certificate.serial, "sha256": certificate.digest, "used_from": micros(certificate.used_from),
+        "confirmed_by": confirmed_by,
+    });
+    audit(tx, now, by.as_str(), "seal.certificate-installed", certificate.seal.as_str(), &detail).await
+}
+
 const CUSTODY: &str = "SELECT entry FROM custody_entry WHERE seal = $1 ORDER BY position";
 
 async fn append_custody(
@@ -389,22 +397,12 @@ pub(super) async fn touch(tx: &mut Transaction<'static, Any>, number: &SealNumbe
         .bind(number.as_str())
         .execute(&mut **tx)
         .await?;
-    exactly_one(done, || StoreError::Refused(unknown_seal(number)))
-}
-
-/// There is no such seal in this register.
-pub(super) fn unknown_seal(number: &SealNumber) -> Refusal {
-    Refusal::new(
-        Rule::SealLife,
-        "seal.unknown",
-        format!("登记册中没有编号为{number}的印章"),
-        format!("there is no seal {number} in this register"),
-    )
+    exactly_one(done, || StoreError::Refused(unknown(number)))
 }
 
 pub(super) async fn seal_in(tx: &mut Transaction<'static, Any>, number: &SealNumber) -> Result<Seal, StoreError> {
     let row =
-        sqlx::query(SEAL).bind(number.as_str()).fetch_optional(&mut **tx).await?.ok_or_else(|| unknown_seal(number))?;
+        sqlx::query(SEAL).bind(number.as_str()).fetch_optional(&mut **tx).await?.ok_or_else(|| unknown(number))?;
     let events = sqlx::query(EVENTS).bind(number.as_str()).fetch_all(&mut **tx).await?;
     Ok(read_seal(&row, events.iter())?.seal)
 }
@@ -511,7 +509,7 @@ fn read_seal<'r>(row: &AnyRow, events: impl IntoIterator<Item = &'r AnyRow>) -> 
     })
 }
 
-fn read_certificate(row: &AnyRow) -> Result<SealCertificate, StoreError> {
+pub(super) fn read_certificate(row: &AnyRow) -> Result<SealCertificate, StoreError> {
     let row = Reading("seal_certificate", row);
     let chain: Vec<u8> = row.get("chain")?;
     Ok(SealCertificate {
@@ -522,6 +520,10 @@ fn read_certificate(row: &AnyRow) -> Result<SealCertificate, StoreError> {
         chain: split_der(&chain).ok_or_else(|| row.bad("chain", "not DER values one after another".into()))?,
         key_label: row.get("key_label")?,
         installed_at: row.time("installed_at")?,
+        used_from: match row.time_or_none("used_from")? {
+            Some(from) => from,
+            None => row.time("installed_at")?,
+        },
     })
 }
 

@@ -57,7 +57,7 @@ impl Store {
 
     /// The revocation of a certificate of this authority, by its serial number (hexadecimal).
     pub async fn revocation(&self, issuer: &str, serial: &str) -> Result<Option<Revocation>, StoreError> {
-        sqlx::query("SELECT serial, issuer, at, reason, document FROM revocation WHERE issuer = $1 AND serial = $2")
+        sqlx::query("SELECT serial, issuer, at, reason, document, invalid_since FROM revocation WHERE issuer = $1 AND serial = $2")
             .bind(issuer)
             .bind(serial)
             .fetch_optional(&self.read)

@@ -13,34 +13,34 @@ const BUREAU: &str = "51322100000002";
 const DEPARTMENT: &str = "51322100000110";
 
 /// A place where the program works, with settings for soft keys.
-struct Place {
-    folder: tempfile::TempDir,
-    settings: PathBuf,
+pub struct Place {
+    pub folder: tempfile::TempDir,
+    pub settings: PathBuf,
 }
 
 /// What a run came to.
-struct Ran {
-    code: i32,
-    out: String,
-    err: String,
+pub struct Ran {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
 }
 
 impl Ran {
-    fn of(output: &Output) -> Self {
+    pub fn of(output: &Output) -> Self {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         Self { code: output.status.code().unwrap_or(-1), out: text(&output.stdout), err: text(&output.stderr) }
     }
 
     /// It ended well; its output.
     #[track_caller]
-    fn good(self) -> String {
+    pub fn good(self) -> String {
         assert_eq!(self.code, 0, "{}{}", self.out, self.err);
         self.out
     }
 
     /// It ended with this code and complained with this identifier, in both languages.
     #[track_caller]
-    fn complains(self, code: i32, id: &str) {
+    pub fn complains(self, code: i32, id: &str) {
         assert_eq!(self.code, code, "{}{}", self.out, self.err);
         assert!(self.err.contains(&format!("[{id}]")) && self.err.contains(" / "), "{id}: {}", self.err);
         assert!(!self.out.contains("panicked") && !self.err.contains("panicked"), "{}", self.err);
@@ -49,7 +49,7 @@ impl Ran {
 
 impl Place {
     /// Settings over this database; nothing else is there yet.
-    fn new(store: &str) -> Self {
+    pub fn new(store: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         private(&folder.path().join("passphrase"), "correct horse battery staple\n");
         let settings = folder.path().join("yinxin.toml");
@@ -80,11 +80,11 @@ impl Place {
         command
     }
 
-    fn run(&self, arguments: &[&str]) -> Ran {
+    pub fn run(&self, arguments: &[&str]) -> Ran {
         Ran::of(&self.command(arguments).output().unwrap())
     }
 
-    fn json(&self, arguments: &[&str]) -> Value {
+    pub fn json(&self, arguments: &[&str]) -> Value {
         let out = self.run(&[&["--json"], arguments].concat()).good();
         serde_json::from_str(&out).unwrap_or_else(|e| panic!("{e}: {out}"))
     }
@@ -107,13 +107,13 @@ impl Place {
     }
 }
 
-fn program() -> Command {
+pub fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_yinxin"));
     command.env_remove("RUST_LOG").env_remove("YINXIN_STOP_AFTER").stdin(Stdio::null());
     command
 }
 
-fn private(path: &Path, text: &str) {
+pub fn private(path: &Path, text: &str) {
     let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).unwrap();
     file.write_all(text.as_bytes()).unwrap();
 }
@@ -445,6 +445,15 @@ fn a_seal_gets_its_certificate_from_an_outside_authority() {
         assert!(ran.status.success(), "{arguments}: {}", String::from_utf8_lossy(&ran.stderr));
     };
     let request = |out: &str| place.json(&[&["seal", "csr", BUREAU, "--out", out], &OWN[..]].concat());
+    // A stranger to the department makes and installs no keys for its seal; the owner and the government do.
+    let theirs = ["seal", "csr", DEPARTMENT, "--out", "x.pem"];
+    place.run(&[&theirs[..], &OWN].concat()).complains(1, "officer.not-your-seal");
+    place.run(&[&["seal", "make-cert", DEPARTMENT], &OWN[..]].concat()).complains(1, "officer.not-your-seal");
+    let sent = ["seal", "install-cert", DEPARTMENT, "passphrase", "--key", "seal-51322100000110-1"];
+    place.run(&[&sent[..], &OWN].concat()).complains(1, "officer.not-your-seal");
+    let rekey = ["seal", "rekey", DEPARTMENT, "--document", "换〔2026〕1号"];
+    place.run(&[&rekey[..], &OWN].concat()).complains(1, "officer.not-your-seal");
+    assert!(place.run(&[&rekey[..], &TWO].concat()).good().contains("已换钥"));
     let alone = ["seal", "csr", BUREAU, "--out", "x.pem", "--by", "spj-seal-1", "--second", "spj-seal-1"];
     place.run(&alone).complains(1, "officer.two-administrators");
     let (asked, other) = (request("request.pem"), request("other.pem"));
@@ -480,4 +489,46 @@ fn a_seal_gets_its_certificate_from_an_outside_authority() {
         (&json!(true), &json!("TRY_LATER")),
         "{report}"
     );
+}
+
+/// Seals are filed by those whose they are, or by the government, one by one and from one file.
+#[test]
+fn a_seal_is_filed_by_its_owner_or_the_government() {
+    let place = Place::with_bureau("sqlite:data/yinxin.sqlite");
+    let sample: Value = serde_json::from_str(include_str!("../../src/cli/demo/wenchuan.json")).unwrap();
+    let rows = sample["authorities"].as_array().unwrap();
+    let department = rows.iter().find(|row| row["seal"]["number"] == DEPARTMENT).unwrap();
+    let mut seal = department["seal"].clone();
+    seal["number"] = "51322100009999".into();
+    seal["owner"] = department["uscc"].clone();
+    let file = place.write("seal.json", &seal);
+    place.run(&[&["seal", "add", &file], &OWN[..]].concat()).complains(1, "officer.not-your-seal");
+    place.run(&[&["seal", "add", &file], &TWO[..]].concat()).good();
+    let grants = json!([{ "id": "g-9", "officer": "spj-produce", "seal": BUREAU, "items": "all", "from": "2020-01-01T00:00:00Z",
+        "until": "2036-01-01T00:00:00Z", "given_by": "县长", "document": "授〔2026〕9号" }]);
+    let bureau = json!({ "authorities": [], "officers": [], "batches": [], "items": [], "grants": grants });
+    let file = place.write("bureau.json", &bureau);
+    // First grants come with a seal's founding; later ones are its owner's to give.
+    place.run(&[&["import", &file], &TWO[..]].concat()).complains(1, "officer.not-your-seal");
+    place.run(&[&["import", &file], &OWN[..]].concat()).good();
+}
+
+#[test]
+fn a_ceiling_is_laid_down_and_holds_at_the_command_line() {
+    let place = Place::with_bureau("sqlite:data/yinxin.sqlite");
+    let ceiling = |more: &[&str], two: &[&str]| {
+        place.run(&[&["seal", "ceiling", BUREAU, "--document", "限〔2026〕1号"], more, two].concat())
+    };
+    ceiling(&["--hour", "1", "--day", "1"], &TWO).complains(1, "officer.not-your-seal");
+    ceiling(&["--hour", "2", "--day", "1"], &OWN).complains(1, "use.hour-over-day");
+    ceiling(&["--hour", "1", "--day", "1"], &OWN).good();
+    place.run(&["issue", &place.request("J-1"), "--officer", "spj-chief"]).good();
+    place.run(&["issue", &place.request("J-2"), "--officer", "spj-chief"]).complains(1, "use.seal-hour");
+    assert_eq!(place.run(&["issue", &place.request("J-1"), "--officer", "spj-chief"]).code, 0, "the same again");
+    let doctor = place.run(&["doctor"]).out;
+    assert!(doctor.contains("doctor.use-alarm"), "{doctor}");
+    ceiling(&[], &OWN).good();
+    place.run(&["issue", &place.request("J-2"), "--officer", "spj-chief"]).good();
+    let usage = &place.json(&["seal", "show", BUREAU])["usage"];
+    assert_eq!((&usage[0]["in_day"], &usage[0]["ceiling"]["a_day"]), (&json!(2), &json!(2000)));
 }

@@ -4,13 +4,16 @@
 mod administer;
 mod browser;
 mod bureau;
+mod ceremony;
 mod cli;
 mod crash;
 mod db;
 mod demo_data;
 mod house;
+mod hsm;
 mod http;
 mod issue;
+mod life;
 mod levels;
 mod pdf_corpus;
 mod pdf_seal;

@@ -96,7 +96,8 @@ async fn a_key_is_destroyed_on_record() {
         let bureau = Bureau::found(database, folder.path()).await;
         let (store, keyring) = (&bureau.desk.store, &bureau.desk.keyring);
         let public_key = keyring.generate("spare", KeyAlgorithm::EcdsaP256).unwrap();
-        let leave = store.write_down_destruction("spare", &public_key, "备用密钥不再使用", "admin-1", NOW).await.unwrap();
+        let leave =
+            store.write_down_destruction("spare", &public_key, "备用密钥不再使用", "admin-1", NOW).await.unwrap();
         let id = leave.id().to_owned();
         let record = store.order(&id).await.unwrap().unwrap();
         assert_eq!((record.kind, record.state), (OrderKind::Destruction, OrderState::Written));
@@ -174,6 +175,7 @@ async fn an_order_on_stale_facts_is_refused() {
             hole: 0..1,
             digest: [0; 32],
             to_be_signed: vec![1],
+            ceilings: Default::default(),
         };
         let refused = store.write_down(allowed, sealing).await.unwrap_err();
         assert_eq!(refused.message().id, "store.stale");

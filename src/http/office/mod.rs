@@ -2,6 +2,7 @@
 //! grants, the ledger. Forms work without scripts; what was typed comes back beside what is wrong with it.
 
 mod abolish;
+mod ceilings;
 mod decision;
 mod field;
 mod grants;
@@ -26,15 +27,17 @@ use super::pages::{encoded, show};
 use super::problem::Problem;
 use super::sign_in::{self, Browser, Session};
 use super::staff::StaffState;
+use crate::ca::life::ending;
 use crate::issue::newest;
 use crate::limits;
 use crate::message::Message;
 use crate::officer::{Duty, Officer};
-use crate::store::{OrderKind, OrderState, Waiting};
+use crate::store::{OrderKind, OrderState, UseAlarm, Waiting};
 
 pub(super) use abolish::{abolish, abolish_form};
 pub(super) use grants::{grant, grants, revoke};
 pub(super) use issue::{issue, issue_form};
+pub(super) use ceilings::{ceiling, ceiling_form};
 pub(super) use level::{level, level_form};
 pub(super) use seals::{custody, seal, seals, step};
 pub(super) use upload::{upload, upload_form};
@@ -127,6 +130,48 @@ struct HomePage {
     templates: Vec<(String, String, String)>,
     waiting: Vec<WaitingLine>,
     mine: Vec<LedgerLine>,
+    alarms: Vec<AlarmLine>,
+    ending: Vec<EndingLine>,
+}
+
+/// A ceiling of use that was neared, reached or asked beyond.
+struct AlarmLine {
+    seal: String,
+    officer: Option<String>,
+    level: (&'static str, &'static str),
+    span: (&'static str, &'static str),
+    most: u32,
+    at: String,
+}
+
+/// A certificate that wants a successor.
+struct EndingLine {
+    subject: String,
+    legend: Option<String>,
+    ends: String,
+}
+
+/// What those who look after seals or watch over them must know, of the last day and the next months.
+async fn watch(state: &StaffState, who: &Who) -> Result<(Vec<AlarmLine>, Vec<EndingLine>), Problem> {
+    if !who.administers && !who.reads_ledger {
+        return Ok((vec![], vec![]));
+    }
+    let (store, now) = (&state.desk.store, (state.clock)());
+    let alarms = store.use_alarms(now - time::Duration::DAY, 20).await?;
+    let line = |alarm: &UseAlarm| AlarmLine {
+        seal: alarm.seal.to_string(),
+        officer: alarm.officer.clone(),
+        level: alarm.level.words(),
+        span: alarm.span.words(),
+        most: alarm.most,
+        at: china(alarm.at),
+    };
+    let ending = ending(store, now).await?.into_iter().map(|(soon, _)| EndingLine {
+        subject: soon.subject,
+        legend: soon.legend,
+        ends: china(soon.ends),
+    });
+    Ok((alarms.iter().map(line).collect(), ending.collect()))
 }
 
 /// A use of a seal that is written down and waits.
@@ -157,8 +202,12 @@ async fn waiting(state: &StaffState, officer: &Officer) -> Result<Vec<WaitingLin
 pub(super) async fn home(State(state): State<StaffState>, session: Session) -> Result<Response, Problem> {
     let officer = &session.officer;
     let mine = LedgerQuery { officer: officer.id.to_string(), limit: Some(10), ..LedgerQuery::default() };
+    let who = Who::of(officer);
+    let (alarms, ending) = watch(&state, &who).await?;
     show(&HomePage {
-        who: Who::of(officer),
+        alarms,
+        ending,
+        who,
         duties: officer.duties.iter().map(|duty| duty.zh()).collect(),
         templates: issue::templates(&state),
         waiting: waiting(&state, officer).await?,

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 
 use super::field::{Faults, Field, Kind, Need, Reading, Section, Values, Wrong, fill};
+use super::ceilings::UsageLine;
 use super::{Who, second};
 use crate::abolition::{CustodyEntry, CustodyKind};
 use crate::administer;
@@ -57,6 +58,9 @@ struct SealPage {
     seal: SealAnswer,
     level: Level,
     custody: Vec<CustodyLine>,
+    usage: Vec<UsageLine>,
+    /// Its own administrators' to change.
+    ours: bool,
     doing: Doing,
     sections: Vec<Section>,
     /// Digests of the photographs that were sent with a form that was refused: they need not be sent again.
@@ -154,7 +158,9 @@ async fn page(
         (None, None) => None,
     };
     let refused = !outcome.faults.is_empty();
+    let usage = store.usage(&seal.number, state.desk.ceilings, now).await?;
     let wrong = fill(&mut sections, values, &outcome.faults);
+    let lives = store.certificate_lives(&seal.number).await?;
     let line = |entry: &CustodyEntry| CustodyLine {
         what: custody_words(entry.kind),
         at: china(entry.at),
@@ -162,9 +168,11 @@ async fn page(
     };
     let shown = show(&SealPage {
         who: Who::of(&session.officer),
-        seal: SealAnswer::of(&seal, now),
+        seal: SealAnswer::of(&seal, now).with(&lives, now),
         level,
         custody: custody.iter().map(line).collect(),
+        usage: usage.iter().map(UsageLine::of).collect(),
+        ours,
         doing,
         sections,
         photographs: values.all(PHOTOGRAPH).map(str::to_owned).collect(),

@@ -291,3 +291,55 @@ async fn whoever_leaves_the_post_is_signed_out_everywhere() {
     })
     .await;
 }
+
+/// A stolen token is refused with the time after which asking again makes sense; the alarm is on the office's home, and the
+/// seal's own two change the ceiling.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_seals_no_more_than_the_ceiling() {
+    on_both("http_ceiling", async |database| {
+        let doors = Doors::open(database).await;
+        doors.passwords(&["admin-1", "admin-2"]).await;
+        let chief = doors.staff().with_token(&doors.token("chief", &[Scope::Issue, Scope::Seal]).await);
+        let [first, second] =
+            [doors.token("admin-1", &[Scope::Administer]).await, doors.token("admin-2", &[Scope::Administer]).await];
+        let two = doors.staff().with_token(&first).with_second(&second);
+        let path = format!("/api/v1/seals/{BUREAU_SEAL}/ceilings");
+        let one = json!({ "ceiling": { "an_hour": 1, "a_day": 2 }, "document": "限〔2026〕1号" });
+        assert_eq!(two.post_json(&path, &one).await.status, 204);
+        let ask = |n: usize| json!(licence(&format!("许准〔2026〕{n}号"), NOW - Duration::days(3)));
+        assert_eq!(chief.post_json("/api/v1/licences", &ask(1)).await.status, 201);
+        let answer = chief.post_json("/api/v1/licences", &ask(2)).await;
+        assert_eq!((answer.status, answer.problem().as_str()), (429, "use.seal-hour"));
+        assert_eq!((answer.header("retry-after"), answer.json()["rule"].as_u64()), ("3601", Some(5)));
+        let other = json!({ "grant": "g-old-chief", "ceiling": { "an_hour": 1, "a_day": 2 }, "document": "1" });
+        assert_eq!(two.post_json(&path, &other).await.problem(), "store.no-grant");
+
+        let office = doors.signed_in("admin-1").await;
+        let home = office.page("/").await.text();
+        assert!(home.contains("用印限额告警") && home.contains("超限被拒"), "{home}");
+        let form = format!("/seals/{BUREAU_SEAL}/ceiling");
+        let typed = |hour| {
+            [
+                ("whose", "all"),
+                ("an_hour", hour),
+                ("a_day", "5"),
+                ("document", "限〔2026〕2号"),
+                ("second_id", "admin-2"),
+                ("second_password", super::PASSWORD),
+            ]
+        };
+        let answer = office.post_form(&form, &typed("6")).await;
+        assert!(answer.status == 422 && answer.text().contains("use.hour-over-day"), "{}", answer.text());
+        assert_eq!(office.post_form(&form, &typed("3")).await.status, 303);
+        let page = office.page(&format!("/seals/{BUREAU_SEAL}")).await.text();
+        assert!(page.contains("1 / 3") && page.contains("限〔2026〕2号"), "{page}");
+        assert_eq!(chief.post_json("/api/v1/licences", &ask(2)).await.status, 201);
+        let public = doors.public().get(&format!("/api/v1/seals/{BUREAU_SEAL}")).await.json();
+        assert_eq!(
+            (&public["certificates"][0]["status"], public["certificates"].as_array().unwrap().len()),
+            (&json!("in-use"), 1)
+        );
+        assert!(doors.public().page(&format!("/register/{BUREAU_SEAL}")).await.text().contains("证书与密钥"));
+    })
+    .await;
+}
