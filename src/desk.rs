@@ -88,14 +88,18 @@ impl Desk {
     /// As [`Desk::parts`], and the certificate's end: what stands against the newest one that could be used.
     pub async fn parts_in_force(&self, seal: &FiledSeal, now: OffsetDateTime) -> Result<Arc<SealParts>, FlowError> {
         let number = seal.seal.number.to_string();
+        let certificates = self.store.certificates(&seal.seal.number).await?;
+        if certificates.is_empty() {
+            return Err(FlowError::NoCertificate(number));
+        }
         let mut against = None;
         let mut silent = None;
-        for filed in self.store.certificates(&seal.seal.number).await?.into_iter().rev() {
+        for filed in certificates.into_iter().rev() {
             if self.store.is_revoked(&filed.serial).await? || !Certificate::read(&filed.certificate)?.is_in_force(now) {
                 continue;
             }
-            match self.parts(seal, Some(&filed.digest)).await {
-                Ok(parts) if parts.signer.answers() => return Ok(parts),
+            match self.parts_of(seal, filed).await {
+                Ok(parts) if parts.signer.answers() || is_back(&parts).await => return Ok(parts),
                 Ok(parts) => silent = silent.or(Some(parts)),
                 Err(FlowError::Key(why)) => against = against.or(Some(FlowError::Key(why))),
                 Err(other) => return Err(other),
@@ -105,9 +109,6 @@ impl Desk {
             // No key answers. The order is written all the same and waits for its key; that is what officers see.
             (Some(parts), _) => Ok(parts),
             (None, Some(why)) => Err(why),
-            (None, None) if self.store.certificates(&seal.seal.number).await?.is_empty() => {
-                Err(FlowError::NoCertificate(number))
-            }
             (None, None) => Err(FlowError::CertificateEnded(number)),
         }
     }
@@ -122,6 +123,10 @@ impl Desk {
             None => self.store.certificates(&seal.seal.number).await?.pop(),
         };
         let certificate = certificate.ok_or_else(|| FlowError::NoCertificate(seal.seal.number.to_string()))?;
+        self.parts_of(seal, certificate).await
+    }
+
+    async fn parts_of(&self, seal: &FiledSeal, certificate: SealCertificate) -> Result<Arc<SealParts>, FlowError> {
         if let Some(parts) = self.parts.lock().unwrap_or_else(PoisonError::into_inner).get(&certificate.digest) {
             return Ok(parts.clone());
         }
@@ -142,6 +147,12 @@ impl Desk {
             .insert(parts.certificate.digest.clone(), parts.clone());
         Ok(parts)
     }
+}
+
+/// Whether a key that its home did not know when it was last asked is there again.
+async fn is_back(parts: &SealParts) -> bool {
+    let signer = parts.signer.clone();
+    blocking(move || signer.prove()).await.is_ok()
 }
 
 /// Draws or reads a seal's picture from its description in the register.
