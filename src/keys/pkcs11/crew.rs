@@ -205,6 +205,14 @@ impl Crew {
         !self.shared.is_away.load(Ordering::Acquire)
     }
 
+    /// For those who can do without: the keeper looks for a token that is away, and whoever asked besides would only wait.
+    pub(super) fn is_there(&self) -> Result<(), KeyError> {
+        match &*self.shared.away() {
+            Some(away) => Err(KeyError::Away { why: away.why.clone() }),
+            None => Ok(()),
+        }
+    }
+
     pub(super) fn token(&self) -> &Token {
         &self.shared.token
     }
@@ -495,7 +503,9 @@ impl Worker {
             return Ok(value);
         }
         let mut desk = Desk::at(self.shared.token.visit(Access::Read, until)?);
-        self.shared.token.module()?.relied_on(self.shared.home, true);
+        if self.shared.queue().open {
+            self.shared.token.module()?.relied_on(self.shared.home, true);
+        }
         let value = work(&mut desk)?;
         self.desk = Some(desk);
         Ok(value)
