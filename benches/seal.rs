@@ -24,8 +24,8 @@ use yinxin::keys::{Keyring, Signer};
 use yinxin::pdf::appearance::Appearance;
 use yinxin::pdf::seal::{Certification, Place, Prepared, SealPlan, prepare};
 use yinxin::pdf::source::{Elsewhere, ReadAt, Source};
-use yinxin::pki::certificate::{Certificate, Serial, from_pem_or_der, to_pem};
-use yinxin::pki::issue::{Period, root};
+use yinxin::pki::certificate::{Certificate, from_pem_or_der, to_pem};
+use yinxin::pki::issue::{Period, Serial, root};
 use yinxin::pki::name::{Attribute, Name};
 use yinxin::store::{Act, Order, OrderKind, Store};
 use yinxin::verify::{Evidence, Trust, judge};
@@ -237,7 +237,9 @@ fn bare_key(kind: KeyAlgorithm, pkcs8: &[u8]) -> Box<dyn Fn(&[u8])> {
     let random = SystemRandom::new();
     if kind == KeyAlgorithm::EcdsaP256 {
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, pkcs8, &random).unwrap();
-        return Box::new(move |message| drop(pair.sign(&random, message).unwrap()));
+        return Box::new(move |message| {
+            pair.sign(&random, message).unwrap();
+        });
     }
     let pair = rsa::KeyPair::from_pkcs8(pkcs8).unwrap();
     Box::new(move |message| {
