@@ -21,6 +21,7 @@
 //! - from [`store`]: UPDATE or DELETE on what happened (decisions, documents, seal events, custody, abolitions, revocations
 //!   and audit are appended; an order's state moves once, from written to sealed or lost).
 //! - from [`verify`]: the network. What a document names is never fetched; a verdict is a function of what was gathered.
+//! - from [`fetch`]: any host that the settings do not list. It is asked when evidence for what we seal is gathered.
 //! - from [`http`]: rules. A handler that decides something is in the wrong room.
 
 // — ground
