@@ -34,7 +34,7 @@ async fn pending_and_unknown_migrations_are_refused() {
         store.check_migrations().await.unwrap();
         // A newer program was here.
         let mut connection = sqlx::AnyConnection::connect(&database.url).await.unwrap();
-        sqlx::query("INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) SELECT 9999, 'later', success, checksum, 0 FROM _sqlx_migrations")
+        sqlx::query("INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) SELECT 9999, 'later', success, checksum, 0 FROM _sqlx_migrations WHERE version = 1")
             .execute(&mut connection)
             .await
             .unwrap();
