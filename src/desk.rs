@@ -146,7 +146,7 @@ impl Desk {
         let mut against = None;
         let mut silent = None;
         for certificate in in_use(&lives, now) {
-            match self.parts_of(seal, certificate.clone()).await {
+            match self.parts_of(seal, certificate).await {
                 Ok(parts) if parts.signer.answers() || is_back(&parts).await => return Ok(parts),
                 Ok(parts) => silent = silent.or(Some(parts)),
                 Err(FlowError::Key(why)) => against = against.or(Some(FlowError::Key(why))),
