@@ -239,14 +239,20 @@ fn place(rooms: &Rooms) -> Place {
         Keys::Soft { dir, .. } => [("home", "soft".to_owned()), ("directory", dir.display().to_string())]
             .map(|(name, value)| (name.to_owned(), value))
             .into(),
-        Keys::Pkcs11 { module, token_label, token_serial, .. } => [
-            ("home", "pkcs11".to_owned()),
-            ("module", module.display().to_string()),
-            ("token", token_label.clone()),
-            ("token-serial", token_serial.clone().unwrap_or_else(|| "-".into())),
-        ]
-        .map(|(name, value)| (name.to_owned(), value))
-        .into(),
+        Keys::Pkcs11(tokens) => {
+            let mut home = BTreeMap::from([("home".to_owned(), "pkcs11".to_owned())]);
+            for (place, token) in (1..).zip(tokens) {
+                let facts = [
+                    ("module", token.module.display().to_string()),
+                    ("token", token.token.clone()),
+                    ("token-serial", token.serial.clone().unwrap_or_else(|| "-".into())),
+                ];
+                // One token stands by itself; where several stand in for one another each has its number.
+                let name = |fact| if tokens.len() == 1 { format!("{fact}") } else { format!("{fact}-{place}") };
+                home.extend(facts.map(|(fact, value)| (name(fact), value)));
+            }
+            home
+        }
     };
     Place { machine, machine_user: machine_user(), home }
 }

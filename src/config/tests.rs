@@ -175,7 +175,7 @@ fn a_token_needs_its_module_label_and_pin_file() {
         serial: None,
         pin_file: "/etc/yinxin/pin".into(),
         sessions: 4,
-        deadline: Duration::from_secs(10),
+        deadline: std::time::Duration::from_secs(10),
     };
     assert_eq!(whole.keys, Keys::Pkcs11(vec![alone.clone()]));
 
