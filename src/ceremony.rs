@@ -329,11 +329,20 @@ impl Facts {
 
     /// What is here and was not then, and the reverse.
     fn since(self, before: &Self, record: &mut StepRecord) {
-        record.keys_destroyed =
-            before.keys.iter().filter(|(label, _)| !self.keys.contains_key(*label)).map(|(_, key)| key.clone()).collect();
-        record.keys_made = self.keys.into_iter().filter(|(l, _)| !before.keys.contains_key(l)).map(|(_, k)| k).collect();
-        record.certificates_made =
-            self.certificates.into_iter().filter(|(d, _)| !before.certificates.contains_key(d)).map(|(_, c)| c).collect();
+        record.keys_destroyed = before
+            .keys
+            .iter()
+            .filter(|(label, _)| !self.keys.contains_key(*label))
+            .map(|(_, key)| key.clone())
+            .collect();
+        record.keys_made =
+            self.keys.into_iter().filter(|(l, _)| !before.keys.contains_key(l)).map(|(_, k)| k).collect();
+        record.certificates_made = self
+            .certificates
+            .into_iter()
+            .filter(|(d, _)| !before.certificates.contains_key(d))
+            .map(|(_, c)| c)
+            .collect();
         record.revoked = self.revoked.difference(&before.revoked).cloned().collect();
     }
 }

@@ -4,27 +4,31 @@
 //! never repeats a value, so that a secret written in the wrong place is not printed. Secrets are not settings: only
 //! the paths of the files that hold them are. The rooms below know nothing of this one; `main.rs` hands them theirs.
 
+mod fault;
 mod status;
+mod upkeep;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use figment::Figment;
-use figment::error::Kind;
 use figment::providers::{Format, Toml};
 use serde::Deserialize;
 
-use crate::ceiling::{Ceiling, Ceilings};
+use crate::ceiling::Ceilings;
 use crate::issue::ReportSeal;
 use crate::keys::{Mode, TokenSettings};
 use crate::limits;
-use crate::message::Message;
 use crate::officer::OfficerId;
 use crate::seal::SealNumber;
 
+pub use fault::ConfigError;
+use fault::Wrong;
 pub use status::Status;
 use status::StatusWritten;
+pub use upkeep::Certificates;
+use upkeep::{CertificatesWritten, UseWritten};
 
 /// The file read when `--config` names none.
 pub const DEFAULT_FILE: &str = "yinxin.toml";
@@ -43,13 +47,6 @@ pub struct Settings {
     pub certificates: Certificates,
     pub stamp: Stamp,
     pub status: Status,
-}
-
-/// What becomes of seals' certificates by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Certificates {
-    /// Seals are rekeyed in time; otherwise two officers do it.
-    pub rekeys: bool,
 }
 
 /// Where everything is written down.
@@ -153,8 +150,8 @@ fn check(text: &str, file: &Path) -> Result<Settings, Wrong> {
             fonts: written.render.fonts.iter().map(|path| beside(path)).collect(),
         },
         verify: Verify { trust: beside(&written.verify.trust), report_seal: report_seal(&written.verify)? },
-        ceilings: ceilings(&written.r#use)?,
-        certificates: Certificates { rekeys: written.certificates.rekey == RekeyWritten::Automatic },
+        ceilings: upkeep::ceilings(&written.r#use)?,
+        certificates: Certificates::of(&written.certificates),
         stamp: stamp(written.stamp, &written.verify.trust, beside)?,
     })
 }
@@ -301,20 +298,6 @@ fn report_seal(written: &VerifyWritten) -> Result<Option<ReportSeal>, Wrong> {
     }))
 }
 
-/// Each hour's within its day's.
-fn ceilings(written: &UseWritten) -> Result<Ceilings, Wrong> {
-    let Ceilings { seal, officer } = Ceilings::default();
-    let within = |hour: Option<u32>, day: Option<u32>, default: Ceiling, key| {
-        let a_day = day.unwrap_or(default.a_day);
-        let an_hour = hour.unwrap_or(default.an_hour.min(a_day));
-        Ceiling { an_hour, a_day }.check().map_err(|_| Wrong::Value(key))
-    };
-    Ok(Ceilings {
-        seal: within(written.seal_per_hour, written.seal_per_day, seal, "use.seal_per_hour")?,
-        officer: within(written.officer_per_hour, written.officer_per_day, officer, "use.officer_per_hour")?,
-    })
-}
-
 // — as written
 
 #[derive(Debug, Default, Deserialize)]
@@ -333,32 +316,6 @@ struct Written {
     certificates: CertificatesWritten,
     stamp: StampWritten,
     status: StatusWritten,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[cfg_attr(test, derive(serde::Serialize))]
-#[serde(default, deny_unknown_fields)]
-struct UseWritten {
-    seal_per_hour: Option<u32>,
-    seal_per_day: Option<u32>,
-    officer_per_hour: Option<u32>,
-    officer_per_day: Option<u32>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[cfg_attr(test, derive(serde::Serialize))]
-#[serde(default, deny_unknown_fields)]
-struct CertificatesWritten {
-    rekey: RekeyWritten,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[cfg_attr(test, derive(serde::Serialize))]
-#[serde(rename_all = "kebab-case")]
-enum RekeyWritten {
-    #[default]
-    ByHand,
-    Automatic,
 }
 
 #[derive(Debug, Deserialize)]
@@ -554,23 +511,6 @@ const KEYS: &[(&str, &str, &str)] = &[
         "the identifier of the officer under whose grant reports are sealed, together with verify.report_seal",
     ),
     (
-        "use.seal_per_hour",
-        "0 起的整数，不高于 use.seal_per_day",
-        "a whole number from 0, no more than use.seal_per_day",
-    ),
-    ("use.seal_per_day", "0 起的整数", "a whole number from 0"),
-    (
-        "use.officer_per_hour",
-        "0 起的整数，不高于 use.officer_per_day",
-        "a whole number from 0, no more than use.officer_per_day",
-    ),
-    ("use.officer_per_day", "0 起的整数", "a whole number from 0"),
-    (
-        "certificates.rekey",
-        "\"by-hand\"（由两名人员办理）或 \"automatic\"（到期前自动换钥）",
-        "\"by-hand\" (two officers do it) or \"automatic\" (seals are rekeyed in time by themselves)",
-    ),
-    (
         "stamp.authorities",
         "至多8个 [[stamp.authorities]]：url（http:// 或 https:// 地址，不含口令），可另写 trust（目录）、policy（对象标识符）、seconds（1 至 60）",
         "at most 8 [[stamp.authorities]]: url (an http:// or https:// address without a password), and perhaps trust (a directory), policy (an object identifier) and seconds (1 to 60)",
@@ -583,103 +523,8 @@ const KEYS: &[(&str, &str, &str)] = &[
 fn allowed(key: &str) -> (&'static str, &'static str) {
     // What stands in a table that may be written several times is told with the table.
     let within = |name: &str| key.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
-    let mut keys = KEYS.iter().chain(status::KEYS);
+    let mut keys = KEYS.iter().chain(status::KEYS).chain(upkeep::KEYS);
     keys.find(|(name, ..)| within(name)).map_or(("一个小节", "a section"), |(_, zh, en)| (zh, en))
-}
-
-// — what may be wrong
-
-/// What is wrong with the settings, and in which file.
-#[derive(Debug, thiserror::Error)]
-#[error("{}", self.message())]
-pub struct ConfigError {
-    file: PathBuf,
-    what: Wrong,
-}
-
-#[derive(Debug)]
-enum Wrong {
-    Unreadable(std::io::Error),
-    /// Not TOML; where, in the parser's words (`line 3, column 5`), without the text found there.
-    Malformed(String),
-    Unknown {
-        key: String,
-        beside: &'static [&'static str],
-    },
-    Value(&'static str),
-    Type(String),
-    Missing(&'static str),
-    SoftInProduction,
-}
-
-impl Wrong {
-    /// Keeps the key and the place, and drops every value: figment and toml would quote them.
-    fn from_figment(error: figment::Error) -> Self {
-        let key = error.path.join(".");
-        match error.kind {
-            Kind::UnknownField(_, beside) => Self::Unknown { key, beside },
-            Kind::Message(text) if key.is_empty() => {
-                let place = text.lines().next().unwrap_or_default().trim_start_matches("TOML parse error at ");
-                Self::Malformed(place.into())
-            }
-            _ => Self::Type(key),
-        }
-    }
-}
-
-impl ConfigError {
-    /// The sentence for the administrator.
-    pub fn message(&self) -> Message {
-        let file = self.file.display();
-        let value = |key: &str| {
-            let (zh, en) = allowed(key);
-            Message::new(
-                "config.value-not-allowed",
-                format!("{file}：设置项 {key} 的值不允许；允许：{zh}"),
-                format!("{file}: the value of {key} is not allowed; allowed is {en}"),
-            )
-        };
-        match &self.what {
-            Wrong::Unreadable(source) => Message::new(
-                "config.unreadable",
-                format!("设置文件 {file} 无法读取（{source}）；请检查 --config 的路径和权限"),
-                format!(
-                    "the settings file {file} cannot be read ({source}); check the path after --config and its rights"
-                ),
-            ),
-            Wrong::Malformed(place) => Message::new(
-                "config.not-toml",
-                format!("{file}：不是有效的 TOML（{place}）；请改正该处"),
-                format!("{file}: not valid TOML ({place}); mend that place"),
-            ),
-            Wrong::Unknown { key, beside } => Message::new(
-                "config.unknown-key",
-                format!("{file}：没有设置项 {key}；此处允许：{}", beside.join("、")),
-                format!("{file}: there is no setting {key}; allowed here are {}", beside.join(", ")),
-            ),
-            Wrong::Value(key) => value(key),
-            Wrong::Type(key) => value(key),
-            Wrong::Missing(key) => {
-                let (zh, en) = allowed(key);
-                Message::new(
-                    "config.missing-key",
-                    format!("{file}:keys.home = \"pkcs11\" 时必须写明 {key}:{zh}"),
-                    format!("{file}: with keys.home = \"pkcs11\", {key} must be given: {en}"),
-                )
-            }
-            Wrong::SoftInProduction => Message::new(
-                "config.soft-keys-in-production",
-                format!(
-                    "{file}：mode = \"production\" 时不得使用软密钥（keys.home = \"soft\"），因为文件密钥可被复制；\
-                     请改用密码机（\"pkcs11\"），或写明 soft_keys_in_production = \"{SOFT_KEYS_ACCEPTED}\""
-                ),
-                format!(
-                    "{file}: mode = \"production\" refuses keys.home = \"soft\", because keys in files can be copied; \
-                     use an HSM (\"pkcs11\"), or write soft_keys_in_production = \"{SOFT_KEYS_ACCEPTED}\""
-                ),
-            ),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -114,9 +114,7 @@ impl Authority {
         }
         let algorithm = match order.algorithm {
             Some(algorithm) => algorithm,
-            None => KeyAlgorithm::of_public_key(&read.public_key)
-                
-                .map_err(IssueFault::Key)?,
+            None => KeyAlgorithm::of_public_key(&read.public_key).map_err(IssueFault::Key)?,
         };
         let (label, certificate, chain) = self.certify(seal, algorithm, by, now).await?;
         let successor = super::certificate_of(seal, &label, certificate, chain, from, now)?;
@@ -217,7 +215,7 @@ impl Authority {
             confirmed_by: second.clone(),
         };
         self.store.end_key(&end, now).await?;
-        match self.store.keys_to_destroy(now).await?.into_iter().find(|(found, _)| *found == end) {
+        match self.store.keys_to_destroy(now).await?.into_iter().find(|(found, _)| found.key_label == end.key_label) {
             Some((end, true)) => self.destroy(&end, now).await.map(|()| true),
             _ => Ok(false),
         }
@@ -235,7 +233,8 @@ impl Authority {
             let left = soon.ends - now;
             let due = WARNINGS.iter().rev().find(|days| left <= Duration::days(**days));
             let Some(days) = due.filter(|days| !given.contains(&(digest.clone(), **days))) else { continue };
-            upkeep.warned += usize::from(self.store.warn_of_end((&soon.subject, &digest), *days, soon.ends, now).await?);
+            upkeep.warned +=
+                usize::from(self.store.warn_of_end((&soon.subject, &digest), *days, soon.ends, now).await?);
         }
         if rekeys {
             for (soon, digest) in self.ending(now).await? {
@@ -372,10 +371,7 @@ pub fn in_use(lives: &[CertificateLife], now: OffsetDateTime) -> Vec<SealCertifi
 ///
 /// # Errors
 /// The store failed, or a certificate on file cannot be read.
-pub async fn ending(
-    store: &Store,
-    now: OffsetDateTime,
-) -> Result<Vec<(EndsSoon, String)>, FlowError> {
+pub async fn ending(store: &Store, now: OffsetDateTime) -> Result<Vec<(EndsSoon, String)>, FlowError> {
     let soon = now + Duration::days(WARNINGS[0]);
     let mut ending = vec![];
     for ca in store.ca_certificates().await? {

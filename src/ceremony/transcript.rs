@@ -265,13 +265,14 @@ pub fn check(bytes: &[u8], signature: &[u8], anchors: &[Certificate]) -> Result<
         return Err(not("应只有一个签名".into(), "one signature is expected".into()));
     };
     let checks = signed.check(signer, &[bytes]);
-    for outcome in [&checks.digest, &checks.content_type, &checks.signature, &checks.algorithms, &checks.signing_certificate]
+    for outcome in
+        [&checks.digest, &checks.content_type, &checks.signature, &checks.algorithms, &checks.signing_certificate]
     {
         outcome.as_ref().map_err(|fault| fault.message())?;
     }
-    let certificate = checks.certificate.ok_or_else(|| {
-        not("签名未附证书".into(), "the signature has no certificate with it".into())
-    })?;
+    let certificate = checks
+        .certificate
+        .ok_or_else(|| not("签名未附证书".into(), "the signature has no certificate with it".into()))?;
     let named = certificate.subject.common_name().unwrap_or_default();
     if !named.starts_with(SIGNER) || !certificate.may_sign_documents() {
         return Err(not(
@@ -279,9 +280,9 @@ pub fn check(bytes: &[u8], signature: &[u8], anchors: &[Certificate]) -> Result<
             format!("the certificate is not one that signs transcripts ({named})"),
         ));
     }
-    let ended = transcript.ended.ok_or_else(|| {
-        not("记录没有结束时间".into(), "the transcript does not say when the ceremony ended".into())
-    })?;
+    let ended = transcript
+        .ended
+        .ok_or_else(|| not("记录没有结束时间".into(), "the transcript does not say when the ceremony ended".into()))?;
     let inside: Vec<Certificate> = signed.certificates.iter().filter_map(|der| Certificate::read(der).ok()).collect();
     let candidates: Vec<&Certificate> = inside.iter().collect();
     let (evidence, known) = (RevocationEvidence::default(), Known::default());

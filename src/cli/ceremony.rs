@@ -86,8 +86,7 @@ pub(super) async fn run(rooms: &Rooms, ceremony: Ceremony, clock: Clock) -> Resu
     }
     let Ok(present) = <[Present; 2]>::try_from(present) else { return Ok(ExitCode::FAILURE) };
     let mut keep = |bytes: &[u8]| keep(&out, bytes).map_err(|Trouble(message)| message);
-    let held =
-        ceremony::hold(&authority, (&script, &text), present, place(rooms), &clock, &mut keep).await?;
+    let held = ceremony::hold(&authority, (&script, &text), present, place(rooms), &clock, &mut keep).await?;
     let page = held.transcript.page().map_err(|e| Trouble::new("ceremony.page", e.to_string(), e.to_string()))?;
     write_file(&out.with_extension("html"), page.as_bytes())?;
     if let Ok(signature) = &held.signature {
@@ -95,7 +94,8 @@ pub(super) async fn run(rooms: &Rooms, ceremony: Ceremony, clock: Clock) -> Resu
     }
     for step in &held.transcript.steps {
         let (zh, en) = step.asked.words();
-        let said = step.said.as_ref().map_or(String::new(), |said| format!("：{} / {} [{}]", said.zh, said.en, said.id));
+        let said =
+            step.said.as_ref().map_or(String::new(), |said| format!("：{} / {} [{}]", said.zh, said.en, said.id));
         eprintln!("{}. {zh} / {en} {:?}{said}", step.number, step.state);
     }
     if let Err(why) = &held.signature {
@@ -235,25 +235,22 @@ fn from_descriptor(descriptor: u32) -> Result<SecretString, Trouble> {
 
 fn place(rooms: &Rooms) -> Place {
     let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned();
-    let home: BTreeMap<String, String> = match &rooms.settings.keys {
-        Keys::Soft { dir, .. } => [("home", "soft".to_owned()), ("directory", dir.display().to_string())]
-            .map(|(name, value)| (name.to_owned(), value))
-            .into(),
-        Keys::Pkcs11(tokens) => {
-            let mut home = BTreeMap::from([("home".to_owned(), "pkcs11".to_owned())]);
-            for (place, token) in (1..).zip(tokens) {
-                let facts = [
-                    ("module", token.module.display().to_string()),
-                    ("token", token.token.clone()),
-                    ("token-serial", token.serial.clone().unwrap_or_else(|| "-".into())),
-                ];
-                // One token stands by itself; where several stand in for one another each has its number.
-                let name = |fact| if tokens.len() == 1 { format!("{fact}") } else { format!("{fact}-{place}") };
-                home.extend(facts.map(|(fact, value)| (name(fact), value)));
-            }
-            home
+    let mut home = BTreeMap::new();
+    let mut say = |name: String, value: String| home.insert(name, value);
+    match &rooms.settings.keys {
+        Keys::Soft { dir, .. } => {
+            say("home".into(), "soft".into());
+            say("directory".into(), dir.display().to_string());
         }
-    };
+        Keys::Pkcs11(tokens) => {
+            say("home".into(), "pkcs11".into());
+            for (n, token) in (1..).zip(tokens) {
+                say(format!("token-{n}"), token.token.clone());
+                say(format!("token-{n}-serial"), token.serial.clone().unwrap_or_else(|| "-".into()));
+                say(format!("token-{n}-module"), token.module.display().to_string());
+            }
+        }
+    }
     Place { machine, machine_user: machine_user(), home }
 }
 

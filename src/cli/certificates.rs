@@ -427,14 +427,22 @@ pub(super) async fn seal(rooms: &Rooms, command: SealCommand, now: OffsetDateTim
                 true => ("已销毁", "the key is destroyed"),
                 false => ("已登记销毁，待已登记的用印办结后执行", "the key is destroyed once its orders are finished"),
             };
-            rooms.say(&format!("密钥 {key} {zh}"), en, &serde_json::json!({ "number": number, "key": key, "destroyed": gone }));
+            rooms.say(
+                &format!("密钥 {key} {zh}"),
+                en,
+                &serde_json::json!({ "number": number, "key": key, "destroyed": gone }),
+            );
         }
         SealCommand::Ceiling { number, hour, day, grant, document, two } => {
             let store = rooms.store().await?;
             let (by, second) = two.check(&store, "seal ceiling", now).await?;
             let ceiling = hour.zip(day).map(|(an_hour, a_day)| Ceiling { an_hour, a_day });
             administer::raise(&store, (&by, &second), &number, grant.as_deref(), ceiling, &document, now).await?;
-            rooms.say("用印限额已登记", "the ceiling is laid down", &serde_json::json!({ "number": number, "ceiling": ceiling }));
+            rooms.say(
+                "用印限额已登记",
+                "the ceiling is laid down",
+                &serde_json::json!({ "number": number, "ceiling": ceiling }),
+            );
         }
         SealCommand::Show { number } => {
             let store = rooms.store().await?;

@@ -1,5 +1,7 @@
 //! `yinxin doctor`: everything the service stands on, one line each, with what to do about it.
 
+mod upkeep;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -380,9 +382,12 @@ async fn filed(
             for certificate in &used {
                 ends(findings, ("印章", "the seal", filed.seal.number.as_str()), &certificate.certificate, now)?;
             }
-            for certificate in used.iter().filter(|one| lives.iter().any(|life| life.certificate.digest == one.digest && life.key_destroyed_at.is_none())) {
+            for certificate in used.iter().filter(|one| {
+                lives.iter().any(|life| life.certificate.digest == one.digest && life.key_destroyed_at.is_none())
+            }) {
                 let public_key = Certificate::read(&certificate.certificate)?.public_key;
-                if let Some(Err(error)) = keyring.map(|keyring| keyring.signer_for(&certificate.key_label, &public_key)) {
+                if let Some(Err(error)) = keyring.map(|keyring| keyring.signer_for(&certificate.key_label, &public_key))
+                {
                     findings.fail(error.message());
                 }
             }
@@ -392,7 +397,7 @@ async fn filed(
         }
         offset += 500;
     }
-    overdue_keys(store, findings, now).await?;
+    upkeep::overdue(store, findings, now).await?;
     report_seal(store, with, findings, now).await?;
     let unfinished = store.unfinished().await?.len();
     if unfinished > 0 {
@@ -401,31 +406,6 @@ async fn filed(
             "doctor.unfinished",
             format!("有{unfinished}件用印中断，启动服务或运行 yinxin resume 即可处理"),
             format!("{unfinished} order(s) were interrupted; serving or `yinxin resume` takes them up"),
-        );
-    }
-    Ok(())
-}
-
-/// Keys whose end was ordered and has not come, and alarms of the last day.
-async fn overdue_keys(store: &Store, findings: &mut Findings, now: OffsetDateTime) -> Result<(), Trouble> {
-    for (end, free) in store.keys_to_destroy(now).await? {
-        let (zh, en) = match free {
-            true => ("服务将在一小时内执行，或请运行 yinxin ca refresh", "the service does it within the hour, or run `yinxin ca refresh`"),
-            false => ("尚有用印等待该密钥", "orders still wait for it"),
-        };
-        findings.add(
-            Level::Warn,
-            "doctor.key-to-destroy",
-            format!("密钥 {} 待销毁（{}）：{zh}", end.key_label, end.document),
-            format!("the key {} is to be destroyed: {en}", end.key_label),
-        );
-    }
-    for alarm in store.use_alarms(now - Duration::DAY, 20).await? {
-        findings.add(
-            Level::Warn,
-            "doctor.use-alarm",
-            format!("印章 {} 用印限额{}（{}上限{}次，{}）", alarm.seal, alarm.level.words().0, alarm.span.words().0, alarm.most, china_time(alarm.at)),
-            format!("the seal {}: {} (at most {} {})", alarm.seal, alarm.level.words().1, alarm.most, alarm.span.words().1),
         );
     }
     Ok(())

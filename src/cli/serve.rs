@@ -126,7 +126,12 @@ async fn keep_up(authority: &Authority, rekeys: bool, now: OffsetDateTime) {
             for why in &upkeep.trouble {
                 tracing::error!(id = why.id, "a key or certificate could not be seen to");
             }
-            tracing::info!(warned = upkeep.warned, rekeyed = upkeep.rekeyed.len(), destroyed = upkeep.destroyed.len(), "certificates looked at");
+            tracing::info!(
+                warned = upkeep.warned,
+                rekeyed = upkeep.rekeyed.len(),
+                destroyed = upkeep.destroyed.len(),
+                "certificates looked at"
+            );
         }
         Err(error) => tracing::error!(id = error.message().id, "certificates could not be looked at"),
     }

@@ -180,7 +180,8 @@ pub fn public_router(state: PublicState) -> Router {
         .merge(common(openapi));
     let how = Around { no_store: false, https: state.https };
     let stamping = state.stamper.as_ref().map(stamping::Stamper::desk).cloned();
-    let ready = Router::new().route("/readyz", get(ready)).with_state((state.store.clone(), state.health.clone(), stamping));
+    let ready =
+        Router::new().route("/readyz", get(ready)).with_state((state.store.clone(), state.health.clone(), stamping));
     guard::around(guard::small(small).merge(guard::large(uploads)).with_state(state).merge(ready), how)
 }
 
@@ -270,9 +271,7 @@ fn common<S: Clone + Send + Sync + 'static>(openapi: utoipa::openapi::OpenApi) -
 /// Whether requests can be served: the database answers, its schema is this program's, and no token's library holds the
 /// process. A token that is away is no reason to send people elsewhere: everything but sealing goes on. That nothing is
 /// stamped at present is said in a further line.
-async fn ready(
-    State((store, health, stamping)): State<(Store, Health, Option<Desk>)>,
-) -> Result<String, Problem> {
+async fn ready(State((store, health, stamping)): State<(Store, Health, Option<Desk>)>) -> Result<String, Problem> {
     health().map_err(|why| Problem::of(StatusCode::SERVICE_UNAVAILABLE, why))?;
     store.ping().await?;
     store.check_migrations().await?;

@@ -35,9 +35,9 @@ use crate::officer::{Duty, Officer};
 use crate::store::{OrderKind, OrderState, UseAlarm, Waiting};
 
 pub(super) use abolish::{abolish, abolish_form};
+pub(super) use ceilings::{ceiling, ceiling_form};
 pub(super) use grants::{grant, grants, revoke};
 pub(super) use issue::{issue, issue_form};
-pub(super) use ceilings::{ceiling, ceiling_form};
 pub(super) use level::{level, level_form};
 pub(super) use seals::{custody, seal, seals, step};
 pub(super) use upload::{upload, upload_form};

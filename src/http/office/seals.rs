@@ -8,8 +8,8 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use time::OffsetDateTime;
 
-use super::field::{Faults, Field, Kind, Need, Reading, Section, Values, Wrong, fill};
 use super::ceilings::UsageLine;
+use super::field::{Faults, Field, Kind, Need, Reading, Section, Values, Wrong, fill};
 use super::{Who, second};
 use crate::abolition::{CustodyEntry, CustodyKind};
 use crate::administer;
