@@ -1,6 +1,6 @@
-"""What pyHanko says of a file's first signature at a time, with the root and the file alone: `levels.py FILE UNIX_TIME [CRL…]`."""
+"""What pyHanko says of a file's first signature at a time, with the root and the file alone: `levels.py FILE UNIX_TIME [CRL or OCSP response…]`."""
 import asyncio, datetime, logging, sys
-from asn1crypto import crl, x509
+from asn1crypto import crl, ocsp, x509
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.validation import ades
 from pyhanko.sign.validation.policy_decl import (
@@ -12,7 +12,7 @@ from pyhanko_certvalidator.ltv import ades_past, poe
 from pyhanko_certvalidator.ltv.types import ValidationTimingInfo
 from pyhanko_certvalidator.policy_decl import REQUIRE_REVINFO, CertRevTrustPolicy
 from pyhanko_certvalidator.registry import SimpleTrustManager
-from pyhanko_certvalidator.revinfo.archival import CRLContainer
+from pyhanko_certvalidator.revinfo.archival import CRLContainer, OCSPContainer
 
 logging.disable(logging.CRITICAL)
 file, moment = sys.argv[1], int(sys.argv[2])
@@ -28,6 +28,7 @@ class Clock(datetime.datetime):
 
 
 ades_past.datetime = poe.datetime = Clock
+read = lambda path: open(path, "rb").read()
 root = x509.Certificate.load(open("root.der", "rb").read())
 spec = SignatureValidationSpec(
     cert_validation_policy=CertValidationPolicySpec(
@@ -38,7 +39,11 @@ spec = SignatureValidationSpec(
         online_fetching_rule=RevinfoOnlineFetchingRule.LOCAL_ONLY,
     ),
     local_knowledge=LocalKnowledge(
-        known_crls=[CRLContainer(crl.CertificateList.load(open(path, "rb").read())) for path in sys.argv[3:]],
+        known_crls=[CRLContainer(crl.CertificateList.load(read(path))) for path in sys.argv[3:] if path.endswith("crl")],
+        known_ocsps=[
+            one for path in sys.argv[3:] if path.endswith("ocsp")
+            for one in OCSPContainer.load_multi(ocsp.OCSPResponse.load(read(path)))
+        ],
     ),
 )
 signature = PdfFileReader(open(file, "rb")).embedded_signatures[0]
