@@ -71,6 +71,9 @@ fn main() {
     line("verify (open, judge with the house's trust)", seconds, || {
         judge(&Evidence::open("bench", sealed.clone(), trust.clone(), NOW));
     });
+    line("time stamp (our own: key, check, two commits)", seconds, || {
+        runtime.block_on(desk.stamp(&[7; 32])).unwrap();
+    });
     line("end to end (decision to stored, SQLite FULL)", seconds, || {
         n += 1;
         let request = licence(&format!("许准〔2026〕{n}号"), NOW - Duration::days(3));
