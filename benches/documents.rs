@@ -11,6 +11,7 @@ use yinxin::issue::issue;
 use yinxin::pdf::seal::{Certification, Place, SealPlan, prepare};
 use yinxin::verify::{Evidence, judge};
 
+#[expect(dead_code, reason = "measures for several benchmarks, of which this one needs a part")]
 mod measure;
 
 #[path = "../tests/it/bureau.rs"]
