@@ -6,6 +6,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use figment::Figment;
 use figment::error::Kind;
@@ -13,7 +14,8 @@ use figment::providers::{Format, Toml};
 use serde::Deserialize;
 
 use crate::issue::ReportSeal;
-use crate::keys::Mode;
+use crate::keys::{Mode, TokenSettings};
+use crate::limits;
 use crate::message::Message;
 use crate::officer::OfficerId;
 use crate::seal::SealNumber;
@@ -46,8 +48,8 @@ pub enum Store {
 pub enum Keys {
     /// Encrypted files in a directory. Such keys can be copied by whoever has the files and the passphrase.
     Soft { dir: PathBuf, passphrase_file: PathBuf },
-    /// A token behind PKCS#11, found by its label, and by its serial number where two share a label.
-    Pkcs11 { module: PathBuf, token_label: String, token_serial: Option<String>, pin_file: PathBuf, workers: usize },
+    /// Tokens behind PKCS#11 that stand in for one another, at least one.
+    Pkcs11(Vec<TokenSettings>),
 }
 
 /// The two listeners.
@@ -148,17 +150,37 @@ fn keys(
         }
         return Ok(Keys::Soft { dir: beside(&written.dir), passphrase_file: beside(&written.passphrase_file) });
     }
-    let token = written.pkcs11;
-    let path = |path: Option<PathBuf>, key| path.map(|path| beside(&path)).ok_or(Wrong::Missing(key));
-    if !(1..=64).contains(&token.workers) {
+    let Pkcs11Written { module, token_label, token_serial, pin_file, workers, deadline_seconds, token: listed } =
+        written.pkcs11;
+    let all = TokenWritten { module, token_label, token_serial, pin_file, workers, deadline_seconds };
+    if listed.len() > limits::TOKENS {
+        return Err(Wrong::Value("keys.pkcs11.token"));
+    }
+    let listed = if listed.is_empty() { vec![TokenWritten::default()] } else { listed };
+    Ok(Keys::Pkcs11(listed.into_iter().map(|one| token(one, &all, &beside)).collect::<Result<_, _>>()?))
+}
+
+/// One of the tokens; what it does not say itself is said above, for all.
+fn token(one: TokenWritten, all: &TokenWritten, beside: impl Fn(&Path) -> PathBuf) -> Result<TokenSettings, Wrong> {
+    let path = |one: Option<PathBuf>, all: &Option<PathBuf>, key| {
+        one.or(all.clone()).map(|path| beside(&path)).ok_or(Wrong::Missing(key))
+    };
+    let sessions = one.workers.or(all.workers).unwrap_or(4);
+    if !(1..=limits::TOKEN_SESSIONS).contains(&sessions) {
         return Err(Wrong::Value("keys.pkcs11.workers"));
     }
-    Ok(Keys::Pkcs11 {
-        module: path(token.module, "keys.pkcs11.module")?,
-        token_label: token.token_label.ok_or(Wrong::Missing("keys.pkcs11.token_label"))?,
-        token_serial: token.token_serial,
-        pin_file: path(token.pin_file, "keys.pkcs11.pin_file")?,
-        workers: token.workers,
+    let deadline = one.deadline_seconds.or(all.deadline_seconds).unwrap_or(10);
+    if !limits::TOKEN_DEADLINE_SECONDS.contains(&deadline) {
+        return Err(Wrong::Value("keys.pkcs11.deadline_seconds"));
+    }
+    let label = one.token_label.or(all.token_label.clone());
+    Ok(TokenSettings {
+        module: path(one.module, &all.module, "keys.pkcs11.module")?,
+        token: label.ok_or(Wrong::Missing("keys.pkcs11.token_label"))?,
+        serial: one.token_serial.or(all.token_serial.clone()),
+        pin_file: path(one.pin_file, &all.pin_file, "keys.pkcs11.pin_file")?,
+        sessions,
+        deadline: Duration::from_secs(deadline),
     })
 }
 
@@ -256,7 +278,7 @@ impl Default for KeysWritten {
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[cfg_attr(test, derive(serde::Serialize))]
 #[serde(default, deny_unknown_fields)]
 struct Pkcs11Written {
@@ -264,13 +286,21 @@ struct Pkcs11Written {
     token_label: Option<String>,
     token_serial: Option<String>,
     pin_file: Option<PathBuf>,
-    workers: usize,
+    workers: Option<usize>,
+    deadline_seconds: Option<u64>,
+    token: Vec<TokenWritten>,
 }
 
-impl Default for Pkcs11Written {
-    fn default() -> Self {
-        Self { module: None, token_label: None, token_serial: None, pin_file: None, workers: 4 }
-    }
+#[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(default, deny_unknown_fields)]
+struct TokenWritten {
+    module: Option<PathBuf>,
+    token_label: Option<String>,
+    token_serial: Option<String>,
+    pin_file: Option<PathBuf>,
+    workers: Option<usize>,
+    deadline_seconds: Option<u64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -340,6 +370,12 @@ const KEYS: &[(&str, &str, &str)] = &[
     ("keys.pkcs11.token_serial", "令牌序列号（文字）", "the token's serial number, as text"),
     ("keys.pkcs11.pin_file", "文件路径", "the path of a file"),
     ("keys.pkcs11.workers", "1 至 64 的整数", "a whole number from 1 to 64"),
+    ("keys.pkcs11.deadline_seconds", "1 至 60 的整数（秒）", "a whole number of seconds from 1 to 60"),
+    (
+        "keys.pkcs11.token",
+        "至多 8 个 [[keys.pkcs11.token]] 小节，互为备用；未写明的项沿用 [keys.pkcs11]",
+        "at most 8 sections [[keys.pkcs11.token]] that stand in for one another; what one leaves out is taken from [keys.pkcs11]",
+    ),
     ("http.public", "地址:端口，如 \"127.0.0.1:8080\"", "ADDRESS:PORT, such as \"127.0.0.1:8080\""),
     (
         "http.staff",

@@ -79,19 +79,38 @@ impl Desk {
         Self { store, keyring, renderer, public_url, done, clock, parts: Arc::default() }
     }
 
-    /// The parts for a new use of a seal: its newest certificate must be in force and not revoked. A seal that was
-    /// reinstated needs a new certificate, since the revocation of the old one stands.
+    /// The parts for a new use of a seal: its newest certificate that is in force and not revoked, and whose key answers.
+    /// Where a seal has certificates on keys in two tokens, it goes on with the second while the first is away; what was
+    /// written down for the first waits for it. A seal that was reinstated needs a new certificate, since the revocation
+    /// of the old one stands.
     ///
     /// # Errors
-    /// As [`Desk::parts`], and the certificate's end.
+    /// As [`Desk::parts`], and the certificate's end: what stands against the newest one that could be used.
     pub async fn parts_in_force(&self, seal: &FiledSeal, now: OffsetDateTime) -> Result<Arc<SealParts>, FlowError> {
-        let parts = self.parts(seal, None).await?;
-        let filed = &parts.certificate;
-        let revoked = self.store.is_revoked(&filed.serial).await?;
-        if revoked || !Certificate::read(&filed.certificate)?.is_in_force(now) {
-            return Err(FlowError::CertificateEnded(seal.seal.number.to_string()));
+        let number = seal.seal.number.to_string();
+        let certificates = self.store.certificates(&seal.seal.number).await?;
+        if certificates.is_empty() {
+            return Err(FlowError::NoCertificate(number));
         }
-        Ok(parts)
+        let mut against = None;
+        let mut silent = None;
+        for filed in certificates.into_iter().rev() {
+            if self.store.is_revoked(&filed.serial).await? || !Certificate::read(&filed.certificate)?.is_in_force(now) {
+                continue;
+            }
+            match self.parts_of(seal, filed).await {
+                Ok(parts) if parts.signer.answers() || is_back(&parts).await => return Ok(parts),
+                Ok(parts) => silent = silent.or(Some(parts)),
+                Err(FlowError::Key(why)) => against = against.or(Some(FlowError::Key(why))),
+                Err(other) => return Err(other),
+            }
+        }
+        match (silent, against) {
+            // No key answers. The order is written all the same and waits for its key; that is what officers see.
+            (Some(parts), _) => Ok(parts),
+            (None, Some(why)) => Err(why),
+            (None, None) => Err(FlowError::CertificateEnded(number)),
+        }
     }
 
     /// The parts of a seal under its newest certificate, or under the one with this digest.
@@ -104,6 +123,10 @@ impl Desk {
             None => self.store.certificates(&seal.seal.number).await?.pop(),
         };
         let certificate = certificate.ok_or_else(|| FlowError::NoCertificate(seal.seal.number.to_string()))?;
+        self.parts_of(seal, certificate).await
+    }
+
+    async fn parts_of(&self, seal: &FiledSeal, certificate: SealCertificate) -> Result<Arc<SealParts>, FlowError> {
         if let Some(parts) = self.parts.lock().unwrap_or_else(PoisonError::into_inner).get(&certificate.digest) {
             return Ok(parts.clone());
         }
@@ -124,6 +147,12 @@ impl Desk {
             .insert(parts.certificate.digest.clone(), parts.clone());
         Ok(parts)
     }
+}
+
+/// Whether a key that its home did not know when it was last asked is there again.
+async fn is_back(parts: &SealParts) -> bool {
+    let signer = parts.signer.clone();
+    blocking(move || signer.prove()).await.is_ok()
 }
 
 /// Draws or reads a seal's picture from its description in the register.

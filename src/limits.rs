@@ -120,9 +120,18 @@ pub const ARGON2_LANES: std::ops::RangeInclusive<u32> = 1..=16;
 /// Sessions that sign at once in a token. Network HSMs allow some hundred in all, for all clients together.
 pub const TOKEN_SESSIONS: usize = 64;
 
-/// Signatures that wait for a session; more callers wait at the door. At 1,000 signatures a second it is a quarter
-/// of a second's work.
+/// Jobs that wait for a session; who comes then is told that the token is busy. At 1,000 signatures a second it is a
+/// quarter of a second's work.
 pub const TOKEN_QUEUE: usize = 256;
+
+/// Calls into a token that may hang at once, each with a thread of its own; then the process says that it is unhealthy.
+pub const TOKEN_HANGING: usize = 8;
+
+/// Seconds that a caller may be made to wait for a token; proxies give up after a minute.
+pub const TOKEN_DEADLINE_SECONDS: std::ops::RangeInclusive<u64> = 1..=60;
+
+/// Tokens that stand in for one another. Two is what is ever bought.
+pub const TOKENS: usize = 8;
 // — pdf
 /// Indirect objects of one PDF. ISO 32000-1 Annex C gives 8 388 607 as the most a reader need take; the largest
 /// scanned file of `PDF_BYTES` has well under a million.

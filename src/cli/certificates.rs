@@ -1,6 +1,7 @@
 //! The certificate authorities, and each seal's own things: filing, suspension, certificates, picture.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Deserialize;
@@ -11,6 +12,7 @@ use super::rooms::{Rooms, filed_seal, files_in, instant, read_file, read_json, w
 use super::trouble::Trouble;
 use crate::administer;
 use crate::authority::Uscc;
+use crate::ca::Authority;
 use crate::crypto::KeyAlgorithm;
 use crate::desk;
 use crate::limits;
@@ -53,6 +55,9 @@ pub(super) enum SealCommand {
         number: SealNumber,
         #[arg(long, value_enum, default_value = "ecdsa-p256")]
         algorithm: Algorithm,
+        /// 密钥所在的密码设备，默认为设置中的第一个 / the token to make the key in, the first of the settings by default
+        #[arg(long, value_name = "LABEL")]
+        token: Option<String>,
         #[command(flatten)]
         two: TwoOfficers,
     },
@@ -64,6 +69,9 @@ pub(super) enum SealCommand {
         algorithm: Algorithm,
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
+        /// 密钥所在的密码设备，默认为设置中的第一个 / the token to make the key in, the first of the settings by default
+        #[arg(long, value_name = "LABEL")]
+        token: Option<String>,
         #[command(flatten)]
         two: TwoOfficers,
     },
@@ -200,8 +208,8 @@ pub(super) async fn seal(rooms: &Rooms, command: SealCommand, now: OffsetDateTim
         }
         SealCommand::Suspend(arguments) => step(rooms, SealEventKind::Suspended, arguments, now).await?,
         SealCommand::Resume(arguments) => step(rooms, SealEventKind::Resumed, arguments, now).await?,
-        SealCommand::MakeCert { number, algorithm, two } => {
-            let authority = rooms.authority().await?;
+        SealCommand::MakeCert { number, algorithm, token, two } => {
+            let authority = making_in(rooms.authority().await?, token.as_deref())?;
             let (by, _) = two.check(&authority.store, "seal make-cert", now).await?;
             let seal = filed_seal(&authority.store, &number).await?.seal;
             let made = authority.certify_seal(&seal, algorithm.key(), &by.id, now).await?;
@@ -211,8 +219,8 @@ pub(super) async fn seal(rooms: &Rooms, command: SealCommand, now: OffsetDateTim
                 &serde_json::json!({ "number": number, "key": made.key_label, "serial": made.serial }),
             );
         }
-        SealCommand::Csr { number, algorithm, out, two } => {
-            let authority = rooms.authority().await?;
+        SealCommand::Csr { number, algorithm, out, token, two } => {
+            let authority = making_in(rooms.authority().await?, token.as_deref())?;
             let (by, _) = two.check(&authority.store, "seal csr", now).await?;
             let seal = filed_seal(&authority.store, &number).await?.seal;
             let (label, request) = authority.request(&seal, algorithm.key(), &by.id, now).await?;
@@ -273,6 +281,14 @@ pub(super) async fn seal(rooms: &Rooms, command: SealCommand, now: OffsetDateTim
         }
     }
     Ok(())
+}
+
+/// With new keys made in the token that was named.
+fn making_in(authority: Authority, token: Option<&str>) -> Result<Authority, Trouble> {
+    Ok(match token {
+        Some(token) => Authority { keyring: Arc::new(authority.keyring.making_in(token)?), ..authority },
+        None => authority,
+    })
 }
 
 async fn step(

@@ -12,7 +12,7 @@ use super::trouble::Trouble;
 use crate::config;
 use crate::decision::Allowed;
 use crate::issue::ReportSeal;
-use crate::keys::{Keyring, Mode};
+use crate::keys::{Keyring, Mode, TokenState};
 use crate::message::{Message, china_time};
 use crate::pki::certificate::Certificate;
 use crate::preview::{Landlock, Previewer};
@@ -232,11 +232,31 @@ fn preview(findings: &mut Findings) {
     findings.add(level, "doctor.preview", format!("页面预览{zh}"), format!("previews of pages {en}"));
 }
 
-/// Each key signs a test message.
+/// Each key signs a test message, and each token says how it stands.
 fn keys(keyring: &Keyring, findings: &mut Findings) {
     for warning in keyring.warnings() {
         findings.0.push(Finding { level: Level::Warn, message: warning });
     }
+    sign_with_all(keyring, findings);
+    for token in keyring.tokens() {
+        let TokenState { token: name, sessions, hanging, generation, busy, late, .. } = &token;
+        let level = match &token {
+            token if token.hung => Level::Fail,
+            token if token.away.is_some() || *hanging + sessions == 0 => Level::Warn,
+            _ => Level::Ok,
+        };
+        let away =
+            token.away.clone().map_or_else(Default::default, |why| (format!("；{}", why.zh), format!("; {}", why.en)));
+        findings.add(
+            level,
+            "doctor.token",
+            format!("密码设备 {name}：会话{sessions}个，未返回的调用{hanging}个，库初始化{generation}次，繁忙拒绝{busy}次，超时{late}次{}", away.0),
+            format!("token {name}: {sessions} session(s), {hanging} call(s) not returned, library initialised {generation} time(s), {busy} turned away, {late} late{}", away.1),
+        );
+    }
+}
+
+fn sign_with_all(keyring: &Keyring, findings: &mut Findings) {
     match keyring.check() {
         Err(error) => findings.fail(error.message()),
         Ok(checks) => {

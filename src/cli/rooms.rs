@@ -15,7 +15,7 @@ use super::trouble::Trouble;
 use crate::ca::Authority;
 use crate::config::{self, Keys, Settings};
 use crate::desk::{Desk, Step, blocking};
-use crate::keys::{self, HomeSettings, KeySettings, Keyring, Mode, SoftKeysInProduction, TokenSettings};
+use crate::keys::{self, HomeSettings, KeySettings, Keyring, Mode, SoftKeysInProduction};
 use crate::limits;
 use crate::officer::{Officer, OfficerId};
 use crate::render::{RenderSettings, Renderer};
@@ -123,13 +123,7 @@ fn key_settings(settings: &Settings) -> KeySettings {
             soft_keys_in_production: (mode == Mode::Production)
                 .then_some(SoftKeysInProduction::AcceptThatKeysCanBeCopied),
         },
-        Keys::Pkcs11 { module, token_label, token_serial, pin_file, workers } => HomeSettings::Pkcs11(TokenSettings {
-            module,
-            token: token_label,
-            serial: token_serial,
-            pin_file,
-            sessions: workers,
-        }),
+        Keys::Pkcs11(tokens) => HomeSettings::Pkcs11(tokens),
     };
     KeySettings { mode, home }
 }

@@ -43,7 +43,8 @@ pub(super) async fn listen(rooms: &Rooms, desk: Desk, clock: Clock) -> Result<()
     let https = http.public_url.starts_with("https://");
     let trust = Arc::new(read_trust(&rooms.settings.verify.trust)?);
     let state = PublicState::new(desk.store.clone(), Arc::new(clock), trust, https);
-    let state = state.drawing(Previewer::of_this_program());
+    let keyring = desk.keyring.clone();
+    let state = state.drawing(Previewer::of_this_program()).watching(Arc::new(move || keyring.health()));
     let public = public_router(match rooms.settings.verify.report_seal.clone() {
         Some(with) => state.sealing(desk.clone(), with),
         None => state,

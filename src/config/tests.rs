@@ -24,7 +24,11 @@ fn nothing_written_is_a_trial_with_defaults() {
 fn the_sample_in_docs_is_taken() {
     let settings = read(include_str!("../../docs/yinxin.sample.toml")).unwrap();
     assert_eq!(settings.mode, Mode::Production);
-    assert!(matches!(settings.keys, Keys::Pkcs11 { workers: 4, .. }), "{:?}", settings.keys);
+    assert!(
+        matches!(&settings.keys, Keys::Pkcs11(tokens) if tokens.len() == 1 && tokens[0].sessions == 4),
+        "{:?}",
+        settings.keys
+    );
     for (key, ..) in KEYS {
         let last = key.rsplit('.').next().unwrap();
         assert!(include_str!("../../docs/yinxin.sample.toml").contains(last), "the sample does not show {key}");
@@ -72,6 +76,8 @@ fn a_wrong_value_is_named_and_never_repeated() {
         ("keys.home", "[keys]\nhome = \"SECRET7\""),
         ("keys.pkcs11.pin_file", "[keys.pkcs11]\npin_file = 7777"),
         ("keys.pkcs11.workers", "[keys]\nhome = \"pkcs11\"\n[keys.pkcs11]\nworkers = 0"),
+        ("keys.pkcs11.deadline_seconds", "[keys]\nhome = \"pkcs11\"\n[keys.pkcs11]\ndeadline_seconds = 61"),
+        ("keys.pkcs11.token", "[keys.pkcs11]\ntoken = \"SECRET7\""),
         ("http.public", "[http]\npublic = \"SECRET7\""),
         ("http.staff", "[http]\nstaff = \"127.0.0.1:8080\""),
         ("http.public_url", "[http]\npublic_url = \"https://a/\""),
@@ -116,16 +122,22 @@ fn a_token_needs_its_module_label_and_pin_file() {
         assert!(said.contains(all[left_out].split(' ').next().unwrap()), "{said}");
     }
     let whole = read(&format!("[keys]\nhome = \"pkcs11\"\n[keys.pkcs11]\n{}", all.join("\n"))).unwrap();
-    assert_eq!(
-        whole.keys,
-        Keys::Pkcs11 {
-            module: "/m.so".into(),
-            token_label: "bureau".into(),
-            token_serial: None,
-            pin_file: "/etc/yinxin/pin".into(),
-            workers: 4
-        }
-    );
+    let alone = TokenSettings {
+        module: "/m.so".into(),
+        token: "bureau".into(),
+        serial: None,
+        pin_file: "/etc/yinxin/pin".into(),
+        sessions: 4,
+        deadline: Duration::from_secs(10),
+    };
+    assert_eq!(whole.keys, Keys::Pkcs11(vec![alone.clone()]));
+
+    // Two that stand in for one another: each says what is its own.
+    let second =
+        "[[keys.pkcs11.token]]\ntoken_serial = \"1\"\n[[keys.pkcs11.token]]\ntoken_label = \"spare\"\nworkers = 2";
+    let pair = read(&format!("[keys]\nhome = \"pkcs11\"\n[keys.pkcs11]\n{}\n{second}", all.join("\n"))).unwrap();
+    let first = TokenSettings { serial: Some("1".into()), ..alone.clone() };
+    assert_eq!(pair.keys, Keys::Pkcs11(vec![first, TokenSettings { token: "spare".into(), sessions: 2, ..alone }]));
 }
 
 #[test]

@@ -33,7 +33,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -50,6 +50,7 @@ use self::problem::Problem;
 use crate::desk::Desk;
 use crate::issue::ReportSeal;
 use crate::limits;
+use crate::message::Message;
 use crate::preview::Previewer;
 use crate::store::Store;
 use crate::verify::Trust;
@@ -78,17 +79,37 @@ pub struct PublicState {
     pub report_seal: Option<Arc<(Desk, ReportSeal)>>,
     /// Reports of the last minutes.
     pub shelf: shelf::Shelf,
+    /// What else stands against serving, asked by `/readyz`: none where no key is in this process.
+    pub health: Health,
 }
+
+/// Whether the process can go on, or must be started anew, with what to say then.
+pub type Health = Arc<dyn Fn() -> Result<(), Message> + Send + Sync>;
 
 impl PublicState {
     pub fn new(store: Store, clock: Clock, trust: Arc<Trust>, https: bool) -> Self {
         let judgements = Arc::new(Semaphore::new(limits::HTTP_JUDGEMENTS));
-        Self { store, clock, trust, https, judgements, previewer: None, report_seal: None, shelf: Default::default() }
+        Self {
+            store,
+            clock,
+            trust,
+            https,
+            judgements,
+            previewer: None,
+            report_seal: None,
+            shelf: Default::default(),
+            health: Arc::new(|| Ok(())),
+        }
     }
 
     /// With pictures of the pages.
     pub fn drawing(self, previewer: Previewer) -> Self {
         Self { previewer: Some(previewer), ..self }
+    }
+
+    /// In one process with keys, whose health is its own.
+    pub fn watching(self, health: Health) -> Self {
+        Self { health, ..self }
     }
 
     /// With reports sealed on request.
@@ -133,7 +154,7 @@ pub fn public_router(state: PublicState) -> Router {
         .merge(api)
         .merge(common(openapi));
     let how = Around { no_store: false, https: state.https };
-    let ready = Router::new().route("/readyz", get(ready)).with_state(state.store.clone());
+    let ready = Router::new().route("/readyz", get(ready)).with_state((state.store.clone(), state.health.clone()));
     guard::around(guard::small(small).merge(guard::large(uploads)).with_state(state).merge(ready), how)
 }
 
@@ -177,7 +198,9 @@ pub fn staff_router(state: StaffState) -> Router {
         .merge(api)
         .merge(common(openapi));
     let how = Around { no_store: true, https: state.https };
-    let ready = Router::new().route("/readyz", get(ready)).with_state(state.desk.store.clone());
+    let keyring = state.desk.keyring.clone();
+    let health: Health = Arc::new(move || keyring.health());
+    let ready = Router::new().route("/readyz", get(ready)).with_state((state.desk.store.clone(), health));
     let routes = guard::small(small).merge(guard::large(uploads)).with_state(state);
     guard::around(routes.merge(ready), how)
 }
@@ -210,8 +233,10 @@ fn common<S: Clone + Send + Sync + 'static>(openapi: utoipa::openapi::OpenApi) -
         .route("/assets/yinxin.svg", get(async || asset("image/svg+xml", include_str!("assets/yinxin.svg"))))
 }
 
-/// Whether requests can be served: the database answers, and its schema is this program's.
-async fn ready(State(store): State<Store>) -> Result<&'static str, Problem> {
+/// Whether requests can be served: the database answers, its schema is this program's, and no token's library holds the
+/// process. A token that is away is no reason to send people elsewhere: everything but sealing goes on.
+async fn ready(State((store, health)): State<(Store, Health)>) -> Result<&'static str, Problem> {
+    health().map_err(|why| Problem::of(StatusCode::SERVICE_UNAVAILABLE, why))?;
     store.ping().await?;
     store.check_migrations().await?;
     Ok("ready\n")

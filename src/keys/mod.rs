@@ -25,10 +25,11 @@ use ring::rand::{SecureRandom, SystemRandom};
 use crate::crypto::{self, KeyAlgorithm};
 use crate::limits;
 use crate::message::Message;
-use crate::store::{Destruction, Order};
+use crate::store::Destruction;
+use crate::store::Order;
 
 pub use error::{KeyError, SecretFileFault};
-pub use pkcs11::TokenFault;
+pub use pkcs11::{TokenFault, TokenState};
 pub use private_file::read_secret;
 pub use settings::{HomeSettings, KeySettings, Mode, SoftKeysInProduction, TokenSettings};
 
@@ -42,6 +43,16 @@ pub trait Signer: fmt::Debug + Send + Sync {
 
     /// The public half: DER SubjectPublicKeyInfo (RFC 5280 §4.1.2.7).
     fn public_key(&self) -> &[u8];
+
+    /// Whether its home answered when it was last asked. What does not answer is passed over where another key may sign.
+    fn answers(&self) -> bool;
+
+    /// Has the key sign a fresh test message in the way of an order, and verifies the value. Blocks while the key works;
+    /// where its home is known to be away, it says so at once.
+    ///
+    /// # Errors
+    /// [`KeyError::Unproven`], or what the home says.
+    fn prove(&self) -> Result<(), KeyError>;
 
     /// Carries out the order, once: it is eaten whether or not a signature comes of it. Blocks while the key works.
     ///
@@ -118,7 +129,7 @@ pub struct Keyring {
 
 enum Rooms {
     Soft(soft::SoftHome),
-    Pkcs11(pkcs11::TokenHome),
+    Pkcs11(pkcs11::Tokens),
 }
 
 impl Keyring {
@@ -135,7 +146,7 @@ impl Keyring {
             HomeSettings::Soft { directory, passphrase_file, .. } => {
                 Rooms::Soft(soft::SoftHome::open(directory, passphrase_file)?)
             }
-            HomeSettings::Pkcs11(token) => Rooms::Pkcs11(pkcs11::TokenHome::open(token)?),
+            HomeSettings::Pkcs11(tokens) => Rooms::Pkcs11(pkcs11::Tokens::open(tokens)?),
         };
         Ok(Self { mode: settings.mode, rooms })
     }
@@ -156,8 +167,22 @@ impl Keyring {
         let label = new_label(label)?;
         match &self.rooms {
             Rooms::Soft(home) => home.generate(label, algorithm),
-            Rooms::Pkcs11(home) => home.generate(label, algorithm),
+            Rooms::Pkcs11(tokens) => tokens.generate(label, algorithm),
         }
+    }
+
+    /// The same keys, with new ones made in the token of this label (or `label (serial)`).
+    ///
+    /// # Errors
+    /// [`TokenFault::Missing`] where the settings name no such token.
+    pub fn making_in(&self, token: &str) -> Result<Self, KeyError> {
+        let rooms = match &self.rooms {
+            Rooms::Soft(_) => {
+                return Err(TokenFault::Missing { wanted: token.chars().take(40).collect(), present: vec![] }.into());
+            }
+            Rooms::Pkcs11(tokens) => Rooms::Pkcs11(tokens.making_in(token)?),
+        };
+        Ok(Self { mode: self.mode, rooms })
     }
 
     /// Takes in a private key made elsewhere (PKCS#8, RFC 5958, DER or PEM, unencrypted) and gives its public half.
@@ -180,7 +205,7 @@ impl Keyring {
     pub fn signer(&self, label: &str) -> Result<Arc<dyn Signer>, KeyError> {
         match &self.rooms {
             Rooms::Soft(home) => Ok(home.signer(label)?),
-            Rooms::Pkcs11(home) => Ok(home.signer(label)?),
+            Rooms::Pkcs11(tokens) => tokens.signer(label),
         }
     }
 
@@ -189,11 +214,13 @@ impl Keyring {
     /// # Errors
     /// [`KeyError::OtherPublicKey`] where it is not; otherwise as [`Keyring::signer`].
     pub fn signer_for(&self, label: &str, certificate_key: &[u8]) -> Result<Arc<dyn Signer>, KeyError> {
-        let signer = self.signer(label)?;
-        if signer.public_key() != certificate_key {
-            return Err(KeyError::OtherPublicKey { label: label.to_owned() });
+        match &self.rooms {
+            Rooms::Pkcs11(tokens) => tokens.signer_for(label, certificate_key),
+            Rooms::Soft(home) => match home.signer(label)? {
+                signer if signer.public_key() == certificate_key => Ok(signer),
+                _ => Err(KeyError::OtherPublicKey { label: label.to_owned() }),
+            },
         }
-        Ok(signer)
     }
 
     /// Destroys the private key and its public object in their home, and looks whether they are gone. Signers of it that
@@ -206,7 +233,7 @@ impl Keyring {
     pub fn destroy(&self, leave: Destruction) -> Result<(), KeyError> {
         match &self.rooms {
             Rooms::Soft(home) => home.destroy(&leave),
-            Rooms::Pkcs11(home) => home.destroy(&leave),
+            Rooms::Pkcs11(tokens) => tokens.destroy(leave),
         }
     }
 
@@ -217,7 +244,7 @@ impl Keyring {
     pub fn labels(&self) -> Result<Vec<String>, KeyError> {
         match &self.rooms {
             Rooms::Soft(home) => home.labels(),
-            Rooms::Pkcs11(home) => home.labels(),
+            Rooms::Pkcs11(tokens) => tokens.labels(),
         }
     }
 
@@ -255,17 +282,33 @@ impl Keyring {
     /// # Errors
     /// Only where the home as a whole cannot be read.
     pub fn check(&self) -> Result<Vec<KeyCheck>, KeyError> {
-        let labels = self.labels()?;
-        Ok(labels
-            .into_iter()
-            .map(|label| {
-                let outcome = match &self.rooms {
-                    Rooms::Soft(home) => home.check(&label),
-                    Rooms::Pkcs11(home) => home.check(&label),
-                };
-                KeyCheck { label, outcome }
-            })
-            .collect())
+        match &self.rooms {
+            Rooms::Pkcs11(tokens) => tokens.check(),
+            Rooms::Soft(home) => {
+                let one = |label: String| KeyCheck { outcome: home.check(&label), label };
+                Ok(home.labels()?.into_iter().map(one).collect())
+            }
+        }
+    }
+
+    /// How each token and its workers stand; nothing for soft keys.
+    pub fn tokens(&self) -> Vec<TokenState> {
+        match &self.rooms {
+            Rooms::Soft(_) => vec![],
+            Rooms::Pkcs11(tokens) => tokens.states(),
+        }
+    }
+
+    /// Whether this process can still work with its keys' homes, or must be started anew. A token that is away is no
+    /// reason: it is waited for.
+    ///
+    /// # Errors
+    /// What to say where so many calls into a token hang that no more are made.
+    pub fn health(&self) -> Result<(), Message> {
+        match self.tokens().into_iter().find(|token| token.hung) {
+            None => Ok(()),
+            Some(token) => Err(TokenFault::Hung { hanging: token.hanging }.message()),
+        }
     }
 }
 
@@ -282,6 +325,9 @@ struct KeyCard {
     algorithm: KeyAlgorithm,
     public_key: Vec<u8>,
 }
+
+/// A value that verified; [`KeyCard::proven`] alone makes it.
+struct Proven(Vec<u8>);
 
 /// Begins every test message. Signed attributes begin with 0x31 and TBS parts with 0x30 (X.690), so a signature over
 /// a test message can never stand for one over a document, a certificate or a CRL.
@@ -302,18 +348,18 @@ impl KeyCard {
         }
     }
 
-    /// Carries out an order with the home's way of signing a message.
+    /// Carries out an order with the home's way of signing its message.
     fn carry_out(
         &self,
         order: Order,
-        sign: impl FnOnce(&[u8]) -> Result<Vec<u8>, KeyError>,
+        sign: impl FnOnce(Order) -> Result<Proven, KeyError>,
     ) -> Result<Signature, KeyError> {
         if order.key() != self.label {
             return Err(KeyError::OrderForOtherKey { label: self.label.clone(), ordered: order.key().to_owned() });
         }
-        let value = sign(order.to_be_signed())?;
-        self.verify(order.to_be_signed(), &value)?;
-        Ok(Signature { order: order.id().to_owned(), algorithm: self.algorithm, value })
+        let id = order.id().to_owned();
+        let Proven(value) = sign(order)?;
+        Ok(Signature { order: id, algorithm: self.algorithm, value })
     }
 
     /// Shows that the private half belongs to the public half: a random message is signed and verified.
@@ -324,6 +370,11 @@ impl KeyCard {
 
     /// A faulty device or memory must not put a wrong value into the world: for RSA a single one can give away the
     /// key (Boneh, DeMillo, Lipton 1997).
+    fn proven(&self, message: &[u8], value: Vec<u8>) -> Result<Proven, KeyError> {
+        self.verify(message, &value)?;
+        Ok(Proven(value))
+    }
+
     fn verify(&self, message: &[u8], value: &[u8]) -> Result<(), KeyError> {
         crypto::verify(&self.public_key, &self.algorithm.signature_algorithm(), message, value)
             .map_err(|_| KeyError::Unproven { label: self.label.clone() })

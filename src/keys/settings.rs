@@ -1,6 +1,7 @@
 //! The keys' settings, as written.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -24,9 +25,8 @@ pub struct KeySettings {
     pub home: HomeSettings,
 }
 
-/// The `[keys]` table.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(tag = "home", rename_all = "lowercase", deny_unknown_fields)]
+/// The `[keys]` table, checked.
+#[derive(Debug, Clone)]
 pub enum HomeSettings {
     /// `home = "soft"`: encrypted files.
     Soft {
@@ -35,38 +35,31 @@ pub enum HomeSettings {
         /// File with the passphrase, readable by its owner alone.
         passphrase_file: PathBuf,
         /// Must be written out before production takes soft keys.
-        #[serde(default)]
         soft_keys_in_production: Option<SoftKeysInProduction>,
     },
-    /// `home = "pkcs11"`: a token.
-    Pkcs11(TokenSettings),
+    /// `home = "pkcs11"`: tokens that stand in for one another, at least one.
+    Pkcs11(Vec<TokenSettings>),
 }
 
 /// The sentence that accepts soft keys in production; there is only one way to say it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SoftKeysInProduction {
-    #[serde(rename = "i-accept-that-keys-can-be-copied")]
     AcceptThatKeysCanBeCopied,
 }
 
 /// Which token, and how to enter it.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenSettings {
     /// The vendor's PKCS#11 library, e.g. `/usr/lib/softhsm/libsofthsm2.so`.
     pub module: PathBuf,
     /// CKA token label (PKCS#11 `CK_TOKEN_INFO.label`, without padding).
     pub token: String,
     /// `CK_TOKEN_INFO.serialNumber`; needed where several tokens carry the label.
-    #[serde(default)]
     pub serial: Option<String>,
     /// File with the user PIN, readable by its owner alone.
     pub pin_file: PathBuf,
     /// Sessions that sign at the same time, 1 to [`limits::TOKEN_SESSIONS`](crate::limits::TOKEN_SESSIONS).
-    #[serde(default = "four")]
     pub sessions: usize,
-}
-
-fn four() -> usize {
-    4
+    /// How long a caller waits for an answer; whoever does not answer by then is given up.
+    pub deadline: Duration,
 }

@@ -23,7 +23,8 @@ use super::envelope::{self, Envelope, Fault, FileKey, Stretching};
 use super::{KeyCard, KeyError, KeyFacts, Signature, Signer, private_file, public_key};
 use crate::crypto::KeyAlgorithm;
 use crate::limits;
-use crate::store::{Destruction, Order};
+use crate::store::Destruction;
+use crate::store::Order;
 
 const EXTENSION: &str = "key";
 
@@ -117,7 +118,7 @@ impl SoftHome {
 
     pub(super) fn check(&self, label: &str) -> Result<KeyFacts, KeyError> {
         let key = self.signer(label)?;
-        key.card.prove(|message| key.make(message))?;
+        key.prove()?;
         Ok(KeyFacts { algorithm: key.card.algorithm, copyable: true })
     }
 
@@ -298,8 +299,19 @@ impl Signer for SoftKey {
         &self.card.public_key
     }
 
+    fn answers(&self) -> bool {
+        self.pair.read().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    fn prove(&self) -> Result<(), KeyError> {
+        self.card.prove(|message| self.make(message))
+    }
+
     fn sign(&self, order: Order) -> Result<Signature, KeyError> {
-        self.card.carry_out(order, |message| self.make(message))
+        self.card.carry_out(order, |order| {
+            let message = order.to_be_signed();
+            self.card.proven(message, self.make(message)?)
+        })
     }
 }
 

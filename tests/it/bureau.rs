@@ -56,6 +56,11 @@ pub struct Bureau {
 impl Bureau {
     /// A new bureau in an empty database.
     pub async fn found(database: &Database, folder: &Path) -> Self {
+        Self::found_with(database, Arc::new(keyring(folder))).await
+    }
+
+    /// The same with its keys elsewhere.
+    pub async fn found_with(database: &Database, keyring: Arc<Keyring>) -> Self {
         let store = open(database).await;
         store.migrate().await.unwrap();
         store.check_migrations().await.unwrap();
@@ -114,7 +119,7 @@ impl Bureau {
             store.add_seal(&seal, &picture, &person("admin-1"), &person("admin-2"), NOW).await.unwrap();
             store.add_grant(&grant(officer, &seal.number), &person("admin-1"), &person("admin-2"), NOW).await.unwrap();
         }
-        let bureau = Self::at_work(store, folder).await;
+        let bureau = Self::with_keys(store, keyring).await;
         let authority = bureau.authority();
         authority.init("示例县行政审批局", KeyAlgorithm::EcdsaP256, "test", NOW - Duration::days(2)).await.unwrap();
         for seal in [BUREAU_SEAL, DEPARTMENT_SEAL] {
@@ -130,17 +135,15 @@ impl Bureau {
 
     /// The same bureau after a restart.
     pub async fn at_work(store: Store, folder: &Path) -> Self {
+        Self::with_keys(store, Arc::new(keyring(folder))).await
+    }
+
+    async fn with_keys(store: Store, keyring: Arc<Keyring>) -> Self {
         let officer = async |id: &str| store.officer(&person(id)).await.unwrap().unwrap();
         let (chief, administrators) = (officer("chief").await, [officer("admin-1").await, officer("admin-2").await]);
         let government = [officer("gov-1").await, officer("gov-2").await];
-        let desk = Desk::new(
-            store,
-            Arc::new(keyring(folder)),
-            renderer(),
-            "https://seal.example".into(),
-            Arc::new(|| NOW),
-            Arc::new(|_| {}),
-        );
+        let desk =
+            Desk::new(store, keyring, renderer(), "https://seal.example".into(), Arc::new(|| NOW), Arc::new(|_| {}));
         Self { desk, chief, administrators, government }
     }
 

@@ -9,6 +9,7 @@ mod crash;
 mod db;
 mod demo_data;
 mod house;
+mod hsm;
 mod http;
 mod issue;
 mod pdf_corpus;

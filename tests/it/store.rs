@@ -89,7 +89,8 @@ async fn a_key_is_destroyed_on_record() {
         let bureau = Bureau::found(database, folder.path()).await;
         let (store, keyring) = (&bureau.desk.store, &bureau.desk.keyring);
         let public_key = keyring.generate("spare", KeyAlgorithm::EcdsaP256).unwrap();
-        let leave = store.write_down_destruction("spare", &public_key, "备用密钥不再使用", "admin-1", NOW).await.unwrap();
+        let leave =
+            store.write_down_destruction("spare", &public_key, "备用密钥不再使用", "admin-1", NOW).await.unwrap();
         let id = leave.id().to_owned();
         let record = store.order(&id).await.unwrap().unwrap();
         assert_eq!((record.kind, record.state), (OrderKind::Destruction, OrderState::Written));

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use cryptoki::error::Error;
+use cryptoki::error::{Error, RvError};
 
 use crate::crypto::KeyAlgorithm;
 use crate::limits;
@@ -20,7 +20,7 @@ pub enum TokenFault {
     Ambiguous { wanted: String, serials: Vec<String> },
     /// Sessions outside 1 to [`limits::TOKEN_SESSIONS`].
     Sessions { asked: usize },
-    /// The token refused the PIN; it is not tried again.
+    /// The token refused the PIN; it is not tried again before there is a reason to.
     PinWrong { token: String },
     /// One more wrong try would lock the PIN, so it is not tried at all.
     PinLastTry { token: String },
@@ -32,6 +32,14 @@ pub enum TokenFault {
     KeyCopyable { label: String },
     /// The token cannot make this kind of key.
     Cannot { algorithm: KeyAlgorithm, why: String },
+    /// No place in the queue, or no session free in time; nothing was done.
+    Busy,
+    /// No answer in time; whether it was done is not known.
+    Late,
+    /// So many calls have not returned that no more are made.
+    Hung { hanging: usize },
+    /// Somebody else in this process finalised the library; its handles are void.
+    Finalised,
     /// Any other answer.
     Failed { doing: &'static str, why: String },
 }
@@ -39,7 +47,31 @@ pub enum TokenFault {
 impl TokenFault {
     /// For `map_err`: what we were doing when the module said no.
     pub(super) fn while_doing(doing: &'static str) -> impl FnOnce(Error) -> Self {
-        move |why| Self::Failed { doing, why: why.to_string() }
+        move |why| match why {
+            Error::Pkcs11(RvError::CryptokiNotInitialized, _) => Self::Finalised,
+            why => Self::Failed { doing, why: why.to_string() },
+        }
+    }
+
+    /// Whether it is the token, or the way to it, that does not work, rather than one key or one request.
+    pub(super) fn is_away(&self) -> bool {
+        match self {
+            Self::Module { .. }
+            | Self::Missing { .. }
+            | Self::Ambiguous { .. }
+            | Self::PinWrong { .. }
+            | Self::PinLastTry { .. }
+            | Self::PinLocked { .. }
+            | Self::Late
+            | Self::Hung { .. }
+            | Self::Finalised
+            | Self::Failed { .. } => true,
+            Self::Sessions { .. }
+            | Self::PublicHalfMissing { .. }
+            | Self::KeyCopyable { .. }
+            | Self::Cannot { .. }
+            | Self::Busy => false,
+        }
     }
 
     /// What to say about it.
@@ -84,9 +116,11 @@ impl TokenFault {
             ),
             Self::PinWrong { token } => Message::new(
                 "keys.pin-wrong",
-                format!("密码设备 {token} 不接受 PIN。为免锁死，本程序不再尝试。请改正 PIN 文件后重新启动。"),
                 format!(
-                    "Token {token} refused the PIN. So as not to lock it, it is not tried again. Correct the PIN file and restart."
+                    "密码设备 {token} 不接受 PIN。为免锁死，本程序不再尝试。请改正 PIN 文件（重写该文件即再试一次），无须重启。"
+                ),
+                format!(
+                    "Token {token} refused the PIN. So as not to lock it, it is not tried again. Correct the PIN file; it is tried once more as soon as the file is written, without a restart."
                 ),
             ),
             Self::PinLastTry { token } => Message::new(
@@ -123,6 +157,28 @@ impl TokenFault {
                 format!(
                     "The token cannot make an {algorithm} key: {why}. Choose another algorithm, or examine the device."
                 ),
+            ),
+            Self::Busy => Message::new(
+                "keys.busy",
+                "密码设备繁忙，未办理，请稍后重试。",
+                "The token is busy and nothing was done. Try again in a moment.",
+            ),
+            Self::Late => Message::new(
+                "keys.late",
+                "密码设备未按时应答。已写下的用印会自动续办；请检查设备与连接。",
+                "The token did not answer in time. What was written down is taken up again; examine the device and its connection.",
+            ),
+            Self::Hung { hanging } => Message::new(
+                "keys.hung",
+                format!("密码设备的 {hanging} 次调用一直未返回，不再调用。请检查设备，必要时重新启动本服务。"),
+                format!(
+                    "{hanging} calls into the token have not returned, and no more are made. Examine the device, and restart this service if they do not return."
+                ),
+            ),
+            Self::Finalised => Message::new(
+                "keys.library-finalised",
+                "PKCS#11 库被本进程中的其他组件关闭，将重新初始化。请稍后重试。",
+                "The PKCS#11 library was finalised by another part of this process and is initialised again. Try again in a moment.",
             ),
             Self::Failed { doing, why } => Message::new(
                 "keys.token",

@@ -19,7 +19,7 @@ use yinxin::store::Store;
 
 use super::Doors;
 use crate::bureau::*;
-use crate::db::on_both;
+use crate::db::{Database, on_both};
 
 async fn close_the_department(doors: &Doors) {
     let bureau = &doors.bureau;
@@ -196,6 +196,26 @@ async fn not_ready_before_the_migrations() {
         assert_eq!(answer.header("strict-transport-security"), "max-age=31536000");
     })
     .await;
+}
+
+/// A token's library that holds the process is said at the public door too.
+#[tokio::test(flavor = "multi_thread")]
+async fn not_ready_while_calls_into_a_token_hang() {
+    let database = Database::sqlite("http_hung");
+    let store: Store = open(&database).await;
+    store.migrate().await.unwrap();
+    let hung = Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let watched = hung.clone();
+    let health: yinxin::http::Health = Arc::new(move || match watched.load(std::sync::atomic::Ordering::Relaxed) {
+        true => Err(yinxin::keys::TokenFault::Hung { hanging: 8 }.message()),
+        false => Ok(()),
+    });
+    let state = PublicState::new(store, Arc::new(|| NOW), Arc::default(), true).watching(health);
+    let (address, _stop) = super::listen(public_router(state)).await;
+    let answer = super::Client::of(address).get("/readyz").await;
+    assert_eq!((answer.status, answer.problem().as_str()), (503, "keys.hung"));
+    hung.store(false, std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(super::Client::of(address).get("/readyz").await.text(), "ready\n");
 }
 
 #[tokio::test(flavor = "multi_thread")]
