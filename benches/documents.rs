@@ -11,6 +11,7 @@ use yinxin::issue::issue;
 use yinxin::pdf::seal::{Certification, Place, SealPlan, prepare};
 use yinxin::verify::{Evidence, judge};
 
+#[expect(dead_code, reason = "measures for several benchmarks, of which this one needs a part")]
 mod measure;
 
 #[path = "../tests/it/bureau.rs"]
@@ -70,6 +71,9 @@ fn main() {
     });
     line("verify (open, judge with the house's trust)", seconds, || {
         judge(&Evidence::open("bench", sealed.clone(), trust.clone(), NOW));
+    });
+    line("time stamp (our own: key, check, two commits)", seconds, || {
+        runtime.block_on(desk.stamp(&[7; 32])).unwrap();
     });
     line("end to end (decision to stored, SQLite FULL)", seconds, || {
         n += 1;

@@ -7,7 +7,7 @@ signer = signers.SimpleSigner.load("key.pem", "cert.pem")
 draft = open("draft.pdf", "rb").read()
 meta = signers.PdfSignatureMetadata(
     field_name="Seal1", md_algorithm="sha256", subfilter=fields.SigSeedSubFilter.PADES,
-    certify=True, docmdp_permissions=fields.MDPPerm.FILL_FORMS,
+    certify=True, docmdp_permissions=fields.MDPPerm.NO_CHANGES,
 )
 
 

@@ -140,7 +140,11 @@ fn taken(answer: Result<Response<Body>, ureq::Error>, host: &str, most: usize) -
     };
     let mut answer = answer.map_err(unreachable)?;
     match answer.status().as_u16() {
-        200 => answer.body_mut().with_config().limit(most as u64).read_to_vec().map_err(unreachable),
+        // ureq takes a body that fills its limit for one that exceeds it.
+        200 => {
+            let body = answer.body_mut().with_config().limit(most as u64 + 1).read_to_vec().map_err(unreachable)?;
+            if body.len() > most { Err(FetchError::TooLarge) } else { Ok(body) }
+        }
         status => Err(FetchError::Status(status)),
     }
 }

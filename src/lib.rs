@@ -21,7 +21,8 @@
 //!   types a tool takes from another tool.
 //! - from [`store`]: UPDATE or DELETE on what happened (decisions, documents, seal events, custody, abolitions, revocations
 //!   and audit are appended; an order's state moves once, from written to sealed or lost).
-//! - from [`verify`]: the network (the one way out is [`tsa`], to authorities that the settings name). What a document names is never fetched; a verdict is a function of what was gathered.
+//! - from [`verify`]: the network. What a document names is never fetched; a verdict is a function of what was gathered.
+//! - from [`tsa`] and [`fetch`]: any host that the settings do not list. They are asked when something is sealed or renewed.
 //! - from [`http`]: rules. A handler that decides something is in the wrong room.
 
 // — ground

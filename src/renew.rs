@@ -11,7 +11,7 @@ use const_oid::db::rfc3161;
 use time::{Duration, OffsetDateTime};
 
 use crate::desk::{Desk, FlowError};
-use crate::issue::lasting::{appended, archived};
+use crate::issue::lasting::{self, appended, archived};
 use crate::limits;
 use crate::message::{Message, china_time};
 use crate::pdf::changes::LaterChanges;
@@ -86,6 +86,11 @@ pub async fn renew(
             }
             Err(error) => return Err(error),
         }
+    }
+    // The new stamp's own evidence is the next renewal's; but who stamps now is known by asking, and so is how it stands.
+    let herald = desk.stamp(&crate::crypto::sha256(&document)).await?;
+    if let Ok(material) = desk.evidence(&lasting::stampers(&herald)?, now).await {
+        add(&mut found, material);
     }
     drop(evidence);
     let document = Arc::unwrap_or_clone(document);

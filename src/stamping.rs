@@ -23,7 +23,7 @@ use crate::stamp::Token;
 use crate::stamp::accept::{Terms, accept};
 use crate::stamp::answer::{Info, Rejection, Unsigned, granted};
 use crate::stamp::request::Request;
-use crate::store::{Stamp, StampingUnit};
+use crate::store::{Order, Stamp, StampingUnit};
 use crate::tsa::Authorities;
 
 /// The policy of our own authority where the settings name none: a UUID as an object identifier (X.667 §6), registered
@@ -219,7 +219,8 @@ impl Desk {
         let time = now.replace_nanosecond(now.microsecond() * 1000).unwrap_or(now);
         let info = Info { policy, serial, time, accuracy: ACCURACY };
         let info = info.to_der(request).ok_or(NoToken::Rejected(Rejection::SystemFailure))?;
-        let unsigned = Unsigned::of(info, &parts.chain, request.certificates).map_err(FlowError::Cms)?;
+        let certificates = if request.certificates { parts.chain.as_slice() } else { &[] };
+        let unsigned = Unsigned::of(info, &parts.certificate, certificates);
         let serial = hex::encode(serial.as_bytes());
         let stamp = Stamp {
             serial: &serial,
@@ -229,14 +230,16 @@ impl Desk {
             to_be_signed: unsigned.to_be_signed(),
         };
         let order = self.store.write_down_stamp(stamp, who).await?;
-        let (id, signer) = (order.id().to_owned(), parts.signer.clone());
-        let signature = blocking(move || signer.sign(order)).await?;
-        let token = unsigned.signed(signature.value(), signature.algorithm()).map_err(FlowError::Cms)?;
-        if !self.store.finish_stamp(&id, (self.clock)()).await? {
-            return Err(NoToken::Rejected(Rejection::SystemFailure));
+        let id = order.id().to_owned();
+        match parts.carry_out(order, &unsigned, request, time).await {
+            Ok(token) if self.store.finish_stamp(&id, (self.clock)()).await? => Ok(token),
+            Ok(_) => Err(NoToken::Rejected(Rejection::SystemFailure)),
+            Err(error) => {
+                // Whoever asked is told, and asks again: nobody will take this one up.
+                self.store.lose(&id, &error.message().en, (self.clock)()).await?;
+                Err(NoToken::Failed(error))
+            }
         }
-        parts.check(&token, request, time)?;
-        Ok(token)
     }
 
     /// The parts of the unit's present certificate.
@@ -263,6 +266,20 @@ impl Desk {
 }
 
 impl Parts {
+    async fn carry_out(
+        &self,
+        order: Order,
+        unsigned: &Unsigned,
+        request: &Request,
+        time: OffsetDateTime,
+    ) -> Result<Vec<u8>, FlowError> {
+        let signer = self.signer.clone();
+        let signature = blocking(move || signer.sign(order)).await?;
+        let token = unsigned.signed(signature.value(), signature.algorithm())?;
+        self.check(&token, request, time)?;
+        Ok(token)
+    }
+
     /// Our own product, checked as an outside authority's is, before it is given away.
     fn check(&self, token: &[u8], request: &Request, time: OffsetDateTime) -> Result<(), FlowError> {
         let mut token = Token::read(token).map_err(|error| FlowError::SelfCheck(error.message()))?;

@@ -262,6 +262,8 @@ fn fault_of(error: &ureq::Error) -> Fault {
         ureq::Error::Io(error) => match error.get_ref().and_then(|inner| inner.downcast_ref::<ureq::Error>()) {
             Some(inner) => fault_of(inner),
             None if error.kind() == std::io::ErrorKind::TimedOut => Fault::Late,
+            // What TLS found wrong comes so.
+            None if error.kind() == std::io::ErrorKind::InvalidData => Fault::Unreachable(error.to_string()),
             None => Fault::Unreachable(error.kind().to_string()),
         },
         ureq::Error::HostNotFound => Fault::Unreachable("host not found".into()),

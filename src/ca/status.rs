@@ -19,7 +19,7 @@ use crate::store::{Crl, KeptAnswer, OrderKind, ResponderCertificate, SealFilter,
 pub const RESPONDER: &str = "ocsp-issuing";
 
 /// Life of the responder's certificate, and how long before its end the next one is made. Nobody can revoke it (it is never
-/// asked about, RFC 6960 §4.2.2.2.1), so it is short.
+/// asked about, RFC 6960 §4.2.2.2.1), so it is short; and no answer (a week at most) outlives the certificate behind it.
 const RESPONDER_DAYS: i64 = 30;
 pub(crate) const RESPONDER_SUCCESSOR_DAYS: i64 = 10;
 

@@ -14,8 +14,9 @@ use super::problem::{Problem, ProblemBody};
 use crate::limits;
 use crate::status::Answered;
 
-/// How certificates stand (RFC 6960 §A.1): a DER OCSPRequest in, an OCSPResponse out. The same by GET with the request in
-/// base64 behind `/ocsp/`.
+/// How certificates stand (RFC 6960): a DER OCSPRequest in, an OCSPResponse out.
+///
+/// The same by GET, with the request in base64 behind `/ocsp/` (§A.1).
 #[utoipa::path(post, path = "/ocsp", tag = "certificates",
     request_body(content = Vec<u8>, content_type = "application/ocsp-request"),
     responses((status = 200, description = "The answer, or why there is none", body = Vec<u8>, content_type = "application/ocsp-response")))]
@@ -91,7 +92,7 @@ fn no_list() -> Problem {
     Problem::unknown("http.no-crl", "没有此吊销列表", "there is no such revocation list")
 }
 
-/// The certificate of one of this service's authorities: PEM for people, DER as certificates name it (RFC 5280 §4.2.2.1).
+/// The certificate of one of this service's authorities: PEM, or DER (`.cer`) as certificates name it.
 #[utoipa::path(get, path = "/ca/{file}", tag = "certificates", params(("file" = String, Path, description = "The authority's label and `.pem` or `.cer`")), responses(
     (status = 200, description = "The certificate", body = String, content_type = "application/x-pem-file"),
     (status = 404, description = "No such authority", body = ProblemBody, content_type = "application/problem+json"),

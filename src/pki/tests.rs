@@ -11,11 +11,12 @@ use super::issue::{self, IssueFault, Period, Reason, Request, Revoked, Unsigned}
 use super::known::Known;
 use super::path::{PathVerdict, Purse, Rule, judge_path_within};
 use super::revocation::RevocationList;
-use super::trial::{self, CRL_URL, Hierarchy, Key, MADE, name, openssl_accepts, openssl_refuses, put, serial, years};
+use super::trial::{
+    self, CRL_URL, Hierarchy, Key, MADE, NONE, name, openssl_accepts, openssl_refuses, put, serial, years,
+};
 use crate::crypto::SignatureFault;
 
 mod ocsp;
-mod ocsp_made;
 mod pkits;
 
 const NOW: time::OffsetDateTime = datetime!(2026-06-01 00:00 UTC);
@@ -129,20 +130,18 @@ fn requests_prove_possession() {
 fn nothing_leaves_with_a_wrong_signature_or_from_a_wrong_issuer() {
     let made = Hierarchy::of(Key::p256);
     let other = Key::p256();
-    let unsigned =
-        || issue::seal(&made.issuing, &name("x"), &other.public_key, serial(9), years(1), &Default::default());
+    let unsigned = || issue::seal(&made.issuing, &name("x"), &other.public_key, serial(9), years(1), NONE);
     let wrong = other.sign(unsigned().unwrap().to_be_signed());
     assert_eq!(unsigned().unwrap().signed(&wrong).unwrap_err(), IssueFault::Signature(SignatureFault::Wrong));
 
-    let seal = |issuer: &Certificate, period: Period, url: Option<&str>| {
-        let url = issue::Addresses { list: url.map(str::to_owned), ..Default::default() };
-        issue::seal(issuer, &name("x"), &other.public_key, serial(9), period, &url).map(|_| ()).unwrap_err()
+    let seal = |issuer: &Certificate, period: Period, at: &issue::Addresses| {
+        issue::seal(issuer, &name("x"), &other.public_key, serial(9), period, at).map(|_| ()).unwrap_err()
     };
-    assert_eq!(seal(&made.seal, years(1), None), IssueFault::Issuer);
-    assert_eq!(seal(&made.issuing, years(11), None), IssueFault::Period);
+    assert_eq!(seal(&made.seal, years(1), NONE), IssueFault::Issuer);
+    assert_eq!(seal(&made.issuing, years(11), NONE), IssueFault::Period);
     let backwards = Period { not_before: NOW, not_after: NOW };
-    assert_eq!(seal(&made.issuing, backwards, None), IssueFault::Period);
-    assert_eq!(seal(&made.issuing, years(1), Some("ldap://59.255.1.1/")), IssueFault::CrlUrl);
+    assert_eq!(seal(&made.issuing, backwards, NONE), IssueFault::Period);
+    assert_eq!(seal(&made.issuing, years(1), &trial::listed_at("ldap://59.255.1.1/")), IssueFault::CrlUrl);
     assert_eq!(
         issue::revocation_list(&made.seal, 1, NOW, NOW + Duration::DAY, &[]).map(|_| ()).unwrap_err(),
         IssueFault::Issuer
@@ -262,8 +261,7 @@ fn every_other_way_for_a_path_to_fail() {
     pretender.is_ca = true;
     pretender.key_usage = None;
     let child = made.seal_key.certificate(
-        issue::seal(&pretender, &name("冒名"), &accomplice.public_key, serial(5), years(1), &Default::default())
-            .unwrap(),
+        issue::seal(&pretender, &name("冒名"), &accomplice.public_key, serial(5), years(1), NONE).unwrap(),
     );
     let candidates = [made.seal.clone(), made.issuing.clone()];
     assert_eq!(judge(&child, &candidates, &made.root), PathVerdict::NoAnchor);
@@ -271,19 +269,11 @@ fn every_other_way_for_a_path_to_fail() {
     // An authority below one that allows none (path length 0).
     let deep_key = Key::p256();
     let deep = made.issuing_key.certificate(
-        issue::issuing_authority(
-            &made.issuing,
-            &name("过深"),
-            &deep_key.public_key,
-            serial(6),
-            years(1),
-            &Default::default(),
-        )
-        .unwrap(),
+        issue::issuing_authority(&made.issuing, &name("过深"), &deep_key.public_key, serial(6), years(1), NONE)
+            .unwrap(),
     );
-    let leaf = deep_key.certificate(
-        issue::seal(&deep, &name("叶"), &accomplice.public_key, serial(7), years(1), &Default::default()).unwrap(),
-    );
+    let leaf = deep_key
+        .certificate(issue::seal(&deep, &name("叶"), &accomplice.public_key, serial(7), years(1), NONE).unwrap());
     // The anchor's own limit binds too.
     let below_anchor = judge(&leaf, std::slice::from_ref(&deep), &made.issuing);
     assert_eq!(below_anchor, PathVerdict::Broken(Rule::Length));
@@ -362,16 +352,15 @@ fn a_maze_of_authorities_ends() {
                 &subject_key.public_key,
                 serial(i as u8 + 1),
                 years(10),
-                &Default::default(),
+                NONE,
             );
             let mut certificate = issuer_key.certificate(unsigned.unwrap());
             certificate.authority_key_id = None;
             maze.push(certificate);
         }
     }
-    let leaf = keys[0].certificate(
-        issue::seal(&maze[0], &name("叶"), &key.public_key, serial(99), years(1), &Default::default()).unwrap(),
-    );
+    let leaf =
+        keys[0].certificate(issue::seal(&maze[0], &name("叶"), &key.public_key, serial(99), years(1), NONE).unwrap());
     let started = std::time::Instant::now();
     let anchor = trial::Hierarchy::of(Key::p256).root;
     let verdict = judge_path(&leaf, &maze, &[anchor], &[], NOW);
@@ -521,14 +510,8 @@ fn lists_by_another_key_of_the_issuer() {
     // The authority's new certificate from the same root; one by a stranger; one that may not sign lists; one by another
     // authority below the same root, which has no business with that name.
     let authority = |key: &Key, signer: &Key, issuer: &Certificate, number| {
-        let unsigned = issue::issuing_authority(
-            issuer,
-            &made.issuing.subject,
-            &key.public_key,
-            serial(number),
-            years(10),
-            &Default::default(),
-        );
+        let unsigned =
+            issue::issuing_authority(issuer, &made.issuing.subject, &key.public_key, serial(number), years(10), NONE);
         signer.certificate(unsigned.unwrap())
     };
     let successor = authority(&other, &made.root_key, &made.root, 50);
@@ -538,18 +521,10 @@ fn lists_by_another_key_of_the_issuer() {
     mute.key_usage = Some(Default::default());
     let cousin_key = Key::p256();
     let cousin = made.root_key.certificate(
-        issue::issuing_authority(
-            &made.root,
-            &name("旁支"),
-            &cousin_key.public_key,
-            serial(52),
-            years(10),
-            &Default::default(),
-        )
-        .unwrap(),
+        issue::issuing_authority(&made.root, &name("旁支"), &cousin_key.public_key, serial(52), years(10), NONE)
+            .unwrap(),
     );
-    let unsigned =
-        issue::seal(&cousin, &made.issuing.subject, &other.public_key, serial(53), years(3), &Default::default());
+    let unsigned = issue::seal(&cousin, &made.issuing.subject, &other.public_key, serial(53), years(3), NONE);
     let mut usurper = cousin_key.certificate(unsigned.unwrap());
     usurper.key_usage = Some(super::certificate::KeyUsage { crl_sign: true, ..Default::default() });
     let cousins = issue::revocation_list(&cousin, 1, NOW, NOW + Duration::WEEK, &[]).unwrap();

@@ -15,6 +15,8 @@ use super::name::{Attribute, Name};
 use crate::crypto::KeyAlgorithm;
 
 pub(crate) const MADE: OffsetDateTime = datetime!(2026-01-01 00:00 UTC);
+/// A certificate that names no addresses.
+pub(crate) const NONE: &issue::Addresses = &issue::Addresses { list: None, responder: None, issuer: None };
 pub(crate) const CRL_URL: &str = "http://crl.example/issuing.crl";
 
 pub(crate) struct Key {
@@ -108,7 +110,7 @@ pub(crate) fn years(years: i64) -> Period {
 }
 
 /// A certificate that names this list alone.
-fn listed_at(url: &str) -> issue::Addresses {
+pub(crate) fn listed_at(url: &str) -> issue::Addresses {
     issue::Addresses { list: Some(url.into()), ..Default::default() }
 }
 

@@ -52,22 +52,16 @@ pub struct Unsigned {
     info: Vec<u8>,
     attributes: Vec<u8>,
     signer: Certificate,
-    /// DER, in the token where they were asked for.
+    /// DER, in the token.
     certificates: Vec<Vec<u8>>,
 }
 
 impl Unsigned {
-    /// Of this TSTInfo (DER), by the authority whose certificate comes first in `chain` (DER). The reference to it is an
-    /// ESSCertIDv2 (RFC 5816 §2.2.1).
-    ///
-    /// # Errors
-    /// [`CmsError`] where `chain` has no first certificate that can be read.
-    pub fn of(info: Vec<u8>, chain: &[Vec<u8>], with_certificates: bool) -> Result<Self, CmsError> {
-        const BAD: CmsError = CmsError::Malformed("signer certificate");
-        let signer = chain.first().and_then(|der| Certificate::read(der).ok()).ok_or(BAD)?;
+    /// Of this TSTInfo (DER), by the authority that has this certificate, with those to be in it (DER; none where none
+    /// were asked for). The reference to the signer's is an ESSCertIDv2 (RFC 5816 §2.2.1).
+    pub fn of(info: Vec<u8>, signer: &Certificate, certificates: &[Vec<u8>]) -> Self {
         let attributes = cms::signed_attributes_of(rfc3161::ID_CT_TST_INFO, &crypto::sha256(&info), signer.der());
-        let certificates = if with_certificates { chain.to_vec() } else { Vec::new() };
-        Ok(Self { info, attributes, signer, certificates })
+        Self { info, attributes, signer: signer.clone(), certificates: certificates.to_vec() }
     }
 
     /// The message that the key signs.

@@ -262,6 +262,33 @@ fn from_an_empty_folder_to_a_verified_licence() {
 }
 
 #[test]
+fn where_time_stamps_come_from_is_looked_at() {
+    let place = Place::new("sqlite:data/yinxin.sqlite");
+    place.run(&["migrate"]).good();
+    place.run(&["ca", "stamping"]).complains(1, "ca.missing");
+    assert!(place.run(&["doctor"]).out.contains("[doctor.no-stamping]"));
+    place.run(&["ca", "init", "--organisation", "示例"]).good();
+    assert_eq!(place.json(&["ca", "stamping"])["made"], false, "it came with the authorities");
+    assert!(place.run(&["doctor"]).out.contains("[doctor.stamping]"));
+    place.run(&["ca", "export", "trust"]).good();
+    assert!(fs::read_to_string(place.folder.path().join("trust/stamping.pem")).unwrap().contains("CERTIFICATE"));
+
+    // An outside authority without anchors, then one where nobody answers.
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let settings = fs::read_to_string(&place.settings).unwrap();
+    let with = |trust: &str| {
+        let table = format!("[[stamp.authorities]]\nurl = \"http://{nobody}/\"\ntrust = \"{trust}\"\n");
+        fs::write(&place.settings, format!("{settings}{table}")).unwrap();
+        let doctor = place.run(&["doctor"]);
+        assert_eq!(doctor.code, 1);
+        doctor.out
+    };
+    assert!(with("nothing").contains("[cli.stamp-trust]"));
+    let said = with("trust");
+    assert!(said.contains("[doctor.stamp-authority]") && said.contains("cannot be reached"), "{said}");
+}
+
+#[test]
 fn abolition_from_a_csv_ends_the_key() {
     let place = Place::with_bureau("sqlite:data/yinxin.sqlite");
     fs::write(place.folder.path().join("seals.csv"), format!("印章编号,划转事项\n{DEPARTMENT},000119901\n")).unwrap();

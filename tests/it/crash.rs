@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use time::Duration;
+use yinxin::seal::Level;
 use yinxin::store::{LedgerFilter, OrderState};
 
 use crate::bureau::*;
@@ -50,7 +51,11 @@ async fn one_licence_wherever_the_plug_is_pulled() {
         let path = folder.path();
         let bureau = Bureau::found(database, path).await;
         settings(database, path);
-        for (n, step) in ["written", "signed", "checked", "stored"].into_iter().enumerate() {
+        let (first, second) = (&bureau.administrators[0], &bureau.administrators[1]);
+        let seal = number(BUREAU_SEAL);
+        yinxin::administer::promise(&bureau.desk.store, (first, second), &seal, Level::Lta, NOW).await.unwrap();
+        let steps = ["written", "signed", "stamped", "evidenced", "archived", "checked", "stored"];
+        for (n, step) in steps.into_iter().enumerate() {
             let document = format!("许准〔2026〕{n}号");
             let request = serde_json::to_vec(&licence(&document, NOW - Duration::days(3))).unwrap();
             std::fs::write(path.join("request.json"), request).unwrap();
@@ -92,6 +97,7 @@ async fn one_licence_wherever_the_plug_is_pulled() {
             assert_eq!(std::fs::read(path.join("again.pdf")).unwrap(), sealed.bytes);
             let verified = yinxin(path, &["verify", "again.pdf"]).output().unwrap();
             assert_eq!(verified.status.code(), Some(0), "{}", said(&verified));
+            assert!(said(&verified).contains("B-LTA"), "{}", said(&verified));
         }
     })
     .await;

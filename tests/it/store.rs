@@ -71,6 +71,8 @@ async fn what_happened_cannot_be_changed() {
             ("document", "media_type"),
             ("decision", "case_number"),
             ("item_transfer", "document"),
+            ("issued_certificate", "serial"),
+            ("crl_number", "issuer"),
         ] {
             let update = format!("UPDATE {table} SET {column} = 'x'");
             assert!(sqlx::query(AssertSqlSafe(update)).execute(&mut connection).await.is_err(), "{table}");

@@ -89,7 +89,7 @@ fn another_certificate_with_the_same_key_is_noticed() {
         &made.seal_key.public_key,
         trial::serial(9),
         trial::years(3),
-        &Default::default(),
+        trial::NONE,
     );
     let other = made.issuing_key.certificate(other.unwrap());
     let found = Made { certificate: &other, ..by(&made, &attributes_and(&made, &[])) }.checks(CONTENT);

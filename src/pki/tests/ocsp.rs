@@ -13,9 +13,11 @@ use super::super::ocsp::{NotAResponse, OcspResponse};
 use super::super::path::{PathVerdict, judge_path};
 use super::super::revocation::RevocationList;
 use super::super::tlv::{self, ENUMERATED, GENERALIZED_TIME, OCTET_STRING, SEQUENCE, context, context_primitive, wrap};
-use super::super::trial::{self, Hierarchy, Key, MADE, name, openssl_accepts, put, serial, years};
+use super::super::trial::{self, Hierarchy, Key, MADE, NONE, name, openssl_accepts, put, serial, years};
 use super::NOW;
 use crate::crypto::{Digest, KeyAlgorithm};
+
+mod made;
 
 /// A response in the making.
 struct Answer<'a> {
@@ -104,7 +106,7 @@ fn full(basic: &[u8]) -> Vec<u8> {
 
 /// A certificate for a key that answers, with these purposes and perhaps id-pkix-ocsp-nocheck, put together by hand.
 fn responder(signer: &Key, issuer: &Certificate, key: &Key, purpose: &[u8], no_check: bool) -> Certificate {
-    let plain = issue::seal(issuer, &name("应答"), &key.public_key, serial(40), years(3), &Default::default()).unwrap();
+    let plain = issue::seal(issuer, &name("应答"), &key.public_key, serial(40), years(3), NONE).unwrap();
     let fields = tlv::Element::read_all(plain.to_be_signed()).unwrap().children().unwrap();
     let (extensions, fields) = fields.split_last().unwrap();
     let list = tlv::Element::read_all(extensions.content).unwrap();

@@ -1,10 +1,10 @@
-"""What pyHanko says of a file's first signature at a time, with the root and the file alone: `levels.py FILE UNIX_TIME`."""
+"""What pyHanko says of a file's first signature at a time, with the root and the file alone: `levels.py FILE UNIX_TIME [CRL or OCSP response…]`."""
 import asyncio, datetime, logging, sys
-from asn1crypto import x509
+from asn1crypto import crl, ocsp, x509
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.validation import ades
 from pyhanko.sign.validation.policy_decl import (
-    PdfSignatureValidationSpec, RevinfoOnlineFetchingRule, RevocationInfoGatheringSpec,
+    LocalKnowledge, PdfSignatureValidationSpec, RevinfoOnlineFetchingRule, RevocationInfoGatheringSpec,
     SignatureValidationSpec,
 )
 from pyhanko_certvalidator.context import CertValidationPolicySpec
@@ -12,6 +12,7 @@ from pyhanko_certvalidator.ltv import ades_past, poe
 from pyhanko_certvalidator.ltv.types import ValidationTimingInfo
 from pyhanko_certvalidator.policy_decl import REQUIRE_REVINFO, CertRevTrustPolicy
 from pyhanko_certvalidator.registry import SimpleTrustManager
+from pyhanko_certvalidator.revinfo.archival import CRLContainer, OCSPContainer
 
 logging.disable(logging.CRITICAL)
 file, moment = sys.argv[1], int(sys.argv[2])
@@ -27,6 +28,7 @@ class Clock(datetime.datetime):
 
 
 ades_past.datetime = poe.datetime = Clock
+read = lambda path: open(path, "rb").read()
 root = x509.Certificate.load(open("root.der", "rb").read())
 spec = SignatureValidationSpec(
     cert_validation_policy=CertValidationPolicySpec(
@@ -35,6 +37,13 @@ spec = SignatureValidationSpec(
     ),
     revinfo_gathering_policy=RevocationInfoGatheringSpec(
         online_fetching_rule=RevinfoOnlineFetchingRule.LOCAL_ONLY,
+    ),
+    local_knowledge=LocalKnowledge(
+        known_crls=[CRLContainer(crl.CertificateList.load(read(path))) for path in sys.argv[3:] if path.endswith("crl")],
+        known_ocsps=[
+            one for path in sys.argv[3:] if path.endswith("ocsp")
+            for one in OCSPContainer.load_multi(ocsp.OCSPResponse.load(read(path)))
+        ],
     ),
 )
 signature = PdfFileReader(open(file, "rb")).embedded_signatures[0]

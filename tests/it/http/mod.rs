@@ -79,6 +79,13 @@ impl Doors {
         Client::of(address)
     }
 
+    /// The staff listener from now on, on the same store, with another desk.
+    pub async fn staff_with(&mut self, desk: yinxin::desk::Desk) {
+        let (address, stop) = listen(staff_router(StaffState::new(desk, self.clock.clone(), false))).await;
+        self.replicas.lock().unwrap().push(stop);
+        self.staff = address;
+    }
+
     /// Time goes on.
     pub fn later(&self, by: Duration) {
         self.late.fetch_add(by.whole_seconds(), Ordering::SeqCst);

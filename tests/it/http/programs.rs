@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use time::Duration;
 use time::format_description::well_known::Rfc3339;
 use yinxin::officer::Officer;
+use yinxin::stamping::{Plan, Stamping};
 use yinxin::store::Scope;
 
 use super::Doors;
@@ -288,6 +289,58 @@ async fn whoever_leaves_the_post_is_signed_out_everywhere() {
         assert_eq!(admin.post_json(path, &later).await.problem(), "store.officer-left");
         let trail = doors.bureau.desk.store.audit_events(100).await.unwrap();
         assert!(trail.iter().any(|event| (event.what.as_str(), event.subject.as_str()) == ("officer.left", "chief")));
+    })
+    .await;
+}
+
+/// A document that waits: programs are told where it is, people see why, and both get it in the end.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_that_waits_has_an_address() {
+    on_both("http_waiting", async |database| {
+        let mut doors = Doors::open(database).await;
+        doors.passwords(&["chief", "admin-1", "admin-2"]).await;
+        let token = doors.token("chief", &[Scope::Issue]).await;
+        let administers = doors.token("admin-1", &[Scope::Administer]).await;
+        let administers =
+            doors.staff().with_token(&administers).with_second(&doors.token("admin-2", &[Scope::Administer]).await);
+        let path = format!("/api/v1/seals/{BUREAU_SEAL}/level");
+        let answer = administers.send("PUT", &path, "application/json", br#"{"level":"B-X"}"#).await;
+        assert_eq!((answer.status, answer.problem().as_str()), (400, "http.json"));
+        assert_eq!(administers.send("PUT", &path, "application/json", br#"{"level":"B-T"}"#).await.status, 204);
+
+        let own = doors.bureau.desk.stamping.clone();
+        let nobody = Plan { own: false, ..Plan::default() };
+        doors.staff_with(doors.bureau.desk.clone().stamped_by(Stamping::of(nobody, NOW))).await;
+        let chief = doors.staff().with_token(&token);
+        let request = json!(licence("许准〔2026〕1号", NOW - Duration::days(3)));
+        let made = chief.post_json("/api/v1/licences", &request).await;
+        assert_eq!((made.status, made.json()["id"].as_str()), (202, Some("stamping.unstamped")), "{}", made.text());
+        let order = made.json()["order"].as_str().unwrap().to_owned();
+        let address = made.header("location").to_owned();
+        assert_eq!(address, format!("/api/v1/orders/{order}"));
+        let stands = chief.get(&address).await.json();
+        assert_eq!((stands["state"].as_str(), stands["level"].as_str()), (Some("written"), Some("B-T")));
+        assert_eq!(stands["waiting"]["tries"].as_u64(), Some(1));
+        assert!(stands["document"].is_null());
+
+        let browser = doors.signed_in("chief").await;
+        let page = browser.page(&format!("/orders/{order}")).await;
+        assert!(page.text().contains("等待办结") && page.text().contains("下次自动重试"), "{}", page.text());
+        let home = browser.page("/").await;
+        assert!(home.text().contains("等待办结的用印") && home.text().contains(&order));
+        let ledger = doors.signed_in("admin-1").await.page("/ledger").await;
+        assert!(ledger.text().contains("等待办结的用印") && ledger.text().contains(&order));
+
+        doors.staff_with(doors.bureau.desk.clone().stamped_by(own)).await;
+        doors.later(Duration::MINUTE);
+        let chief = doors.staff().with_token(&token);
+        let made = chief.post_json("/api/v1/licences", &request).await;
+        assert_eq!((made.status, made.json()["order"].as_str()), (201, Some(order.as_str())), "{}", made.text());
+        let stands = chief.get(&address).await.json();
+        assert_eq!(stands["state"].as_str(), Some("sealed"));
+        assert_eq!((&stands["document"], stands["waiting"].is_null()), (&made.json()["document"], true));
+        let home = doors.signed_in("chief").await.page("/").await;
+        assert!(!home.text().contains("等待办结的用印"));
     })
     .await;
 }

@@ -193,6 +193,7 @@ async fn an_answer_may_be_kept_and_a_listener_without_keys_gives_it() {
             at: NOW,
             reason: yinxin::pki::issue::Reason::KeyCompromise,
             document: "test".into(),
+            invalid_since: None,
         };
         store.revoke(&revocation, "test", doors.now()).await.unwrap();
         assert_eq!(post(&keyless, &request).await, [0x30, 3, 0x0A, 1, 3]);
@@ -214,11 +215,10 @@ async fn odd_requests_and_too_many_cost_little() {
         assert_eq!(client.get("/ocsp/not%20base64").await.body, MALFORMED);
         assert_eq!(client.get("/ocsp").await.status, 405);
         // About a stranger's certificate nobody here may speak (RFC 5019 §2.2.3).
-        let stranger = CertId::of(
-            &[5],
-            &Certificate::read(&doors.bureau.desk.store.ca_certificates().await.unwrap()[0].certificate).unwrap(),
-        );
-        let root_asked = Request { questions: vec![stranger.unwrap()], nonce: None }.to_der();
+        let authorities = doors.bureau.desk.store.ca_certificates().await.unwrap();
+        let root = authorities.iter().find(|ca| ca.label == "root").unwrap();
+        let stranger = CertId::of(&[5], &Certificate::read(&root.certificate).unwrap()).unwrap();
+        let root_asked = Request { questions: vec![stranger], nonce: None }.to_der();
         assert_eq!(post(&client, &root_asked).await, [0x30, 3, 0x0A, 1, 6]);
 
         // So many answers a minute are signed for single askers; then known certificates get the answer that is

@@ -214,7 +214,7 @@ fn answer(mut stream: TcpStream, does: Does, parties: &Parties, now: OffsetDateT
     }
     let info = Info { policy: POLICY, serial: Serial::from_random([9; 16]), time, accuracy: Duration::SECOND };
     let chain = [party.certificate.der().to_vec(), parties.root.der().to_vec()];
-    let unsigned = Unsigned::of(info.to_der(&said).unwrap(), &chain, true).unwrap();
+    let unsigned = Unsigned::of(info.to_der(&said).unwrap(), &party.certificate, &chain);
     let mut value = sign(&party.key, unsigned.to_be_signed());
     if does == Does::BrokenSignature {
         *value.last_mut().unwrap() ^= 1;

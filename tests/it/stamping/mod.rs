@@ -19,7 +19,7 @@ use crate::db::Database;
 struct House {
     bureau: Bureau,
     late: Arc<AtomicI64>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl House {
@@ -29,7 +29,7 @@ impl House {
         let late = Arc::new(AtomicI64::new(0));
         let seconds = late.clone();
         bureau.desk.clock = Arc::new(move || NOW + Duration::seconds(seconds.load(Ordering::SeqCst)));
-        Self { bureau, late, _folder: folder }
+        Self { bureau, late, folder }
     }
 
     /// The desk, stamped by this plan.

@@ -1,5 +1,6 @@
 //! Authorities outside: the first is down, slow or lying, all are; and one comes back.
 
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use time::Duration;
@@ -88,6 +89,41 @@ async fn where_none_stamps_nothing_is_stamped_until_one_is_back() {
     // None is named, and our own may not.
     let why = stamp(&house.desk(plan(vec![]))).await.unwrap_err();
     assert!(why.contains("stamp.authorities"), "{why}");
+}
+
+/// OpenSSL plays a host with a certificate that the web does not trust: the connection ends before anything is asked.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_is_not_who_it_says_is_not_asked() {
+    let house = House::found(&Database::sqlite("stamps_tls")).await;
+    let fake = Fake::open(Does::Right, house.late.clone());
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (key, certificate) = (path("key.pem"), path("certificate.pem"));
+    let curve =
+        ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=localhost"];
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-keyout", &key, "-out", &certificate, "-addext", "subjectAltName=IP:127.0.0.1"])
+        .args(curve)
+        .output()
+        .unwrap();
+    assert!(made.status.success());
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut server = Command::new("openssl")
+        .args(["s_server", "-accept", &format!("127.0.0.1:{port}"), "-key", &key, "-cert", &certificate, "-quiet"])
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let up = (0..50).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
+    });
+    let url = format!("https://127.0.0.1:{port}/tsa");
+    let outcome = stamp(&house.desk(plan(vec![AuthoritySettings { url, ..fake.settings() }]))).await;
+    server.kill().unwrap();
+    server.wait().unwrap();
+    let why = outcome.unwrap_err();
+    assert!(up && why.contains("cannot be reached") && why.contains("invalid peer certificate"), "{why}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

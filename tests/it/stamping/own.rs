@@ -36,7 +36,8 @@ async fn exported(house: &House, folder: &Path) -> (String, String, String) {
     }
     let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
     let unit = store.stamping_unit().await.unwrap().unwrap().certificate;
-    let both = [std::fs::read_to_string(path("issuing.pem")).unwrap(), to_pem("CERTIFICATE", &unit.certificate)].concat();
+    let both =
+        [std::fs::read_to_string(path("issuing.pem")).unwrap(), to_pem("CERTIFICATE", &unit.certificate)].concat();
     std::fs::write(path("with-unit.pem"), both).unwrap();
     (path("root.pem"), path("issuing.pem"), path("with-unit.pem"))
 }
@@ -221,6 +222,15 @@ async fn our_judge_believes_our_tokens_and_the_store_has_each_of_them() {
         let again = desk.store.write_down_stamp(stamp(&serial), "test").await.unwrap_err();
         assert!(matches!(again, StoreError::Conflict(_)), "{again}");
         assert!(desk.store.unfinished().await.unwrap().is_empty(), "nothing was written");
+        // A key that is gone: whoever asked is told, and no order is left behind.
+        let label = unit.certificate.label.clone();
+        let file = house.folder.path().join("keys").join(format!("{label}.key"));
+        let other = Bureau::at_work(desk.store.clone(), house.folder.path()).await;
+        std::fs::remove_file(&file).unwrap();
+        let broken = Bureau::at_work(desk.store.clone(), house.folder.path()).await;
+        assert!(broken.desk.stamp(&IMPRINT).await.is_err());
+        other.desk.stamp(&IMPRINT).await.unwrap();
+        assert!(desk.store.unfinished().await.unwrap().is_empty());
         // One that a crash left behind is shown as lost when resuming.
         let order = desk.store.write_down_stamp(stamp("00"), "test").await.unwrap();
         yinxin::issue::resume(desk, NOW + Duration::HOUR).await.unwrap();
@@ -351,6 +361,7 @@ async fn the_unit_is_renewed_by_itself_and_after_a_revocation() {
             at: now,
             reason: Reason::KeyCompromise,
             document,
+            invalid_since: None,
         };
         desk.store.revoke(&revocation, "test", now).await.unwrap();
         assert!(stamp(desk).await.unwrap_err().contains("is revoked or has ended"));

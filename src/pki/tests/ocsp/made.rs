@@ -3,16 +3,18 @@
 use proptest::prelude::*;
 use time::Duration;
 
-use super::super::certificate::{Certificate, to_pem};
-use super::super::evidence::RevocationEvidence;
-use super::super::issue::{self, Reason};
-use super::super::known::Known;
-use super::super::ocsp::{self, CertId, NoAnswer, NotARequest, NotAResponse, OcspResponse, Reply, Request, Status};
-use super::super::path::{PathVerdict, judge_path};
-use super::super::revocation::Revocation;
-use super::super::tlv::{self, INTEGER, OCTET_STRING, SEQUENCE, context, wrap};
-use super::super::trial::{Hierarchy, Key, MADE, name, openssl_accepts, put, serial, years};
-use super::NOW;
+use super::super::super::certificate::{Certificate, to_pem};
+use super::super::super::evidence::RevocationEvidence;
+use super::super::super::issue::{self, Reason};
+use super::super::super::known::Known;
+use super::super::super::ocsp::{
+    self, CertId, NoAnswer, NotARequest, NotAResponse, OcspResponse, Reply, Request, Status,
+};
+use super::super::super::path::{PathVerdict, judge_path};
+use super::super::super::revocation::Revocation;
+use super::super::super::tlv::{self, INTEGER, OCTET_STRING, SEQUENCE, context, wrap};
+use super::super::super::trial::{Hierarchy, Key, MADE, name, openssl_accepts, put, serial, years};
+use super::super::NOW;
 use crate::limits;
 
 fn responder(made: &Hierarchy, key: &Key) -> Certificate {
