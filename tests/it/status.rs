@@ -109,6 +109,7 @@ async fn lists_come_in_time_on_change_and_with_numbers_of_their_own() {
             at: NOW,
             reason: Reason::KeyCompromise,
             document: "test".into(),
+            invalid_since: None,
         };
         store.revoke(&revocation, "test", NOW + Duration::hours(24)).await.unwrap();
         authority.refresh("test", NOW + Duration::hours(25)).await.unwrap();
@@ -273,6 +274,7 @@ async fn outside_authorities_are_asked_on_listed_hosts_and_not_believed_blindly(
             at: NOW + Duration::days(4),
             reason: Reason::KeyCompromise,
             document: "test".into(),
+            invalid_since: None,
         };
         theirs.desk.store.revoke(&revocation, "test", at).await.unwrap();
         theirs.authority().refresh("test", at).await.unwrap();

@@ -194,6 +194,7 @@ async fn an_answer_may_be_kept_and_a_listener_without_keys_gives_it() {
             at: NOW,
             reason: yinxin::pki::issue::Reason::KeyCompromise,
             document: "test".into(),
+            invalid_since: None,
         };
         store.revoke(&revocation, "test", doors.now()).await.unwrap();
         assert_eq!(post(&keyless, &request).await, [0x30, 3, 0x0A, 1, 3]);

@@ -362,6 +362,7 @@ async fn the_unit_is_renewed_by_itself_and_after_a_revocation() {
             at: now,
             reason: Reason::KeyCompromise,
             document,
+            invalid_since: None,
         };
         desk.store.revoke(&revocation, "test", now).await.unwrap();
         assert!(stamp(desk).await.unwrap_err().contains("is revoked or has ended"));
