@@ -146,8 +146,8 @@ impl Desk {
         let mut against = None;
         let mut silent = None;
         for certificate in in_use(&lives, now) {
-            match self.parts(seal, Some(&certificate.digest)).await {
-                Ok(parts) if parts.signer.answers() => return Ok(parts),
+            match self.parts_of(seal, certificate.clone()).await {
+                Ok(parts) if parts.signer.answers() || is_back(&parts).await => return Ok(parts),
                 Ok(parts) => silent = silent.or(Some(parts)),
                 Err(FlowError::Key(why)) => against = against.or(Some(FlowError::Key(why))),
                 Err(other) => return Err(other),
@@ -172,6 +172,10 @@ impl Desk {
             None => self.store.certificates(&seal.seal.number).await?.pop(),
         };
         let certificate = certificate.ok_or_else(|| FlowError::NoCertificate(seal.seal.number.to_string()))?;
+        self.parts_of(seal, certificate).await
+    }
+
+    async fn parts_of(&self, seal: &FiledSeal, certificate: SealCertificate) -> Result<Arc<SealParts>, FlowError> {
         if let Some(parts) = self.parts.lock().unwrap_or_else(PoisonError::into_inner).get(&certificate.digest) {
             return Ok(parts.clone());
         }
@@ -192,6 +196,12 @@ impl Desk {
             .insert(parts.certificate.digest.clone(), parts.clone());
         Ok(parts)
     }
+}
+
+/// Whether a key that its home did not know when it was last asked is there again.
+async fn is_back(parts: &SealParts) -> bool {
+    let signer = parts.signer.clone();
+    blocking(move || signer.prove()).await.is_ok()
 }
 
 /// Draws or reads a seal's picture from its description in the register.

@@ -54,6 +54,8 @@ pub enum KeyError {
     // — tokens
     /// Keys from outside are not put into a token.
     ImportIntoToken,
+    /// The token was not asked, since it is known to be away, for this reason.
+    Away { why: Message },
     /// What the token, or the way to it, says.
     Token(#[from] TokenFault),
 }
@@ -193,6 +195,7 @@ impl KeyError {
                 "不能把外来私钥导入密码机：曾在外部存在的密钥无法保证未被复制。请在密码机中生成。",
                 "Private keys are not imported into a token: one that was ever outside may have been copied. Make the key in the token.",
             ),
+            Self::Away { why } => why.clone(),
             Self::Token(fault) => fault.message(),
         }
     }

@@ -25,7 +25,8 @@ use ring::rand::{SecureRandom, SystemRandom};
 use crate::crypto::{self, KeyAlgorithm};
 use crate::limits;
 use crate::message::Message;
-use crate::store::{Destruction, Order};
+use crate::store::Destruction;
+use crate::store::Order;
 
 pub use error::{KeyError, SecretFileFault};
 pub use pkcs11::{TokenFault, TokenState};
@@ -46,7 +47,8 @@ pub trait Signer: fmt::Debug + Send + Sync {
     /// Whether its home answered when it was last asked. What does not answer is passed over where another key may sign.
     fn answers(&self) -> bool;
 
-    /// Has the key sign a fresh test message in the way of an order, and verifies the value.
+    /// Has the key sign a fresh test message in the way of an order, and verifies the value. Blocks while the key works;
+    /// where its home is known to be away, it says so at once.
     ///
     /// # Errors
     /// [`KeyError::Unproven`], or what the home says.

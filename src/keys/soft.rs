@@ -23,7 +23,8 @@ use super::envelope::{self, Envelope, Fault, FileKey, Stretching};
 use super::{KeyCard, KeyError, KeyFacts, Signature, Signer, private_file, public_key};
 use crate::crypto::KeyAlgorithm;
 use crate::limits;
-use crate::store::{Destruction, Order};
+use crate::store::Destruction;
+use crate::store::Order;
 
 const EXTENSION: &str = "key";
 

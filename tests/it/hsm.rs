@@ -82,7 +82,8 @@ async fn sealing_goes_on_with_the_second_token() {
     let tokens = vec![token("first", module.into()), token("second", folder.join("second.so"))];
     let keyring =
         Arc::new(Keyring::open(&KeySettings { mode: Mode::Production, home: HomeSettings::Pkcs11(tokens) }).unwrap());
-    let bureau = Bureau::found_with(&Database::sqlite("two_tokens"), keyring.clone()).await;
+    let database = Database::sqlite("two_tokens");
+    let bureau = Bureau::found_with(&database, keyring.clone()).await;
     let (desk, store) = (&bureau.desk, &bureau.desk.store);
     let seal = store.seal(&number(BUREAU_SEAL)).await.unwrap().unwrap().seal;
     let on_first = store.certificates(&seal.number).await.unwrap().pop().unwrap();

@@ -4,6 +4,8 @@
 //! caller whose time is over leaves. The worker that then still has the job is written off and replaced, up to a limit;
 //! when its call returns after all, it takes its place again. A keeper looks after a token that is away.
 
+mod keeper;
+
 use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
@@ -12,6 +14,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use self::keeper::{Away, keep};
 use super::desk::Desk;
 use super::token::Token;
 use super::visit::Access;
@@ -19,10 +22,6 @@ use super::{KeyCard, KeyError, TokenFault, is_away};
 use crate::limits;
 use crate::message::Message;
 
-/// Between two looks at a token that is away.
-const LOOK: Duration = Duration::from_millis(250);
-/// A token away for so long has its library started anew, and so often.
-const RESTART: Duration = Duration::from_secs(2);
 /// How long those that end are waited for: a library must not be unloaded under them, which the end of the process does.
 const FAREWELL: Duration = Duration::from_secs(1);
 /// A worker ends a little before its caller leaves, where it can.
@@ -91,15 +90,6 @@ struct Queue {
     working: usize,
     written_off: usize,
     keeping: bool,
-}
-
-struct Away {
-    why: Message,
-    /// The key that failed: it must sign again before the token counts as returned.
-    key: Option<Arc<KeyCard>>,
-    since: Instant,
-    /// Starting the library anew may help.
-    restart: bool,
 }
 
 struct Job {
@@ -205,6 +195,14 @@ impl Crew {
         !self.shared.is_away.load(Ordering::Acquire)
     }
 
+    /// For those who can do without: the keeper looks for a token that is away, and whoever asked besides would only wait.
+    pub(super) fn is_there(&self) -> Result<(), KeyError> {
+        match &*self.shared.away() {
+            Some(away) => Err(KeyError::Away { why: away.why.clone() }),
+            None => Ok(()),
+        }
+    }
+
     pub(super) fn token(&self) -> &Token {
         &self.shared.token
     }
@@ -217,6 +215,8 @@ impl Crew {
         let shared = &self.shared;
         let module = shared.token.module().ok();
         let closed = module.as_ref().and_then(|module| module.closed_for()).is_some_and(|for_| for_ > shared.deadline);
+        // One lock after the other: the keeper holds this one when it asks for the queue.
+        let away = shared.away().as_ref().map(|away| away.why.clone());
         let queue = shared.queue();
         TokenState {
             token: shared.token.name(),
@@ -226,7 +226,7 @@ impl Crew {
             waiting: queue.jobs.len(),
             busy: shared.busy.load(Ordering::Relaxed),
             late: shared.late.load(Ordering::Relaxed),
-            away: shared.away().as_ref().map(|away| away.why.clone()),
+            away,
             hung: closed || queue.written_off >= limits::TOKEN_HANGING,
         }
     }
@@ -352,100 +352,12 @@ impl Shared {
         place
     }
 
-    // — away
-
-    fn went_away(&self, error: &KeyError, key: Option<&Arc<KeyCard>>) {
-        let restart = matches!(
-            error,
-            KeyError::Token(TokenFault::Missing { .. } | TokenFault::Failed { .. } | TokenFault::Finalised)
-        );
-        let why = error.message();
-        let mut away = self.away();
-        match &mut *away {
-            Some(away) => {
-                (away.why, away.restart) = (why, restart);
-                away.key = key.cloned().or(away.key.take());
-            }
-            None => {
-                tracing::error!(token = %self.token.name(), id = why.id, "the token is away: {}", why.en);
-                *away = Some(Away { why, key: key.cloned(), since: Instant::now(), restart });
-            }
-        }
-        self.is_away.store(true, Ordering::Release);
-        drop(away);
-        self.stirred.notify_all();
-        if let Ok(module) = self.token.module() {
-            module.relied_on(self.home, false);
-        }
-    }
-
-    fn came_back(&self) {
-        if let Some(away) = self.away().take() {
-            let seconds = away.since.elapsed().as_secs_f64();
-            tracing::warn!(token = %self.token.name(), seconds, "the token is back");
-        }
-        self.is_away.store(false, Ordering::Release);
-        if let Ok(module) = self.token.module() {
-            module.relied_on(self.home, true);
-        }
-    }
-
-    /// Goes to the token with a new session, and has the key that failed prove itself.
-    fn look(self: &Arc<Self>, key: Option<Arc<KeyCard>>) -> Result<(), KeyError> {
-        self.ask(self.deadline, How::Anew, move |desk| match &key {
-            // A key that is not there, or another, is the key's trouble: the token is back.
-            Some(card) => match desk.key(card) {
-                Err(error) if is_away(&error) => Err(error),
-                _ => Ok(()),
-            },
-            None => Ok(()),
-        })
-    }
-
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn away(&self) -> MutexGuard<'_, Option<Away>> {
         self.away.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Looks after a token that is away until it is back, and sleeps while it is there.
-fn keep(shared: &Arc<Shared>) {
-    let mut restarted: Option<Instant> = None;
-    loop {
-        let (key, since) = {
-            let mut away = shared.away();
-            loop {
-                if !shared.queue().open {
-                    return;
-                }
-                match &*away {
-                    Some(found) => break (found.key.clone(), found.since),
-                    None => away = shared.stirred.wait(away).unwrap_or_else(PoisonError::into_inner),
-                }
-            }
-        };
-        match shared.look(key) {
-            Ok(()) => {
-                shared.came_back();
-                continue;
-            }
-            Err(error) if is_away(&error) => shared.went_away(&error, None),
-            Err(_) => {}
-        }
-        let may_help = shared.away().as_ref().is_some_and(|away| away.restart) && since.elapsed() > RESTART / 2;
-        if may_help && restarted.is_none_or(|at| at.elapsed() > RESTART) {
-            restarted = Some(Instant::now());
-            // The others' handles are void with it, so it is refused while another token works through the library.
-            if let Ok(module) = shared.token.module()
-                && module.restart(shared.home, Instant::now() + shared.deadline).is_ok()
-            {
-                continue;
-            }
-        }
-        thread::sleep(LOOK);
     }
 }
 
@@ -495,7 +407,9 @@ impl Worker {
             return Ok(value);
         }
         let mut desk = Desk::at(self.shared.token.visit(Access::Read, until)?);
-        self.shared.token.module()?.relied_on(self.shared.home, true);
+        if self.shared.queue().open {
+            self.shared.token.module()?.relied_on(self.shared.home, true);
+        }
         let value = work(&mut desk)?;
         self.desk = Some(desk);
         Ok(value)

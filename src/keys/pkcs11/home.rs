@@ -14,7 +14,8 @@ use super::{KeyCard, KeyCheck, KeyError, KeyFacts, Signature, Signer, TokenFault
 use crate::crypto::KeyAlgorithm;
 use crate::keys::settings::TokenSettings;
 use crate::limits;
-use crate::store::{Destruction, Order};
+use crate::store::Destruction;
+use crate::store::Order;
 
 /// Smart cards take a minute for an RSA-3072 key, in bad cases two.
 const GENERATION: Duration = Duration::from_secs(180);
@@ -76,6 +77,7 @@ impl TokenHome {
         let card = match known {
             Some(card) => card,
             None => {
+                self.crew.is_there()?;
                 let owned = label.to_owned();
                 let card = Arc::new(self.crew.run(How::Kept, move |desk| desk.read(&owned))?);
                 self.crew.known().insert(label.to_owned(), card.clone());
@@ -220,20 +222,15 @@ impl Signer for TokenKey {
     }
 
     fn answers(&self) -> bool {
-        if !self.crew.answers() {
-            return false;
-        }
-        if self.lost.load(Ordering::Acquire) {
-            let card = self.card.clone();
-            let back = self.crew.run_with(&self.card, move |desk| desk.key(&card).map(|_| ())).is_ok();
-            self.lost.store(!back, Ordering::Release);
-        }
-        !self.lost.load(Ordering::Acquire)
+        self.crew.answers() && !self.lost.load(Ordering::Acquire)
     }
 
     fn prove(&self) -> Result<(), KeyError> {
+        self.crew.is_there()?;
         let card = self.card.clone();
-        self.crew.run_with(&self.card, move |desk| desk.prove(&card))
+        self.crew.run_with(&self.card, move |desk| desk.prove(&card))?;
+        self.lost.store(false, Ordering::Release);
+        Ok(())
     }
 
     fn sign(&self, order: Order) -> Result<Signature, KeyError> {

@@ -159,7 +159,7 @@ impl Tokens {
 /// Whether it is the token, or the way to it, that does not work, rather than the key or the request.
 fn is_away(error: &KeyError) -> bool {
     match error {
-        KeyError::SecretFile { .. } => true,
+        KeyError::SecretFile { .. } | KeyError::Away { .. } => true,
         KeyError::Token(fault) => fault.is_away(),
         _ => false,
     }

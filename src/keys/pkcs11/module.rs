@@ -142,7 +142,7 @@ impl Module {
         if started.is_ok() {
             gate.generation += 1;
             gate.inside = 0;
-            tracing::warn!(module = %self.path.display(), generation = gate.generation, "PKCS#11 library initialised");
+            tracing::debug!(module = %self.path.display(), generation = gate.generation, "PKCS#11 library initialised");
         }
         self.moved.notify_all();
         started

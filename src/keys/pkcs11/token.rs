@@ -48,7 +48,9 @@ impl Token {
         let mut generation = module.generation();
         if generation > 0 {
             match self.visit_in(&module, generation, access, until) {
-                Err(KeyError::Token(TokenFault::Finalised)) => {}
+                Err(KeyError::Token(TokenFault::Finalised)) => {
+                    tracing::warn!(token = %self.name(), "the PKCS#11 library was finalised by another part of this process");
+                }
                 other => return other,
             }
         }
