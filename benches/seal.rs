@@ -80,8 +80,8 @@ fn main() {
         let pkcs8 = new_key(kind);
         let name = if kind == KeyAlgorithm::EcdsaP256 { "P-256" } else { "RSA-2048" };
         let label = name.to_lowercase();
-        let bare = bare_key(kind, &pkcs8);
-        let bare = line(&format!("the bare key, ring, {name}"), seconds, || bare(&page[..200]));
+        let bare = Bare::of(kind, &pkcs8);
+        let bare = line(&format!("the bare key, ring, {name}"), seconds, || bare.sign(&page[..200]));
         desk.keyring.import_pkcs8(&label, &pkcs8).unwrap();
         let parts = Parts::of(&desk.keyring, &label, appearance.clone(), &desk.store, &runtime);
         parts.check(&page, &desk.store, &runtime);
@@ -233,19 +233,35 @@ fn new_key(kind: KeyAlgorithm) -> Vec<u8> {
     from_pem_or_der("PRIVATE KEY", &pem).remove(0)
 }
 
-fn bare_key(kind: KeyAlgorithm, pkcs8: &[u8]) -> Box<dyn Fn(&[u8])> {
-    let random = SystemRandom::new();
-    if kind == KeyAlgorithm::EcdsaP256 {
-        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, pkcs8, &random).unwrap();
-        return Box::new(move |message| {
-            pair.sign(&random, message).unwrap();
-        });
+/// The key as ring has it, with nothing around it.
+enum Bare {
+    Ecdsa(EcdsaKeyPair),
+    Rsa(rsa::KeyPair),
+}
+
+impl Bare {
+    fn of(kind: KeyAlgorithm, pkcs8: &[u8]) -> Self {
+        match kind {
+            KeyAlgorithm::EcdsaP256 => {
+                let scheme = &ECDSA_P256_SHA256_ASN1_SIGNING;
+                Self::Ecdsa(EcdsaKeyPair::from_pkcs8(scheme, pkcs8, &SystemRandom::new()).unwrap())
+            }
+            _ => Self::Rsa(rsa::KeyPair::from_pkcs8(pkcs8).unwrap()),
+        }
     }
-    let pair = rsa::KeyPair::from_pkcs8(pkcs8).unwrap();
-    Box::new(move |message| {
-        let mut value = vec![0; pair.public().modulus_len()];
-        pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut value).unwrap();
-    })
+
+    fn sign(&self, message: &[u8]) {
+        let random = SystemRandom::new();
+        match self {
+            Self::Ecdsa(pair) => {
+                pair.sign(&random, message).unwrap();
+            }
+            Self::Rsa(pair) => {
+                let mut value = vec![0; pair.public().modulus_len()];
+                pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut value).unwrap();
+            }
+        }
+    }
 }
 
 /// pyHanko on the same page with the same P-256 key in one process, as many times as fit; in a CPU-second.

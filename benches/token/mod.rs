@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::mechanism::Mechanism;
@@ -52,8 +53,10 @@ pub fn child(folder: &Path, runtime: &tokio::runtime::Runtime, seconds: f64) {
         serial: None,
         pin_file: folder.join("pin"),
         sessions: 8,
+        deadline: Duration::from_secs(30),
     };
-    let keyring = Keyring::open(&KeySettings { mode: Mode::Production, home: HomeSettings::Pkcs11(token) }).unwrap();
+    let keyring =
+        Keyring::open(&KeySettings { mode: Mode::Production, home: HomeSettings::Pkcs11(vec![token]) }).unwrap();
     let page = std::fs::read(folder.join("draft.pdf")).unwrap();
     println!("{:<20} {:>9} {:>12} {:>18} {:>18}", "SoftHSM, per second", "callers", "bare token", "our door", "sealed");
     for (kind, label) in [(KeyAlgorithm::EcdsaP256, "p-256"), (KeyAlgorithm::Rsa2048, "rsa-2048")] {
