@@ -27,6 +27,7 @@ mod problem;
 mod register;
 mod shelf;
 mod sign_in;
+mod spool;
 mod staff;
 mod stamping;
 mod status;

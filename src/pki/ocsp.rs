@@ -40,7 +40,7 @@ pub struct OcspResponse {
     pub nonce: Option<Vec<u8>>,
     /// What the responder sent along, as far as it can be read: its own certificate, where the issuer delegated to it.
     pub certificates: Vec<Certificate>,
-    signature_algorithm: AlgorithmIdentifierOwned,
+    pub(super) signature_algorithm: AlgorithmIdentifierOwned,
     signature: Vec<u8>,
 }
 

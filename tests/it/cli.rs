@@ -221,7 +221,12 @@ fn from_an_empty_folder_to_a_verified_licence() {
     // With the register, offline with the root alone, and with one byte changed.
     let report = place.json(&["verify", "licence.pdf"]);
     assert_eq!((report["indication"].as_str(), report["format"].as_str()), (Some("TOTAL-PASSED"), Some("pdf")));
-    assert_eq!(report["signatures"][0]["coverage"], "whole");
+    let [seal, stamp] = [&report["signatures"][0], &report["signatures"][1]];
+    assert_eq!((seal["level"].as_str(), seal["later_changes"].as_str()), (Some("B-LTA"), Some("allowed")));
+    assert_eq!((stamp["kind"].as_str(), stamp["coverage"].as_str()), (Some("time-stamp"), Some("whole")));
+    assert!(place.run(&["renew", "licence.pdf", "--out", "renewed"]).good().contains("B-LTA"));
+    assert_eq!(place.json(&["verify", "renewed/licence.pdf"])["signatures"].as_array().unwrap().len(), 3);
+    assert_eq!(place.json(&["renew", "--due"])["due"], 0);
     place.run(&["ca", "export", "trust"]).good();
     let at = place.folder.path();
     let offline = program().args(["verify", "--json", "--trust", "trust", "licence.pdf"]).current_dir(at).output();
@@ -480,7 +485,9 @@ fn a_seal_gets_its_certificate_from_an_outside_authority() {
     install(&format!("seal-{BUREAU}-1")).complains(1, "pki.install-other-key");
     assert!(install(key).good().contains("1267"), "serial 4711");
     install(key).complains(1, "store.certificate");
-    // From now on the seal uses it.
+    // From now on the seal uses it. It names nobody who could say that it is not revoked, so more than B-T is not to be had.
+    place.run(&["issue", &place.request("J-0"), "--officer", "spj-chief"]).complains(1, "issue.waiting");
+    place.run(&[&["seal", "level", BUREAU, "B-B"], &OWN[..]].concat()).good();
     place.run(&["issue", &place.request("J-1"), "--officer", "spj-chief", "--out", "licence.pdf"]).good();
     let report = place.json_of(&["verify", "licence.pdf"]);
     // The chain leads to the outside root; only its revocation list is missing.
