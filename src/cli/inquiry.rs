@@ -205,7 +205,7 @@ fn tell(report: &Report) {
         let sub = signature.verdict.sub_indication().and_then(|sub| serde_json::to_value(sub).ok());
         let sub = sub.as_ref().and_then(|sub| sub.as_str()).unwrap_or_default();
         let level = signature.level.map_or("", |level| level.as_str());
-        print(&format!("  — {} {} {sub} {level}", signature.name, signature.verdict.indication()).trim_end());
+        print(format!("  — {} {} {sub} {level}", signature.name, signature.verdict.indication()).trim_end());
         for check in &signature.checks {
             let mark = match check.outcome {
                 crate::verify::report::Outcome::Passed => "✓",
