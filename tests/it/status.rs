@@ -103,7 +103,6 @@ async fn lists_come_in_time_on_change_and_with_numbers_of_their_own() {
         // A revocation that a crash kept from being published.
         let filed = store.certificates(&crate::bureau::number(BUREAU_SEAL)).await.unwrap().pop().unwrap();
         let revocation = Revocation {
-            invalid_since: None,
             serial: filed.serial.clone(),
             issuer: ISSUING.into(),
             at: NOW,
@@ -268,7 +267,6 @@ async fn outside_authorities_are_asked_on_listed_hosts_and_not_believed_blindly(
         there.lists.store(1, Ordering::SeqCst);
         theirs.authority().refresh("test", at).await.unwrap();
         let revocation = Revocation {
-            invalid_since: None,
             serial: hex::encode(&chain[0].serial),
             issuer: ISSUING.into(),
             at: NOW + Duration::days(4),

@@ -188,7 +188,6 @@ async fn an_answer_may_be_kept_and_a_listener_without_keys_gives_it() {
         // A revocation counts at once, wherever it was recorded.
         let kept = post(&keyless, &request).await;
         let revocation = yinxin::store::Revocation {
-            invalid_since: None,
             serial: filed.serial,
             issuer: "issuing".into(),
             at: NOW,

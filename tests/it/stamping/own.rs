@@ -356,7 +356,6 @@ async fn the_unit_is_renewed_by_itself_and_after_a_revocation() {
         let now = house.now();
         let document = "示府〔2026〕1号".to_owned();
         let revocation = Revocation {
-            invalid_since: None,
             serial: unit.serial,
             issuer: "issuing".into(),
             at: now,
