@@ -14,11 +14,8 @@ mod source;
 const FLOORS: &[&str] = &["ground", "rules", "formats", "tools", "flows", "doors"];
 
 /// Tools never import each other; these are the things that one of them takes from another (`src/lib.rs`).
-const TOOL_DOORS: &[(&str, &[&str])] = &[
-    ("keys", &["store", "Order"]),
-    ("keys", &["store", "order", "Order"]),
-    ("keys", &["store", "Destruction"]),
-];
+const TOOL_DOORS: &[(&str, &[&str])] =
+    &[("keys", &["store", "Order"]), ("keys", &["store", "order", "Order"]), ("keys", &["store", "Destruction"])];
 
 /// Beyond the floors of rules and formats: parts of a flow that are pure all the same (`design: VERIFY`, steps 4-8).
 const PURE_PARTS: &[(&str, &str)] = &[("verify", "judge"), ("verify", "report")];
