@@ -344,3 +344,17 @@ pub const RENEW_DAYS_BEFORE: i64 = 180;
 
 /// Documents renewed in one go: at some 20 a second with a token, the hourly job takes less than a minute of every hour.
 pub const RENEW_AT_ONCE: u16 = 1000;
+// — log
+/// A signed note, bytes: a head of some hundred bytes and up to `LOG_NOTE_SIGNATURES` lines, of which post-quantum ones take
+/// 5 kB each.
+pub const LOG_NOTE_BYTES: usize = 64 * 1024;
+/// Signatures under one note; C2SP signed-note asks for 16 at least.
+pub const LOG_NOTE_SIGNATURES: usize = 32;
+/// A receipt or a request to a witness, bytes: a note, 64 hashes, and an opening in base64.
+pub const LOG_RECEIPT_BYTES: usize = 96 * 1024;
+/// A leaf, bytes; ours have about 200, and tlog-tiles gives each two bytes of length.
+pub const LOG_LEAF_BYTES: usize = 4 * 1024;
+/// What opens a leaf, bytes: identifiers, a decision's number and some officers; a title of 200 characters is 800.
+pub const LOG_OPENING_BYTES: usize = 16 * 1024;
+/// The last time that a cosignature may name (C2SP tlog-cosignature: it must not exceed 2^63 - 1).
+pub const LOG_LAST_SECOND: u64 = i64::MAX as u64;
