@@ -262,3 +262,9 @@ pub const REPORT_MINUTES: i64 = 15;
 pub const REPORT_SHELF_BYTES: usize = 64 * 1024 * 1024;
 /// Reports sealed within an hour: each is written into the ledger and stays there, and anyone may ask for one.
 pub const REPORTS_SEALED_AN_HOUR: usize = 60;
+
+// — seals
+/// A seal, bytes: the largest met has 17 kB; an `ofd` picture with a font can take some hundred.
+pub const SEAL_BYTES: usize = 2 * 1024 * 1024;
+/// A seal signature with its seal and a time stamp, bytes.
+pub const SEAL_SIGNATURE_BYTES: usize = 4 * 1024 * 1024;
