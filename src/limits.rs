@@ -268,3 +268,13 @@ pub const REPORTS_SEALED_AN_HOUR: usize = 60;
 pub const SEAL_BYTES: usize = 2 * 1024 * 1024;
 /// A seal signature with its seal and a time stamp, bytes.
 pub const SEAL_SIGNATURE_BYTES: usize = 4 * 1024 * 1024;
+
+// — ofd
+/// A package, bytes; as `PDF_BYTES`.
+pub const OFD_BYTES: usize = PDF_BYTES;
+/// All its files unpacked, bytes: page descriptions shrink to a tenth, pictures and fonts not at all.
+pub const OFD_UNPACKED_BYTES: usize = 4 * OFD_BYTES;
+/// Files of a package: three for each of a thousand pages.
+pub const OFD_ENTRIES: usize = 10_000;
+/// A file's name in it, bytes.
+pub const OFD_NAME_BYTES: usize = 512;
