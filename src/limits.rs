@@ -278,3 +278,9 @@ pub const OFD_UNPACKED_BYTES: usize = 4 * OFD_BYTES;
 pub const OFD_ENTRIES: usize = 10_000;
 /// A file's name in it, bytes.
 pub const OFD_NAME_BYTES: usize = 512;
+/// One XML file of a package, bytes; a dense page of a drawing has some million. How deep its elements lie, and how many.
+pub const OFD_XML_BYTES: usize = 64 * 1024 * 1024;
+pub const OFD_XML_DEPTH: usize = 64;
+pub const OFD_XML_NODES: usize = 1_000_000;
+/// Signatures of one package; as `PDF_SIGNATURES`.
+pub const OFD_SIGNATURES: usize = PDF_SIGNATURES;

@@ -149,7 +149,9 @@ fn directory(bytes: &[u8]) -> Result<(Range<usize>, usize), PackageFault> {
     let first = bytes.len().saturating_sub(RECORD + usize::from(u16::MAX));
     let mut found = None;
     for at in (first..bytes.len().saturating_sub(RECORD - 1)).rev() {
-        if u32_at(bytes, at) == Some(END) && u16_at(bytes, at + 20).map(|comment| at + RECORD + usize::from(comment)) == Some(bytes.len()) {
+        if u32_at(bytes, at) == Some(END)
+            && u16_at(bytes, at + 20).map(|comment| at + RECORD + usize::from(comment)) == Some(bytes.len())
+        {
             if found.is_some() {
                 return Err(PackageFault::Ambiguous("two ends"));
             }
@@ -275,7 +277,8 @@ fn name(raw: &[u8]) -> Result<String, PackageFault> {
     let text = std::str::from_utf8(raw).map_err(|_| PackageFault::Name(String::from_utf8_lossy(raw).into_owned()))?;
     let name = text.replace('\\', "/");
     let mut steps = name.strip_suffix('/').unwrap_or(&name).split('/');
-    let inside = steps.all(|step| !matches!(step, "" | "." | "..") && !step.contains(':') && !step.chars().any(char::is_control));
+    let inside = steps
+        .all(|step| !matches!(step, "" | "." | "..") && !step.contains(':') && !step.chars().any(char::is_control));
     if inside && name.len() <= limits::OFD_NAME_BYTES { Ok(name) } else { Err(PackageFault::Name(name)) }
 }
 

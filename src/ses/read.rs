@@ -3,7 +3,7 @@
 
 use const_oid::ObjectIdentifier;
 use der::asn1::{GeneralizedTime, UtcTime};
-use der::{Decode, DateTime};
+use der::{DateTime, Decode};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
@@ -40,7 +40,9 @@ pub fn read_signature(bytes: &[u8]) -> Result<SealSignature, NotASeal> {
     match children(&whole, "signature")?.as_slice() {
         [to_sign, value] => first_signature(to_sign, value),
         [to_sign, certificate, algorithm, value] => signature(to_sign, certificate, algorithm, value, None),
-        [to_sign, certificate, algorithm, value, stamp] => signature(to_sign, certificate, algorithm, value, Some(stamp)),
+        [to_sign, certificate, algorithm, value, stamp] => {
+            signature(to_sign, certificate, algorithm, value, Some(stamp))
+        }
         _ => Err(NotASeal("signature")),
     }
 }
@@ -231,17 +233,23 @@ fn digests(list: &Element<'_>) -> Result<Holders, NotASeal> {
     let list = children(list, "certificate list")?;
     let one = |one: &Element<'_>| {
         let [label, digest] = exactly(children(one, "certificate list")?, "certificate list")?;
-        Ok((text(&label, &[PRINTABLE_STRING, IA5_STRING, UTF8_STRING], "certificate list")?, octets(&digest, "certificate list")?))
+        Ok((
+            text(&label, &[PRINTABLE_STRING, IA5_STRING, UTF8_STRING], "certificate list")?,
+            octets(&digest, "certificate list")?,
+        ))
     };
     Ok(Holders::Digests(list.iter().map(one).collect::<Result<_, _>>()?))
 }
 
 fn extensions(beyond: &Element<'_>) -> Result<Vec<Extension>, NotASeal> {
     let part = "extensions";
-    let list = if beyond.tag == tlv::context(0) { beyond.children().map_err(|_| NotASeal(part))? } else { vec![*beyond] };
+    let list =
+        if beyond.tag == tlv::context(0) { beyond.children().map_err(|_| NotASeal(part))? } else { vec![*beyond] };
     // `[0]` may stand around the sequence or in its place.
     let list = match list.as_slice() {
-        [one] if one.tag == tlv::SEQUENCE && one.content.first() != Some(&tlv::OBJECT_IDENTIFIER) => children(one, part)?,
+        [one] if one.tag == tlv::SEQUENCE && one.content.first() != Some(&tlv::OBJECT_IDENTIFIER) => {
+            children(one, part)?
+        }
         _ => list,
     };
     let read = |one: &Element<'_>| {

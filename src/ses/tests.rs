@@ -106,7 +106,10 @@ fn the_worked_example_comes_out() {
     let signature = read_signature(&bytes).unwrap();
     assert_eq!((bytes.len(), signature.to_be_signed.len()), (6439, 5119));
     assert_eq!(signature.seal.to_be_signed.len(), 3878);
-    assert_eq!(hex::encode(sm2::sm3(&signature.to_be_signed)), "152c46d105187ca67d37d8d139284b7e7305720b3560537520fb0316867748cc");
+    assert_eq!(
+        hex::encode(sm2::sm3(&signature.to_be_signed)),
+        "152c46d105187ca67d37d8d139284b7e7305720b3560537520fb0316867748cc"
+    );
     let value = Value::read(&signature.value).unwrap();
     assert_eq!(hex::encode(value.r), "376fe6c2b0918b38205e1dd89b537b1ee1d8e8178695ef75826cce8f696b7951");
     assert_eq!(hex::encode(&signature.digest), "14859b925039a50fe268d40e4a903da44d64cc56b1eebd0902d45a5a41a134b5");
@@ -116,7 +119,11 @@ fn the_worked_example_comes_out() {
 
 #[test]
 fn values_are_read_in_every_form_met() {
-    let (r, s) = ([0x80; 32], { let mut s = [0; 32]; s[31] = 7; s });
+    let (r, s) = ([0x80; 32], {
+        let mut s = [0; 32];
+        s[31] = 7;
+        s
+    });
     let standard = Value { r, s, form: Form::Standard };
     assert_eq!(Value::read(&standard.to_der()), Some(standard));
     assert_eq!(Value::read(&standard.to_raw()), Some(Value { form: Form::Raw, ..standard }));
