@@ -10,6 +10,8 @@ mod value;
 use const_oid::ObjectIdentifier;
 use time::OffsetDateTime;
 
+use crate::crypto::Digest;
+
 pub use read::{read_seal, read_signature};
 pub use value::{Form, Value};
 
@@ -122,14 +124,14 @@ pub struct SealSignature {
 pub struct NotASeal(pub &'static str);
 
 impl Seal {
-    /// Whether the seal may be used with this certificate: byte for byte, or by SM3 digest. What compares digests in the
-    /// seal's own algorithm is given in.
-    pub fn is_held_by(&self, certificate: &[u8], sm3: impl Fn(&[u8]) -> [u8; 32]) -> bool {
+    /// Whether the seal may be used with this certificate: byte for byte, or by its digest. Of digests only SM3 is met; the
+    /// name beside them is free text.
+    pub fn is_held_by(&self, certificate: &[u8]) -> bool {
         match &self.holders {
             Holders::Certificates(list) => list.iter().any(|held| held == certificate),
             Holders::Digests(list) => {
-                let digest = sm3(certificate);
-                list.iter().any(|(_, held)| held.as_slice() == digest)
+                let digest = Digest::Sm3.over(&[certificate]);
+                list.iter().any(|(_, held)| *held == digest)
             }
         }
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::package::{Package, PackageFault};
 use super::signatures::{Reference, Signatures, SignaturesFault, located};
 use super::xml::Node;
-use crate::crypto::sm2::sm3;
+use crate::crypto::Digest;
 
 fn corpus() -> Option<PathBuf> {
     let corpus = PathBuf::from(std::env::var("YINXIN_CORPUS").unwrap_or_else(|_| "../shared/corpus".into()));
@@ -51,7 +51,7 @@ fn foreign_references_have_the_digests_that_another_reader_found() {
         for signature in &signatures.signatures {
             let fits = |reference: &&Reference| {
                 let bytes = package.entry(&reference.file).map(|entry| package.unpack(entry).unwrap());
-                bytes.is_some_and(|bytes| sm3(&bytes).as_slice() == reference.digest)
+                bytes.is_some_and(|bytes| Digest::Sm3.over(&[&bytes]) == reference.digest)
             };
             let good = signature.references.iter().filter(fits).count();
             let said = said.next().unwrap();

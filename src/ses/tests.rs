@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use super::value::{Form, Value};
 use super::{Holders, NotASeal, Version, read_seal, read_signature};
-use crate::crypto::sm2;
+use crate::crypto::{self, Digest};
+use der::{Decode, Encode};
+use spki::AlgorithmIdentifierOwned;
 use x509_cert::Certificate;
-use x509_cert::der::Decode;
 
 fn corpus() -> Option<PathBuf> {
     let corpus = PathBuf::from(std::env::var("YINXIN_CORPUS").unwrap_or_else(|_| "../shared/corpus".into()));
@@ -40,14 +41,13 @@ fn signatures_in(file: &std::path::Path) -> Vec<(String, Vec<u8>)> {
     found
 }
 
-fn point(certificate: &[u8]) -> Vec<u8> {
-    let certificate = Certificate::from_der(certificate).unwrap();
-    certificate.tbs_certificate().subject_public_key_info().subject_public_key.raw_bytes().to_vec()
-}
-
+/// How the value is written, where it holds.
 fn holds(certificate: &[u8], message: &[u8], value: &[u8]) -> Option<Form> {
+    let certificate = Certificate::from_der(certificate).unwrap();
+    let key = certificate.tbs_certificate().subject_public_key_info().to_der().unwrap();
+    let algorithm = AlgorithmIdentifierOwned { oid: super::SM2_WITH_SM3, parameters: None };
     let value = Value::read(value)?;
-    sm2::verify(&point(certificate), message, &value.to_raw()).then_some(value.form)
+    crypto::verify(&key, &algorithm, message, &value.to_der()).is_ok().then_some(value.form)
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn foreign_seal_signatures_are_read_and_hold() {
             read.push(format!(
                 "{at}: {:?} signer {form:?} maker {made:?} held {}",
                 signature.version,
-                signature.seal.is_held_by(&signature.signer, sm2::sm3)
+                signature.seal.is_held_by(&signature.signer)
             ));
         }
     }
@@ -107,7 +107,7 @@ fn the_worked_example_comes_out() {
     assert_eq!((bytes.len(), signature.to_be_signed.len()), (6439, 5119));
     assert_eq!(signature.seal.to_be_signed.len(), 3878);
     assert_eq!(
-        hex::encode(sm2::sm3(&signature.to_be_signed)),
+        hex::encode(Digest::Sm3.over(&[&signature.to_be_signed])),
         "152c46d105187ca67d37d8d139284b7e7305720b3560537520fb0316867748cc"
     );
     let value = Value::read(&signature.value).unwrap();
@@ -126,7 +126,7 @@ fn values_are_read_in_every_form_met() {
     });
     let standard = Value { r, s, form: Form::Standard };
     assert_eq!(Value::read(&standard.to_der()), Some(standard));
-    assert_eq!(Value::read(&standard.to_raw()), Some(Value { form: Form::Raw, ..standard }));
+    assert_eq!(Value::read(&[r, s].concat()), Some(Value { form: Form::Raw, ..standard }));
     let long = [&[0x30, 0x46, 2, 0x21, 0][..], &r, &[2, 0x21, 0], &s].concat();
     assert_eq!(Value::read(&long), Some(Value { form: Form::NotMinimal, ..standard }));
     let unsigned = [&[0x30, 0x25, 2, 0x20][..], &r, &[2, 1, 7]].concat();

@@ -48,14 +48,6 @@ impl Value {
     pub fn to_der(self) -> Vec<u8> {
         tlv::wrap(tlv::SEQUENCE, &[&tlv::unsigned_integer(&self.r), &tlv::unsigned_integer(&self.s)])
     }
-
-    /// r ‖ s.
-    pub fn to_raw(self) -> [u8; 64] {
-        let mut raw = [0; 64];
-        raw[..32].copy_from_slice(&self.r);
-        raw[32..].copy_from_slice(&self.s);
-        raw
-    }
 }
 
 /// Unsigned, 32 octets at most when zeros in front are left away. A set first bit is taken for a missing zero: no value is
