@@ -67,6 +67,9 @@ pub const PATH_LEAST_STEPS: usize = 32;
 /// Signers of one CMS, each of whom is judged by himself: contracts have a handful, a PDF signature one.
 pub const CMS_SIGNERS: usize = 16;
 
+/// Lists and responses left out one by one because they came too late: a file renewed every year brings one more each time.
+pub const PATH_RETRIES: usize = 8;
+
 /// Bytes that are hashed at the price of one step: it takes about as long as the public-key operation.
 pub const PATH_STEP_BYTES: usize = 64 * 1024;
 
@@ -205,9 +208,12 @@ pub const HTTP_FORM_BYTES: usize = 2 * 1024 * 1024;
 pub const HTTP_SECONDS: u64 = 30;
 /// Seconds for a request with a document: `PDF_BYTES` over a line of 20 Mbit/s is 84 s.
 pub const HTTP_UPLOAD_SECONDS: u64 = 120;
-/// Requests with a document at once: each may hold twice `PDF_BYTES` in memory.
+/// Requests with a document at once. Those to be verified are held as [`HTTP_HELD_BYTES`] says, those to be sealed in
+/// memory, perhaps twice `PDF_BYTES`.
 pub const HTTP_UPLOADS: usize = 8;
-/// Documents judged at once: each takes a core for seconds and up to twice `PDF_BYTES` of memory.
+/// A document to be verified that is held in memory, bytes: a licence is under 1 MB. Larger ones go to a file.
+pub const HTTP_HELD_BYTES: usize = 2 * 1024 * 1024;
+/// Documents judged at once: each takes a core for up to a second.
 pub const HTTP_JUDGEMENTS: usize = 4;
 /// Seconds for which a document waits for its turn to be judged.
 pub const HTTP_JUDGEMENT_WAIT_SECONDS: u64 = 5;

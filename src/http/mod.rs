@@ -27,6 +27,7 @@ mod register;
 mod shelf;
 mod sign_in;
 mod staff;
+mod spool;
 mod verification;
 
 use std::future::Future;

@@ -1,12 +1,14 @@
 //! Verification for programs and for people: an upload, a report, nothing kept.
 
 use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use askama::Template;
 use axum::Json;
-use axum::body::Bytes;
+use axum::body::{Bytes, HttpBody};
 use axum::extract::multipart::Multipart;
 use axum::extract::{FromRequest, Path, Query, Request, State};
 use axum::http::{StatusCode, header};
@@ -20,19 +22,20 @@ use super::guard::InlinePictures;
 use super::pages::{VerifyPage, show};
 use super::problem::{Problem, ProblemBody};
 use super::shelf::Forms;
+use super::spool::Spool;
 use crate::issue::seal_report;
 use crate::limits;
 use crate::preview::{Landlock, NotDrawn, Previewer, Previews};
-use crate::verify::gather::{gather, house_trust};
+use crate::verify::gather::{GatherError, Given, gather, house_trust};
 use crate::verify::judge::evidence::Opened;
 use crate::verify::report::html::Shown;
 use crate::verify::report::{Original, etsi, html, print};
 use crate::verify::{Evidence, Report, judge};
 
-/// An upload: the bytes, and what the sender calls them.
+/// An upload: the document, and what the sender calls it.
 struct Upload {
     name: String,
-    bytes: Vec<u8>,
+    document: Given,
 }
 
 impl Upload {
@@ -47,20 +50,27 @@ impl Upload {
                 Self::of_form(form.map_err(|error| Problem::from_status(error.status()))?).await
             }
             "application/pdf" | "application/octet-stream" => {
-                let bytes = Bytes::from_request(request, state).await;
-                let bytes = bytes.map_err(|error| Problem::from_status(error.status()))?;
-                Ok(Self { name: "document".into(), bytes: bytes.into() })
+                let (mut body, mut spool) = (request.into_body(), Spool::default());
+                while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+                    let frame = frame.map_err(|_| Problem::from_status(StatusCode::BAD_REQUEST))?;
+                    spool.push(frame.data_ref().map(Bytes::as_ref).unwrap_or_default()).await?;
+                }
+                Ok(Self { name: "document".into(), document: spool.finish().await?.ok_or_else(no_file)? })
             }
             _ => Err(Problem::from_status(StatusCode::UNSUPPORTED_MEDIA_TYPE)),
         }
     }
 
     async fn of_form(mut form: Multipart) -> Result<Self, Problem> {
-        while let Some(field) = form.next_field().await? {
+        while let Some(mut field) = form.next_field().await? {
             if field.name() == Some("file") {
                 let name: String =
                     field.file_name().unwrap_or("document").chars().filter(|c| !c.is_control()).take(100).collect();
-                return Ok(Self { name, bytes: field.bytes().await?.into() });
+                let mut spool = Spool::default();
+                while let Some(bytes) = field.chunk().await? {
+                    spool.push(&bytes).await?;
+                }
+                return Ok(Self { name, document: spool.finish().await?.ok_or_else(no_file)? });
             }
         }
         Err(no_file())
@@ -97,9 +107,6 @@ enum Wanted {
 /// Waits for a turn, and judges in a task of its own: a client who hangs up ends neither the task nor its turn, so that
 /// no more judgements run than there are turns, whoever still listens.
 async fn verify(state: &PublicState, upload: Upload, wanted: Wanted) -> Result<Judged, Problem> {
-    if upload.bytes.is_empty() {
-        return Err(no_file());
-    }
     let wait = Duration::from_secs(limits::HTTP_JUDGEMENT_WAIT_SECONDS);
     let Ok(Ok(turn)) = tokio::time::timeout(wait, state.judgements.clone().acquire_owned()).await else {
         return Err(Problem::busy());
@@ -120,36 +127,38 @@ async fn judged(
     trust.intermediates.extend(state.trust.intermediates.iter().cloned());
     trust.lists.extend(state.trust.lists.iter().cloned());
     let at = (state.clock)();
-    let bytes = Arc::new(upload.bytes);
-    let mut evidence = gather(Some(&state.store), Arc::new(trust), &upload.name, bytes.clone(), at).await?;
+    let Upload { name, document } = upload;
+    let again = document.again().map_err(GatherError::Unread)?;
+    let mut evidence = gather(Some(&state.store), Arc::new(trust), &name, again, at).await?;
     evidence.now = Some(at);
     let previewer = state.previewer.clone().filter(|_| wanted == Wanted::FormsAndPictures);
     // Digests of a large file and signatures: off the threads that answer.
     let work = tokio::task::spawn_blocking(move || {
         let report = judge(&evidence);
-        let forms = (wanted != Wanted::Report).then(|| Forms::of(&report, &evidence, &bytes));
+        let original = (wanted != Wanted::Report).then(|| document.original()).transpose()?;
+        let forms = original.map(|original| Forms::of(&report, &evidence, &original));
         // Drawing has its own few turns; who waits to be judged does not wait for pictures.
         drop(turn);
-        let pictures = previewer.and_then(|previewer| Pictures::of(&previewer, &evidence, &bytes));
-        Judged { report, forms, pictures }
+        let pictures = previewer.and_then(|previewer| Pictures::of(&previewer, &evidence, &document));
+        Ok(Judged { report, forms, pictures })
     });
-    work.await.map_err(panicked)
+    Ok(work.await.map_err(panicked)?.map_err(GatherError::Unread)?)
 }
 
 impl Forms {
-    fn of(report: &Report, evidence: &Evidence, bytes: &[u8]) -> Self {
-        let original = Original::of(bytes);
-        let print = print(report, &original);
+    fn of(report: &Report, evidence: &Evidence, original: &Original) -> Self {
+        let print = print(report, original);
         let short = print["document"].as_str().and_then(|digest| digest.get(..16)).unwrap_or_default().to_owned();
         let json = serde_json::to_string(report).unwrap_or_default();
-        Self { json, xml: etsi::xml(report, evidence, &original), html: html(report), print, short }
+        Self { json, xml: etsi::xml(report, evidence, original), html: html(report), print, short }
     }
 }
 
 impl Pictures {
-    fn of(previewer: &Previewer, evidence: &Evidence, bytes: &[u8]) -> Option<Self> {
+    fn of(previewer: &Previewer, evidence: &Evidence, document: &Given) -> Option<Self> {
         let Opened::Pdf { reading, .. } = &evidence.opened else { return None };
-        let ends = reading.signatures.iter().map(|s| s.signed_length.filter(|end| *end < bytes.len()));
+        let length = document.length().ok()?;
+        let ends = reading.signatures.iter().map(|s| s.signed_length.filter(|end| *end < length));
         let mut states: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for (index, end) in ends.enumerate() {
             if let Some(end) = end {
@@ -157,7 +166,10 @@ impl Pictures {
             }
         }
         let lengths: Vec<usize> = states.keys().copied().collect();
-        let drawn = previewer.draw(bytes, &lengths);
+        let drawn = match length {
+            0..=limits::PREVIEW_PDF_BYTES => previewer.draw(&document.bytes().ok()?, &lengths),
+            _ => Err(NotDrawn::TooLarge),
+        };
         match &drawn {
             Err(why) => tracing::warn!(%why, "the pages of an uploaded document were not drawn"),
             Ok(drawn) if drawn.landlock == Some(Landlock::None) => {

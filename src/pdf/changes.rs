@@ -151,7 +151,9 @@ impl Judge<'_, '_, '_> {
     }
 
     fn say(&mut self, worst: LaterChanges, id: &'static str, zh: &str, en: &str) {
-        if self.why.iter().any(|(_, m)| m.id == id && m.en == en) {
+        // Seals put on one after another each say the same of the next ones.
+        let is_full = self.why.len() >= limits::PDF_FINDINGS && self.why.iter().all(|(mildest, _)| *mildest >= worst);
+        if is_full || self.why.iter().any(|(_, m)| m.id == id && m.en == en) {
             return;
         }
         let message = Message::new(id, zh, en);

@@ -17,9 +17,11 @@ use std::rc::Rc;
 /// One state of a file: the bytes from its start to the end of one revision.
 pub struct File<'a> {
     source: Source<'a>,
+    /// The newest state's.
+    whole: Source<'a>,
     newest: Rc<Section>,
-    /// Newest first.
-    older: Vec<Rc<Section>>,
+    /// How many sections of the whole file's chain came later.
+    later: usize,
     loaded: RefCell<HashMap<u32, Option<Rc<Loaded>>>>,
     encrypted: bool,
     shared: Rc<Shared>,
@@ -28,14 +30,43 @@ pub struct File<'a> {
 /// What the states of one file have in common: what stands at an offset is the same in each of them.
 #[derive(Default)]
 struct Shared {
+    /// The whole file's, newest first.
+    chain: Vec<Rc<Section>>,
+    entries: RefCell<HashMap<u32, Mentions>>,
     objects: RefCell<HashMap<usize, Rc<Loaded>>>,
     packs: RefCell<HashMap<(usize, usize), Rc<Pack>>>,
     /// Objects of their own that say how a pack is read. Nothing else need lead to them.
     read_by_packs: RefCell<HashSet<u32>>,
-    purse: Cell<u64>,
+    purse: Rc<Purse>,
     /// Objects with a dictionary that says two things, and where it begins.
     doubled: RefCell<Vec<(Ref, usize)>>,
 }
+
+/// What all readings of one file may cost together, in bytes parsed, unpacked or gone through: a forged file can make many
+/// readings necessary.
+#[derive(Debug, Default)]
+pub(crate) struct Purse {
+    whole: u64,
+    left: Cell<u64>,
+}
+
+impl Purse {
+    /// For a file of so many bytes.
+    pub fn of(length: usize) -> Rc<Self> {
+        let whole = limits::PDF_WORK_BASE + limits::PDF_WORK_PER_BYTE * length as u64;
+        Rc::new(Self { whole, left: Cell::new(whole) })
+    }
+
+    pub fn pay(&self, bytes: usize) -> Result<(), PdfError> {
+        let left = self.left.get().checked_sub(bytes as u64 + 1);
+        self.left.set(left.ok_or(PdfError::OverLimit { what: "bytes read", limit: self.whole })?);
+        Ok(())
+    }
+}
+
+/// What each section that knows an object says of it, newest first, with the section's place in the chain. Asked once, as
+/// each state of a file that was sealed fifty times would go through fifty sections for each object.
+type Mentions = Rc<[(usize, Result<Entry, PdfError>)]>;
 
 /// An indirect object as it was found.
 #[derive(Debug, Clone)]
@@ -68,13 +99,14 @@ impl<'a> File<'a> {
     /// Errors: not a PDF, encrypted, larger than the limits, or a cross-reference that readers could take in
     /// more than one way. Nothing is repaired: a repaired file is not the file that was signed.
     pub fn open(source: impl Into<Source<'a>>) -> Result<Self, PdfError> {
-        let file = Self::open_even_encrypted(source.into())?;
+        let source = source.into();
+        let file = Self::open_even_encrypted(source, Purse::of(source.length()))?;
         if file.encrypted { Err(PdfError::Encrypted) } else { Ok(file) }
     }
 
     /// As [`Self::open`], for what can be said of an encrypted file all the same: its strings and streams stay as they
     /// are, and what is packed into an encrypted stream cannot be had.
-    pub(super) fn open_even_encrypted(source: Source<'a>) -> Result<Self, PdfError> {
+    pub(crate) fn open_even_encrypted(source: Source<'a>, purse: Rc<Purse>) -> Result<Self, PdfError> {
         if source.length() > limits::PDF_BYTES {
             return Err(PdfError::OverLimit { what: "file bytes", limit: limits::PDF_BYTES as u64 });
         }
@@ -88,9 +120,8 @@ impl<'a> File<'a> {
         }
         let (_, start) =
             startxref(source)?.ok_or(PdfError::Broken { at: source.length(), what: "the end has no startxref" })?;
-        let (newest, older) = xref::chain(source, start)?;
-        let (newest, older) = (Rc::new(newest), older.into_iter().map(Rc::new).collect());
-        Ok(Self { encrypted: newest.is_encrypted(), newest, older, ..Self::bare(source) })
+        let (newest, older) = xref::chain(source, start, &purse)?;
+        Ok(Self::of(source, newest, older, purse))
     }
 
     /// The state in which the file ended at `end`, paid for out of the same purse. `None` where that state's own
@@ -100,32 +131,32 @@ impl<'a> File<'a> {
     pub fn earlier(&self, end: usize) -> Result<Option<Self>, PdfError> {
         let source = self.source.until(end);
         let (_, start) = startxref(source)?.ok_or(PdfError::Broken { at: end, what: "the end has no startxref" })?;
-        let chain = || std::iter::once(&self.newest).chain(&self.older);
-        let mut from = chain().skip_while(|s| s.offset != start).cloned();
-        let Some(newest) = from.next() else { return Ok(None) };
-        let older: Vec<_> = from.collect();
+        let chain = &self.shared.chain;
+        let Some(later) = (self.later..chain.len()).find(|&i| chain.get(i).is_some_and(|s| s.offset == start)) else {
+            return Ok(None);
+        };
+        let Some(newest) = chain.get(later).cloned() else { return Ok(None) };
         // An index that reaches behind its own state was not readable then.
-        if std::iter::once(&newest).chain(&older).any(|s| s.reach() > end) {
+        if chain.iter().skip(later).any(|s| s.reach() > end) {
             return Err(PdfError::Broken { at: end, what: "an index reaches behind the end of its state" });
         }
         if newest.is_encrypted() {
             return Err(PdfError::Encrypted);
         }
         let shared = self.shared.clone();
-        Ok(Some(Self { source, newest, older, loaded: RefCell::default(), encrypted: false, shared }))
+        Ok(Some(Self { source, whole: self.whole, newest, later, loaded: RefCell::default(), encrypted: false, shared }))
     }
 
     /// A file without an index: it has bytes and no objects.
-    pub(super) fn bare(source: Source<'a>) -> Self {
-        let purse = Cell::new(limits::PDF_WORK_BASE + limits::PDF_WORK_PER_BYTE * source.length() as u64);
-        Self {
-            source,
-            newest: Rc::new(Section::empty()),
-            older: Vec::new(),
-            loaded: RefCell::default(),
-            encrypted: false,
-            shared: Rc::new(Shared { purse, ..Shared::default() }),
-        }
+    pub(super) fn bare(source: Source<'a>, purse: Rc<Purse>) -> Self {
+        Self::of(source, Section::empty(), Vec::new(), purse)
+    }
+
+    fn of(source: Source<'a>, newest: Section, older: Vec<Section>, purse: Rc<Purse>) -> Self {
+        let (encrypted, newest) = (newest.is_encrypted(), Rc::new(newest));
+        let chain = std::iter::once(newest.clone()).chain(older.into_iter().map(Rc::new)).collect();
+        let shared = Rc::new(Shared { purse, chain, ..Shared::default() });
+        Self { source, whole: source, newest, later: 0, loaded: RefCell::default(), encrypted, shared }
     }
 
     pub(super) fn is_encrypted(&self) -> bool {
@@ -138,8 +169,8 @@ impl<'a> File<'a> {
     }
 
     /// All sections, newest first.
-    pub fn sections(&self) -> impl Iterator<Item = &Section> {
-        std::iter::once(&*self.newest).chain(self.older.iter().map(|s| &**s))
+    pub fn sections(&self) -> impl ExactSizeIterator<Item = &Section> {
+        self.shared.chain.iter().skip(self.later).map(|s| &**s)
     }
 
     /// The section that `startxref` leads to.
@@ -152,14 +183,21 @@ impl<'a> File<'a> {
         &self.newest.trailer
     }
 
-    /// What the newest section that knows the object says of it, and that section's place in the chain.
-    pub fn entry(&self, number: u32) -> Result<Option<(usize, Entry)>, PdfError> {
-        for (i, section) in self.sections().enumerate() {
-            if let Some(entry) = section.entry(self.source, number)? {
-                return Ok(Some((i, entry)));
+    /// What the newest section that knows the object says of it.
+    pub fn entry(&self, number: u32) -> Result<Option<Entry>, PdfError> {
+        let known = self.shared.entries.borrow().get(&number).cloned();
+        let mentions = match known {
+            Some(known) => known,
+            None => {
+                let said = |(place, section): (usize, &Rc<Section>)| {
+                    Some((place, section.entry(self.whole, number).transpose()?))
+                };
+                let all: Mentions = self.shared.chain.iter().enumerate().filter_map(said).collect();
+                self.shared.entries.borrow_mut().insert(number, all.clone());
+                all
             }
-        }
-        Ok(None)
+        };
+        mentions.iter().find(|(place, _)| *place >= self.later).map(|(_, entry)| entry.clone()).transpose()
     }
 
     /// The object, or `None` where the file has none (§7.3.10: that is the null object).
@@ -173,9 +211,9 @@ impl<'a> File<'a> {
             return Ok(found.clone());
         }
         let found = match self.entry(number)? {
-            None | Some((_, Entry::Free)) => None,
-            Some((_, Entry::At { offset, generation })) => Some(self.load_at(offset, Ref { number, generation })?),
-            Some((_, Entry::Packed { stream, index })) => Some(Rc::new(self.load_packed(number, stream, index)?)),
+            None | Some(Entry::Free) => None,
+            Some(Entry::At { offset, generation }) => Some(self.load_at(offset, Ref { number, generation })?),
+            Some(Entry::Packed { stream, index }) => Some(Rc::new(self.load_packed(number, stream, index)?)),
         };
         self.loaded.borrow_mut().insert(number, found.clone());
         Ok(found)
@@ -312,7 +350,7 @@ impl<'a> File<'a> {
         let bad = |what| PdfError::Broken { at: 0, what };
         // §7.5.7: an object stream is never inside another one, so this ends after one step.
         let loaded = match self.entry(number)? {
-            Some((_, Entry::At { offset, generation })) => self.load_at(offset, Ref { number, generation })?,
+            Some(Entry::At { offset, generation }) => self.load_at(offset, Ref { number, generation })?,
             _ => return Err(bad("an object stream is missing")),
         };
         let stream = match &loaded.object {
@@ -386,7 +424,7 @@ impl<'a> File<'a> {
 
     fn is_packed(&self, object: Option<&Object>) -> bool {
         let entry = object.and_then(Object::reference).map(|r| self.entry(r.number));
-        matches!(entry, Some(Ok(Some((_, Entry::Packed { .. })))))
+        matches!(entry, Some(Ok(Some(Entry::Packed { .. }))))
     }
 
     /// The reference at the head of an object that stands at an offset.
@@ -423,10 +461,12 @@ impl<'a> File<'a> {
     }
 
     pub(super) fn pay(&self, bytes: usize) -> Result<(), PdfError> {
-        let left = self.shared.purse.get().checked_sub(bytes as u64 + 1);
-        let total = limits::PDF_WORK_BASE + limits::PDF_WORK_PER_BYTE * self.source.length() as u64;
-        self.shared.purse.set(left.ok_or(PdfError::OverLimit { what: "bytes read", limit: total })?);
-        Ok(())
+        self.shared.purse.pay(bytes)
+    }
+
+    /// For another reading of the same file.
+    pub(super) fn purse(&self) -> Rc<Purse> {
+        self.shared.purse.clone()
     }
 }
 

@@ -54,9 +54,9 @@ impl File<'_> {
             inside = self.end_of_object(stray)?;
             let Some(reference) = self.head_at(stray)? else { continue };
             let indexed = match self.entry(reference.number)? {
-                Some((_, Entry::At { offset, .. })) => offset,
-                Some((_, Entry::Packed { stream, .. })) => match self.entry(stream)? {
-                    Some((_, Entry::At { offset, .. })) => offset,
+                Some(Entry::At { offset, .. }) => offset,
+                Some(Entry::Packed { stream, .. }) => match self.entry(stream)? {
+                    Some(Entry::At { offset, .. }) => offset,
                     _ => continue,
                 },
                 _ => continue,

@@ -3,7 +3,7 @@
 
 use super::PdfError;
 use super::changes::{self, History, LaterChanges, Leave};
-use super::file::{File, STARTXREF};
+use super::file::{File, Purse, STARTXREF};
 use super::form::{self, Field};
 use super::object::{Dict, Object, Ref};
 use super::page;
@@ -15,6 +15,7 @@ use crate::limits;
 use crate::message::Message;
 use std::collections::HashSet;
 use std::ops::ControlFlow;
+use std::rc::Rc;
 use time::OffsetDateTime;
 
 mod attack;
@@ -115,8 +116,11 @@ pub fn read<'a>(source: impl Into<Source<'a>>) -> Result<Reading, PdfError> {
 
 /// As [`read`], with the digests that `wanted` names for each signature; it is asked once for each, in their order.
 pub fn read_with(source: Source<'_>, wanted: &mut dyn FnMut(&Signature) -> Vec<Digest>) -> Result<Reading, PdfError> {
-    let outline = match outline(source) {
-        Err(why @ (PdfError::Broken { .. } | PdfError::NoPages | PdfError::NotPdf)) => salvage::salvage(source, why)?,
+    let purse = Purse::of(source.length());
+    let outline = match outline(source, purse.clone()) {
+        Err(why @ (PdfError::Broken { .. } | PdfError::NoPages | PdfError::NotPdf)) => {
+            salvage::salvage(source, &purse, why)?
+        }
         outline => outline?,
     };
     let Outline { file, pages, mut signatures, mut findings, validation } = outline;
@@ -170,14 +174,14 @@ struct Outline<'a> {
 
 impl<'a> Outline<'a> {
     /// Of a file without an index.
-    fn nothing(source: Source<'a>) -> Self {
+    fn nothing(source: Source<'a>, purse: Rc<Purse>) -> Self {
         let validation = ValidationData::default();
-        Self { file: File::bare(source), pages: 0, signatures: Vec::new(), findings: Vec::new(), validation }
+        Self { file: File::bare(source, purse), pages: 0, signatures: Vec::new(), findings: Vec::new(), validation }
     }
 }
 
-fn outline(source: Source<'_>) -> Result<Outline<'_>, PdfError> {
-    let file = File::open_even_encrypted(source)?;
+fn outline(source: Source<'_>, purse: Rc<Purse>) -> Result<Outline<'_>, PdfError> {
+    let file = File::open_even_encrypted(source, purse)?;
     let mut pages = HashSet::new();
     page::walk(&file, |_, page| {
         pages.insert(page.reference);
@@ -200,6 +204,7 @@ fn outline(source: Source<'_>) -> Result<Outline<'_>, PdfError> {
         if found.is_empty() {
             return Err(PdfError::Encrypted);
         }
+        findings.push(encrypted());
         found.iter_mut().zip(&fields).for_each(|((signature, ..), field)| veil(signature, field));
     }
     found.sort_by_key(|(s, ..)| s.signed_length.unwrap_or(usize::MAX));
@@ -256,6 +261,15 @@ fn belongs(
     }))
 }
 
+/// What a reader should know of an encrypted file, whose password must not be taken off: that would break its seals.
+pub fn encrypted() -> Message {
+    Message::new(
+        "pdf.encrypted",
+        "文件已加密，本程序不解密，因此其内容和签章未能判断；这不表示文件损坏或被改动过。",
+        "The file is encrypted and is not decrypted here, so what it shows and its seals could not be judged; that does not mean that it is damaged or was changed.",
+    )
+}
+
 /// In an encrypted file strings cannot be read without the key; ranges and values are never encrypted (§7.6.1).
 fn veil(signature: &mut Signature, field: &Field) {
     signature.field = match field.reference {
@@ -310,7 +324,8 @@ fn revisions(file: &File<'_>, words: &[usize]) -> Result<Vec<usize>, PdfError> {
 /// Compares the state that each signature signed with the newest state, under what was allowed by then.
 fn judge_changes(file: &File<'_>, found: &mut [(Signature, Leave, Dict)]) {
     let source = file.source();
-    let is_last = |end: usize| source.is_blank_from(end).unwrap_or(false);
+    let filled = source.filled().unwrap_or(source.length());
+    let is_last = |end: usize| end >= filled;
     let earlier = found.iter().filter_map(|(s, ..)| s.signed_length).filter(|&end| !is_last(end));
     let history = if file.is_encrypted() { Err(PdfError::Encrypted) } else { History::of(file, earlier) };
     let mut so_far = Leave::default();
@@ -351,7 +366,7 @@ fn judge_update(
     match changes::since(history, end, leave) {
         // No index leads to what was appended; viewers that go through the file find it all the same.
         (LaterChanges::None, _)
-            if salvage::holds_objects(file.source(), end..file.source().length()).unwrap_or(true) =>
+            if salvage::holds_objects(file.source(), end..file.source().length(), &file.purse()).unwrap_or(true) =>
         {
             (LaterChanges::Forbidden, vec![attack::behind(end, file.source().length(), true)])
         }
@@ -373,7 +388,8 @@ fn judge_uncovered(file: &File<'_>, signature: &mut Signature, dict: &Dict) -> (
     let signed_state = || {
         let (start, length) = signature.byte_range.last()?;
         let end = start.checked_add(*length).filter(|&end| end < file.source().length())?;
-        let signed = File::open(file.source().until(end)).ok()?;
+        // The same purse pays for it: a file can hold many such signatures.
+        let signed = File::open_even_encrypted(file.source().until(end), file.purse()).ok()?;
         let fields = form::fields(&signed).ok()?;
         let field = fields.into_iter().find(|f| f.is_signature() && f.name == signature.field)?;
         let before = signed.resolve(&field.value).ok()?.dict()?.clone();

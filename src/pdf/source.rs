@@ -177,6 +177,19 @@ impl<'a> Source<'a> {
         Ok(true)
     }
 
+    /// Where the white space at the very end begins.
+    pub(super) fn filled(&self) -> Result<usize, PdfError> {
+        let (mut end, mut size) = (self.length, WINDOW);
+        while end > 0 {
+            let window = self.window(end.saturating_sub(size)..end)?;
+            if let Some(last) = window.iter().rposition(|&b| !is_space(b)) {
+                return Ok(end - window.len() + last + 1);
+            }
+            (end, size) = (end - window.len(), STEP);
+        }
+        Ok(0)
+    }
+
     /// Whether two ranges, perhaps of two files, hold the same bytes.
     pub(super) fn same(&self, range: Range<usize>, other: &Source<'_>, at: usize) -> Result<bool, PdfError> {
         let mut from = range.start;

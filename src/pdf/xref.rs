@@ -2,6 +2,7 @@
 //! A section is indexed, not copied: a table's entries are read where they lie when one is asked for.
 
 use super::PdfError;
+use super::file::Purse;
 use super::filter;
 use super::object::{Dict, Object};
 use super::source::Source;
@@ -57,8 +58,8 @@ enum Entries {
 }
 
 /// Reads the chain from `start` through every /Prev: the newest section, and the older ones, newest first.
-pub(super) fn chain(source: Source<'_>, start: usize) -> Result<(Section, Vec<Section>), PdfError> {
-    let newest = Section::read(source, start)?;
+pub(super) fn chain(source: Source<'_>, start: usize, purse: &Purse) -> Result<(Section, Vec<Section>), PdfError> {
+    let newest = Section::read(source, start, purse)?;
     let (mut older, mut seen, mut next) = (Vec::new(), HashSet::from([start]), newest.previous()?);
     while let Some(offset) = next {
         if !seen.insert(offset) {
@@ -67,7 +68,7 @@ pub(super) fn chain(source: Source<'_>, start: usize) -> Result<(Section, Vec<Se
         if seen.len() > limits::PDF_SECTIONS {
             return Err(PdfError::OverLimit { what: "cross-reference sections", limit: limits::PDF_SECTIONS as u64 });
         }
-        let section = Section::read(source, offset)?;
+        let section = Section::read(source, offset, purse)?;
         next = section.previous()?;
         older.push(section);
     }
@@ -243,19 +244,19 @@ impl Section {
         }
     }
 
-    fn read(source: Source<'_>, offset: usize) -> Result<Self, PdfError> {
+    fn read(source: Source<'_>, offset: usize, purse: &Purse) -> Result<Self, PdfError> {
         let entries = source.parse(offset, |lexer| {
             lexer.skip_space();
             lexer.keyword(b"xref").then_some(lexer.pos)
         })?;
         match entries {
-            Some(entries) => Self::table(source, offset, entries),
-            None => Self::stream(source, offset),
+            Some(entries) => Self::table(source, offset, entries, purse),
+            None => Self::stream(source, offset, purse),
         }
     }
 
     /// `at`: just behind `xref`.
-    fn table(source: Source<'_>, offset: usize, mut at: usize) -> Result<Self, PdfError> {
+    fn table(source: Source<'_>, offset: usize, mut at: usize, purse: &Purse) -> Result<Self, PdfError> {
         /// What stands at the head of a subsection, and where it ends.
         enum Head {
             Trailer(usize),
@@ -289,8 +290,9 @@ impl Section {
             Object::Dict(dict) => Ok((dict, lexer.pos)),
             _ => Err(lexer.broken("the trailer is not a dictionary")),
         })??;
+        purse.pay(end.saturating_sub(offset))?;
         let hidden = match trailer.get(b"XRefStm").map(Object::count) {
-            Some(Some(at)) => Some(Box::new(Self::stream(source, at)?)),
+            Some(Some(at)) => Some(Box::new(Self::stream(source, at, purse)?)),
             _ => None,
         };
         Ok(Self {
@@ -304,7 +306,7 @@ impl Section {
         })
     }
 
-    fn stream(source: Source<'_>, offset: usize) -> Result<Self, PdfError> {
+    fn stream(source: Source<'_>, offset: usize, purse: &Purse) -> Result<Self, PdfError> {
         let bad = |what| PdfError::Broken { at: offset, what };
         let head = source.parse(offset, |lexer| {
             lexer.skip_space();
@@ -332,6 +334,7 @@ impl Section {
         let raw = source.window(data..end)?;
         let filters = Filters::of(&trailer, |o| Ok(o.clone()))?;
         let data: std::rc::Rc<[u8]> = filters.undo(&raw, limits::PDF_STREAM_BYTES)?.into();
+        purse.pay(raw.len() + data.len())?;
 
         let widths = trailer.get(b"W").and_then(Object::array).and_then(|w| match w {
             [a, b, c, ..] => Some([a.count()?, b.count()?, c.count()?]),
@@ -452,8 +455,13 @@ pub(super) struct Filters {
 impl Filters {
     /// `resolve` follows references; a cross-reference stream has none to follow.
     pub fn of(dict: &Dict, resolve: impl Fn(&Object) -> Result<Object, PdfError>) -> Result<Self, PdfError> {
-        let list = |long: &[u8], short: &[u8]| -> Result<Vec<Object>, PdfError> {
-            match dict.get(long).or_else(|| dict.get(short)).map(&resolve).transpose()? {
+        // Table 5: /F names another file, whose bytes nobody signed. The short names are those of inline images alone
+        // (table 93), which are never unpacked here.
+        if dict.get(b"F").is_some_and(|file| !file.is_null()) {
+            return Err(PdfError::Broken { at: 0, what: "a stream's data stand in another file" });
+        }
+        let list = |key: &[u8]| -> Result<Vec<Object>, PdfError> {
+            match dict.get(key).map(&resolve).transpose()? {
                 None | Some(Object::Null) => Ok(Vec::new()),
                 Some(Object::Array(items)) if items.len() <= limits::PDF_FILTERS => {
                     items.iter().map(&resolve).collect()
@@ -464,8 +472,8 @@ impl Filters {
                 Some(one) => Ok(vec![one]),
             }
         };
-        let parms = list(b"DecodeParms", b"DP")?;
-        let filters = list(b"Filter", b"F")?;
+        let parms = list(b"DecodeParms")?;
+        let filters = list(b"Filter")?;
         let steps = filters.into_iter().enumerate();
         let steps = steps.map(|(i, f)| (f, parms.get(i).cloned().unwrap_or(Object::Null))).collect();
         Ok(Self { steps })

@@ -16,10 +16,9 @@ use time::OffsetDateTime;
 use super::certificate::Certificate;
 use super::issue::Reason;
 use super::ocsp::{OcspResponse, Status};
-use super::path::{Inquiry, PathVerdict};
+use super::path::{Ending, Inquiry, PathVerdict};
 use super::revocation::{Line, Revocation, RevocationList};
 use super::scope::{EVERY_REASON, Reasons};
-use crate::crypto::SignatureFault;
 use crate::limits;
 use crate::message::china_time;
 
@@ -52,14 +51,16 @@ pub struct Statement {
     /// Until when the certificate of its maker runs, where that is not the issuer but somebody who signed in its place. What
     /// is first proven to exist after that could be anybody's.
     pub deputy_until: Option<OffsetDateTime>,
+    /// That certificate was revoked by then, although its issuer says that nobody need ask (`id-pkix-ocsp-nocheck`).
+    pub deputy_revoked: bool,
     /// The evidence itself, as it was found, so that a proof of its own existence can be looked up.
     pub der: Arc<[u8]>,
     /// The complete list that a delta list stands on.
     pub base: Option<Arc<[u8]>>,
     /// The revocation it tells of, at whatever time.
     pub revocation: Option<Revocation>,
-    /// The algorithm or key that its signature rests on, where that is too weak to prove it.
-    pub weakness: Option<String>,
+    /// Until when what its signature rests on is accepted, where that is known to end.
+    pub ends: Option<Ending>,
     keeps_expired_since: Option<OffsetDateTime>,
     reasons: Reasons,
 }
@@ -93,8 +94,8 @@ pub enum Unknown {
 /// Without the bytes.
 impl fmt::Debug for Statement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { about, source, this_update, next_update, revocation, weakness, .. } = self;
-        write!(f, "{source:?} about {about} of {this_update} until {next_update:?}: {revocation:?} {weakness:?}")
+        let Self { about, source, this_update, next_update, revocation, ends, .. } = self;
+        write!(f, "{source:?} about {about} of {this_update} until {next_update:?}: {revocation:?} {ends:?}")
     }
 }
 
@@ -102,6 +103,11 @@ impl Statement {
     /// Whether it speaks for that moment: made later, or not yet overdue.
     fn is_current(&self, at: OffsetDateTime) -> bool {
         self.this_update >= at || self.next_update.is_some_and(|next| at <= next)
+    }
+
+    /// What is too weak about it to prove something at that moment: what was made later was made under later rules.
+    pub(super) fn weakness(&self, at: OffsetDateTime) -> Option<&Ending> {
+        self.ends.as_ref().filter(|ending| ending.until <= at.max(self.produced_at))
     }
 
     /// Whether its maker would still have known of the certificate.
@@ -130,7 +136,7 @@ impl Inquiry<'_> {
         statements.sort_by_key(|statement| statement.this_update);
         // What is too weak to prove anything lifts no hold.
         let is_complete = |statement: &Statement| statement.reasons == EVERY_REASON;
-        let newest = statements.iter().rposition(|statement| is_complete(statement) && statement.weakness.is_none());
+        let newest = statements.iter().rposition(|statement| is_complete(statement) && statement.weakness(at).is_none());
         let newest = newest.or_else(|| statements.iter().rposition(is_complete));
         let mut later: Option<Revocation> = None;
         for (i, statement) in statements.iter().enumerate() {
@@ -143,7 +149,7 @@ impl Inquiry<'_> {
         }
         let (mut proof, mut covered) = (Vec::new(), 0);
         // The newest first, and those that prove something before those too weak to.
-        let (strong, weak): (Vec<_>, Vec<_>) = statements.into_iter().rev().partition(|s| s.weakness.is_none());
+        let (strong, weak): (Vec<_>, Vec<_>) = statements.into_iter().rev().partition(|s| s.weakness(at).is_none());
         for statement in strong.into_iter().chain(weak) {
             if statement.revocation.is_some_and(|line| line.effective() <= at) {
                 // A hold that was lifted: it does not speak against the certificate, nor for it.
@@ -205,7 +211,7 @@ impl Inquiry<'_> {
             match bases.max_by_key(|(list, ..)| list.this_update) {
                 Some((base, base_line, _, base_maker)) => {
                     let line = line.as_ref().or(base_line.as_ref());
-                    let maker = maker.clone().and_with(base_maker.weakness.clone());
+                    let maker = maker.clone().and_with(base_maker.ends.clone());
                     statements.push(question.listed(delta, Some(base), line, *reasons, maker));
                 }
                 // Alone it clears nobody.
@@ -246,8 +252,9 @@ impl Inquiry<'_> {
                     der: response.shared_der(),
                     base: None,
                     revocation,
-                    weakness: maker.weakness.clone(),
+                    ends: maker.ends.clone(),
                     deputy_until: maker.deputy_until,
+                    deputy_revoked: maker.revoked,
                     keeps_expired_since: answer.keeps_expired_since,
                     reasons: EVERY_REASON,
                 });
@@ -264,18 +271,19 @@ impl Inquiry<'_> {
             }
             let check = || {
                 self.spend(&maker.public_key);
-                list.is_signed_by(&maker.public_key)
+                let checked = list.is_signed_by(&maker.public_key);
+                Ending::of(checked, &maker.public_key, &list.signature_algorithm)
             };
-            strength(self.known.signature(&list.fingerprint, &maker.public_key, check))
+            self.known.signature(&list.fingerprint, &maker.public_key, check).ok()
         };
         let Question { certificate, issuer, anchor, .. } = *question;
         let by_issuer = list.issuer.means(&issuer.subject);
         // RFC 5280 §6.3.3 (f): an issuer whose key usage is restricted must be allowed to sign lists.
         if by_issuer
             && issuer.key_usage.is_none_or(|usage| usage.crl_sign)
-            && let Some(weakness) = signed(issuer)
+            && let Some(ends) = signed(issuer)
         {
-            return Some(Maker { weakness, deputy_until: None });
+            return Some(Maker { ends, deputy_until: None, revoked: false });
         }
         // Another key of the maker, whose path leads to the same anchor. It must say that it signs lists: anybody's
         // certificate might bear the name.
@@ -284,7 +292,7 @@ impl Inquiry<'_> {
         let is_kin = |maker: &Certificate| {
             maker.issuer.means(&issuer.issuer)
                 || maker.issuer.means(&issuer.subject)
-                || (issuer.is_self_issued() && strength(self.certified(issuer, maker)).is_some())
+                || (issuer.is_self_issued() && self.certified(issuer, maker).is_ok())
         };
         let others = self.candidates.iter().copied().chain(std::iter::once(anchor)).filter(|maker| {
             maker.key_usage.is_some_and(|usage| usage.crl_sign)
@@ -296,12 +304,15 @@ impl Inquiry<'_> {
             if !self.may_step(list.der().len()) {
                 return None;
             }
-            let Some(weakness) = signed(maker) else { continue };
-            let deputy = Maker { weakness, deputy_until: Some(maker.not_after) };
+            let Some(ends) = signed(maker) else { continue };
+            let deputy = Maker { ends, deputy_until: Some(maker.not_after), revoked: false };
             // In force and not revoked when it signed, and never since: else the list could have been made by others.
             match self.path(maker, std::slice::from_ref(anchor), &without, list.this_update) {
-                PathVerdict::Trusted { revoked_later: None, .. } => return Some(deputy),
-                PathVerdict::Weak { algorithm, .. } => return Some(deputy.and_with(Some(algorithm))),
+                PathVerdict::Trusted { revoked_later: None, evidence, ends, .. } => {
+                    let evidence = evidence.into_iter().map(|statement| statement.ends);
+                    return Some(ends.into_iter().chain(evidence).fold(deputy, Maker::and_with));
+                }
+                PathVerdict::Weak { ending, .. } => return Some(deputy.and_with(Some(ending))),
                 _ => {}
             }
         }
@@ -316,15 +327,16 @@ impl Inquiry<'_> {
             }
             let check = || {
                 self.spend(&maker.public_key);
-                response.is_signed_by(&maker.public_key)
+                let checked = response.is_signed_by(&maker.public_key);
+                Ending::of(checked, &maker.public_key, &response.signature_algorithm)
             };
-            strength(self.known.signature(&response.fingerprint, &maker.public_key, check))
+            self.known.signature(&response.fingerprint, &maker.public_key, check).ok()
         };
         let Question { certificate, issuer, anchor, .. } = *question;
         if response.names(issuer)
-            && let Some(weakness) = signed(issuer)
+            && let Some(ends) = signed(issuer)
         {
-            return Some(Maker { weakness, deputy_until: None });
+            return Some(Maker { ends, deputy_until: None, revoked: false });
         }
         let delegated = response.certificates.iter().chain(self.candidates.iter().copied()).filter(|maker| {
             maker.may_answer()
@@ -338,17 +350,17 @@ impl Inquiry<'_> {
             if !self.may_step(response.der().len()) {
                 return None;
             }
-            let Some(weakness) = signed(maker) else { continue };
-            let Some(certified) = strength(self.certified(maker, issuer)) else { continue };
-            let deputy = Maker { weakness: weakness.or(certified), deputy_until: Some(maker.not_after) };
+            let Some(ends) = signed(maker) else { continue };
+            let Ok(certified) = self.certified(maker, issuer) else { continue };
+            let deputy = Maker { ends, deputy_until: Some(maker.not_after), revoked: false }.and_with(certified);
+            let without = question.and_without(response.fingerprint);
+            let standing = without.map(|w| self.standing(0, maker, issuer, anchor, &w, response.produced_at));
+            // RFC 6960 §4.2.2.2.1: it may be trusted for its lifetime, and its issuer bears what comes of that.
             if maker.is_never_asked_about {
-                return Some(deputy);
+                return Some(Maker { revoked: matches!(standing, Some(Standing::Revoked(..))), ..deputy });
             }
-            let Some(without) = question.and_without(response.fingerprint) else { continue };
-            if let Standing::Good { later: None, evidence } =
-                self.standing(0, maker, issuer, anchor, &without, response.produced_at)
-            {
-                return Some(deputy.and_with(evidence.into_iter().find_map(|statement| statement.weakness)));
+            if let Some(Standing::Good { later: None, evidence }) = standing {
+                return Some(evidence.into_iter().map(|statement| statement.ends).fold(deputy, Maker::and_with));
             }
         }
         None
@@ -358,13 +370,16 @@ impl Inquiry<'_> {
 /// What matters of somebody entitled to make a list or response.
 #[derive(Debug, Clone)]
 struct Maker {
-    weakness: Option<String>,
+    ends: Option<Ending>,
     deputy_until: Option<OffsetDateTime>,
+    /// A responder that nobody need ask about, and that was revoked all the same.
+    revoked: bool,
 }
 
 impl Maker {
-    fn and_with(self, weakness: Option<String>) -> Self {
-        Self { weakness: self.weakness.or(weakness), ..self }
+    /// Resting on this as well.
+    fn and_with(self, ends: Option<Ending>) -> Self {
+        Self { ends: Ending::first(self.ends, ends), ..self }
     }
 }
 
@@ -403,8 +418,9 @@ impl Question<'_> {
                 Some(Line::Revoked(revocation)) => Some(*revocation),
                 Some(Line::Removed) | None => None,
             },
-            weakness: maker.weakness,
+            ends: maker.ends,
             deputy_until: maker.deputy_until,
+            deputy_revoked: maker.revoked,
             keeps_expired_since: list.keeps_expired_since,
             reasons,
         }
@@ -428,15 +444,6 @@ fn is_less(one: &[u8], other: &[u8]) -> bool {
     let plain = |octets: &[u8]| octets.iter().copied().skip_while(|&octet| octet == 0).collect::<Vec<_>>();
     let (one, other) = (plain(one), plain(other));
     (one.len(), one) < (other.len(), other)
-}
-
-/// None where the signature proves nothing; inside, what is weak about it.
-fn strength(checked: Result<(), SignatureFault>) -> Option<Option<String>> {
-    match checked {
-        Ok(()) => Some(None),
-        Err(SignatureFault::Weak(algorithm)) => Some(Some(algorithm)),
-        Err(_) => None,
-    }
 }
 
 impl Unknown {

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
+use super::path::Ending;
 use super::rules::Rule;
 use crate::crypto::{self, SignatureFault};
 use crate::limits;
@@ -19,18 +20,18 @@ pub struct Known {
 
 #[derive(Clone)]
 enum Answer {
-    Signature(Result<(), SignatureFault>),
+    Signature(Result<Option<Ending>, SignatureFault>),
     Chain(Result<(), Rule>),
 }
 
 impl Known {
-    /// Whether this key signed the object of this fingerprint (SHA-256 of all of it, with algorithm and value).
+    /// Whether, and until when to be believed, this key signed the object of this fingerprint (SHA-256 of all of it, with algorithm and value).
     pub(super) fn signature(
         &self,
         object: &[u8; 32],
         public_key: &[u8],
-        check: impl FnOnce() -> Result<(), SignatureFault>,
-    ) -> Result<(), SignatureFault> {
+        check: impl FnOnce() -> Result<Option<Ending>, SignatureFault>,
+    ) -> Result<Option<Ending>, SignatureFault> {
         let key = crypto::sha256(&[b"signature".as_slice(), object, public_key].concat());
         match self.answer(key, || Answer::Signature(check())) {
             Answer::Signature(answer) => answer,
@@ -87,7 +88,7 @@ mod tests {
                 let wrong = object == 2;
                 let answer = known.signature(&[object; 32], key, || {
                     asked += 1;
-                    if wrong { Err(SignatureFault::Wrong) } else { Ok(()) }
+                    if wrong { Err(SignatureFault::Wrong) } else { Ok(None) }
                 });
                 assert_eq!(answer.is_err(), wrong);
             }
@@ -96,7 +97,7 @@ mod tests {
         // A chain of one certificate is not taken for a signature.
         assert_eq!(known.chain(&[[1; 32]], || Err(Rule::Names)), Err(Rule::Names));
         for i in 0..limits::KNOWN_ANSWERS as u32 + 1 {
-            let _ = known.signature(&[0; 32], &i.to_be_bytes(), || Ok(()));
+            let _ = known.signature(&[0; 32], &i.to_be_bytes(), || Ok(None));
         }
         assert!(known.answers.lock().unwrap().len() <= limits::KNOWN_ANSWERS);
     }

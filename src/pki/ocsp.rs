@@ -32,7 +32,7 @@ pub struct OcspResponse {
     pub(super) answers: Vec<Answer>,
     /// What the responder sent along, as far as it can be read: its own certificate, where the issuer delegated to it.
     pub certificates: Vec<Certificate>,
-    signature_algorithm: AlgorithmIdentifierOwned,
+    pub(super) signature_algorithm: AlgorithmIdentifierOwned,
     signature: Vec<u8>,
 }
 

@@ -10,6 +10,7 @@
 use std::cell::Cell;
 use std::collections::HashSet;
 
+use spki::AlgorithmIdentifierOwned;
 use time::OffsetDateTime;
 
 use super::certificate::Certificate;
@@ -32,6 +33,9 @@ pub enum PathVerdict {
         revoked_later: Option<Revocation>,
         /// What proved it, for each certificate of the chain but the anchor.
         evidence: Vec<Statement>,
+        /// Until when the signature on each certificate of the chain but the anchor's is accepted, where that is known to
+        /// end. It had not at the moment; whether the certificate itself existed by then is for the caller to prove.
+        ends: Vec<Option<Ending>>,
     },
     /// As `Trusted`, except that nothing proves `chain[at_fault]` not revoked.
     RevocationUnknown { chain: Vec<Certificate>, at_fault: usize, why: Unknown },
@@ -41,14 +45,48 @@ pub enum PathVerdict {
     Expired { chain: Vec<Certificate>, at_fault: usize },
     /// `chain[at_fault]` had not begun.
     NotYetValid { chain: Vec<Certificate>, at_fault: usize },
-    /// A chain to an anchor, good in everything else, that rests on the named algorithm or key: too weak to prove anything.
-    Weak { chain: Vec<Certificate>, algorithm: String, evidence: Vec<Statement> },
+    /// A chain to an anchor, good in everything else, that rests on an algorithm or key that was not accepted any more.
+    Weak { chain: Vec<Certificate>, ending: Ending, evidence: Vec<Statement> },
     /// The only chain uses the named thing, which cannot be checked here.
     Unsupported(String),
     /// The only chain breaks the rule named in English.
     Broken(Rule),
     /// No chain leads to an anchor.
     NoAnchor,
+}
+
+/// Of what a signature rests on, that which is the first not to be accepted any more, and from when
+/// ([`crypto::Strength::until`]).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ending {
+    pub algorithm: String,
+    pub until: OffsetDateTime,
+}
+
+impl Ending {
+    /// Of a checked signature by this key and algorithm; None where no end is known.
+    ///
+    /// # Errors
+    /// The signature is wrong, or cannot be checked.
+    pub(super) fn of(
+        checked: Result<(), SignatureFault>,
+        public_key: &[u8],
+        algorithm: &AlgorithmIdentifierOwned,
+    ) -> Result<Option<Self>, SignatureFault> {
+        match checked {
+            // Whether it is weak by now is not the question here.
+            Ok(()) | Err(SignatureFault::Weak(_)) => {}
+            Err(fault) => return Err(fault),
+        }
+        let endings = crypto::strengths(public_key, algorithm)?.into_iter();
+        let endings = endings.filter_map(|one| Some(Self { algorithm: one.name(), until: one.until()? }));
+        Ok(endings.min_by_key(|ending| ending.until))
+    }
+
+    /// The earlier of two.
+    pub(super) fn first(one: Option<Self>, other: Option<Self>) -> Option<Self> {
+        one.into_iter().chain(other).min_by_key(|ending| ending.until)
+    }
 }
 
 /// Searches and judges the path of `leaf` at a moment.
@@ -119,7 +157,12 @@ impl Inquiry<'_> {
         }
         if anchors.contains(leaf) {
             let chain = vec![leaf.clone()];
-            let trusted = |chain| PathVerdict::Trusted { chain, revoked_later: None, evidence: Vec::new() };
+            let trusted = |chain| PathVerdict::Trusted {
+                chain,
+                revoked_later: None,
+                evidence: Vec::new(),
+                ends: Vec::new(),
+            };
             return out_of_period(&chain, at).unwrap_or_else(|| trusted(chain));
         }
         let mut seen: HashSet<[u8; 32]> = anchors.iter().map(Certificate::fingerprint).collect();
@@ -128,7 +171,7 @@ impl Inquiry<'_> {
             |candidate: &&&Certificate| candidate.is_ca && !candidate.lenient && seen.insert(candidate.fingerprint());
         let intermediates = self.candidates.iter().filter(useful).copied().collect();
         let mut search = Search { inquiry: self, intermediates, anchors, without, at, best: PathVerdict::NoAnchor };
-        search.extend(&mut vec![leaf], None);
+        search.extend(&mut vec![leaf]);
         search.best
     }
 
@@ -138,11 +181,16 @@ impl Inquiry<'_> {
         self.steps.get() <= self.most
     }
 
-    /// Checks that `issuer`'s key signed `subject`.
-    pub(super) fn certified(&self, subject: &Certificate, issuer: &Certificate) -> Result<(), SignatureFault> {
+    /// Checks that `issuer`'s key signed `subject`, and tells until when such a signature is accepted.
+    pub(super) fn certified(
+        &self,
+        subject: &Certificate,
+        issuer: &Certificate,
+    ) -> Result<Option<Ending>, SignatureFault> {
         let check = || {
             self.spend(&issuer.public_key);
-            subject.is_signed_by(&issuer.public_key)
+            let checked = subject.is_signed_by(&issuer.public_key);
+            Ending::of(checked, &issuer.public_key, &subject.signature_algorithm)
         };
         self.known.signature(&subject.fingerprint(), &issuer.public_key, check)
     }
@@ -162,7 +210,6 @@ impl Inquiry<'_> {
         &self,
         path: &[&Certificate],
         anchor: &Certificate,
-        weakness: Option<&str>,
         without: &[[u8; 32]],
         at: OffsetDateTime,
     ) -> PathVerdict {
@@ -194,11 +241,14 @@ impl Inquiry<'_> {
                 Standing::Unknown(why) => unknown = unknown.or(Some((i, why))),
             }
         }
-        let weak_statement = || evidence.iter().find_map(|statement: &Statement| statement.weakness.clone());
-        match (unknown, weakness.map(str::to_owned).or_else(weak_statement)) {
+        let pairs = chain.iter().zip(chain.iter().skip(1));
+        let ends: Vec<_> = pairs.map(|(subject, issuer)| self.certified(subject, issuer).ok().flatten()).collect();
+        let weak_link = ends.iter().flatten().find(|ending| ending.until <= at).cloned();
+        let weak_statement = || evidence.iter().find_map(|statement: &Statement| statement.weakness(at).cloned());
+        match (unknown, weak_link.or_else(weak_statement)) {
             (Some((at_fault, why)), _) => PathVerdict::RevocationUnknown { chain, at_fault, why },
-            (None, Some(algorithm)) => PathVerdict::Weak { chain, algorithm, evidence },
-            (None, None) => PathVerdict::Trusted { chain, revoked_later, evidence },
+            (None, Some(ending)) => PathVerdict::Weak { chain, ending, evidence },
+            (None, None) => PathVerdict::Trusted { chain, revoked_later, evidence, ends },
         }
     }
 }
@@ -213,14 +263,13 @@ struct Search<'a, 'i> {
 }
 
 impl<'i> Search<'_, 'i> {
-    /// Looks for issuers of the last certificate of `path`, anchors first; `weakness` is that of its signatures so far.
-    fn extend(&mut self, path: &mut Vec<&'i Certificate>, weakness: Option<&str>) {
+    /// Looks for issuers of the last certificate of `path`, anchors first.
+    fn extend(&mut self, path: &mut Vec<&'i Certificate>) {
         let Some(&last) = path.last() else { return };
         for anchor in self.anchors {
-            if let Some(own) = self.signed_by(last, anchor) {
+            if self.signed_by(last, anchor) {
                 self.inquiry.attempts.set(self.inquiry.attempts.get() + 1);
-                let weakness = weakness.or(own.as_deref());
-                self.note(self.inquiry.judge_chain(path, anchor, weakness, self.without, self.at));
+                self.note(self.inquiry.judge_chain(path, anchor, self.without, self.at));
             }
             if self.is_over() {
                 return;
@@ -232,9 +281,9 @@ impl<'i> Search<'_, 'i> {
         for issuer in self.intermediates.clone() {
             // A key that comes twice adds nothing (RFC 5280 §6.1 forbids a certificate twice; this also stops loops).
             let seen = path.iter().any(|step| step.public_key == issuer.public_key && step.subject == issuer.subject);
-            if !seen && let Some(own) = self.signed_by(last, issuer) {
+            if !seen && self.signed_by(last, issuer) {
                 path.push(issuer);
-                self.extend(path, weakness.or(own.as_deref()));
+                self.extend(path);
                 path.pop();
             }
             if self.is_over() {
@@ -243,28 +292,27 @@ impl<'i> Search<'_, 'i> {
         }
     }
 
-    /// Whether name, key identifiers and signature fit, and if so what is weak about the signature. A misfit of the
-    /// signature alone is noted as what it is.
-    fn signed_by(&mut self, subject: &Certificate, issuer: &Certificate) -> Option<Option<String>> {
+    /// Whether name, key identifiers and signature fit, however weak by now. A misfit of the signature alone is noted as
+    /// what it is.
+    fn signed_by(&mut self, subject: &Certificate, issuer: &Certificate) -> bool {
         if !issuer.subject.means(&subject.issuer) || !issuer.is_ca {
-            return None;
+            return false;
         }
         if let (Some(named), Some(own)) = (&subject.authority_key_id, &issuer.subject_key_id)
             && named != own
         {
-            return None;
+            return false;
         }
         if !self.inquiry.may_step(subject.der().len()) {
-            return None;
+            return false;
         }
         let fault = match self.inquiry.certified(subject, issuer) {
-            Ok(()) => return Some(None),
-            Err(SignatureFault::Weak(name)) => return Some(Some(name)),
+            Ok(_) | Err(SignatureFault::Weak(_)) => return true,
             Err(SignatureFault::Wrong | SignatureFault::Malformed(_)) => PathVerdict::Broken(Rule::Signature),
             Err(SignatureFault::Unsupported(name)) => PathVerdict::Unsupported(name),
         };
         self.note(fault);
-        None
+        false
     }
 
     fn note(&mut self, verdict: PathVerdict) {
@@ -376,10 +424,13 @@ impl PathVerdict {
                 format!("证书“{}”当时尚未生效。", who(chain, *at_fault)),
                 format!("The certificate of \"{}\" was not yet valid then.", who(chain, *at_fault)),
             ),
-            Self::Weak { algorithm: name, .. } => Message::new(
+            Self::Weak { ending: Ending { algorithm: name, until }, .. } => Message::new(
                 "pki.path-weak",
-                format!("证书链依赖强度不足的 {name}，不能作为凭据。"),
-                format!("The chain rests on {name}, which is too weak to prove anything."),
+                format!("证书链依赖 {name}，其强度自 {} 起不再被认可，又无法证明此前已有，不能作为凭据。", china_time(*until)),
+                format!(
+                    "The chain rests on {name}, which is not accepted any more from {} Beijing time on, and nothing proves that it is from before.",
+                    china_time(*until)
+                ),
             ),
             Self::Unsupported(name) => Message::new(
                 "pki.path-unsupported",

@@ -32,7 +32,7 @@ pub struct RevocationList {
     pub next_update: Option<OffsetDateTime>,
     /// CRLNumber, big-endian.
     pub number: Option<Vec<u8>>,
-    signature_algorithm: AlgorithmIdentifierOwned,
+    pub(super) signature_algorithm: AlgorithmIdentifierOwned,
     signature: Vec<u8>,
     lines: Range<usize>,
     pub(super) scope: Scope,

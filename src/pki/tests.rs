@@ -16,6 +16,7 @@ use crate::crypto::SignatureFault;
 
 mod ocsp;
 mod pkits;
+mod strength;
 
 const NOW: time::OffsetDateTime = datetime!(2026-06-01 00:00 UTC);
 

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 
 use super::judge::evidence::{Evidence, Facts, LicenceFacts, Record, RecordState, Trust, seal_number};
+use super::report::Original;
+use crate::crypto::Digest;
 use crate::message::Message;
 use crate::pdf::source::ReadAt;
 use crate::pki::certificate::Certificate;
@@ -20,6 +22,63 @@ pub enum Given {
     Bytes(Arc<Vec<u8>>),
     /// Read piece by piece; it must not be written to meanwhile.
     File(File),
+}
+
+impl Given {
+    /// The same document once more, to be read beside the first.
+    ///
+    /// # Errors
+    /// Trouble of the system.
+    pub fn again(&self) -> io::Result<Self> {
+        Ok(match self {
+            Self::Bytes(bytes) => Self::Bytes(bytes.clone()),
+            Self::File(file) => Self::File(file.try_clone()?),
+        })
+    }
+
+    /// Bytes in all.
+    ///
+    /// # Errors
+    /// Trouble of the disk.
+    pub fn length(&self) -> io::Result<usize> {
+        match self {
+            Self::Bytes(bytes) => Ok(bytes.len()),
+            Self::File(file) => Ok(usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX)),
+        }
+    }
+
+    /// The whole document.
+    ///
+    /// # Errors
+    /// Trouble of the disk.
+    pub fn bytes(&self) -> io::Result<Arc<Vec<u8>>> {
+        match self {
+            Self::Bytes(bytes) => Ok(bytes.clone()),
+            Self::File(file) => {
+                let mut bytes = vec![0; self.length()?];
+                file.read_exact_at(&mut bytes, 0)?;
+                Ok(Arc::new(bytes))
+            }
+        }
+    }
+
+    /// What a report says of the file as a whole.
+    ///
+    /// # Errors
+    /// Trouble of the disk.
+    pub fn original(&self) -> io::Result<Original> {
+        let Self::File(file) = self else { return Ok(Original::of(&self.bytes()?)) };
+        let (length, mut at) = (self.length()?, 0);
+        let (mut digest, mut step) = (Digest::Sha256.begin(), vec![0; 256 * 1024]);
+        while at < length {
+            let size = step.len().min(length - at);
+            let step = step.get_mut(..size).unwrap_or_default();
+            file.read_exact_at(step, at as u64)?;
+            digest.update(step);
+            at += size;
+        }
+        Ok(Original { sha256: digest.finish().try_into().unwrap_or_default(), length })
+    }
 }
 
 impl From<Vec<u8>> for Given {
@@ -92,8 +151,8 @@ pub async fn gather(
     // Reading a file of 200 MB takes a while, in which nobody else should wait.
     let open = move || match given {
         Given::Bytes(bytes) => Ok(Evidence::open(&name, bytes.as_slice(), trust, at)),
-        Given::File(file) => {
-            let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+        Given::File(ref file) => {
+            let (length, file) = (given.length()?, file.try_clone()?);
             Evidence::read(&name, &OnDisk { file, length }, trust, at)
         }
     };

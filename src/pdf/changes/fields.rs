@@ -1,8 +1,9 @@
 //! What became of the form: fields signed, filled in, added, taken away.
 
+use super::history::Kept;
 use super::{Judge, Step, shown};
 use crate::pdf::PdfError;
-use crate::pdf::form::{self, Field};
+use crate::pdf::form::Field;
 use crate::pdf::object::{Dict, Object, Ref};
 use std::collections::{HashMap, HashSet};
 
@@ -28,20 +29,23 @@ impl Judge<'_, '_, '_> {
         self.explain(new_form.get(b"Fields"), old_form.get(b"Fields"), &[b"Fields"]);
 
         let history = self.at.history;
-        let (old_fields, new_fields) = (form::fields(self.signed)?, history.fields()?);
+        let (old_fields, new_fields) = (self.at.form()?, history.fields()?);
         history.pay(old_fields.len() + new_fields.len())?;
-        let known: HashMap<Ref, &Field> = old_fields.iter().filter_map(|f| Some((f.reference?, f))).collect();
+        let known: HashMap<Ref, &Kept> = old_fields.iter().filter_map(|f| Some((f.field.reference?, f))).collect();
         let mut still = HashSet::new();
         for field in new_fields {
             match field.reference.and_then(|r| known.get(&r)) {
                 Some(old) => {
                     still.extend(field.reference);
-                    self.judge_field(old, field)?;
+                    if old.parts.iter().any(|part| self.changed.contains(part)) || old.field.value != field.value {
+                        self.judge_field(&old.field, field)?;
+                    }
                 }
-                None => self.judge_new_field(field, &old_fields)?,
+                None => self.judge_new_field(field, old_fields)?,
             }
         }
-        for gone in old_fields.iter().filter(|f| f.reference.is_none_or(|r| !still.contains(&r))) {
+        let old_fields = old_fields.iter().map(|kept| &kept.field);
+        for gone in old_fields.filter(|f| f.reference.is_none_or(|r| !still.contains(&r))) {
             if gone.reference.is_some() {
                 let zh = format!("表单域“{}”被删除", gone.name);
                 let en = format!("The form field “{}” was removed", gone.name);
@@ -114,38 +118,10 @@ impl Judge<'_, '_, '_> {
         Ok(())
     }
 
-    fn judge_new_field(&mut self, field: &Field, old_fields: &[Field]) -> Result<(), PdfError> {
-        const KEYS: [&[u8]; 26] = [
-            b"Type",
-            b"Subtype",
-            b"FT",
-            b"T",
-            b"TU",
-            b"TM",
-            b"V",
-            b"F",
-            b"Ff",
-            b"Rect",
-            b"P",
-            b"AP",
-            b"AS",
-            b"MK",
-            b"Lock",
-            b"SV",
-            b"DA",
-            b"Q",
-            b"Border",
-            b"BS",
-            b"Kids",
-            b"H",
-            b"DR",
-            b"StructParent",
-            b"NM",
-            b"M",
-        ];
+    fn judge_new_field(&mut self, field: &Field, old_fields: &[Kept]) -> Result<(), PdfError> {
         let name = &field.name;
         let fresh = field.reference.is_some_and(|r| self.at.is_new(r.number));
-        let mut known = field.dict.entries().iter().all(|e| KEYS.contains(&&*e.key));
+        let mut known = field.dict.entries().iter().all(|e| is_plain_key(&e.key));
         let mut active = acts(&field.dict);
         for kid in self.newest.get(&field.dict, b"Kids")?.array().unwrap_or_default() {
             let widget = self.newest.resolve(kid)?;
@@ -154,7 +130,7 @@ impl Judge<'_, '_, '_> {
             known &= new
                 && widget
                     .dict()
-                    .is_some_and(|d| d.entries().iter().all(|e| KEYS.contains(&&*e.key) || &*e.key == b"Parent"));
+                    .is_some_and(|d| d.entries().iter().all(|e| is_plain_key(&e.key) || &*e.key == b"Parent"));
         }
         let (zh, en) = (format!("新增了表单域“{name}”"), format!("The form field “{name}” was added"));
         if active {
@@ -165,7 +141,7 @@ impl Judge<'_, '_, '_> {
         if !(field.is_signature() && fresh && known) {
             return Ok(());
         }
-        if old_fields.iter().any(|f| f.name == *name) {
+        if old_fields.iter().any(|f| f.field.name == *name) {
             let zh = format!("新增的签名域与原有的“{name}”同名");
             let en = format!("A signature field was added under the name “{name}”, which another field has");
             self.doubt("pdf.field-added", &zh, &en);
@@ -411,6 +387,16 @@ impl Judge<'_, '_, '_> {
         }
         true
     }
+}
+
+/// Keys that a signature field made later may have.
+fn is_plain_key(key: &[u8]) -> bool {
+    let field = matches!(key, b"FT" | b"T" | b"TU" | b"TM" | b"V" | b"Ff" | b"Lock" | b"SV" | b"DA" | b"Q" | b"DR" | b"Kids");
+    let widget = matches!(
+        key,
+        b"Type" | b"Subtype" | b"F" | b"Rect" | b"P" | b"AP" | b"AS" | b"MK" | b"Border" | b"BS" | b"H"
+    );
+    field || widget || matches!(key, b"StructParent" | b"NM" | b"M")
 }
 
 fn owners(field: &Field) -> HashSet<u32> {

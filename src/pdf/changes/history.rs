@@ -36,6 +36,15 @@ pub(in crate::pdf) struct History<'f, 'a> {
 struct State<'a> {
     end: usize,
     file: Result<Option<File<'a>>, PdfError>,
+    form: OnceCell<Vec<Kept>>,
+}
+
+/// A field of a signed state, with the numbers of what it is made of: where none of them changed, neither did the field.
+pub(super) struct Kept {
+    pub field: Field,
+    pub parts: Vec<u32>,
+    /// Its appearance dictionaries and what they lead to, where they are objects of their own.
+    looks: Vec<u32>,
 }
 
 /// One of the signed states.
@@ -75,7 +84,7 @@ impl<'f, 'a> History<'f, 'a> {
     /// Errors: what the states hold is beyond the limits.
     pub fn of(newest: &'f File<'a>, ends: impl IntoIterator<Item = usize>) -> Result<Self, PdfError> {
         let ends: BTreeSet<usize> = ends.into_iter().collect();
-        let states: Vec<_> = ends.into_iter().map(|end| State { end, file: newest.earlier(end) }).collect();
+        let states: Vec<_> = ends.into_iter().map(|end| State { end, file: newest.earlier(end), form: OnceCell::new() }).collect();
         let ways = Ways::over(newest, &states)?;
         let left = Cell::new(limits::PDF_JUDGED);
         Ok(Self {
@@ -180,6 +189,14 @@ impl<'h, 'f, 'a> At<'h, 'f, 'a> {
         led && matches!(self.file.load_number(number), Ok(None))
     }
 
+    /// This state's form fields.
+    pub fn form(self) -> Result<&'h [Kept], PdfError> {
+        match self.history.states.get(self.index) {
+            Some(state) => state.form(self.file),
+            None => Ok(&[]),
+        }
+    }
+
     /// Every way in which this state leads to an object that some later update speaks of.
     pub fn ways(self, number: u32) -> impl Iterator<Item = &'h Way> + use<'h, 'f, 'a> {
         let ways = &self.history.ways;
@@ -191,17 +208,23 @@ impl<'h, 'f, 'a> At<'h, 'f, 'a> {
 impl Ways {
     fn over(newest: &File<'_>, states: &[State<'_>]) -> Result<Self, PdfError> {
         let mut ways = Self::default();
-        let files: Vec<(usize, &File<'_>)> =
-            states.iter().enumerate().filter_map(|(i, s)| Some((i, s.file.as_ref().ok()?.as_ref()?))).collect();
-        let Some(&(_, oldest)) = files.first() else { return Ok(ways) };
+        let files = || {
+            let state = |(i, state): (usize, _)| {
+                let state: &State<'_> = state;
+                Some((i, state, state.file.as_ref().ok()?.as_ref()?))
+            };
+            states.iter().enumerate().filter_map(state)
+        };
+        let Some((_, _, oldest)) = files().next() else { return Ok(ways) };
         ways.touched = numbers_since(newest, oldest)?;
         // A field may get another picture without its old one being touched, or a picture may be touched while what
         // holds it is not: who else shows them matters.
-        for (_, file) in &files {
-            ways.touched.extend(holders(file).unwrap_or_default());
+        for (_, state, file) in files() {
+            let form = state.form(file).unwrap_or_default();
+            ways.touched.extend(form.iter().flat_map(|kept| &kept.looks));
         }
         let mut before: Option<&File<'_>> = None;
-        for (index, file) in files {
+        for (index, _, file) in files() {
             let mut waiting = vec![(0, Object::Dict(file.trailer().clone()))];
             if let Some(before) = before {
                 for number in numbers_since(file, before)? {
@@ -282,22 +305,37 @@ impl Ways {
     }
 }
 
-/// The appearance dictionaries of a state's fields, and what they lead to, where they are objects of their own.
-fn holders(file: &File<'_>) -> Result<Vec<u32>, PdfError> {
-    let mut found = Vec::new();
-    for field in form::fields(file)? {
+impl State<'_> {
+    fn form(&self, file: &File<'_>) -> Result<&[Kept], PdfError> {
+        once(&self.form, || form::fields(file)?.into_iter().map(|field| Kept::of(file, field)).collect()).map(Vec::as_slice)
+    }
+}
+
+impl Kept {
+    fn of(file: &File<'_>, field: Field) -> Result<Self, PdfError> {
+        let number = |object: Option<&Object>| object.and_then(Object::reference).map(|r| r.number);
+        let (mut parts, mut looks) = (Vec::new(), Vec::new());
+        parts.extend(field.reference.map(|r| r.number));
+        parts.extend(number(Some(&field.value)));
+        parts.extend(number(field.dict.get(b"Kids")));
         let mut widgets = vec![field.dict.clone()];
         for kid in file.get(&field.dict, b"Kids")?.array().unwrap_or_default() {
+            parts.extend(number(Some(kid)));
             widgets.extend(file.resolve(kid)?.dict().cloned());
         }
         for widget in widgets {
-            found.extend(widget.get(b"AP").and_then(Object::reference).map(|r| r.number));
-            if let Some(looks) = file.get_dict(&widget, b"AP")? {
-                found.extend(looks.entries().iter().filter_map(|e| e.value.reference()).map(|r| r.number));
+            looks.extend(number(widget.get(b"AP")));
+            for entry in file.get_dict(&widget, b"AP")?.as_ref().map(|looks| looks.entries()).unwrap_or_default() {
+                looks.extend(number(Some(&entry.value)));
+                // One picture for each state of a button.
+                if let Object::Dict(states) = file.resolve(&entry.value)? {
+                    looks.extend(states.entries().iter().filter_map(|e| number(Some(&e.value))));
+                }
             }
         }
+        parts.extend(&looks);
+        Ok(Self { field, parts, looks })
     }
-    Ok(found)
 }
 
 /// Every number that the sections of `newer` speak of which `older` has not, and those in the object streams among them:

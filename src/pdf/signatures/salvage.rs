@@ -7,7 +7,7 @@ use super::{Coverage, LaterChanges, Outline, Signature, outline};
 use crate::limits;
 use crate::message::Message;
 use crate::pdf::PdfError;
-use crate::pdf::file::File;
+use crate::pdf::file::{File, Purse};
 use crate::pdf::form::Field;
 use crate::pdf::lex::Lexer;
 use crate::pdf::object::{Dict, Object, Ref};
@@ -15,16 +15,17 @@ use crate::pdf::source::Source;
 use crate::pdf::sweep::head_before;
 use memchr::memmem;
 use std::ops::Range;
+use std::rc::Rc;
 
 /// The newest state that opens and is signed, with what stands behind it held against its signatures; and signature
 /// dictionaries that no index leads to. `why`: what keeps the file from opening.
 ///
 /// Errors: `why`, where no signature is found.
-pub(super) fn salvage(source: Source<'_>, why: PdfError) -> Result<Outline<'_>, PdfError> {
+pub(super) fn salvage<'a>(source: Source<'a>, purse: &Rc<Purse>, why: PdfError) -> Result<Outline<'a>, PdfError> {
     let marks = Marks::of(source)?;
-    let mut found = marks.newest_state(source)?.unwrap_or_else(|| Outline::nothing(source));
+    let mut found = marks.newest_state(source, purse)?.unwrap_or_else(|| Outline::nothing(source, purse.clone()));
     let known: Vec<Vec<u8>> = found.signatures.iter().map(|s| s.cms.clone()).filter(|cms| !cms.is_empty()).collect();
-    let bare = File::bare(source);
+    let bare = File::bare(source, purse.clone());
     for &at in &marks.ranges {
         if found.signatures.len() == limits::PDF_SIGNATURES {
             break;
@@ -65,15 +66,15 @@ impl Marks {
     }
 
     /// The longest part of the file that opens as it should and is signed.
-    fn newest_state<'a>(&self, source: Source<'a>) -> Result<Option<Outline<'a>>, PdfError> {
+    fn newest_state<'a>(&self, source: Source<'a>, purse: &Rc<Purse>) -> Result<Option<Outline<'a>>, PdfError> {
         for end in self.ends.iter().rev().take(limits::PDF_SALVAGED) {
             let end = source.parse(*end, |lexer| lexer.end_of_file())?.unwrap_or(*end);
             if end >= source.length() {
                 continue;
             }
-            match outline(source.until(end)) {
+            match outline(source.until(end), purse.clone()) {
                 Ok(mut state) if state.signatures.iter().any(|s| s.coverage != Coverage::None) => {
-                    let objects = holds_objects(source, end..source.length())?;
+                    let objects = holds_objects(source, end..source.length(), purse)?;
                     for signature in &mut state.signatures {
                         behind(signature, end..source.length(), objects);
                     }
@@ -100,8 +101,9 @@ fn behind(signature: &mut Signature, rest: Range<usize>, objects: bool) {
 }
 
 /// Whether a range holds heads of objects or an index.
-pub(super) fn holds_objects(source: Source<'_>, range: Range<usize>) -> Result<bool, PdfError> {
+pub(super) fn holds_objects(source: Source<'_>, range: Range<usize>, purse: &Purse) -> Result<bool, PdfError> {
     let mut found = false;
+    purse.pay(range.len())?;
     source.steps(range.clone(), 32, |start, seen, own| {
         let words: [&[u8]; 3] = [b"trailer", b"startxref", b"xref\n"];
         let mine = |at: usize| own.contains(&(start + at));
@@ -141,7 +143,7 @@ fn loose(bare: &File<'_>, range: usize) -> Result<(bool, Signature), PdfError> {
     signature.later_changes = LaterChanges::Suspicious;
     // What stands behind the signed end was put there without an index that works.
     if let Some(end) = signature.signed_length.filter(|&end| end < source.length())
-        && holds_objects(source, end..source.length())?
+        && holds_objects(source, end..source.length(), &bare.purse())?
     {
         behind(&mut signature, end..source.length(), true);
     }

@@ -269,7 +269,21 @@ fn only_the_issuer_and_its_delegates_are_heard() {
     let gone = Answer::of(&made, revoked(MADE, Reason::KeyCompromise)).response(&key, &asked);
     let list = |line: &[issue::Revoked]| [made.root_list(NOW), made.list(NOW, line)];
     assert!(matches!(judge(&made, &list(&[]), std::slice::from_ref(&gone), NOW), PathVerdict::Revoked { .. }));
+    let of_asked = compromised.clone();
     assert!(matches!(judge(&made, &list(&[compromised]), &[gone], NOW), PathVerdict::Trusted { .. }));
+
+    // With nocheck it is heard although it was revoked, and that is remembered. The list is overdue for the seal itself.
+    let free = delegate(&OCSP_SIGNING, true);
+    assert_eq!(free.serial, asked.serial);
+    for (line, noted) in [(vec![], false), (vec![of_asked], true)] {
+        let lists = [made.root_list(NOW), made.list(MADE, &line)];
+        match judge(&made, &lists, &[by(&free, &key)], NOW) {
+            PathVerdict::Trusted { evidence, .. } => {
+                assert_eq!(evidence.iter().any(|statement| statement.deputy_revoked), noted, "{evidence:?}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
 
     // Answers about others say nothing.
     let other = Answer { about: &made.issuing, ..Answer::of(&made, good()) };

@@ -1,21 +1,17 @@
 //! A CMS by itself (`.p7s`, `.p7m`, a time-stamp file): over the content inside it, or over one given beside it.
 
-use super::decide;
 use super::evidence::{Evidence, Facts};
 use super::existence::Existence;
-use super::proof::{self, Genuine};
-use super::sources::{self, Sources, find_path};
-use super::stamps::{self, signature_stamps};
-use super::standing;
+use super::proof;
+use super::sources::Sources;
+use super::stamps;
+use super::{Asked, decide};
 use crate::cms::{SignedData, Signer};
 use crate::message::Message;
 use crate::pdf::changes::LaterChanges;
 use crate::pdf::signatures::Coverage;
-use crate::pki::path::PathVerdict;
 use crate::stamp::Token;
-use crate::verify::report::{
-    Check, Outcome, SealFacts, SignatureKind, SignatureReport, StampReport, SubIndication as Sub,
-};
+use crate::verify::report::{Check, Outcome, SignatureKind, SignatureReport, StampReport, SubIndication as Sub};
 
 /// One report for each signer, or for the time stamp; none where it only carries certificates.
 pub(super) fn judge(evidence: &Evidence, signed: &SignedData) -> Vec<SignatureReport> {
@@ -45,61 +41,21 @@ fn one(
 ) -> SignatureReport {
     let pieces: Vec<&[u8]> = content.into_iter().collect();
     let crypto = signed.check(signer, &pieces);
-    let claimed = signer.claimed_time();
-    let existence = Existence::default();
-    let stamps = signature_stamps(evidence, sources, &existence, signer, usize::MAX);
-    let proven = stamps.iter().filter_map(|stamp| stamp.proven.clone()).min_by_key(|proven| proven.at);
-    let proven = proven.as_ref();
-
-    let (format, well_formed) = proof::bare_format(signed, &crypto, agree);
-    let (coverage, whole) = proof::bare_coverage(content.is_some());
-    let (digest, digest_right) = proof::digest(&crypto, proven);
-    let (value, value_right) = proof::value(&crypto, proven);
-    let (reference, identified) = proof::signing_certificate(&crypto);
-    let asked = sources::Signer { certificate: crypto.certificate.as_ref(), signed, facts, end: usize::MAX };
-    let verdict = find_path(evidence, sources, &existence, &asked, proven.map(|proven| proven.at));
-    let ((path, trusted), (revocation, not_revoked)) = proof::path(&verdict, None, proven, claimed);
-    let (usage, may_sign) = proof::usage(crypto.certificate.as_ref());
-    let (standing, allowed) = standing::judge(facts, proven, claimed, evidence);
-
-    let mut checks = vec![format, coverage];
-    // Without content there is nothing that digest and value could be of.
-    if content.is_some() {
-        checks.extend([digest, value]);
-    }
-    checks.extend([reference, path, usage, revocation]);
-    checks.extend(standing);
-    let genuine = (|| {
-        let (covered, unchanged) = whole?;
-        Some(Genuine::of(
-            well_formed?,
-            covered,
-            digest_right?,
-            value_right?,
-            identified?,
-            trusted?,
-            may_sign?,
-            not_revoked?,
-            unchanged,
-            allowed?,
-        ))
-    })();
-    SignatureReport {
+    let (covers, unchanged) = proof::bare_coverage(content.is_some());
+    let asked = Asked {
         name: if signed.signers.len() > 1 { format!("#{}", place + 1) } else { String::new() },
-        kind: SignatureKind::Seal,
-        verdict: decide(&checks, genuine),
-        intact: crypto.is_intact(),
-        coverage: if content.is_some() { Coverage::Whole } else { Coverage::None },
-        later_changes: LaterChanges::None,
-        signed_at: claimed,
-        proven_time: proven.map(|proven| proven.at),
-        proven_by: proven.map(|proven| proven.by.clone()),
-        signer: crypto.certificate.as_ref().map(|certificate| certificate.subject.to_string()),
-        trusted: matches!(verdict, PathVerdict::Trusted { .. }),
-        seal: facts.seal().map(|seal| SealFacts::of(seal, evidence.at, proven.map(|proven| proven.at))),
-        time_stamps: stamps.into_iter().map(|stamp| stamp.report).collect(),
-        checks,
-    }
+        signed,
+        signer,
+        facts,
+        end: usize::MAX,
+        claimed: signer.claimed_time(),
+        format: proof::bare_format(signed, &crypto, agree),
+        crypto,
+        covers: (if content.is_some() { Coverage::Whole } else { Coverage::None }, covers),
+        has_content: content.is_some(),
+        since: (LaterChanges::None, None, unchanged),
+    };
+    asked.judge(evidence, sources, &Existence::default())
 }
 
 /// A token; without content it is only told whether the authority's own signature is right.

@@ -8,9 +8,11 @@ mod sources;
 pub mod stamps;
 pub mod standing;
 
+use time::OffsetDateTime;
+
 use self::evidence::{Envelope, Evidence, Facts, Opened, Record};
 use self::existence::{By, Existence, Proven};
-use self::proof::Genuine;
+use self::proof::{Covered, Found, Genuine, Unchanged, WellFormed};
 use self::sources::{Sources, find_path};
 use super::report::{
     Check, Document, Format, Outcome, Report, SealFacts, SignatureKind, SignatureReport, SubIndication, Verdict,
@@ -20,7 +22,8 @@ use crate::cms::{Checks, CmsError, Fault, SignedData, Signer};
 use crate::limits;
 use crate::message::Message;
 use crate::pdf::PdfError;
-use crate::pdf::signatures::Signature;
+use crate::pdf::changes::LaterChanges;
+use crate::pdf::signatures::{self, Coverage, Signature};
 use crate::pki::path::PathVerdict;
 
 /// Judges one file.
@@ -47,7 +50,10 @@ pub fn judge(evidence: &Evidence) -> Report {
             (Format::Pdf, SubIndication::SignedDataNotFound)
         }
         Opened::UnreadablePdf(error) => {
-            findings.push(error.message());
+            findings.push(match error {
+                PdfError::Encrypted => signatures::encrypted(),
+                other => other.message(),
+            });
             (Format::Pdf, SubIndication::SignedDataNotFound)
         }
         Opened::Ofd => (Format::Ofd, SubIndication::Generic),
@@ -100,7 +106,7 @@ fn cannot_be_opened(error: &PdfError) -> Message {
     }
 }
 
-/// One seal, check by check.
+/// One seal of a PDF.
 fn seal(
     evidence: &Evidence,
     sources: &Sources,
@@ -115,58 +121,101 @@ fn seal(
         return unreadable(signature, &CmsError::Malformed("signerInfos"));
     };
     let crypto = check(signature, envelope, signed, signer);
-    let claimed = signature.claimed_time.or_else(|| signer.claimed_time());
-    let record = facts.record();
-    let end = signature.signed_length.unwrap_or(usize::MAX);
-    let stamps = stamps::signature_stamps(evidence, sources, existence, signer, end);
-    let ledger = record.and_then(Record::proven_time).map(|at| Proven { at, by: By::Ledger });
-    let proofs = ledger.into_iter().chain(existence.of(end).cloned());
-    let proven = proofs.chain(stamps.iter().filter_map(|stamp| stamp.proven.clone())).min_by_key(|proven| proven.at);
-    let proven = proven.as_ref();
-
-    let (format, well_formed) = proof::format(signature, signed, &crypto);
-    let (coverage, covered) = proof::coverage(signature);
-    let (digest, digest_right) = proof::digest(&crypto, proven);
-    let (value, value_right) = proof::value(&crypto, proven);
-    let (reference, identified) = proof::signing_certificate(&crypto);
-    let asked = sources::Signer { certificate: crypto.certificate.as_ref(), signed, facts, end };
-    let verdict = find_path(evidence, sources, existence, &asked, proven.map(|proven| proven.at));
-    let ((path, trusted), (revocation, not_revoked)) = proof::path(&verdict, record, proven, claimed);
-    let (usage, may_sign) = proof::usage(crypto.certificate.as_ref());
     let (later_changes, unchanged) = proof::later_changes(signature);
-    let (standing, allowed) = standing::judge(facts, proven, claimed, evidence);
-
-    let mut checks = vec![format, coverage, digest, value, reference, path, usage, revocation, later_changes];
-    checks.extend(standing);
-    let genuine = (|| {
-        Some(Genuine::of(
-            well_formed?,
-            covered?,
-            digest_right?,
-            value_right?,
-            identified?,
-            trusted?,
-            may_sign?,
-            not_revoked?,
-            unchanged?,
-            allowed?,
-        ))
-    })();
-    SignatureReport {
+    let asked = Asked {
         name: signature.field.clone(),
-        kind: SignatureKind::Seal,
-        verdict: decide(&checks, genuine),
-        intact: crypto.is_intact(),
-        coverage: signature.coverage,
-        later_changes: signature.later_changes,
-        signed_at: claimed,
-        proven_time: proven.map(|proven| proven.at),
-        proven_by: proven.map(|proven| proven.by.clone()),
-        signer: crypto.certificate.as_ref().map(|certificate| certificate.subject.to_string()),
-        trusted: matches!(verdict, PathVerdict::Trusted { .. }),
-        seal: facts.seal().map(|seal| SealFacts::of(seal, evidence.at, proven.map(|proven| proven.at))),
-        time_stamps: stamps.into_iter().map(|stamp| stamp.report).collect(),
-        checks,
+        signed,
+        signer,
+        facts,
+        end: signature.signed_length.unwrap_or(usize::MAX),
+        claimed: signature.claimed_time.or_else(|| signer.claimed_time()),
+        format: proof::format(signature, signed, &crypto),
+        crypto,
+        covers: (signature.coverage, proof::coverage(signature)),
+        has_content: true,
+        since: (signature.later_changes, Some(later_changes), unchanged),
+    };
+    asked.judge(evidence, sources, existence)
+}
+
+/// A signer, with what was found out about the form of his signature and what it covers.
+struct Asked<'a> {
+    name: String,
+    signed: &'a SignedData,
+    signer: &'a Signer,
+    facts: &'a Facts,
+    /// How many of the file's first bytes hold the signature.
+    end: usize,
+    claimed: Option<OffsetDateTime>,
+    crypto: Checks,
+    format: Found<WellFormed>,
+    covers: (Coverage, Found<Covered>),
+    /// Without content there is nothing that digest and value could be of.
+    has_content: bool,
+    /// What came later, where anything can.
+    since: (LaterChanges, Option<Check>, Option<Unchanged>),
+}
+
+impl Asked<'_> {
+    /// Check by check.
+    fn judge(self, evidence: &Evidence, sources: &Sources, existence: &Existence) -> SignatureReport {
+        let Self { name, signed, signer, facts, end, claimed, crypto, .. } = self;
+        let record = facts.record();
+        let stamps = stamps::signature_stamps(evidence, sources, existence, signer, end);
+        let ledger = record.and_then(Record::proven_time).map(|at| Proven { at, by: By::Ledger });
+        let proofs = ledger.into_iter().chain(existence.of(end).cloned());
+        let proven = proofs.chain(stamps.iter().filter_map(|stamp| stamp.proven.clone())).min_by_key(|proof| proof.at);
+        let proven = proven.as_ref();
+
+        let (format, well_formed) = self.format;
+        let (coverage, (covering, covered)) = self.covers;
+        let (digest, digest_right) = proof::digest(&crypto, proven);
+        let (value, value_right) = proof::value(&crypto, proven);
+        let (reference, identified) = proof::signing_certificate(&crypto);
+        let asked = sources::Signer { certificate: crypto.certificate.as_ref(), signed, facts, end };
+        let verdict = find_path(evidence, sources, existence, &asked, proven.map(|proven| proven.at));
+        let ((path, trusted), (revocation, not_revoked)) = proof::path(&verdict, record, proven, claimed);
+        let (usage, may_sign) = proof::usage(crypto.certificate.as_ref());
+        let (later_changes, later, unchanged) = self.since;
+        let (standing, allowed) = standing::judge(facts, proven, claimed, evidence);
+
+        let mut checks = vec![format, covering];
+        if self.has_content {
+            checks.extend([digest, value]);
+        }
+        checks.extend([reference, path, usage, revocation]);
+        checks.extend(later);
+        checks.extend(standing);
+        let genuine = (|| {
+            Some(Genuine::of(
+                well_formed?,
+                covered?,
+                digest_right?,
+                value_right?,
+                identified?,
+                trusted?,
+                may_sign?,
+                not_revoked?,
+                unchanged?,
+                allowed?,
+            ))
+        })();
+        SignatureReport {
+            name,
+            kind: SignatureKind::Seal,
+            verdict: decide(&checks, genuine),
+            intact: crypto.is_intact(),
+            coverage,
+            later_changes,
+            signed_at: claimed,
+            proven_time: proven.map(|proven| proven.at),
+            proven_by: proven.map(|proven| proven.by.clone()),
+            signer: crypto.certificate.as_ref().map(|certificate| certificate.subject.to_string()),
+            trusted: matches!(verdict, PathVerdict::Trusted { .. }),
+            seal: facts.seal().map(|seal| SealFacts::of(seal, evidence.at, proven.map(|proven| proven.at))),
+            time_stamps: stamps.into_iter().map(|stamp| stamp.report).collect(),
+            checks,
+        }
     }
 }
 

@@ -175,19 +175,19 @@ pub(super) fn bare_format(signed: &SignedData, checks: &Checks, agree: bool) -> 
 }
 
 /// A CMS by itself signs its whole content, to which nothing can be added afterwards.
-pub(super) fn bare_coverage(has_content: bool) -> Found<(Covered, Unchanged)> {
+pub(super) fn bare_coverage(has_content: bool) -> (Found<Covered>, Option<Unchanged>) {
     const ID: &str = "coverage";
     const CLAUSE: &str = "RFC 5652 §5.4; EN 319 102-1 §5.2.7.2";
     if has_content {
-        let proofs = (Covered(()), Unchanged(()));
-        return passed(ID, CLAUSE, "签名覆盖全部内容", "the signature covers the whole content", proofs);
+        let covered = passed(ID, CLAUSE, "签名覆盖全部内容", "the signature covers the whole content", Covered(()));
+        return (covered, Some(Unchanged(())));
     }
     let text = Message::new(
         "verify.content-missing",
         "没有提供被签名的内容，请用 --content 给出。",
         "The content that was signed is not at hand; name it with --content.",
     );
-    open(ID, CLAUSE, Sub::SignedDataNotFound, text)
+    (open(ID, CLAUSE, Sub::SignedDataNotFound, text), None)
 }
 
 /// A finding where the signature is of a kind (/SubFilter) that we do not judge. The first two say a detached CMS over the
@@ -354,6 +354,14 @@ pub(super) fn path(
     };
     let leads = || passed(PATH, PATH_CLAUSE, "证书链通向受信任的根证书", "a path leads to a trusted root", Trusted(()));
     match verdict {
+        PathVerdict::Trusted { revoked_later: None, evidence, .. } if evidence.iter().any(|s| s.deputy_revoked) => {
+            let text = Message::new(
+                "verify.responder-revoked",
+                "当时未被吊销。注意：作出这一答复的OCSP服务，其证书已被吊销，但签发机构声明无需查询其状态",
+                "not revoked at the time. Note: the OCSP responder that says so had its own certificate revoked, of which its issuer declares that nobody need ask",
+            );
+            (leads(), (Check::new(REVOCATION, REVOCATION_CLAUSE, Outcome::Passed, text), Some(NotRevoked(()))))
+        }
         PathVerdict::Trusted { revoked_later: None, .. } => {
             (leads(), passed(REVOCATION, REVOCATION_CLAUSE, "当时未被吊销", "not revoked at the time", NotRevoked(())))
         }

@@ -235,3 +235,53 @@ fn nobody_lines_up_a_thousand_signers() {
     assert_eq!(cms::read(&lined_up(crate::limits::CMS_SIGNERS)).unwrap().signers.len(), crate::limits::CMS_SIGNERS);
     assert!(cms::read(&lined_up(crate::limits::CMS_SIGNERS + 1)).is_err());
 }
+
+#[test]
+fn an_encrypted_file_is_said_to_be_so_and_never_passes() {
+    let house = House::new();
+    let sealed = seal(&draft("Permit No. 5"), &house, SEALED, None);
+    let mut later = super::update::Later::on(sealed);
+    later.trailer.push_str("/Encrypt<</Filter/Standard/V 1/R 2/O()/U()/P -4>>");
+    let report = house.judge(&later.finish(), super::sealed());
+    assert!(matches!(report.verdict, Verdict::Indeterminate(_)), "{report:#?}");
+    assert!(report.findings.iter().any(|finding| finding.id == "pdf.encrypted"), "{report:#?}");
+    assert!(only(&report).intact);
+
+    // Its form is packed into a stream that cannot be read.
+    let mut file = Writer::on(b"%PDF-1.7\n".to_vec());
+    file.put(1, "<</Type/Catalog/Pages 2 0 R/AcroForm 4 0 R>>").put(2, "<</Type/Pages/Kids[3 0 R]/Count 1>>");
+    file.put(3, "<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]>>").pack(6, &[(4, "<</Fields[]>>")], None);
+    let packed = file.packed(4, 6, 0).close(10, None);
+    let end = startxref(&packed);
+    let at = packed[end..].windows(6).position(|window| window == b"/Root ").unwrap() + end;
+    let encrypt = b"/Encrypt<</Filter/Standard>>".as_slice();
+    let report = house.judge(&[&packed[..at], encrypt, &packed[at..]].concat(), None);
+    assert_eq!(report.verdict, Verdict::Indeterminate(Sub::SignedDataNotFound), "{report:#?}");
+    assert_eq!(report.findings.iter().map(|finding| finding.id).collect::<Vec<_>>(), ["pdf.encrypted"]);
+    assert_eq!(report.summary.id, "verify.encrypted");
+}
+
+/// The purse is one for all readings of a file: cheap to write and dear to read, an index of 60 MB may be read twice.
+#[test]
+fn a_file_is_not_read_again_for_nothing() {
+    use crate::pdf::file::{File, Purse};
+    use crate::pdf::source::Source;
+    use std::io::Write as _;
+
+    let mut packed = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(&vec![0; 60_000_000]).unwrap();
+    let packed = packed.finish().unwrap();
+    let mut bytes = b"%PDF-1.7\n".to_vec();
+    let index = format!(
+        "1 0 obj\n<</Type/XRef/Size 1/W[1 4 2]/Root 1 0 R/Filter/FlateDecode/Length {}>>\nstream\n",
+        packed.len()
+    );
+    bytes.extend_from_slice(index.as_bytes());
+    bytes.extend_from_slice(&packed);
+    bytes.extend_from_slice(b"\nendstream\nendobj\nstartxref\n9\n%%EOF\n");
+    let source = Source::from(&bytes);
+    let purse = Purse::of(bytes.len());
+    let read = || File::open_even_encrypted(source, purse.clone()).map(|_| ());
+    assert_eq!((read(), read()), (Ok(()), Ok(())));
+    assert!(matches!(read(), Err(crate::pdf::PdfError::OverLimit { what: "bytes read", .. })));
+}

@@ -29,8 +29,16 @@ impl Tsa {
     }
 
     fn with_usage(house: &House, until: OffsetDateTime, purposes: &[ObjectIdentifier], critical: bool) -> Self {
+        Self::under((&house.pki.issuing, &house.pki.issuing_key), until, purposes, critical)
+    }
+
+    fn under(
+        (issuer, issuing_key): (&Certificate, &Key),
+        until: OffsetDateTime,
+        purposes: &[ObjectIdentifier],
+        critical: bool,
+    ) -> Self {
         let key = Key::p256();
-        let issuer = &house.pki.issuing;
         let algorithm = KeyAlgorithm::EcdsaP256.signature_algorithm().to_der().unwrap();
         let purposes: Vec<Vec<u8>> = purposes.iter().map(|purpose| tlv::object_identifier(*purpose)).collect();
         let purposes = tlv::wrap(tlv::SEQUENCE, &purposes.iter().map(Vec::as_slice).collect::<Vec<_>>());
@@ -61,7 +69,7 @@ impl Tsa {
                 &tlv::wrap(tlv::context(3), &[&extensions]),
             ],
         );
-        let value = tlv::bit_string(&house.pki.issuing_key.sign(&body));
+        let value = tlv::bit_string(&issuing_key.sign(&body));
         let certificate = Certificate::read(&tlv::wrap(tlv::SEQUENCE, &[&body, &algorithm, &value])).unwrap();
         Self { key, certificate, issuing: issuer.der().to_vec() }
     }
@@ -316,4 +324,36 @@ fn a_list_written_after_its_maker_ended_clears_nobody() {
     assert!(by_a_stranger(&house, &bytes, house.lists_at).verdict.is_genuine());
     let report = by_a_stranger(&house, &bytes, datetime!(2037-01-01 00:00 UTC));
     assert!(matches!(report.verdict, Verdict::Indeterminate(_)), "{report:#?}");
+}
+
+#[test]
+fn a_list_that_came_too_late_does_not_hide_an_earlier_one() {
+    // The signature carries a list of its day, and the authority in force over it says that it existed in 2030. In 2037,
+    // after its maker's end, there is a newer list of unknown origin.
+    let mut house = House::new();
+    house.lists_at = datetime!(2037-01-01 00:00 UTC);
+    let root = (&house.pki.root, &house.pki.root_key);
+    let tsa = Tsa::under(root, datetime!(2040-01-01 00:00 UTC), &[rfc5280::ID_KP_TIME_STAMPING], true);
+    let list = |at: OffsetDateTime| {
+        let list = crate::pki::issue::revocation_list(&house.pki.issuing, 5, at, at + Duration::WEEK, &[]).unwrap();
+        house.pki.issuing_key.finish(list)
+    };
+    let with_list = |list: &[u8]| {
+        let sealed = seal_with(&draft("Permit No. 4"), &house, SEALED, None, 16384, |value, plain| {
+            let attribute = |oid, value: &[u8]| {
+                tlv::wrap(tlv::SEQUENCE, &[&tlv::object_identifier(oid), &tlv::wrap(tlv::SET, &[value])])
+            };
+            let lists = tlv::wrap(tlv::context(0), &[&tlv::wrap(tlv::SEQUENCE, &[list])]);
+            let token = tsa.stamp(crypto::sha256(value), &at(SEALED));
+            let values = attribute(ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.2.24"), &tlv::wrap(tlv::SEQUENCE, &[&lists]));
+            with_unsigned(&plain, &[attribute(rfc3161::ID_AA_TIME_STAMP_TOKEN, &token), values].concat())
+        });
+        let stamped = tsa.over(&sealed, &at(datetime!(2030-01-01 00:00 UTC)));
+        by_a_stranger(&house, &stamped, house.lists_at)
+    };
+    let early = with_list(&list(SEALED + Duration::DAY));
+    assert!(early.signatures[0].verdict.is_genuine(), "{early:#?}");
+    // One from before the signature does not say how things stood then.
+    let stale = with_list(&list(SEALED - Duration::weeks(3)));
+    assert_eq!(stale.verdict, Verdict::Indeterminate(Sub::OutOfBoundsNoPoe), "{stale:#?}");
 }

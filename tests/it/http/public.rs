@@ -242,6 +242,35 @@ async fn anyone_verifies_a_licence() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_large_document_is_judged_from_a_file_without_a_name() {
+    use base64::Engine as _;
+    use yinxin::limits::HTTP_HELD_BYTES;
+
+    on_both("http_spool", async |database| {
+        let doors = Doors::open(database).await;
+        let bureau = &doors.bureau;
+        let issued =
+            issue(&bureau.desk, &bureau.chief, licence("许准〔2026〕1号", NOW - Duration::days(3)), NOW).await.unwrap();
+        let pdf = bureau.desk.store.document(&issued.document).await.unwrap().unwrap().bytes;
+        let client = doors.public();
+        // White space behind the end is nothing that was signed, nor anything that is shown.
+        for length in [HTTP_HELD_BYTES, HTTP_HELD_BYTES + 1, 2 * HTTP_HELD_BYTES + 4321] {
+            let mut large = pdf.clone();
+            large.resize(length, b'\n');
+            let sent = client.send("POST", "/api/v1/verifications", "application/pdf", &large).await.json();
+            let form = client.post_parts("/api/v1/verifications", &[("file", Some("document"), &large)]).await.json();
+            assert_eq!(sent["signatures"][0]["intact"], true, "{length}: {sent}");
+            assert_eq!(sent, form, "{length}");
+            let path = "/api/v1/verifications?report=xml";
+            let xml = client.send("POST", path, "application/pdf", &large).await;
+            let digest = base64::engine::general_purpose::STANDARD.encode(yinxin::crypto::sha256(&large));
+            assert!(xml.text().contains(&digest), "{length}: {digest} is not in {}", xml.text());
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_judgement_keeps_its_turn_when_its_client_hangs_up() {
     on_both("http_turns", async |database| {
         let doors = Doors::open(database).await;
