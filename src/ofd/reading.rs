@@ -6,6 +6,7 @@ use super::package::Package;
 use super::signatures::{Kind, Signature, Signatures, SignaturesFault};
 use crate::cms::{self, SignedData};
 use crate::crypto::Digest;
+use crate::pki::certificate::Certificate;
 use crate::ses::{self, SealSignature};
 
 /// A package's signatures.
@@ -60,6 +61,17 @@ impl Reading {
             reading.signatures.push(read(&package, &signatures, signature, &mut digests)?);
         }
         Ok(reading)
+    }
+}
+
+impl Read {
+    /// The signer's certificate, by the value's own account.
+    pub fn certificate(&self) -> Option<Certificate> {
+        match &self.value {
+            Inside::Seal(sealed) => Certificate::read(&sealed.signer).ok(),
+            Inside::Cms(signed) => signed.certificate_of(signed.signers.first()?),
+            Inside::Bare | Inside::Unreadable => None,
+        }
     }
 }
 
