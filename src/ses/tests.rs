@@ -1,11 +1,11 @@
 //! Seals and seal signatures of others, and what happens to broken ones.
 
-use std::io::Read;
 use std::path::PathBuf;
 
 use super::value::{Form, Value};
 use super::{Holders, NotASeal, Version, read_seal, read_signature};
 use crate::crypto::{self, Digest};
+use crate::ofd::package::Package;
 use der::{Decode, Encode};
 use spki::AlgorithmIdentifierOwned;
 use x509_cert::Certificate;
@@ -27,18 +27,10 @@ fn of_kind(corpus: &std::path::Path, kinds: &[&str]) -> Vec<PathBuf> {
 
 /// Everything in a package that begins as a seal signature does.
 fn signatures_in(file: &std::path::Path) -> Vec<(String, Vec<u8>)> {
-    let mut package = zip::ZipArchive::new(std::fs::File::open(file).unwrap()).unwrap();
-    let mut found = Vec::new();
-    for n in 0..package.len() {
-        let mut entry = package.by_index(n).unwrap();
-        let name = entry.name().unwrap().into_owned();
-        if name.to_lowercase().ends_with(".dat") {
-            let mut bytes = Vec::new();
-            entry.read_to_end(&mut bytes).unwrap();
-            found.push((name, bytes));
-        }
-    }
-    found
+    let bytes = std::fs::read(file).unwrap();
+    let package = Package::open(&bytes).unwrap();
+    let values = package.entries().iter().filter(|entry| entry.name.to_lowercase().ends_with(".dat"));
+    values.map(|entry| (entry.name.clone(), package.unpack(entry).unwrap())).collect()
 }
 
 /// How the value is written, where it holds.

@@ -27,6 +27,7 @@ mod corpus;
 mod forger;
 #[cfg(feature = "service")]
 mod forms;
+mod ofd;
 mod stamps;
 mod update;
 

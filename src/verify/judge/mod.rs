@@ -101,7 +101,9 @@ fn unreadable_package(fault: &SignaturesFault) -> Message {
     Message::new(
         "verify.ofd-unreadable-package",
         format!("无法确认真伪：OFD文件结构不合规范，不同软件可能看到不同内容（{fault}）。请向发文机关索取原件。"),
-        format!("Cannot be confirmed: the OFD package is not as it must be, so readers may see different documents ({fault}). Ask the issuer for the original."),
+        format!(
+            "Cannot be confirmed: the OFD package is not as it must be, so readers may see different documents ({fault}). Ask the issuer for the original."
+        ),
     )
 }
 

@@ -40,10 +40,10 @@ pub(super) fn as_cms(read: &Read) -> Option<SignedData> {
 }
 
 fn of_seal(sealed: &SealSignature) -> SignedData {
-    let stamp = sealed.stamp.iter().map(|token| Attribute {
-        oid: rfc3161::ID_AA_TIME_STAMP_TOKEN,
-        values: vec![token.clone()],
-    });
+    let stamp = sealed
+        .stamp
+        .iter()
+        .map(|token| Attribute { oid: rfc3161::ID_AA_TIME_STAMP_TOKEN, values: vec![token.clone()] });
     let name = match Certificate::read(&sealed.signer) {
         Ok(certificate) => SignerName::IssuerAndSerial { issuer: certificate.issuer, serial: certificate.serial },
         Err(_) => SignerName::KeyIdentifier(Vec::new()),
@@ -177,8 +177,11 @@ fn of_the_seal(
 ) -> Vec<Check> {
     const CLAUSE: &str = "GB/T 38540-2020 §8.1";
     let seal = &sealed.seal;
-    let passed = |id, zh: &str, en: &str| Check::new(id, CLAUSE, Outcome::Passed, Message::new("verify.seal-right", zh, en));
-    let failed = |id, what, sub, zh: String, en: String| Check::new(id, CLAUSE, Outcome::Failed, Message::new(what, zh, en)).because(sub);
+    let passed =
+        |id, zh: &str, en: &str| Check::new(id, CLAUSE, Outcome::Passed, Message::new("verify.seal-right", zh, en));
+    let failed = |id, what, sub, zh: String, en: String| {
+        Check::new(id, CLAUSE, Outcome::Failed, Message::new(what, zh, en)).because(sub)
+    };
     let open = |id, message: Message, sub| Check::new(id, CLAUSE, Outcome::Indeterminate, message).because(sub);
     let mut checks = Vec::new();
 
@@ -189,21 +192,32 @@ fn of_the_seal(
         Err(_) => Err(Fault::NoCertificate),
     };
     checks.push(match &value {
-        Ok(()) => passed("seal", "印章数据由制章者签名且未被改动", "the seal is signed by its maker and was not changed"),
+        Ok(()) => {
+            passed("seal", "印章数据由制章者签名且未被改动", "the seal is signed by its maker and was not changed")
+        }
         Err(fault @ Fault::Signature(SignatureFault::Wrong)) => {
             let said = fault.message();
-            failed("seal", "verify.seal-wrong", Sub::SigCryptoFailure, format!("印章数据：{}", said.zh), format!("The seal itself: {}", said.en))
+            failed(
+                "seal",
+                "verify.seal-wrong",
+                Sub::SigCryptoFailure,
+                format!("印章数据：{}", said.zh),
+                format!("The seal itself: {}", said.en),
+            )
         }
         Err(fault) => open("seal", fault.message(), Sub::Generic),
     });
     if let Ok(maker) = &maker {
         let brought = SignedData { certificates: Vec::new(), ..of_seal(sealed) };
-        let asked = sources::Signer { certificate: Some(maker), signed: &brought, facts: &Facts::NotAsked, end: usize::MAX };
+        let asked =
+            sources::Signer { certificate: Some(maker), signed: &brought, facts: &Facts::NotAsked, end: usize::MAX };
         let verdict = find_path(evidence, sources, &Existence::default(), &asked, None);
         checks.push(match &verdict {
-            PathVerdict::Trusted { revoked_later: None, .. } => {
-                passed("seal-maker", "制章者证书链通向受信任的根证书", "a path leads from the seal's maker to a trusted root")
-            }
+            PathVerdict::Trusted { revoked_later: None, .. } => passed(
+                "seal-maker",
+                "制章者证书链通向受信任的根证书",
+                "a path leads from the seal's maker to a trusted root",
+            ),
             other => open("seal-maker", other.message(), Sub::CertificateChainGeneralFailure),
         });
     }
@@ -214,7 +228,10 @@ fn of_the_seal(
     } else {
         let (from, until) = (moment(seal.valid_from), moment(seal.valid_until));
         let zh = format!("印章有效期为{from}至{until}，签章时间{}不在其内。", moment(used));
-        let en = format!("The seal lives from {from} to {until} Beijing time, and was used at {}, outside of it.", moment(used));
+        let en = format!(
+            "The seal lives from {from} to {until} Beijing time, and was used at {}, outside of it.",
+            moment(used)
+        );
         failed("seal-life", "verify.seal-life", Sub::Expired, zh, en)
     });
     if read.other_seal {
@@ -235,7 +252,10 @@ fn of_the_seal(
         let message = Message::new(
             "verify.critical-extension",
             format!("印章或签名带有必须理解而本系统不识别的扩展（{}）。", unknown.oid),
-            format!("The seal or signature has an extension that must be understood and is not known here ({}).", unknown.oid),
+            format!(
+                "The seal or signature has an extension that must be understood and is not known here ({}).",
+                unknown.oid
+            ),
         );
         checks.push(open("seal-extensions", message, Sub::SigConstraintsFailure));
     }
@@ -259,7 +279,8 @@ fn without_signer(read: &Read) -> SignatureReport {
                 "只有签名值，没有签名证书，无法确认是谁签的。",
                 "There is a signature value without a certificate, so nobody can say whose it is.",
             );
-            Check::new("format", "GB/T 33190 §18.3", Outcome::Indeterminate, message).because(Sub::NoSigningCertificateFound)
+            Check::new("format", "GB/T 33190 §18.3", Outcome::Indeterminate, message)
+                .because(Sub::NoSigningCertificateFound)
         }
         _ => {
             let message = Message::new(

@@ -286,14 +286,19 @@ pub(super) fn ofd_coverage(read: &Read) -> (Coverage, Found<Covered>) {
         return (Coverage::None, failed(ID, CLAUSE, Sub::FormatFailure, text));
     }
     if open_files.is_empty() {
-        let found = passed(ID, CLAUSE, "签名覆盖包内全部文件", "the signature covers every file of the package", Covered(()));
+        let found =
+            passed(ID, CLAUSE, "签名覆盖包内全部文件", "the signature covers every file of the package", Covered(()));
         return (Coverage::Whole, found);
     }
     let named: Vec<&str> = open_files.iter().take(5).map(String::as_str).collect();
     let text = Message::new(
         "verify.ofd-uncovered",
         format!("包内有{}个文件不在签名范围内，可以任意更改：{}。", open_files.len(), named.join("、")),
-        format!("{} files of the package are outside the signature and could be anything: {}.", open_files.len(), named.join(", ")),
+        format!(
+            "{} files of the package are outside the signature and could be anything: {}.",
+            open_files.len(),
+            named.join(", ")
+        ),
     );
     (Coverage::Partial, open(ID, CLAUSE, Sub::SignedDataNotFound, text))
 }
@@ -311,7 +316,10 @@ pub(super) fn ofd_references(read: &Read) -> (Check, Option<Unchanged>) {
     let text = Message::new(
         "verify.ofd-changed",
         format!("签名后有文件被改动或缺失：{}。请向发文机关索取原件。", wrong.join("、")),
-        format!("Files were changed or are missing since signing: {}. Ask the issuer for the original.", wrong.join(", ")),
+        format!(
+            "Files were changed or are missing since signing: {}. Ask the issuer for the original.",
+            wrong.join(", ")
+        ),
     );
     failed(ID, CLAUSE, Sub::HashFailure, text)
 }
