@@ -10,6 +10,7 @@
 mod digest;
 mod rsa;
 mod signature;
+mod sm2;
 mod strength;
 
 #[cfg(test)]

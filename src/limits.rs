@@ -358,3 +358,24 @@ pub const LOG_LEAF_BYTES: usize = 4 * 1024;
 pub const LOG_OPENING_BYTES: usize = 16 * 1024;
 /// The last time that a cosignature may name (C2SP tlog-cosignature: it must not exceed 2^63 - 1).
 pub const LOG_LAST_SECOND: u64 = i64::MAX as u64;
+// — seals
+/// A seal, bytes: the largest met has 17 kB; an `ofd` picture with a font can take some hundred.
+pub const SEAL_BYTES: usize = 2 * 1024 * 1024;
+/// A seal signature with its seal and a time stamp, bytes.
+pub const SEAL_SIGNATURE_BYTES: usize = 4 * 1024 * 1024;
+
+// — ofd
+/// A package, bytes; as `PDF_BYTES`.
+pub const OFD_BYTES: usize = PDF_BYTES;
+/// All its files unpacked, bytes: page descriptions shrink to a tenth, pictures and fonts not at all.
+pub const OFD_UNPACKED_BYTES: usize = 4 * OFD_BYTES;
+/// Files of a package: three for each of a thousand pages.
+pub const OFD_ENTRIES: usize = 10_000;
+/// A file's name in it, bytes.
+pub const OFD_NAME_BYTES: usize = 512;
+/// One XML file of a package, bytes; a dense page of a drawing has some million. How deep its elements lie, and how many.
+pub const OFD_XML_BYTES: usize = 64 * 1024 * 1024;
+pub const OFD_XML_DEPTH: usize = 64;
+pub const OFD_XML_NODES: usize = 1_000_000;
+/// Signatures of one package; as `PDF_SIGNATURES`.
+pub const OFD_SIGNATURES: usize = PDF_SIGNATURES;

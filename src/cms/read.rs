@@ -125,6 +125,9 @@ impl CmsError {
     }
 }
 
+/// The same structure under the name that GB/T 35275 §7 gives it.
+const GM_SIGNED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.156.10197.6.1.4.2.2");
+
 /// Reads a ContentInfo with a SignedData, BER or DER, which may be followed by zero octets (PDF holes are filled so).
 ///
 /// # Errors
@@ -136,7 +139,7 @@ pub fn read(bytes: &[u8]) -> Result<SignedData, CmsError> {
     let (content_info, rest) = Element::read(bytes).map_err(|_| CmsError::Malformed("ContentInfo"))?;
     let parts = children(&content_info, tlv::SEQUENCE, "ContentInfo")?;
     let [content_type, content] = parts.as_slice() else { return Err(CmsError::Malformed("ContentInfo")) };
-    if oid(content_type, "content type")? != rfc5911::ID_SIGNED_DATA {
+    if !matches!(oid(content_type, "content type")?, rfc5911::ID_SIGNED_DATA | GM_SIGNED_DATA) {
         return Err(CmsError::NotSignedData);
     }
     let inside = children(content, tlv::context(0), "content")?;

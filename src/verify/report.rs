@@ -435,9 +435,9 @@ fn nothing_to_judge(format: Format) -> Message {
             "There is no electronic seal in this file that could be judged, so nothing can be confirmed. Rely on the paper original if there is one.",
         ),
         Format::Ofd => Message::new(
-            "verify.ofd-not-yet",
-            "这是OFD文件，本版本尚不能判断其签章。请使用支持OFD的验证工具。",
-            "This is an OFD file, whose seals this version does not judge yet. Use a verifier that knows OFD.",
+            "verify.ofd-no-signature",
+            "OFD文件中没有可判断的电子签章，无法确认真伪。如有纸质原件，请以原件为准。",
+            "There is no electronic seal in this OFD file that could be judged, so nothing can be confirmed. Rely on the paper original if there is one.",
         ),
         Format::Cms => Message::new(
             "verify.cms-unsigned",

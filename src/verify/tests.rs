@@ -28,6 +28,7 @@ mod forger;
 #[cfg(feature = "service")]
 mod forms;
 mod levels;
+mod ofd;
 mod stamps;
 mod update;
 

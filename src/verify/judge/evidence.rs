@@ -10,6 +10,7 @@ use crate::crypto::Digest;
 use crate::item::Item;
 use crate::licence::LicenceVersion;
 use crate::limits;
+use crate::ofd::{self, signatures::SignaturesFault};
 use crate::pdf::PdfError;
 use crate::pdf::signatures::{self, Reading, Signature};
 use crate::pdf::source::{Elsewhere, ReadAt, Source};
@@ -93,7 +94,8 @@ pub struct Evidence {
 pub enum Opened {
     Pdf { reading: Reading, envelopes: Vec<Envelope> },
     UnreadablePdf(PdfError),
-    Ofd,
+    Ofd(Box<ofd::reading::Reading>),
+    UnreadableOfd(SignaturesFault),
     Cms(Box<SignedData>),
     Unknown,
 }
@@ -244,6 +246,7 @@ impl Opened {
             Self::Cms(signed) if signed.content_type != rfc3161::ID_CT_TST_INFO => {
                 signed.signers.iter().map(|signer| (signed.certificate_of(signer), [0; 32])).collect()
             }
+            Self::Ofd(reading) => reading.signatures.iter().map(|read| (read.certificate(), [0; 32])).collect(),
             _ => Vec::new(),
         }
     }
@@ -257,7 +260,14 @@ impl Opened {
         if head.starts_with(b"PK\x03\x04") {
             // GB/T 33190 §7.1: a ZIP whose entry point is OFD.xml, also named in the central directory at the end.
             let tail = source.window(source.length().saturating_sub(64 * 1024)..source.length())?;
-            return Ok(if tail.windows(7).any(|w| w == b"OFD.xml") { Self::Ofd } else { Self::Unknown });
+            if !tail.windows(7).any(|w| w == b"OFD.xml") {
+                return Ok(Self::Unknown);
+            }
+            let bytes = source.window(0..source.length())?;
+            return Ok(match ofd::reading::Reading::of(&bytes) {
+                Ok(reading) => Self::Ofd(Box::new(reading)),
+                Err(fault) => Self::UnreadableOfd(fault),
+            });
         }
         if head.first() == Some(&0x30) || head.starts_with(b"-----BEGIN ") {
             // Base64 and its line ends take half as much again.

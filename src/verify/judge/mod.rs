@@ -4,6 +4,7 @@ mod bare;
 pub mod evidence;
 pub mod existence;
 mod level;
+mod ofd;
 pub mod proof;
 mod sources;
 pub mod stamps;
@@ -22,6 +23,7 @@ use super::report::{
 use crate::cms::{Checks, CmsError, Fault, SignedData, Signer};
 use crate::limits;
 use crate::message::Message;
+use crate::ofd::signatures::SignaturesFault;
 use crate::pdf::PdfError;
 use crate::pdf::changes::LaterChanges;
 use crate::pdf::signatures::{self, Coverage, Signature};
@@ -57,7 +59,14 @@ pub fn judge(evidence: &Evidence) -> Report {
             });
             (Format::Pdf, SubIndication::SignedDataNotFound)
         }
-        Opened::Ofd => (Format::Ofd, SubIndication::Generic),
+        Opened::Ofd(reading) => {
+            signatures = ofd::judge(evidence, reading);
+            (Format::Ofd, SubIndication::SignedDataNotFound)
+        }
+        Opened::UnreadableOfd(fault) => {
+            findings.push(unreadable_package(fault));
+            (Format::Ofd, SubIndication::SignedDataNotFound)
+        }
         Opened::Cms(signed) => {
             signatures = bare::judge(evidence, signed);
             (Format::Cms, SubIndication::SignedDataNotFound)
@@ -70,8 +79,10 @@ pub fn judge(evidence: &Evidence) -> Report {
     let verdict = worst.unwrap_or(Verdict::Indeterminate(unsigned));
     let document = document(evidence);
     let mut summary = summary(format, &verdict, &signatures, document.as_ref());
-    if let Opened::UnreadablePdf(error) = &evidence.opened {
-        summary = cannot_be_opened(error);
+    match &evidence.opened {
+        Opened::UnreadablePdf(error) => summary = cannot_be_opened(error),
+        Opened::UnreadableOfd(fault) => summary = unreadable_package(fault),
+        _ => {}
     }
     Report {
         file: evidence.file.clone(),
@@ -84,6 +95,17 @@ pub fn judge(evidence: &Evidence) -> Report {
         findings,
         signatures,
     }
+}
+
+/// A package that nobody can judge: most such were made to be read in two ways.
+fn unreadable_package(fault: &SignaturesFault) -> Message {
+    Message::new(
+        "verify.ofd-unreadable-package",
+        format!("无法确认真伪：OFD文件结构不合规范，不同软件可能看到不同内容（{fault}）。请向发文机关索取原件。"),
+        format!(
+            "Cannot be confirmed: the OFD package is not as it must be, so readers may see different documents ({fault}). Ask the issuer for the original."
+        ),
+    )
 }
 
 /// For whoever received such a file; the finding beside it speaks to whoever made it.

@@ -11,6 +11,7 @@ use super::stamps::{InOrder, Stamped, TokenFormed};
 use crate::cms::{Checks, Fault, Form, SignedData};
 use crate::crypto::{SignatureFault, Strength};
 use crate::message::Message;
+use crate::ofd::reading::Read;
 use crate::pdf::changes::LaterChanges;
 use crate::pdf::signatures::{Coverage, Signature};
 use crate::pki::certificate::Certificate;
@@ -235,6 +236,92 @@ pub(super) fn coverage(signature: &Signature) -> Found<Covered> {
             ),
         ),
     }
+}
+
+/// Form of an OFD signature (GB/T 33190 §18.2): a list with digests, and a value that we know; `sound` where nothing was found
+/// against the seal itself.
+pub(super) fn ofd_format(read: &Read, sound: bool) -> Found<WellFormed> {
+    const ID: &str = "format";
+    const CLAUSE: &str = "GB/T 33190 §18.2; GB/T 38540-2020 §7";
+    match read.listed_by {
+        Some(digest) if digest.is_weak() => {
+            let message = Message::new(
+                "verify.ofd-weak-digest",
+                format!("文件清单用{}作摘要，强度不足。", digest.name()),
+                format!("The list of files has digests by {}, which is too weak.", digest.name()),
+            );
+            open(ID, CLAUSE, Sub::CryptoConstraintsFailureNoPoe, message)
+        }
+        None => {
+            let message = Message::new(
+                "verify.ofd-unknown-digest",
+                "文件清单的摘要算法无法识别。",
+                "The list of files has digests by an unknown algorithm.",
+            );
+            open(ID, CLAUSE, Sub::CryptoConstraintsFailureNoPoe, message)
+        }
+        Some(_) => {
+            let check = Check::new(
+                ID,
+                CLAUSE,
+                Outcome::Passed,
+                Message::new("verify.format", "签名格式可以识别", "the signature's form is known and sound"),
+            );
+            (check, sound.then_some(WellFormed(())))
+        }
+    }
+}
+
+/// What an OFD signature speaks for: all files of the package but those that no list can hold.
+pub(super) fn ofd_coverage(read: &Read) -> (Coverage, Found<Covered>) {
+    const ID: &str = "coverage";
+    const CLAUSE: &str = "GB/T 33190 §18.2.3; GM/T 0099-2020";
+    let open_files = &read.uncovered;
+    if read.signature.references.is_empty() {
+        let text = Message::new(
+            "verify.ofd-nothing-signed",
+            "签名没有列出任何文件，等于什么都没有签。",
+            "The signature lists no file: nothing is signed.",
+        );
+        return (Coverage::None, failed(ID, CLAUSE, Sub::FormatFailure, text));
+    }
+    if open_files.is_empty() {
+        let found =
+            passed(ID, CLAUSE, "签名覆盖包内全部文件", "the signature covers every file of the package", Covered(()));
+        return (Coverage::Whole, found);
+    }
+    let named: Vec<&str> = open_files.iter().take(5).map(String::as_str).collect();
+    let text = Message::new(
+        "verify.ofd-uncovered",
+        format!("包内有{}个文件不在签名范围内，可以任意更改：{}。", open_files.len(), named.join("、")),
+        format!(
+            "{} files of the package are outside the signature and could be anything: {}.",
+            open_files.len(),
+            named.join(", ")
+        ),
+    );
+    (Coverage::Partial, open(ID, CLAUSE, Sub::SignedDataNotFound, text))
+}
+
+/// Every file of the list has its digest.
+pub(super) fn ofd_references(read: &Read) -> (Check, Option<Unchanged>) {
+    const ID: &str = "references";
+    const CLAUSE: &str = "GB/T 33190 §18.2.3";
+    let wrong: Vec<&str> = read.changed.iter().chain(&read.missing).take(5).map(String::as_str).collect();
+    if wrong.is_empty() {
+        let text = format!("清单中的{}个文件均未改动", read.signature.references.len());
+        let english = format!("all {} files of the list are unchanged", read.signature.references.len());
+        return passed(ID, CLAUSE, &text, &english, Unchanged(()));
+    }
+    let text = Message::new(
+        "verify.ofd-changed",
+        format!("签名后有文件被改动或缺失：{}。请向发文机关索取原件。", wrong.join("、")),
+        format!(
+            "Files were changed or are missing since signing: {}. Ask the issuer for the original.",
+            wrong.join(", ")
+        ),
+    );
+    failed(ID, CLAUSE, Sub::HashFailure, text)
 }
 
 /// What a signature rests on was still accepted when it provably existed (EN 319 102-1 §5.6.2.4, cryptographic constraints).

@@ -110,7 +110,7 @@ fn carried(evidence: &Evidence) -> Vec<Carried<'_>> {
             });
             carried.collect()
         }
-        Opened::UnreadablePdf(_) | Opened::Ofd | Opened::Unknown => Vec::new(),
+        Opened::UnreadablePdf(_) | Opened::Ofd(_) | Opened::UnreadableOfd(_) | Opened::Unknown => Vec::new(),
     }
 }
 

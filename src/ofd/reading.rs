@@ -1,0 +1,150 @@
+//! A package read for judging: every digest is made and every value taken apart, so that the verdict needs no bytes any more.
+
+use std::collections::HashMap;
+
+use super::package::Package;
+use super::signatures::{Kind, Signature, Signatures, SignaturesFault};
+use crate::cms::{self, SignedData};
+use crate::crypto::Digest;
+use crate::pki::certificate::Certificate;
+use crate::ses::{self, SealSignature};
+
+/// A package's signatures.
+#[derive(Debug, Clone, Default)]
+pub struct Reading {
+    pub signatures: Vec<Read>,
+}
+
+/// One signature with what was found about it.
+#[derive(Debug, Clone)]
+pub struct Read {
+    pub signature: Signature,
+    /// The bytes of its file, which its value is made over.
+    pub said: Vec<u8>,
+    /// The digest algorithm of its list, where it is one that we know.
+    pub listed_by: Option<Digest>,
+    /// Listed files that are not in the package.
+    pub missing: Vec<String>,
+    /// Listed files with another digest than the list has.
+    pub changed: Vec<String>,
+    /// Files of the package that the list leaves open.
+    pub uncovered: Vec<String>,
+    pub value: Inside,
+    /// The seal that lies beside is not, byte for byte, the one inside the value.
+    pub other_seal: bool,
+}
+
+/// What a value is.
+#[derive(Debug, Clone)]
+pub enum Inside {
+    /// GB/T 38540 or GM/T 0031.
+    Seal(Box<SealSignature>),
+    /// GB/T 35275 or RFC 5652.
+    Cms(Box<SignedData>),
+    /// An SM2 value alone: nobody says whose.
+    Bare,
+    /// None of these.
+    Unreadable,
+}
+
+impl Reading {
+    /// Reads a package.
+    ///
+    /// # Errors
+    /// [`SignaturesFault`], also where the archive itself is refused.
+    pub fn of(bytes: &[u8]) -> Result<Self, SignaturesFault> {
+        let package = Package::open(bytes)?;
+        let signatures = Signatures::read(&package)?;
+        let mut digests = Digests { package: &package, made: HashMap::new() };
+        let mut reading = Self::default();
+        for signature in &signatures.signatures {
+            reading.signatures.push(read(&package, &signatures, signature, &mut digests)?);
+        }
+        Ok(reading)
+    }
+}
+
+impl Read {
+    /// The signer's certificate, by the value's own account.
+    pub fn certificate(&self) -> Option<Certificate> {
+        match &self.value {
+            Inside::Seal(sealed) => Certificate::read(&sealed.signer).ok(),
+            Inside::Cms(signed) => signed.certificate_of(signed.signers.first()?),
+            Inside::Bare | Inside::Unreadable => None,
+        }
+    }
+}
+
+/// Digests of files, each made once however many signatures list the file.
+struct Digests<'p, 'a> {
+    package: &'p Package<'a>,
+    made: HashMap<(String, Digest), Option<Vec<u8>>>,
+}
+
+impl Digests<'_, '_> {
+    /// None where there is no such file.
+    fn of(&mut self, file: &str, by: Digest) -> Result<Option<Vec<u8>>, SignaturesFault> {
+        let key = (file.to_owned(), by);
+        if let Some(made) = self.made.get(&key) {
+            return Ok(made.clone());
+        }
+        let made = match self.package.entry(file) {
+            Some(entry) => Some(by.over(&[&self.package.unpack(entry)?])),
+            None => None,
+        };
+        self.made.insert(key, made.clone());
+        Ok(made)
+    }
+}
+
+fn read(
+    package: &Package<'_>,
+    all: &Signatures,
+    signature: &Signature,
+    digests: &mut Digests<'_, '_>,
+) -> Result<Read, SignaturesFault> {
+    let listed_by = signature.check_method.as_deref().map_or(Some(Digest::Md5), digest_named);
+    let (mut missing, mut changed) = (Vec::new(), Vec::new());
+    for reference in &signature.references {
+        match listed_by.map(|by| digests.of(&reference.file, by)).transpose()?.flatten() {
+            None if package.entry(&reference.file).is_none() => missing.push(reference.file.clone()),
+            Some(digest) if digest == reference.digest => {}
+            _ => changed.push(reference.file.clone()),
+        }
+    }
+    let file = |path: &str| match package.entry_in_any_case(path) {
+        Some(entry) => package.unpack(entry).map_err(SignaturesFault::from),
+        None => Err(SignaturesFault::Missing(path.to_owned())),
+    };
+    let value = inside(signature.kind, &file(&signature.value)?);
+    let beside = signature.seal.as_deref().map(file).transpose()?;
+    let other_seal = match (&value, &beside) {
+        (Inside::Seal(inside), Some(beside)) => inside.seal.whole != *beside,
+        _ => false,
+    };
+    let uncovered = all.uncovered(signature, package).into_iter().map(|entry| entry.name.clone()).collect();
+    let said = file(&signature.path)?;
+    Ok(Read { signature: signature.clone(), said, listed_by, missing, changed, uncovered, value, other_seal })
+}
+
+/// The digest that a list names; where it names none the schema means MD5 (GB/T 33190 §18.2.3).
+fn digest_named(name: &str) -> Option<Digest> {
+    match name {
+        "SM3" => Some(Digest::Sm3),
+        "MD5" => Some(Digest::Md5),
+        "SHA1" | "SHA-1" => Some(Digest::Sha1),
+        "SHA256" | "SHA-256" => Some(Digest::Sha256),
+        oid => Digest::of_oid(const_oid::ObjectIdentifier::new(oid).ok()?),
+    }
+}
+
+fn inside(kind: Kind, bytes: &[u8]) -> Inside {
+    if let Ok(seal) = ses::read_signature(bytes) {
+        return Inside::Seal(Box::new(seal));
+    }
+    match (kind, cms::read(bytes)) {
+        (Kind::Sign, Ok(signed)) => Inside::Cms(Box::new(signed)),
+        (Kind::Sign, Err(_)) if ses::Value::read(bytes).is_some() => Inside::Bare,
+        _ => Inside::Unreadable,
+    }
+}

@@ -1,0 +1,227 @@
+//! Packages of others, and packages made to be read in two ways.
+
+use std::path::PathBuf;
+
+use super::package::{Package, PackageFault};
+use super::signatures::{Reference, Signatures, SignaturesFault, located};
+use super::xml::Node;
+use crate::crypto::Digest;
+
+fn corpus() -> Option<PathBuf> {
+    let corpus = PathBuf::from(std::env::var("YINXIN_CORPUS").unwrap_or_else(|_| "../shared/corpus".into()));
+    corpus.join("INDEX.tsv").is_file().then_some(corpus)
+}
+
+/// Of every foreign package: its file, and what the upstream says of it.
+fn packages(corpus: &std::path::Path) -> Vec<(String, Vec<u8>, String)> {
+    let index = std::fs::read_to_string(corpus.join("INDEX.tsv")).unwrap();
+    let lines = index.lines().map(|line| line.split('\t').collect::<Vec<_>>()).filter(|c| c[1].starts_with("ofd"));
+    lines.map(|c| (c[0].to_owned(), std::fs::read(corpus.join(c[0])).unwrap(), c[7].to_owned())).collect()
+}
+
+#[test]
+fn foreign_packages_are_opened_and_unpacked_whole() {
+    let Some(corpus) = corpus() else { return };
+    for (file, bytes, _) in packages(&corpus) {
+        let package = Package::open(&bytes).unwrap_or_else(|fault| panic!("{file}: {fault}"));
+        for entry in package.entries() {
+            package.unpack(entry).unwrap_or_else(|fault| panic!("{file} {}: {fault}", entry.name));
+        }
+    }
+}
+
+#[test]
+fn foreign_references_have_the_digests_that_another_reader_found() {
+    let Some(corpus) = corpus() else { return };
+    let (mut seen, mut open) = (0, Vec::new());
+    for (file, bytes, found) in packages(&corpus) {
+        let package = Package::open(&bytes).unwrap();
+        let signatures = match Signatures::read(&package) {
+            Ok(signatures) => signatures,
+            Err(fault) => {
+                // Its list of signatures is named and not there.
+                assert_eq!(
+                    (file.ends_with("/fptpl.ofd"), &fault),
+                    (true, &SignaturesFault::Missing("Doc_0/Signs/Signatures.xml".into()))
+                );
+                continue;
+            }
+        };
+        let mut said = found.split(" | ");
+        for signature in &signatures.signatures {
+            let fits = |reference: &&Reference| {
+                let bytes = package.entry(&reference.file).map(|entry| package.unpack(entry).unwrap());
+                bytes.is_some_and(|bytes| Digest::Sm3.over(&[&bytes]) == reference.digest)
+            };
+            let good = signature.references.iter().filter(fits).count();
+            let said = said.next().unwrap();
+            let expected = format!("refs ok={good} mismatch={} ", signature.references.len() - good);
+            assert!(said.contains(&expected), "{file}: {expected}, not {said}");
+            seen += 1;
+            let uncovered = signatures.uncovered(signature, &package);
+            open.extend(uncovered.iter().map(|e| format!("{} {}", file.rsplit('/').next().unwrap(), e.name)));
+        }
+    }
+    assert!(seen >= 10, "{seen}");
+    // What the lists of these leave open; of the first, the invoice's own data (standards: 3.2).
+    open.sort();
+    assert_eq!(
+        open,
+        [
+            "999.ofd OFD.xml",
+            "test.ofd OFD.xml",
+            "testImageNotFound.ofd Doc_0/Annots/Annotations.xml",
+            "testImageNotFound.ofd OFD.xml",
+            "testImageOverridePage.ofd Doc_0/Annots/Annotations.xml",
+            "testImageOverridePage.ofd OFD.xml",
+        ]
+    );
+}
+
+#[test]
+fn what_is_no_archive_is_said_to_be_none() {
+    for bytes in [&b""[..], b"PK", &[0; 100]] {
+        assert_eq!(Package::open(bytes).unwrap_err(), PackageFault::NotZip);
+    }
+}
+
+#[test]
+fn places_lead_nowhere_outside() {
+    for (file, place, path) in [
+        ("OFD.xml", "Doc_0/Document.xml", Some("Doc_0/Document.xml")),
+        ("Doc_0/Signs/Signatures.xml", "Sign_0/Signature.xml", Some("Doc_0/Signs/Sign_0/Signature.xml")),
+        ("Doc_0/Signs/Signatures.xml", "//Doc_0/a.xml", Some("Doc_0/a.xml")),
+        ("Doc_0/Signs/Signatures.xml", "../b.xml", Some("Doc_0/b.xml")),
+        ("Doc_0/Signs/Signatures.xml", "../../../b.xml", None),
+        ("OFD.xml", "/..", None),
+        ("OFD.xml", "", None),
+    ] {
+        assert_eq!(located(file, place).as_deref(), path, "{place}");
+    }
+}
+
+/// A ZIP archive with stored files, each with what its local header and its directory entry say.
+struct Archive {
+    bytes: Vec<u8>,
+    directory: Vec<u8>,
+    count: u16,
+}
+
+impl Archive {
+    fn new() -> Self {
+        Self { bytes: Vec::new(), directory: Vec::new(), count: 0 }
+    }
+
+    fn header(name: &str, data: &[u8]) -> Vec<u8> {
+        let mut crc = flate2::Crc::new();
+        crc.update(data);
+        let size = (data.len() as u32).to_le_bytes();
+        let fixed = [&[20, 0, 0, 0, 0, 0, 0, 0, 0, 0][..], &crc.sum().to_le_bytes(), &size, &size];
+        [&fixed.concat()[..], &(name.len() as u16).to_le_bytes(), &[0, 0]].concat()
+    }
+
+    fn local(mut self, name: &str, data: &[u8]) -> Self {
+        let start = self.bytes.len() as u32;
+        for part in [&b"PK\x03\x04"[..], &Self::header(name, data), name.as_bytes(), data] {
+            self.bytes.extend_from_slice(part);
+        }
+        self.listed(name, data, start)
+    }
+
+    fn listed(mut self, name: &str, data: &[u8], start: u32) -> Self {
+        let parts =
+            [&b"PK\x01\x02\x14\x00"[..], &Self::header(name, data), &[0; 10], &start.to_le_bytes(), name.as_bytes()];
+        for part in parts {
+            self.directory.extend_from_slice(part);
+        }
+        self.count += 1;
+        self
+    }
+
+    fn finished(mut self) -> Vec<u8> {
+        let start = (self.bytes.len() as u32).to_le_bytes();
+        let (size, count) = ((self.directory.len() as u32).to_le_bytes(), self.count.to_le_bytes());
+        self.bytes.append(&mut self.directory);
+        for part in [&b"PK\x05\x06\0\0\0\0"[..], &count, &count, &size, &start, &[0, 0]] {
+            self.bytes.extend_from_slice(part);
+        }
+        self.bytes
+    }
+}
+
+#[test]
+fn an_archive_that_two_readers_would_see_differently_is_refused() {
+    let honest = Archive::new().local("OFD.xml", b"<OFD/>").local("Doc_0/a.xml", b"<a/>").finished();
+    let package = Package::open(&honest).unwrap();
+    assert_eq!(package.unpack(package.entry("Doc_0/a.xml").unwrap()).unwrap(), b"<a/>");
+    assert!(package.entry("doc_0/A.xml").is_none() && package.entry_in_any_case("doc_0/A.xml").is_some());
+
+    let ambiguous = |bytes: &[u8]| matches!(Package::open(bytes), Err(PackageFault::Ambiguous(_)));
+    // One file listed, another of the same name before it: readers of streams see the first.
+    let mut hidden = Archive::new().local("OFD.xml", b"<OFD>other</OFD>");
+    (hidden.directory, hidden.count) = (Vec::new(), 0);
+    assert!(ambiguous(&hidden.local("OFD.xml", b"<OFD/>").finished()));
+    // Bytes in front, behind the last file, and between the directory and its end.
+    assert!(ambiguous(&{
+        let mut gap = Archive::new().local("OFD.xml", b"<OFD/>");
+        gap.bytes.extend_from_slice(b"PK");
+        gap.finished()
+    }));
+    assert!(ambiguous(&[b"MZ", &honest[..]].concat()));
+    // Two entries over one file.
+    assert!(ambiguous(&Archive::new().local("OFD.xml", b"<OFD/>").listed("OFD2.xml", b"<OFD/>", 0).finished()));
+    assert!(ambiguous(&Archive::new().local("OFD.xml", b"<OFD/>").listed("OFD.xml", b"<OFD/>", 0).finished()));
+    // Every byte of a local header counts: name, method, sizes, checksum.
+    for at in (4..30 + 7).filter(|at| !(10..14).contains(at) && *at != 4 && *at != 5) {
+        let mut changed = honest.clone();
+        changed[at] ^= 1;
+        let opened = Package::open(&changed);
+        assert!(opened.is_err(), "{at}");
+    }
+    // The data itself: seen when it is unpacked.
+    let mut changed = honest.clone();
+    changed[30 + 7] ^= 1;
+    let package = Package::open(&changed).unwrap();
+    assert!(package.unpack(package.entry("OFD.xml").unwrap()).is_err());
+    // A second end, in the comment of the first.
+    let mut twice = honest.clone();
+    let end = twice.split_off(twice.len() - 22);
+    let length = twice.len();
+    twice.extend_from_slice(&end);
+    twice.extend_from_slice(&end);
+    twice[length + 20] = 22;
+    assert!(ambiguous(&twice));
+    for name in ["../OFD.xml", "/OFD.xml", "a//b", "a/./b", "C:/a", "a\u{7}"] {
+        let refused = Package::open(&Archive::new().local(name, b"x").finished()).unwrap_err();
+        assert!(matches!(refused, PackageFault::Name(_)), "{name}");
+    }
+    for twin in ["OFD.xml", "ofd.XML"] {
+        let twins = Archive::new().local("OFD.xml", b"<OFD/>").local(twin, b"<OFD/>").finished();
+        assert!(matches!(Package::open(&twins), Err(PackageFault::Twins(_))), "{twin}");
+    }
+}
+
+#[test]
+fn xml_says_one_thing() {
+    let node = Node::read(
+        "\u{FEFF}<?xml version=\"1.0\"?><o:A xmlns:o='x' o:ID='1&lt;'>a&amp;<![CDATA[<]]>&#x4E00;<o:B/> </o:A>"
+            .as_bytes(),
+    )
+    .unwrap();
+    assert_eq!((node.name.as_str(), node.text.as_str(), node.attribute("ID")), ("A", "a&<一", Some("1<")));
+    assert!(node.child("B").is_some());
+    for wrong in [
+        "",
+        "<a>",
+        "<a/><b/>",
+        "<a></b>",
+        "x<a/>",
+        "<a x='1' x='2'/>",
+        "<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>",
+        "<a>&b;</a>",
+        "<a>&#xD800;</a>",
+        &"<a>".repeat(1000),
+    ] {
+        assert!(Node::read(wrong.as_bytes()).is_err(), "{wrong}");
+    }
+}

@@ -1,0 +1,144 @@
+//! Seals and seal signatures of others, and what happens to broken ones.
+
+use std::path::PathBuf;
+
+use super::value::{Form, Value};
+use super::{Holders, NotASeal, Version, read_seal, read_signature};
+use crate::crypto::{self, Digest};
+use crate::ofd::package::Package;
+use der::{Decode, Encode};
+use spki::AlgorithmIdentifierOwned;
+use x509_cert::Certificate;
+
+fn corpus() -> Option<PathBuf> {
+    let corpus = PathBuf::from(std::env::var("YINXIN_CORPUS").unwrap_or_else(|_| "../shared/corpus".into()));
+    if corpus.join("INDEX.tsv").is_file() {
+        return Some(corpus);
+    }
+    eprintln!("skipped: no corpus at {}", corpus.display());
+    None
+}
+
+fn of_kind(corpus: &std::path::Path, kinds: &[&str]) -> Vec<PathBuf> {
+    let index = std::fs::read_to_string(corpus.join("INDEX.tsv")).unwrap();
+    let lines = index.lines().map(|line| line.split('\t').collect::<Vec<_>>());
+    lines.filter(|columns| kinds.contains(&columns[1])).map(|columns| corpus.join(columns[0])).collect()
+}
+
+/// Everything in a package that begins as a seal signature does.
+fn signatures_in(file: &std::path::Path) -> Vec<(String, Vec<u8>)> {
+    let bytes = std::fs::read(file).unwrap();
+    let package = Package::open(&bytes).unwrap();
+    let values = package.entries().iter().filter(|entry| entry.name.to_lowercase().ends_with(".dat"));
+    values.map(|entry| (entry.name.clone(), package.unpack(entry).unwrap())).collect()
+}
+
+/// How the value is written, where it holds.
+fn holds(certificate: &[u8], message: &[u8], value: &[u8]) -> Option<Form> {
+    let certificate = Certificate::from_der(certificate).unwrap();
+    let key = certificate.tbs_certificate().subject_public_key_info().to_der().unwrap();
+    let algorithm = AlgorithmIdentifierOwned { oid: super::SM2_WITH_SM3, parameters: None };
+    let value = Value::read(value)?;
+    crypto::verify(&key, &algorithm, message, &value.to_der()).is_ok().then_some(value.form)
+}
+
+#[test]
+fn foreign_seals_are_read_and_their_makers_values_hold() {
+    let Some(corpus) = corpus() else { return };
+    let mut versions = Vec::new();
+    for file in of_kind(&corpus, &["seal"]) {
+        let bytes = std::fs::read(&file).unwrap();
+        let seal = read_seal(&bytes).unwrap_or_else(|fault| panic!("{}: {fault}", file.display()));
+        assert_eq!(seal.whole, bytes);
+        assert_eq!(holds(&seal.maker, &seal.to_be_signed, &seal.value), Some(Form::Standard), "{}", file.display());
+        assert!(seal.valid_from <= seal.valid_until && (20..=60).contains(&seal.picture.width_mm), "{seal:?}");
+        let mut changed = seal.to_be_signed.clone();
+        *changed.last_mut().unwrap() ^= 1;
+        assert_eq!(holds(&seal.maker, &changed, &seal.value), None);
+        versions.push(seal.version);
+    }
+    assert!(versions.contains(&Version::V4) && versions.contains(&Version::V5), "{versions:?}");
+}
+
+#[test]
+fn foreign_seal_signatures_are_read_and_hold() {
+    let Some(corpus) = corpus() else { return };
+    let (mut read, mut other) = (Vec::new(), Vec::new());
+    for file in of_kind(&corpus, &["ofd-signed", "ofd-signed-mismatch"]) {
+        for (entry, bytes) in signatures_in(&file) {
+            let at = format!("{} {entry}", file.file_name().unwrap().to_string_lossy());
+            let signature = match read_signature(&bytes) {
+                Ok(signature) => signature,
+                // Bare SM2 and CMS forms of `Type="Sign"` are no seal signatures.
+                Err(NotASeal(part)) => {
+                    other.push(format!("{at}: {part}"));
+                    continue;
+                }
+            };
+            let form = holds(&signature.signer, &signature.to_be_signed, &signature.value);
+            let made = holds(&signature.seal.maker, &signature.seal.to_be_signed, &signature.seal.value);
+            read.push(format!(
+                "{at}: {:?} signer {form:?} maker {made:?} held {}",
+                signature.version,
+                signature.seal.is_held_by(&signature.signer)
+            ));
+        }
+    }
+    eprintln!("{}\n— no seal signatures:\n{}", read.join("\n"), other.join("\n"));
+    assert!(read.len() >= 8);
+    assert!(read.iter().all(|line| line.contains("signer Some") && line.contains("maker Some")), "{read:#?}");
+}
+
+/// standards: the worked example of v4signed.ofd.
+#[test]
+fn the_worked_example_comes_out() {
+    let Some(corpus) = corpus() else { return };
+    let file = corpus.join("files/ofdrw+ofdrw/ofdrw-sign/src/test/resources/v4signed.ofd");
+    let (_, bytes) = signatures_in(&file).into_iter().next().unwrap();
+    let signature = read_signature(&bytes).unwrap();
+    assert_eq!((bytes.len(), signature.to_be_signed.len()), (6439, 5119));
+    assert_eq!(signature.seal.to_be_signed.len(), 3878);
+    assert_eq!(
+        hex::encode(Digest::Sm3.over(&[&signature.to_be_signed])),
+        "152c46d105187ca67d37d8d139284b7e7305720b3560537520fb0316867748cc"
+    );
+    let value = Value::read(&signature.value).unwrap();
+    assert_eq!(hex::encode(value.r), "376fe6c2b0918b38205e1dd89b537b1ee1d8e8178695ef75826cce8f696b7951");
+    assert_eq!(hex::encode(&signature.digest), "14859b925039a50fe268d40e4a903da44d64cc56b1eebd0902d45a5a41a134b5");
+    let Holders::Certificates(held) = &signature.seal.holders else { panic!() };
+    assert_eq!(held, &[signature.signer.clone()]);
+}
+
+#[test]
+fn values_are_read_in_every_form_met() {
+    let (r, s) = ([0x80; 32], {
+        let mut s = [0; 32];
+        s[31] = 7;
+        s
+    });
+    let standard = Value { r, s, form: Form::Standard };
+    assert_eq!(Value::read(&standard.to_der()), Some(standard));
+    assert_eq!(Value::read(&[r, s].concat()), Some(Value { form: Form::Raw, ..standard }));
+    let long = [&[0x30, 0x46, 2, 0x21, 0][..], &r, &[2, 0x21, 0], &s].concat();
+    assert_eq!(Value::read(&long), Some(Value { form: Form::NotMinimal, ..standard }));
+    let unsigned = [&[0x30, 0x25, 2, 0x20][..], &r, &[2, 1, 7]].concat();
+    assert_eq!(Value::read(&unsigned), Some(Value { form: Form::NotMinimal, ..standard }));
+    for wrong in [&[][..], &[0x30, 0], &[0x30, 6, 2, 1, 0, 2, 1, 1], &[1; 63], &[0x30, 3, 2, 1, 1]] {
+        assert_eq!(Value::read(wrong), None, "{wrong:?}");
+    }
+    let too_long = [&[0x30, 0x26, 2, 0x21, 1][..], &r, &[2, 1, 7]].concat();
+    assert_eq!(Value::read(&too_long), None);
+}
+
+#[test]
+fn a_seal_cut_anywhere_is_no_seal() {
+    let Some(corpus) = corpus() else { return };
+    for file in of_kind(&corpus, &["seal"]) {
+        let bytes = std::fs::read(&file).unwrap();
+        for end in (0..bytes.len()).step_by(97) {
+            assert!(read_seal(&bytes[..end]).is_err());
+        }
+        assert!(read_seal(&[&bytes[..], &[0]].concat()).is_err());
+        assert!(read_signature(&bytes).is_err());
+    }
+}
