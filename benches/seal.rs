@@ -152,7 +152,7 @@ impl Parts {
         let order = orders(store, runtime, label, unsigned.to_be_signed(), 1).remove(0);
         let certificate = unsigned.signed(signer.sign(order).unwrap().value()).unwrap();
         let chain = vec![certificate];
-        let room = cms::room(signer.algorithm(), &chain).unwrap();
+        let room = cms::room(signer.algorithm(), &chain, 0).unwrap();
         Self { label: label.into(), chain, signer, appearance, room }
     }
 
@@ -174,7 +174,7 @@ impl Parts {
 
     fn close(&self, prepared: &Prepared, attributes: &[u8], order: Order) -> Vec<u8> {
         let signature = self.signer.sign(order).unwrap();
-        let cms = cms::assemble(attributes, signature.value(), signature.algorithm(), &self.chain).unwrap();
+        let cms = cms::assemble(attributes, signature.value(), signature.algorithm(), &self.chain, None).unwrap();
         prepared.close(&cms).unwrap()
     }
 
