@@ -9,7 +9,11 @@ use crate::limits;
 /// that the order waits; of anything else the error itself.
 pub(super) async fn left(desk: &Desk, order: &str, error: FlowError, now: OffsetDateTime) -> FlowError {
     let noted = async {
-        let tries = desk.store.waiting(order).await?.map_or(0, |waiting| waiting.tries);
+        let tries = match error {
+            // A key that is away is passed over without being asked, so looking for it costs nothing.
+            FlowError::Key(_) => 0,
+            _ => desk.store.waiting(order).await?.map_or(0, |waiting| waiting.tries),
+        };
         desk.store.wait(order, &error.message(), now + spell(tries), now).await
     };
     match (noted.await, &error) {

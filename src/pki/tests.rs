@@ -577,9 +577,9 @@ fn known_chain_is_cheap() {
     let lists = [made.root_list(NOW), made.list(NOW, &[])];
     let evidence = RevocationEvidence { lists: lists.iter().collect(), responses: Vec::new() };
     let known = Known::default();
-    let anchors = [made.root.clone()];
+    let (issuers, anchors) = ([&made.issuing], std::slice::from_ref(&made.root));
     let judge = || {
-        let verdict = super::path::judge_path(&made.seal, &[&made.issuing], &anchors, &evidence, &known, NOW);
+        let verdict = super::path::judge_path(&made.seal, &issuers, anchors, &evidence, &known, NOW);
         assert!(matches!(verdict, PathVerdict::Trusted { .. }), "{verdict:?}");
     };
     let started = std::time::Instant::now();

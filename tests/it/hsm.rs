@@ -99,7 +99,7 @@ async fn sealing_goes_on_with_the_second_token() {
     // Away: the document under way is written down for that key, and waits. The next ones take the other.
     let (there, aside) = (folder.join("tokens/second"), folder.join("aside"));
     fs::rename(&there, &aside).unwrap();
-    assert!(matches!(make("许准〔2026〕2号").await, Err(FlowError::Key(_))));
+    assert!(matches!(make("许准〔2026〕2号").await, Err(FlowError::Waiting(_))));
     let since = Instant::now();
     let made = make("许准〔2026〕3号").await.unwrap();
     eprintln!("DRILL one of two tokens away: the next document sealed with the other after {:?}", since.elapsed());
