@@ -161,6 +161,14 @@ async fn give_up_because(desk: &Desk, record: &OrderRecord, now: OffsetDateTime)
             "the grant was taken back while the order was interrupted; the seal was not used",
         )));
     }
+    // Leave was given while the seal was in force; what is sealed after its end would not be good.
+    if seal.seal.life.status_at(now) != SealStatus::InForce {
+        return Ok(Some(Message::new(
+            "issue.seal-ended",
+            "中断期间印章已停用或废止，未再用印",
+            "the seal left force while the order was interrupted; it was not used",
+        )));
+    }
     if let Some(digest) = &record.certificate
         && let Some(certificate) = desk.store.certificate(digest).await?
         && desk.store.is_revoked(&certificate.serial).await?
@@ -171,14 +179,7 @@ async fn give_up_because(desk: &Desk, record: &OrderRecord, now: OffsetDateTime)
             "the certificate was revoked while the order was interrupted; the seal was not used",
         )));
     }
-    // Leave was given while the seal was in force; what is sealed after its end would not be good.
-    Ok((seal.seal.life.status_at(now) != SealStatus::InForce).then(|| {
-        Message::new(
-            "issue.seal-ended",
-            "中断期间印章已停用或废止，未再用印",
-            "the seal left force while the order was interrupted; it was not used",
-        )
-    }))
+    Ok(None)
 }
 
 #[cfg(test)]
