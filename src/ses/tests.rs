@@ -106,7 +106,7 @@ fn the_worked_example_comes_out() {
     assert_eq!(hex::encode(value.r), "376fe6c2b0918b38205e1dd89b537b1ee1d8e8178695ef75826cce8f696b7951");
     assert_eq!(hex::encode(&signature.digest), "14859b925039a50fe268d40e4a903da44d64cc56b1eebd0902d45a5a41a134b5");
     let Holders::Certificates(held) = &signature.seal.holders else { panic!() };
-    assert_eq!(held, &[signature.signer.clone()]);
+    assert_eq!(held, std::slice::from_ref(&signature.signer));
 }
 
 #[test]
