@@ -3,7 +3,7 @@
 //! 1 read the decision · 2 authorise · 3 render, or take the document that was uploaded · 4 prepare · 5 write it down ·
 //! 6 seal · 7 time stamp, evidence, and a time stamp over all of it, as the seal's level promises · 8 close and check
 //! ourselves · 9 store and deliver.
-//! After step 5 there is one function, [`finish`]; a crash re-enters it with the same bytes, and so does an order that waits
+//! After step 5 there is one function, [`finish()`]; a crash re-enters it with the same bytes, and so does an order that waits
 //! for a time stamp, for evidence or for its key. Nothing is released with less than it was promised.
 
 mod again;
