@@ -179,6 +179,14 @@ impl Authority {
         by: &OfficerId,
         now: OffsetDateTime,
     ) -> Result<SealCertificate, FlowError> {
+        // Another seal's key would give this seal's officers that seal.
+        if !label.starts_with(&format!("seal-{}-", seal.number)) {
+            return Err(FlowError::Request(Message::new(
+                "ca.other-key",
+                format!("密钥“{label}”不是印章{}的", seal.number),
+                format!("the key {label} is not one of the seal {}", seal.number),
+            )));
+        }
         let (keyring, owned) = (self.keyring.clone(), label.to_owned());
         let public_key = blocking(move || keyring.signer(&owned).map(|s| s.public_key().to_vec())).await?;
         let chain = check_installable(certificates, &public_key, anchors, now)

@@ -151,7 +151,7 @@ fn check(text: &str, file: &Path) -> Result<Settings, Wrong> {
         },
         verify: Verify { trust: beside(&written.verify.trust), report_seal: report_seal(&written.verify)? },
         ceilings: upkeep::ceilings(&written.r#use)?,
-        certificates: Certificates::of(&written.certificates),
+        certificates: Certificates::of(&written.certificates, mode)?,
         stamp: stamp(written.stamp, &written.verify.trust, beside)?,
     })
 }

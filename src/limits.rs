@@ -369,6 +369,8 @@ pub const SEAL_SIGNATURE_BYTES: usize = 4 * 1024 * 1024;
 pub const OFD_BYTES: usize = PDF_BYTES;
 /// All its files unpacked, bytes: page descriptions shrink to a tenth, pictures and fonts not at all.
 pub const OFD_UNPACKED_BYTES: usize = 4 * OFD_BYTES;
+/// One file of it unpacked, bytes: a scanned page at 600 dpi has some 20 MB, a whole Chinese font as much.
+pub const OFD_FILE_BYTES: usize = 64 * 1024 * 1024;
 /// Files of a package: three for each of a thousand pages.
 pub const OFD_ENTRIES: usize = 10_000;
 /// A file's name in it, bytes.
@@ -377,5 +379,9 @@ pub const OFD_NAME_BYTES: usize = 512;
 pub const OFD_XML_BYTES: usize = 64 * 1024 * 1024;
 pub const OFD_XML_DEPTH: usize = 64;
 pub const OFD_XML_NODES: usize = 1_000_000;
+/// Documents of one package; all met have one.
+pub const OFD_BODIES: usize = 16;
+/// A list of signatures or one signature's list of files, bytes of XML: `OFD_ENTRIES` lines of some 200.
+pub const OFD_SIGNATURE_BYTES: usize = 2 * 1024 * 1024;
 /// Signatures of one package; as `PDF_SIGNATURES`.
 pub const OFD_SIGNATURES: usize = PDF_SIGNATURES;

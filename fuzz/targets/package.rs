@@ -4,7 +4,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use yinxin::ofd::package::Package;
-use yinxin::ofd::signatures::{Signatures, located};
+use yinxin::ofd::reading::Reading;
+use yinxin::ofd::signatures::located;
 use yinxin::ofd::xml::Node;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -14,12 +15,8 @@ fuzz_target!(|bytes: &[u8]| {
                 assert_eq!(unpacked.len(), entry.size);
             }
         }
-        if let Ok(signatures) = Signatures::read(&package) {
-            for signature in &signatures.signatures {
-                signatures.uncovered(signature, &package);
-            }
-        }
     }
+    Reading::of(bytes).ok();
     Node::read(bytes).ok();
     if let Ok(place) = std::str::from_utf8(bytes)
         && let Some(path) = located("Doc_0/Signs/Signatures.xml", place)

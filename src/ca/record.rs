@@ -57,16 +57,20 @@ impl Authority {
             who,
             now,
         };
-        let order = self.store.write_down_act(act).await?;
-        let id = order.id().to_owned();
-        let (keyring, named) = (self.keyring.clone(), label.clone());
-        let signature = blocking(move || keyring.signer(&named)?.sign(order)).await?;
-        self.store.finish_act(&id, now).await?;
-        let signed = cms::assemble(&attributes, signature.value(), signature.algorithm(), &chain, None)?;
+        let signed = async {
+            let order = self.store.write_down_act(act).await?;
+            let id = order.id().to_owned();
+            let (keyring, named) = (self.keyring.clone(), label.clone());
+            let signature = blocking(move || keyring.signer(&named)?.sign(order)).await?;
+            self.store.finish_act(&id, now).await?;
+            Ok::<_, FlowError>(cms::assemble(&attributes, signature.value(), signature.algorithm(), &chain, None)?)
+        };
+        let signed = signed.await;
+        // Also where it did not sign: a key that may sign documents must not stay behind.
         let leave = self.store.write_down_destruction(&label, &public_key, &title, who, now).await?;
         let (id, keyring) = (leave.id().to_owned(), self.keyring.clone());
         blocking(move || keyring.destroy(leave)).await?;
         self.store.finish_act(&id, now).await?;
-        Ok(signed)
+        signed
     }
 }

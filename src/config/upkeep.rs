@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use super::Wrong;
 use crate::ceiling::{Ceiling, Ceilings};
+use crate::keys::Mode;
 
 /// What becomes of seals' certificates by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,8 +14,10 @@ pub struct Certificates {
 }
 
 impl Certificates {
-    pub(super) fn of(written: &CertificatesWritten) -> Self {
-        Self { rekeys: written.rekey == RekeyWritten::Automatic }
+    /// In earnest a seal's key is made and destroyed by two officers in a ceremony, never by itself.
+    pub(super) fn of(written: &CertificatesWritten, mode: Mode) -> Result<Self, Wrong> {
+        let rekeys = written.rekey == RekeyWritten::Automatic;
+        if rekeys && mode == Mode::Production { Err(Wrong::Value("certificates.rekey")) } else { Ok(Self { rekeys }) }
     }
 }
 

@@ -94,6 +94,9 @@ impl<'a> Package<'a> {
                 return Err(PackageFault::Twins(entry.name.clone()));
             }
             unpacked = unpacked.saturating_add(entry.size);
+            if entry.size > limits::OFD_FILE_BYTES {
+                return Err(PackageFault::TooLarge("size of a file"));
+            }
         }
         if unpacked > limits::OFD_UNPACKED_BYTES {
             return Err(PackageFault::TooLarge("unpacked size"));
@@ -238,12 +241,30 @@ fn read_entry<'d>(
     if method == 0 && packed != size {
         return Err(PackageFault::Ambiguous("a stored file of two sizes"));
     }
+    // §4.6.9: a second name in an extra field, which some readers would take.
+    let extras =
+        [record.get(FIXED + name_length..FIXED + name_length + extra), bytes.get(start + 30 + local_name..data)];
+    if extras.into_iter().any(|extra| extra.is_none_or(renames)) {
+        return Err(PackageFault::Ambiguous("a file with a second name"));
+    }
     let entry = Entry { name, size, packed: data..data + packed, deflated: method == 8, crc };
     let folder = entry.name.ends_with('/');
     if folder && size != 0 {
         return Err(PackageFault::Name(entry.name));
     }
     Ok(((!folder).then_some(entry), start..end, rest))
+}
+
+/// Whether extra fields give the file another name (0x7075, Info-ZIP Unicode Path), or cannot be told apart.
+fn renames(mut extra: &[u8]) -> bool {
+    while let (Some(id), Some(length)) = (u16_at(extra, 0), u16_at(extra, 2)) {
+        let Some(rest) = extra.get(4 + usize::from(length)..) else { return true };
+        if id == 0x7075 {
+            return true;
+        }
+        extra = rest;
+    }
+    !extra.is_empty()
 }
 
 /// Unpacked and packed size in a local header's extra field 1 (APPNOTE §4.5.3).

@@ -1,9 +1,9 @@
 //! A package read for judging: every digest is made and every value taken apart, so that the verdict needs no bytes any more.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::package::Package;
-use super::signatures::{Kind, Signature, Signatures, SignaturesFault};
+use super::signatures::{ENTRANCE, Kind, Signature, Signatures, SignaturesFault};
 use crate::cms::{self, SignedData};
 use crate::crypto::Digest;
 use crate::pki::certificate::Certificate;
@@ -27,11 +27,13 @@ pub struct Read {
     pub missing: Vec<String>,
     /// Listed files with another digest than the list has.
     pub changed: Vec<String>,
-    /// Files of the package that the list leaves open.
+    /// Files of the package that the list leaves open, but those that no list can hold.
     pub uncovered: Vec<String>,
     pub value: Inside,
     /// The seal that lies beside is not, byte for byte, the one inside the value.
     pub other_seal: bool,
+    /// What lies beside as a seal is one.
+    has_seal: bool,
 }
 
 /// What a value is.
@@ -58,13 +60,29 @@ impl Reading {
         let mut digests = Digests { package: &package, made: HashMap::new() };
         let mut reading = Self::default();
         for signature in &signatures.signatures {
-            reading.signatures.push(read(&package, &signatures, signature, &mut digests)?);
+            reading.signatures.push(read(&package, signature, &mut digests)?);
+        }
+        let own = reading.signatures.iter().flat_map(Read::own_files);
+        let own: HashSet<String> = own.chain(signatures.lists.iter().map(String::as_str)).map(str::to_owned).collect();
+        for read in &mut reading.signatures {
+            let listed: HashSet<&str> = read.signature.references.iter().map(|one| one.file.as_str()).collect();
+            let names = package.entries().iter().map(|entry| entry.name.as_str());
+            let open = names.filter(|name| !listed.contains(name) && (*name == ENTRANCE || !own.contains(*name)));
+            read.uncovered = open.map(str::to_owned).collect();
         }
         Ok(reading)
     }
 }
 
 impl Read {
+    /// The files that are this signature and nothing else: no list can hold its own value, and those of signatures beside it
+    /// are held by their own. What only claims to be such a file is not among them.
+    fn own_files(&self) -> impl Iterator<Item = &str> {
+        let value = (!matches!(self.value, Inside::Unreadable)).then_some(self.signature.value.as_str());
+        let seal = self.signature.seal.as_deref().filter(|_| self.has_seal && self.signature.kind == Kind::Seal);
+        [Some(self.signature.path.as_str()), value, seal].into_iter().flatten()
+    }
+
     /// The signer's certificate, by the value's own account.
     pub fn certificate(&self) -> Option<Certificate> {
         match &self.value {
@@ -97,12 +115,7 @@ impl Digests<'_, '_> {
     }
 }
 
-fn read(
-    package: &Package<'_>,
-    all: &Signatures,
-    signature: &Signature,
-    digests: &mut Digests<'_, '_>,
-) -> Result<Read, SignaturesFault> {
+fn read(package: &Package<'_>, signature: &Signature, digests: &mut Digests<'_, '_>) -> Result<Read, SignaturesFault> {
     let listed_by = signature.check_method.as_deref().map_or(Some(Digest::Md5), digest_named);
     let (mut missing, mut changed) = (Vec::new(), Vec::new());
     for reference in &signature.references {
@@ -122,9 +135,10 @@ fn read(
         (Inside::Seal(inside), Some(beside)) => inside.seal.whole != *beside,
         _ => false,
     };
-    let uncovered = all.uncovered(signature, package).into_iter().map(|entry| entry.name.clone()).collect();
+    let has_seal = beside.is_some_and(|bytes| ses::read_seal(&bytes).is_ok());
+    let uncovered = Vec::new();
     let said = file(&signature.path)?;
-    Ok(Read { signature: signature.clone(), said, listed_by, missing, changed, uncovered, value, other_seal })
+    Ok(Read { signature: signature.clone(), said, listed_by, missing, changed, uncovered, value, other_seal, has_seal })
 }
 
 /// The digest that a list names; where it names none the schema means MD5 (GB/T 33190 §18.2.3).

@@ -96,32 +96,31 @@ impl Signatures {
     pub fn read(package: &Package<'_>) -> Result<Self, SignaturesFault> {
         let entrance = node(package, ENTRANCE)?;
         let mut all = Self::default();
+        if entrance.all("DocBody").count() > limits::OFD_BODIES {
+            return Err(SignaturesFault::TooMany("documents"));
+        }
         for body in entrance.all("DocBody") {
             let Some(list) = body.child("Signatures").filter(|list| !list.text.is_empty()) else { continue };
             let path = located(ENTRANCE, &list.text).ok_or_else(|| malformed(ENTRANCE, "Signatures"))?;
-            let list = node(package, &path)?;
+            let path = find(package, &path)?.name.clone();
+            let list = small_node(package, &path)?;
+            // What is named as a list and is none, or named twice, would be a file that no signature asks about.
+            if list.name != "Signatures" || path == ENTRANCE || all.lists.contains(&path) {
+                return Err(malformed(ENTRANCE, "Signatures"));
+            }
             for signature in list.all("Signature") {
                 if all.signatures.len() == limits::OFD_SIGNATURES {
                     return Err(SignaturesFault::TooMany("signatures"));
                 }
-                all.signatures.push(read_one(package, &path, signature)?);
+                let signature = read_one(package, &path, signature)?;
+                if all.signatures.iter().any(|other| other.path == signature.path) {
+                    return Err(malformed(&path, "BaseLoc"));
+                }
+                all.signatures.push(signature);
             }
             all.lists.push(path);
         }
         Ok(all)
-    }
-
-    /// The files of the package that a signature's list leaves open. Left out are what no list can hold: the signature's own
-    /// files, the lists of signatures, and the files of signatures beside it, which their own values hold.
-    pub fn uncovered<'p>(&self, signature: &Signature, package: &'p Package<'_>) -> Vec<&'p Entry> {
-        let of_signatures = |entry: &Entry| {
-            let own = |s: &Signature| {
-                [Some(&s.path), Some(&s.value), s.seal.as_ref()].into_iter().flatten().any(|f| *f == entry.name)
-            };
-            self.lists.contains(&entry.name) || self.signatures.iter().any(own)
-        };
-        let listed = |entry: &Entry| signature.references.iter().any(|reference| reference.file == entry.name);
-        package.entries().iter().filter(|entry| !listed(entry) && !of_signatures(entry)).collect()
     }
 }
 
@@ -130,9 +129,11 @@ fn read_one(package: &Package<'_>, list: &str, listed: &Node) -> Result<Signatur
     let path = located(list, place).ok_or_else(|| malformed(list, "BaseLoc"))?;
     let entry = find(package, &path)?;
     let path = entry.name.clone();
-    let bytes = package.unpack(entry)?;
-    let root = Node::read(&bytes).map_err(|fault| SignaturesFault::Xml { file: path.clone(), fault })?;
+    let root = small_node(package, &path)?;
     let wrong = |part| malformed(&path, part);
+    if root.name != "Signature" || path == ENTRANCE {
+        return Err(wrong("Signature"));
+    }
     let info = root.child("SignedInfo").ok_or_else(|| wrong("SignedInfo"))?;
     let references = info.child("References").ok_or_else(|| wrong("References"))?;
     let value =
@@ -207,6 +208,14 @@ pub fn located(file: &str, place: &str) -> Option<String> {
 /// The file of this name; if there is none, the one whose name differs in case alone.
 fn find<'p>(package: &'p Package<'_>, path: &str) -> Result<&'p Entry, SignaturesFault> {
     package.entry_in_any_case(path).ok_or_else(|| SignaturesFault::Missing(path.to_owned()))
+}
+
+/// A list or a signature, which is short whatever it signs.
+fn small_node(package: &Package<'_>, path: &str) -> Result<Node, SignaturesFault> {
+    if find(package, path)?.size > limits::OFD_SIGNATURE_BYTES {
+        return Err(SignaturesFault::TooMany("bytes of a signature"));
+    }
+    node(package, path)
 }
 
 fn node(package: &Package<'_>, path: &str) -> Result<Node, SignaturesFault> {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::package::{Package, PackageFault};
+use super::reading::Reading;
 use super::signatures::{Reference, Signatures, SignaturesFault, located};
 use super::xml::Node;
 use crate::crypto::Digest;
@@ -58,8 +59,9 @@ fn foreign_references_have_the_digests_that_another_reader_found() {
             let expected = format!("refs ok={good} mismatch={} ", signature.references.len() - good);
             assert!(said.contains(&expected), "{file}: {expected}, not {said}");
             seen += 1;
-            let uncovered = signatures.uncovered(signature, &package);
-            open.extend(uncovered.iter().map(|e| format!("{} {}", file.rsplit('/').next().unwrap(), e.name)));
+        }
+        for read in Reading::of(&bytes).unwrap().signatures {
+            open.extend(read.uncovered.iter().map(|name| format!("{} {name}", file.rsplit('/').next().unwrap())));
         }
     }
     assert!(seen >= 10, "{seen}");
@@ -104,12 +106,14 @@ fn places_lead_nowhere_outside() {
 struct Archive {
     bytes: Vec<u8>,
     directory: Vec<u8>,
+    /// Extra fields of the local headers to come.
+    extra: Vec<u8>,
     count: u16,
 }
 
 impl Archive {
     fn new() -> Self {
-        Self { bytes: Vec::new(), directory: Vec::new(), count: 0 }
+        Self { bytes: Vec::new(), directory: Vec::new(), extra: Vec::new(), count: 0 }
     }
 
     fn header(name: &str, data: &[u8]) -> Vec<u8> {
@@ -122,7 +126,10 @@ impl Archive {
 
     fn local(mut self, name: &str, data: &[u8]) -> Self {
         let start = self.bytes.len() as u32;
-        for part in [&b"PK\x03\x04"[..], &Self::header(name, data), name.as_bytes(), data] {
+        let mut header = Self::header(name, data);
+        header.truncate(header.len() - 2);
+        let length = (self.extra.len() as u16).to_le_bytes();
+        for part in [&b"PK\x03\x04"[..], &header, &length, name.as_bytes(), &self.extra, data] {
             self.bytes.extend_from_slice(part);
         }
         self.listed(name, data, start)
@@ -191,6 +198,10 @@ fn an_archive_that_two_readers_would_see_differently_is_refused() {
     twice.extend_from_slice(&end);
     twice[length + 20] = 22;
     assert!(ambiguous(&twice));
+    // Info-ZIP's second name (APPNOTE §4.6.9), which `unzip` believes.
+    let mut renamed = Archive::new();
+    renamed.extra = [&[0x75, 0x70, 12, 0, 1, 0, 0, 0, 0][..], b"OFD.xml"].concat();
+    assert!(ambiguous(&renamed.local("other.xml", b"<OFD/>").finished()));
     for name in ["../OFD.xml", "/OFD.xml", "a//b", "a/./b", "C:/a", "a\u{7}"] {
         let refused = Package::open(&Archive::new().local(name, b"x").finished()).unwrap_err();
         assert!(matches!(refused, PackageFault::Name(_)), "{name}");
@@ -223,5 +234,50 @@ fn xml_says_one_thing() {
         &"<a>".repeat(1000),
     ] {
         assert!(Node::read(wrong.as_bytes()).is_err(), "{wrong}");
+    }
+}
+
+/// What a forger adds to a signed package whose list leaves the entrance open: a document of his own, each of whose files is
+/// named as a list of signatures or as another signature's seal, so that nobody would ask about it.
+#[test]
+fn what_only_claims_to_be_a_signature_is_asked_about() {
+    let value = [0x30, 6, 2, 1, 1, 2, 1, 1];
+    let digest = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, Digest::Sm3.over(&[b"<a/>"]));
+    let signature = |seal: &str| {
+        format!(
+            "<Signature><SignedInfo><References CheckMethod='SM3'><Reference FileRef='/a.xml'><CheckValue>{digest}</CheckValue>\
+             </Reference></References>{seal}</SignedInfo><SignedValue>value</SignedValue></Signature>"
+        )
+    };
+    let package = |entrance: &str, seal: &str, kind: &str| {
+        let list = format!("<Signatures><Signature ID='1' Type='{kind}' BaseLoc='s.xml'/></Signatures>");
+        let files = [
+            ("OFD.xml", entrance.to_owned()),
+            ("list.xml", list),
+            ("s.xml", signature(seal)),
+            ("a.xml", "<a/>".into()),
+            ("b.xml", "<b/>".into()),
+        ];
+        let files: Vec<(&str, Vec<u8>)> = files.map(|(name, text)| (name, text.into_bytes())).into();
+        let files = files.iter().map(|(name, bytes)| (*name, bytes.as_slice()));
+        super::package::write(files.chain([("value", &value[..])]))
+    };
+    let body = |list: &str| format!("<DocBody><Signatures>{list}</Signatures></DocBody>");
+    let honest = format!("<OFD>{}</OFD>", body("list.xml"));
+    let read = Reading::of(&package(&honest, "", "Sign")).unwrap();
+    assert_eq!(
+        (read.signatures[0].uncovered.join(" ").as_str(), read.signatures[0].changed.len()),
+        ("OFD.xml b.xml", 0)
+    );
+    for list in ["b.xml", "OFD.xml", "list.xml", "s.xml"] {
+        let entrance = format!("<OFD>{}{}</OFD>", body("list.xml"), body(list));
+        let refused = Reading::of(&package(&entrance, "", "Sign")).unwrap_err();
+        assert!(matches!(refused, SignaturesFault::Malformed { .. }), "{list}: {refused}");
+    }
+    let many = format!("<OFD>{}</OFD>", "<DocBody/>".repeat(17));
+    assert_eq!(Reading::of(&package(&many, "", "Sign")).unwrap_err(), SignaturesFault::TooMany("documents"));
+    for kind in ["Sign", "Seal"] {
+        let read = Reading::of(&package(&honest, "<Seal><BaseLoc>b.xml</BaseLoc></Seal>", kind)).unwrap();
+        assert!(read.signatures[0].uncovered.iter().any(|file| file == "b.xml"), "{kind}");
     }
 }

@@ -123,7 +123,9 @@ fn values_are_read_in_every_form_met() {
     assert_eq!(Value::read(&long), Some(Value { form: Form::NotMinimal, ..standard }));
     let unsigned = [&[0x30, 0x25, 2, 0x20][..], &r, &[2, 1, 7]].concat();
     assert_eq!(Value::read(&unsigned), Some(Value { form: Form::NotMinimal, ..standard }));
-    for wrong in [&[][..], &[0x30, 0], &[0x30, 6, 2, 1, 0, 2, 1, 1], &[1; 63], &[0x30, 3, 2, 1, 1]] {
+    let zero = Value { r: [0; 32], s, form: Form::Standard };
+    assert_eq!(Value::read(&zero.to_der()), Some(zero));
+    for wrong in [&[][..], &[0x30, 0], &[1; 63], &[0x30, 3, 2, 1, 1]] {
         assert_eq!(Value::read(wrong), None, "{wrong:?}");
     }
     let too_long = [&[0x30, 0x26, 2, 0x21, 1][..], &r, &[2, 1, 7]].concat();

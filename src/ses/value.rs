@@ -54,7 +54,8 @@ impl Value {
 /// negative.
 fn number(element: &Element<'_>) -> Option<[u8; 32]> {
     let octets = element.expect(tlv::INTEGER).ok()?.content;
-    let octets = octets.get(octets.iter().position(|&b| b != 0)?..)?;
+    // Zero is read like any other number; no signature with it holds.
+    let octets = octets.get(octets.iter().position(|&b| b != 0).unwrap_or(octets.len())..)?;
     let mut number = [0; 32];
     number.get_mut(32_usize.checked_sub(octets.len())?..)?.copy_from_slice(octets);
     Some(number)

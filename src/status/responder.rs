@@ -27,8 +27,9 @@ pub struct Responder {
     store: Store,
     /// Where there are none, only what others signed and kept is given.
     keys: Option<Authority>,
-    /// When answers were signed for a single asker within the last minute.
+    /// When askers had an answer signed within the last minute.
     signed: Arc<Mutex<VecDeque<OffsetDateTime>>>,
+    turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl From<KeptAnswer> for Answered {
@@ -45,7 +46,7 @@ impl From<NoAnswer> for Answered {
 
 impl Responder {
     pub fn new(store: Store, keys: Option<Authority>) -> Self {
-        Self { store, keys, signed: Arc::default() }
+        Self { store, keys, signed: Arc::default(), turn: Arc::default() }
     }
 
     /// Answers a DER OCSPRequest. Whatever goes wrong is an answer too.
@@ -102,17 +103,22 @@ impl Responder {
 
     /// The answer that is the same for everybody; None where it takes a signature for this asker, or there is nothing.
     async fn kept(&self, question: &CertId, now: OffsetDateTime) -> Result<Option<Answered>, FlowError> {
+        let status = ca::standing(&self.store, question.serial(), now).await?;
+        let kept = ca::kept_answer(&self.store, question, status, now).await?;
+        let fresh =
+            kept.as_ref().is_some_and(|kept| now < kept.this_update + (kept.next_update - kept.this_update) / 2);
         let answer = match &self.keys {
-            Some(keys) => keys.answer(question, "ocsp", now).await?,
-            None => {
-                let status = ca::standing(&self.store, question.serial(), now).await?;
-                ca::kept_answer(&self.store, question, status, now).await?
+            // One at a time: whoever waited finds what the first had signed.
+            Some(keys) if !fresh && status != Status::Unknown && self.may_sign(now) => {
+                let _turn = self.turn.lock().await;
+                keys.answer(question, "ocsp", now).await?
             }
+            _ => kept,
         };
         Ok(answer.map(Answered::from))
     }
 
-    /// Whether one more answer may be signed for a single asker: each is an order that stays, and anyone may ask.
+    /// Whether one more answer may be signed because somebody asked: each is an order that stays, and anyone may ask.
     fn may_sign(&self, now: OffsetDateTime) -> bool {
         let mut signed = self.signed.lock().unwrap_or_else(PoisonError::into_inner);
         while signed.front().is_some_and(|at| *at + Duration::MINUTE <= now) {

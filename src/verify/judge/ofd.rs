@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 use super::evidence::{Evidence, Facts};
 use super::existence::Existence;
 use super::sources::{self, Sources, find_path};
-use super::{Asked, proof};
+use super::{Asked, proof, stamps};
 use crate::cms::{Attribute, Checks, Fault, Form, SignedData, Signer, SignerName};
 use crate::crypto::{self, Digest, SignatureFault};
 use crate::message::Message;
@@ -83,7 +83,9 @@ fn one(evidence: &Evidence, sources: &Sources, read: &Read, facts: &Facts) -> Si
     };
     let mut more = Vec::new();
     if let Inside::Seal(sealed) = &read.value {
-        more.extend(of_the_seal(evidence, sources, sealed, read, claimed));
+        let stamps = stamps::signature_stamps(evidence, sources, &Existence::default(), signer, usize::MAX);
+        let proven = stamps.iter().filter_map(|stamp| stamp.proven.as_ref()).map(|proven| proven.at).min();
+        more.extend(of_the_seal(evidence, sources, sealed, read, (proven, claimed)));
     }
     let spoiled = |check: &Check| matches!(check.outcome, Outcome::Failed | Outcome::Indeterminate);
     let sound = !more.iter().any(spoiled);
@@ -174,7 +176,7 @@ fn of_the_seal(
     sources: &Sources,
     sealed: &SealSignature,
     read: &Read,
-    claimed: Option<OffsetDateTime>,
+    (proven, claimed): (Option<OffsetDateTime>, Option<OffsetDateTime>),
 ) -> Vec<Check> {
     const CLAUSE: &str = "GB/T 38540-2020 §8.1";
     let seal = &sealed.seal;
@@ -213,27 +215,50 @@ fn of_the_seal(
         let asked =
             sources::Signer { certificate: Some(maker), signed: &brought, facts: &Facts::NotAsked, end: usize::MAX };
         let verdict = find_path(evidence, sources, &Existence::default(), &asked, None);
-        checks.push(match &verdict {
-            PathVerdict::Trusted { revoked_later: None, .. } => passed(
+        // Whoever may seal documents could make himself a seal with any name on it.
+        let own = Certificate::read(&sealed.signer).is_ok_and(|signer| signer.public_key == maker.public_key);
+        checks.push(match (&verdict, proof::usage(Some(maker))) {
+            (PathVerdict::Trusted { revoked_later: None, .. }, (_, Some(_))) if !own => passed(
                 "seal-maker",
                 "制章者证书链通向受信任的根证书",
                 "a path leads from the seal's maker to a trusted root",
             ),
-            other => open("seal-maker", other.message(), Sub::CertificateChainGeneralFailure),
+            (PathVerdict::Trusted { .. }, (_, Some(_))) if own => {
+                let message = Message::new(
+                    "verify.seal-maker-own",
+                    "印章是签章人自己制作的，没有制章机构为其作证。",
+                    "The seal was made by the signer himself; no maker vouches for it.",
+                );
+                open("seal-maker", message, Sub::ChainConstraintsFailure)
+            }
+            (PathVerdict::Trusted { .. }, (usage, None)) => {
+                open("seal-maker", usage.message, Sub::ChainConstraintsFailure)
+            }
+            (other, _) => open("seal-maker", other.message(), Sub::CertificateChainGeneralFailure),
         });
     }
-    let used = claimed.unwrap_or(evidence.at);
+    // What the signer says of the time condemns him where it is outside the seal's life, and proves nothing inside it.
     let life = seal.valid_from..=seal.valid_until;
-    checks.push(if life.contains(&used) {
-        passed("seal-life", "签章时间在印章有效期内", "the seal was used within its life")
-    } else {
-        let (from, until) = (moment(seal.valid_from), moment(seal.valid_until));
-        let zh = format!("印章有效期为{from}至{until}，签章时间{}不在其内。", moment(used));
-        let en = format!(
-            "The seal lives from {from} to {until} Beijing time, and was used at {}, outside of it.",
-            moment(used)
-        );
-        failed("seal-life", "verify.seal-life", Sub::Expired, zh, en)
+    let newest = evidence.known_until();
+    let (from, until) = (moment(seal.valid_from), moment(seal.valid_until));
+    let outside = [proven, claimed].into_iter().flatten().find(|at| !life.contains(at));
+    checks.push(match outside {
+        Some(used) => {
+            let zh = format!("印章有效期为{from}至{until}，签章时间{}不在其内。", moment(used));
+            let en = format!("The seal lives from {from} to {until} Beijing time, and was used at {}, outside of it.", moment(used));
+            failed("seal-life", "verify.seal-life", Sub::Expired, zh, en)
+        }
+        None if proven.is_some() || life.contains(&newest) => {
+            passed("seal-life", "签章时间在印章有效期内", "the seal was used within its life")
+        }
+        None => {
+            let message = Message::new(
+                "verify.seal-life-unproven",
+                format!("印章有效期为{from}至{until}，没有证据证明签章在此期间。请向印章所属机关核实。"),
+                format!("The seal lives from {from} to {until} Beijing time, and nothing proves that it was used then. Ask its owner."),
+            );
+            open("seal-life", message, Sub::OutOfBoundsNoPoe)
+        }
     });
     if read.other_seal {
         let zh = "文件中的印章与签名数据中的印章不是同一个。".to_owned();
