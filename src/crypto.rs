@@ -5,7 +5,7 @@
 //! or would rather not, believe. Three questions have three answers: is the value right ([`verify`]), what does it rest on
 //! ([`strengths`]), and until when is that accepted ([`Strength::until`]).
 //!
-//! Not here yet: SM2/SM3, Brainpool and other curves, ML-DSA.
+//! Not here yet: signing with SM2, Brainpool and other curves, ML-DSA.
 
 mod digest;
 mod rsa;

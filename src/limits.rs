@@ -105,6 +105,16 @@ pub const STAMP_REQUEST_BYTES: usize = 4 * 1024;
 pub const STAMP_NONCE_BYTES: usize = 64;
 /// An authority's answer, bytes: with a chain of four RSA-4096 certificates it is some 10 kB.
 pub const STAMP_ANSWER_BYTES: usize = 64 * 1024;
+
+/// Bytes left for a time stamp token while none was seen yet: a token with a chain of three certificates on RSA-4096 is
+/// about 7 kB.
+pub const STAMP_TOKEN_ROOM: usize = 12 * 1024;
+
+/// Bytes left above the largest time stamp token seen: another authority's, or the same one's after it changed its chain.
+pub const STAMP_TOKEN_MARGIN: usize = 2 * 1024;
+
+// — status of certificates
+
 /// An OCSP request, bytes, and the questions in it: a client asks about one chain. A question with SHA-256 takes 110 bytes.
 pub const OCSP_REQUEST_BYTES: usize = 4 * 1024;
 /// See [`OCSP_REQUEST_BYTES`].
@@ -173,6 +183,7 @@ pub const TOKEN_DEADLINE_SECONDS: std::ops::RangeInclusive<u64> = 1..=60;
 
 /// Tokens that stand in for one another. Two is what is ever bought.
 pub const TOKENS: usize = 8;
+
 // — pdf
 /// Indirect objects of one PDF. ISO 32000-1 Annex C gives 8 388 607 as the most a reader need take; the largest
 /// scanned file of `PDF_BYTES` has well under a million.
@@ -241,7 +252,10 @@ pub const PDF_FORM_NESTING: usize = 12;
 /// Occurrences of a word that are reported, and letters of the word.
 pub const PDF_FOUND: usize = 1000;
 pub const PDF_KEYWORD: usize = 64;
+/// Letters of one page; a broadsheet newspaper page has some 10^5.
+pub const PDF_LETTERS: usize = 1_000_000;
 
+// — files for the command line
 /// A request read from a file by the command line, bytes of JSON: a register of a thousand seals with drawn impressions
 /// is about 1 MB, one filed picture 5 MB in base64.
 pub const REQUEST_FILE_BYTES: usize = 16 * 1024 * 1024;
@@ -251,8 +265,6 @@ pub const REQUEST_FILE_BYTES: usize = 16 * 1024 * 1024;
 pub const CEREMONY_SCRIPT_BYTES: usize = 256 * 1024;
 pub const CEREMONY_TRANSCRIPT_BYTES: usize = 4 * 1024 * 1024;
 
-/// Letters of one page; a broadsheet newspaper page has some 10^5.
-pub const PDF_LETTERS: usize = 1_000_000;
 // — http
 /// A form or a JSON request, bytes: the fullest order names 1000 seals with 20 items each, 60 bytes an item in a form.
 pub const HTTP_FORM_BYTES: usize = 2 * 1024 * 1024;
@@ -321,6 +333,8 @@ pub const REPORT_SHELF_BYTES: usize = 64 * 1024 * 1024;
 /// Reports sealed within an hour: each is written into the ledger and stays there, and anyone may ask for one.
 pub const REPORTS_SEALED_AN_HOUR: usize = 60;
 
+// — waiting and renewal
+
 /// Seconds until an order that waits is tried again, doubled each time up to [`WAIT_MOST_SECONDS`]: an authority that was
 /// restarted answers within some ten seconds.
 pub const WAIT_FIRST_SECONDS: i64 = 10;
@@ -331,19 +345,13 @@ pub const WAIT_MOST_SECONDS: i64 = 1800;
 /// Seconds between two looks for orders that are due: one indexed query.
 pub const WAIT_LOOK_SECONDS: u64 = 5;
 
-/// Bytes left for a time stamp token while none was seen yet: a token with a chain of three certificates on RSA-4096 is
-/// about 7 kB.
-pub const STAMP_TOKEN_ROOM: usize = 12 * 1024;
-
-/// Bytes left above the largest time stamp token seen: another authority's, or the same one's after it changed its chain.
-pub const STAMP_TOKEN_MARGIN: usize = 2 * 1024;
-
 /// Days before its newest time stamp lapses that a document of ours is renewed: long enough to change an authority, or to
 /// put a failing job right.
 pub const RENEW_DAYS_BEFORE: i64 = 180;
 
 /// Documents renewed in one go: at some 20 a second with a token, the hourly job takes less than a minute of every hour.
 pub const RENEW_AT_ONCE: u16 = 1000;
+
 // — log
 /// A signed note, bytes: a head of some hundred bytes and up to `LOG_NOTE_SIGNATURES` lines, of which post-quantum ones take
 /// 5 kB each.
@@ -358,6 +366,7 @@ pub const LOG_LEAF_BYTES: usize = 4 * 1024;
 pub const LOG_OPENING_BYTES: usize = 16 * 1024;
 /// The last time that a cosignature may name (C2SP tlog-cosignature: it must not exceed 2^63 - 1).
 pub const LOG_LAST_SECOND: u64 = i64::MAX as u64;
+
 // — seals
 /// A seal, bytes: the largest met has 17 kB; an `ofd` picture with a font can take some hundred.
 pub const SEAL_BYTES: usize = 2 * 1024 * 1024;

@@ -8,7 +8,7 @@
 //!   record of the order, and by time stamps that hold. Certificates, lists and responses inside the document count where
 //!   whoever signed them was entitled to.
 //!
-//! Not here yet: OFD, archive time stamps and evidence records of CAdES, and fetching what is missing.
+//! Not here yet: pictures of OFD pages, archive time stamps and evidence records of CAdES, and fetching what is missing.
 
 #[cfg(feature = "service")]
 pub mod gather;
