@@ -27,7 +27,7 @@ pub struct Responder {
     store: Store,
     /// Where there are none, only what others signed and kept is given.
     keys: Option<Authority>,
-    /// When askers had an answer signed within the last minute.
+    /// When answers were signed for a single asker within the last minute.
     signed: Arc<Mutex<VecDeque<OffsetDateTime>>>,
     turn: Arc<tokio::sync::Mutex<()>>,
 }
@@ -108,8 +108,9 @@ impl Responder {
         let fresh =
             kept.as_ref().is_some_and(|kept| now < kept.this_update + (kept.next_update - kept.this_update) / 2);
         let answer = match &self.keys {
-            // One at a time: whoever waited finds what the first had signed.
-            Some(keys) if !fresh && status != Status::Unknown && self.may_sign(now) => {
+            // As many as there are certificates, each in the few ways of asking, and one at a time: whoever waited finds what
+            // the first had signed.
+            Some(keys) if !fresh && status != Status::Unknown => {
                 let _turn = self.turn.lock().await;
                 keys.answer(question, "ocsp", now).await?
             }
@@ -118,7 +119,7 @@ impl Responder {
         Ok(answer.map(Answered::from))
     }
 
-    /// Whether one more answer may be signed because somebody asked: each is an order that stays, and anyone may ask.
+    /// Whether one more answer may be signed for a single asker: each is an order that stays, and anyone may ask.
     fn may_sign(&self, now: OffsetDateTime) -> bool {
         let mut signed = self.signed.lock().unwrap_or_else(PoisonError::into_inner);
         while signed.front().is_some_and(|at| *at + Duration::MINUTE <= now) {
