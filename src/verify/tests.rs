@@ -622,16 +622,16 @@ fn changes_after_sealing_are_judged() {
 fn what_is_no_sealed_document_is_said_to_be_so() {
     let trust = Arc::new(Trust::default());
     let judged = |bytes: &[u8]| judge(&Evidence::open("x.pdf", bytes, trust.clone(), NOW));
-    for (bytes, format, sub) in [
-        (draft("Permit"), "pdf", Sub::SignedDataNotFound),
-        (b"%PDF-1.7\nnothing".to_vec(), "pdf", Sub::SignedDataNotFound),
-        (b"PK\x03\x04....OFD.xml".to_vec(), "ofd", Sub::Generic),
-        (b"PK\x03\x04....word/document.xml".to_vec(), "unknown", Sub::SignedDataNotFound),
-        (b"MZ".to_vec(), "unknown", Sub::SignedDataNotFound),
-        (Vec::new(), "unknown", Sub::SignedDataNotFound),
+    for (bytes, format) in [
+        (draft("Permit"), "pdf"),
+        (b"%PDF-1.7\nnothing".to_vec(), "pdf"),
+        (b"PK\x03\x04....OFD.xml".to_vec(), "ofd"),
+        (b"PK\x03\x04....word/document.xml".to_vec(), "unknown"),
+        (b"MZ".to_vec(), "unknown"),
+        (Vec::new(), "unknown"),
     ] {
         let report = judged(&bytes);
-        assert_eq!(report.verdict, Verdict::Indeterminate(sub));
+        assert_eq!(report.verdict, Verdict::Indeterminate(Sub::SignedDataNotFound));
         assert_eq!(serde_json::to_value(report.format).unwrap(), format);
         assert!(!report.summary.zh.is_empty() && report.signatures.is_empty());
         assert_eq!(exit_code(&[report]), 2);
