@@ -94,7 +94,14 @@ impl Signatures {
     /// # Errors
     /// [`SignaturesFault`].
     pub fn read(package: &Package<'_>) -> Result<Self, SignaturesFault> {
+        // Under exactly this name: another spelling would be another file to who asks what a list may leave open.
+        if package.entry(ENTRANCE).is_none() {
+            return Err(SignaturesFault::Missing(ENTRANCE.to_owned()));
+        }
         let entrance = node(package, ENTRANCE)?;
+        if entrance.name != "OFD" {
+            return Err(malformed(ENTRANCE, "OFD"));
+        }
         let mut all = Self::default();
         if entrance.all("DocBody").count() > limits::OFD_BODIES {
             return Err(SignaturesFault::TooMany("documents"));

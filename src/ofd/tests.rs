@@ -274,6 +274,11 @@ fn what_only_claims_to_be_a_signature_is_asked_about() {
         let refused = Reading::of(&package(&entrance, "", "Sign")).unwrap_err();
         assert!(matches!(refused, SignaturesFault::Malformed { .. }), "{list}: {refused}");
     }
+    // An entrance that is its own list of signatures, or is called in another way.
+    let own = format!("<Signatures>{}</Signatures>", body("list.xml"));
+    assert!(matches!(Reading::of(&package(&own, "", "Sign")), Err(SignaturesFault::Malformed { .. })));
+    let renamed = super::package::write([("ofd.xml", honest.as_bytes())]);
+    assert_eq!(Reading::of(&renamed).unwrap_err(), SignaturesFault::Missing("OFD.xml".into()));
     let many = format!("<OFD>{}</OFD>", "<DocBody/>".repeat(17));
     assert_eq!(Reading::of(&package(&many, "", "Sign")).unwrap_err(), SignaturesFault::TooMany("documents"));
     for kind in ["Sign", "Seal"] {
