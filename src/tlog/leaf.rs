@@ -34,10 +34,13 @@ pub enum Matter {
     Authority,
     /// The head of the chain of audit events.
     Audit,
+    /// What the register says of all seals: a snapshot.
+    Register,
 }
 
 impl Matter {
-    const ALL: [Self; 6] = [Self::Order, Self::Seal, Self::Licence, Self::Grant, Self::Authority, Self::Audit];
+    const ALL: [Self; 7] =
+        [Self::Order, Self::Seal, Self::Licence, Self::Grant, Self::Authority, Self::Audit, Self::Register];
 
     /// As written in the log.
     pub fn as_str(self) -> &'static str {
@@ -48,6 +51,7 @@ impl Matter {
             Self::Grant => "grant",
             Self::Authority => "authority",
             Self::Audit => "audit",
+            Self::Register => "register",
         }
     }
 }
@@ -186,5 +190,37 @@ impl fmt::Debug for Opening {
     /// Without salt and facts: they name people.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Opening").field("commitment", &self.commitment()).finish_non_exhaustive()
+    }
+}
+
+/// A leaf with what opens it: what a receipt carries beside the proof, as the one text and then the other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    pub leaf: Leaf,
+    pub opening: Opening,
+}
+
+impl Entry {
+    /// Of a leaf's public part and its opening; the leaf's commitment is made here.
+    pub fn new(matter: Matter, act: &str, at: OffsetDateTime, seal: Option<String>, opening: Opening) -> Self {
+        Self { leaf: Leaf { matter, act: act.to_owned(), at, seal, commitment: opening.commitment() }, opening }
+    }
+
+    /// Reads both texts; the opening must be the leaf's.
+    ///
+    /// # Errors
+    /// [`LogFault::Malformed`] or [`LogFault::TooLong`]; [`LogFault::Unproven`] where the opening is another leaf's.
+    pub fn read(bytes: &[u8]) -> Result<Self, LogFault> {
+        // A leaf has exactly five lines.
+        let ends = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1).nth(4);
+        let (leaf, opening) = bytes.split_at(ends.ok_or(LogFault::Malformed("entry"))?);
+        let (leaf, opening) = (Leaf::read(leaf)?, Opening::read(opening)?);
+        if leaf.commitment == opening.commitment() { Ok(Self { leaf, opening }) } else { Err(LogFault::Unproven) }
+    }
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.leaf, self.opening)
     }
 }

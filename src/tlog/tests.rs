@@ -1,7 +1,7 @@
 //! The log's format against its published vectors, a foreign log, and itself.
 
 use super::checkpoint::{Checkpoint, cosignature, cosigned, cosigned_message};
-use super::leaf::{Leaf, Matter, Opening};
+use super::leaf::{Entry, Leaf, Matter, Opening};
 use super::note::{Kind, Line, Note, VerifierKey};
 use super::receipt::Receipt;
 use super::tile::{Tile, Tiles, bundle, needed, unbundle};
@@ -315,5 +315,18 @@ fn a_leaf_says_nothing_that_its_opening_keeps() {
         [("a", ""), ("d", "e")],
     ] {
         assert!(Opening::new([0; 32], wrong).is_err(), "{wrong:?}");
+    }
+}
+
+#[test]
+fn an_entry_is_a_leaf_with_its_own_opening() {
+    let opening = |salt| Opening::new([salt; 32], [("order", "1"), ("officer", "zhang")]).unwrap();
+    let at = datetime!(2026-11-22 08:00 UTC);
+    let entry = Entry::new(Matter::Order, "licence", at, Some("33010000012345".into()), opening(7));
+    assert_eq!(Entry::read(entry.to_string().as_bytes()).unwrap(), entry);
+    let exchanged = format!("{}{}", entry.leaf, opening(8));
+    assert_eq!(Entry::read(exchanged.as_bytes()), Err(LogFault::Unproven));
+    for cut in ["", "yinxin-leaf/v1\n", &entry.leaf.to_string(), &entry.opening.to_string()] {
+        assert!(Entry::read(cut.as_bytes()).is_err(), "{cut}");
     }
 }
