@@ -364,6 +364,13 @@ pub const LOG_RECEIPT_BYTES: usize = 96 * 1024;
 pub const LOG_LEAF_BYTES: usize = 4 * 1024;
 /// What opens a leaf, bytes: identifiers, a decision's number and some officers; a title of 200 characters is 800.
 pub const LOG_OPENING_BYTES: usize = 16 * 1024;
+/// An entry of ours about a document, bytes, at most: a leaf of 200, and an opening with a decision's number of 100 characters
+/// and identifiers of fixed length.
+pub const LOG_ENTRY_ROOM: usize = 1200;
+/// What a receipt holds beside its entry, its proof and its signatures, bytes: the fixed words, three numbers, one hash.
+pub const LOG_HEAD_ROOM: usize = 200;
+/// A signature line without its name, bytes: a dash, spaces, and 4 + 8 + 64 bytes in base64.
+pub const LOG_SIGNATURE_LINE: usize = 112;
 /// The last time that a cosignature may name (C2SP tlog-cosignature: it must not exceed 2^63 - 1).
 pub const LOG_LAST_SECOND: u64 = i64::MAX as u64;
 

@@ -1,15 +1,15 @@
-//! Steps 6 to 9 of ISSUE: the same whether the order was written a moment ago, waited, or was left by a crash.
+//! The end of step 5 and steps 6 to 9 of ISSUE: the same whether the order was written a moment ago, waited, or was left by a crash.
 
 use time::OffsetDateTime;
 
 use super::check::check_ourselves;
 use super::{Issued, filed_seal, lasting, waiting};
 use crate::cms;
-use crate::desk::{Desk, FlowError, Step, blocking};
+use crate::desk::{Desk, FlowError, SealParts, Step, blocking};
 use crate::message::Message;
 use crate::pdf::seal::Prepared;
 use crate::seal::Level;
-use crate::store::{OrderState, StoreError, Unfinished};
+use crate::store::{Order, OrderRecord, OrderState, Stage, StoreError, Unfinished};
 
 /// Finishes an order that is written down, or leaves it waiting.
 pub(super) async fn finish(desk: &Desk, unfinished: Unfinished, now: OffsetDateTime) -> Result<Issued, FlowError> {
@@ -64,18 +64,46 @@ struct Sealed {
     at: OffsetDateTime,
 }
 
+/// The end of step 5: what is to be signed holds the receipt, and both are durable before the key may work.
+async fn leave(
+    desk: &Desk,
+    record: &OrderRecord,
+    stage: Stage,
+    parts: &SealParts,
+    now: OffsetDateTime,
+) -> Result<Order, FlowError> {
+    let lost = |id, zh: &str, en: &str| FlowError::Request(Message::new(id, zh, en));
+    let entered = match stage {
+        Stage::Receipted(order) => return Ok(order),
+        Stage::Entered(entered) => entered,
+        Stage::Unlogged => {
+            return Err(lost("issue.unlogged", "该记录不在公开日志中，不得用印", "this order is not in the log; no seal is used for it"));
+        }
+    };
+    let mut digest = [0; 32];
+    hex::decode_to_slice(&record.digest, &mut digest)
+        .map_err(|_| lost("issue.digest", "该记录的摘要无法识别", "the order's digest cannot be read"))?;
+    let (receipt, head) = desk.receipt(&entered, now).await?;
+    let to_be_signed = cms::signed_attributes(&digest, &parts.certificate.certificate, Some(&receipt));
+    let order = desk.store.receipted(&record.id, &receipt, &to_be_signed, (head.size, &head.note)).await?;
+    (desk.done)(Step::Receipted);
+    order.ok_or_else(|| lost("issue.ended", "该记录已办结", "this order has ended meanwhile"))
+}
+
 /// Steps 6 to 8.
 async fn seal_and_check(
     desk: &Desk,
     unfinished: Unfinished,
     clock: &(dyn Fn() -> OffsetDateTime + Sync),
 ) -> Result<Sealed, FlowError> {
-    let Unfinished { record, prepared, hole, to_be_signed, order } = unfinished;
+    let Unfinished { record, prepared, hole, stage } = unfinished;
     let number = record.seal.clone().ok_or_else(|| {
         FlowError::Request(Message::new("issue.no-seal", "该记录不是用印记录", "this order is no use of a seal"))
     })?;
     let seal = filed_seal(desk, &number).await?;
     let parts = desk.parts(&seal, record.certificate.as_deref()).await?;
+    let order = leave(desk, &record, stage, &parts, clock()).await?;
+    let to_be_signed = order.to_be_signed().to_vec();
     let (signer, done) = (parts.signer.clone(), desk.done.clone());
     let signature = blocking(move || {
         let signature = signer.sign(order)?;

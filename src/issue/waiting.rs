@@ -17,7 +17,7 @@ pub(super) async fn left(desk: &Desk, order: &str, error: FlowError, now: Offset
         desk.store.wait(order, &error.message(), now + spell(tries), now).await
     };
     match (noted.await, &error) {
-        (Ok(Some(waiting)), FlowError::Unstamped(_) | FlowError::NoEvidence(_) | FlowError::Key(_)) => {
+        (Ok(Some(waiting)), FlowError::Unlogged(_) | FlowError::Unstamped(_) | FlowError::NoEvidence(_) | FlowError::Key(_)) => {
             FlowError::Waiting(Box::new(waiting))
         }
         (Ok(_), _) => error,

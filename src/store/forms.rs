@@ -1,13 +1,13 @@
 //! The forms of a document: as it was issued, and as it was renewed since. Old forms stay.
 
 use sqlx::any::AnyRow;
-use sqlx::{Any, Transaction};
 use time::OffsetDateTime;
 
 use super::audit::{audit, post};
 use super::licences::add_document;
 use super::row::Reading;
 use super::seals::already_there;
+use super::writing::Writing;
 use super::{Store, StoreError, micros};
 
 /// One form of a document with archive time stamps.
@@ -80,7 +80,7 @@ impl Store {
 }
 
 pub(super) async fn add_form(
-    tx: &mut Transaction<'static, Any>,
+    tx: &mut Writing,
     form: &DocumentForm,
     now: OffsetDateTime,
 ) -> Result<(), StoreError> {
