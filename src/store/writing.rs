@@ -9,8 +9,8 @@ use std::collections::HashMap;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex as Shared, PoisonError};
 
-use sqlx::any::AnyConnection;
-use sqlx::{Any, Transaction};
+
+use sqlx::{Any, AnyConnection, Transaction};
 use tokio::sync::{Mutex, OwnedMappedMutexGuard, OwnedMutexGuard, oneshot};
 
 use super::log::Head;
