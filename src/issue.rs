@@ -431,7 +431,7 @@ pub(crate) async fn write_down_and_finish(
 ) -> Result<Issued, FlowError> {
     debug_assert!(kind != OrderKind::Notice || matches!(allowed.purpose(), Purpose::Notice { .. }));
     debug_assert!(kind != OrderKind::Report || matches!(allowed.purpose(), Purpose::Report { .. }));
-    let to_be_signed = cms::signed_attributes(&prepared.digest(), &parts.certificate.certificate);
+    let to_be_signed = cms::signed_attributes(&prepared.digest(), &parts.certificate.certificate, None);
     let sealing = SealUse {
         kind,
         once_key,
