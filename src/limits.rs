@@ -371,6 +371,10 @@ pub const LOG_ENTRY_ROOM: usize = 1200;
 pub const LOG_HEAD_ROOM: usize = 200;
 /// A signature line without its name, bytes: a dash, spaces, and 4 + 8 + 64 bytes in base64.
 pub const LOG_SIGNATURE_LINE: usize = 112;
+/// How long anybody may keep a tile: it never changes, so a year, the most that caches heed (RFC 9111 §5.2.2.1 sets no end).
+pub const LOG_TILE_CACHE_SECONDS: u64 = 31_536_000;
+/// How often the log's head is published where no document did it first.
+pub const LOG_PUBLISH_SECONDS: u64 = 5;
 /// The last time that a cosignature may name (C2SP tlog-cosignature: it must not exceed 2^63 - 1).
 pub const LOG_LAST_SECOND: u64 = i64::MAX as u64;
 

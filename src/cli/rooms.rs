@@ -188,6 +188,7 @@ fn done() -> Arc<dyn Fn(Step) + Send + Sync> {
     Arc::new(move |step| {
         let name = match step {
             Step::Written => "written",
+            Step::Receipted => "receipted",
             Step::Signed => "signed",
             Step::Stamped => "stamped",
             Step::Evidenced => "evidenced",

@@ -106,7 +106,7 @@ impl Store {
                     known.extend(head, &nodes);
                 }
                 // Whoever went away meanwhile needs no answer.
-                waiting.into_iter().for_each(|caller| drop(caller.send(())));
+                waiting.into_iter().for_each(|caller| caller.send(()).unwrap_or_default());
             }
             // Those who wait find their sender gone.
             Err(error) => tracing::error!(%error, "a transaction was not committed"),
