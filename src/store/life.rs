@@ -142,6 +142,7 @@ impl Store {
                 .execute(&mut *tx)
                 .await?;
         if done.rows_affected() == 0 {
+            tx.commit().await?;
             return Ok(false);
         }
         let said = serde_json::json!({ "key": end.key_label, "document": end.document, "by": end.by, "confirmed_by": end.confirmed_by });
@@ -199,6 +200,7 @@ impl Store {
             .execute(&mut *tx)
             .await?;
         if done.rows_affected() == 0 {
+            tx.commit().await?;
             return Ok(false);
         }
         let said = serde_json::json!({ "sha256": digest, "ends": ends.unix_timestamp(), "within_days": days });

@@ -209,6 +209,7 @@ impl Store {
             .await?;
         // Another process was first; its key counts.
         if done.rows_affected() == 0 {
+            tx.commit().await?;
             return Ok(());
         }
         sqlx::query("UPDATE seal SET logged_since = $1, revision = revision + 1 WHERE logged_since IS NULL")

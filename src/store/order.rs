@@ -425,6 +425,7 @@ impl Store {
             .execute(&mut *tx)
             .await?;
         if done.rows_affected() == 0 {
+            tx.commit().await?;
             return Ok(false);
         }
         add_document(&mut tx, &sha256, media_type, sealed, now).await?;
@@ -474,6 +475,7 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         if done.rows_affected() == 0 {
+            tx.commit().await?;
             return Ok(false);
         }
         audit(&mut tx, now, "service", &format!("order.{word}"), id, &serde_json::json!({ "because": because }))

@@ -3,7 +3,8 @@
 //! A transaction begins by taking the log's head, so the log and the chain of audit events have one order and no two
 //! transactions ever wait for each other in a ring. While one is being made durable the next writers queue up; each then
 //! does its part behind a savepoint of the next transaction, and one commit makes all of them durable (group commit). A part
-//! that fails, or whose caller goes away, is rolled back alone.
+//! that fails, or whose caller goes away, is rolled back alone. Whoever answers by what an earlier part of the same transaction
+//! did commits too, though it wrote nothing: only then is that durable.
 
 use std::collections::HashMap;
 use std::ops::{Deref, DerefMut};
