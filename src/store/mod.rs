@@ -23,6 +23,7 @@ mod stamps;
 mod status;
 mod usage;
 mod waiting;
+pub mod witness;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
