@@ -375,6 +375,16 @@ pub const LOG_SIGNATURE_LINE: usize = 112;
 pub const LOG_TILE_CACHE_SECONDS: u64 = 31_536_000;
 /// How often the log's head is published where no document did it first.
 pub const LOG_PUBLISH_SECONDS: u64 = 5;
+/// Logs that one witness follows: each a line in its settings.
+pub const WITNESS_LOGS: usize = 64;
+/// A witness's state, bytes: a head of each log, twice as long where all of it must be escaped.
+pub const WITNESS_STATE_BYTES: usize = 2 * WITNESS_LOGS * LOG_NOTE_BYTES;
+/// Seconds that a clock may be behind a cosignature made before, or a witness's clock off ours: NTP steps less.
+pub const WITNESS_CLOCK_SECONDS: u64 = 300;
+/// Witnesses asked for one head: each is a thread and a connection while it is asked, and a line in every receipt.
+pub const WITNESSES: usize = 16;
+/// Seconds for one head to be cosigned.
+pub const WITNESS_DEADLINE_SECONDS: std::ops::RangeInclusive<u64> = 1..=60;
 /// The last time that a cosignature may name (C2SP tlog-cosignature: it must not exceed 2^63 - 1).
 pub const LOG_LAST_SECOND: u64 = i64::MAX as u64;
 

@@ -67,7 +67,7 @@ impl Rooms {
 
     /// The keys. What must be said of them is said aloud each time.
     pub async fn keyring(&self) -> Result<Arc<Keyring>, Trouble> {
-        let settings = key_settings(&self.settings);
+        let settings = key_settings(self.settings.mode, self.settings.keys.clone());
         let keyring = blocking(move || Keyring::open(&settings)).await?;
         for warning in keyring.warnings() {
             eprintln!("{warning}");
@@ -133,9 +133,8 @@ pub(super) fn print(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
-fn key_settings(settings: &Settings) -> KeySettings {
-    let mode = settings.mode;
-    let home = match settings.keys.clone() {
+pub(super) fn key_settings(mode: Mode, keys: Keys) -> KeySettings {
+    let home = match keys {
         Keys::Soft { dir, passphrase_file } => HomeSettings::Soft {
             directory: dir,
             passphrase_file,

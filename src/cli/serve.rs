@@ -95,7 +95,7 @@ pub(super) async fn listen(rooms: &Rooms, desk: Desk, clock: Clock) -> Result<()
     served.map(|_| ()).map_err(|e| Trouble::new("cli.serve", format!("服务中断：{e}"), format!("serving ended: {e}")))
 }
 
-async fn open(address: std::net::SocketAddr) -> Result<TcpListener, Trouble> {
+pub(super) async fn open(address: std::net::SocketAddr) -> Result<TcpListener, Trouble> {
     TcpListener::bind(address).await.map_err(|e| {
         Trouble::new(
             "cli.listen",
@@ -195,7 +195,7 @@ async fn finish_waiting(desk: Desk, clock: Clock) {
     }
 }
 
-async fn told_to_stop() {
+pub(super) async fn told_to_stop() {
     use tokio::signal::unix::{SignalKind, signal};
 
     let terminate = async {

@@ -11,6 +11,7 @@
 //! | `staff`, `issuing`, `administration`, `ledger` | the staff API |
 //! | `office` | the staff pages |
 //! | `sign_in` | sessions, tokens, passwords |
+//! | `witness` | a witness's own listener |
 //! | `guard`, `problem` | what stands around every route |
 //!
 //! Not here: TLS and the outer rate limit, which are the reverse proxy's.
@@ -33,6 +34,7 @@ mod staff;
 mod stamping;
 mod status;
 mod verification;
+mod witness;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -64,6 +66,7 @@ use crate::verify::Trust;
 
 pub use self::sign_in::{hash_password, try_password};
 pub use self::staff::StaffState;
+pub use self::witness::witness_router;
 use self::staff::Tokens;
 
 /// The clock as a value: only `main.rs` reads the real one.

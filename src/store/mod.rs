@@ -25,6 +25,7 @@ mod stamps;
 mod status;
 mod usage;
 mod waiting;
+pub mod witness;
 mod writing;
 
 use std::collections::BTreeSet;
