@@ -16,15 +16,16 @@ use crate::message::Message;
 use crate::store::{Entered, LogHead, LogIdentity, StoreError};
 use crate::tlog::note::{Kind, Line, Note, VerifierKey};
 use crate::tlog::receipt::Receipt;
-use crate::tlog::tree;
+use crate::tlog::{LogFault, tree};
+use crate::witnesses::{Fault, Witnesses, WitnessesSettings};
 
 /// What the settings say about the log, and the newest head that this process had signed. Cheap to clone.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Logging(Arc<Laid>);
 
-#[derive(Default)]
 struct Laid {
     plan: Plan,
+    witnesses: Witnesses,
     /// Held while a head is made, so that all who need one share it.
     turn: tokio::sync::Mutex<()>,
     newest: Mutex<Option<Arc<SignedHead>>>,
@@ -54,12 +55,25 @@ pub(crate) struct SignedHead {
 
 impl Logging {
     /// Lays the plan out.
-    pub fn of(plan: Plan) -> Self {
-        Self(Arc::new(Laid { plan, ..Laid::default() }))
+    pub fn of(plan: Plan, witnesses: WitnessesSettings) -> Self {
+        let witnesses = Witnesses::of(witnesses);
+        Self(Arc::new(Laid { plan, witnesses, turn: Default::default(), newest: Default::default() }))
+    }
+
+    /// Who cosigns heads.
+    pub fn witnesses(&self) -> &Witnesses {
+        &self.0.witnesses
     }
 
     fn newest(&self) -> std::sync::MutexGuard<'_, Option<Arc<SignedHead>>> {
         self.0.newest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for Logging {
+    /// Without witnesses.
+    fn default() -> Self {
+        Self::of(Plan::default(), WitnessesSettings { each: vec![], needed: 0, deadline: std::time::Duration::ZERO })
     }
 }
 
@@ -96,7 +110,7 @@ impl Desk {
         let vkey = vkey.ok_or_else(|| not_the_logs(&key))?;
         self.store.found_log(&vkey, &key, now).await?;
         // Another process may have been first; what is stored counts.
-        self.store.log_identity().await?.ok_or(FlowError::Store(StoreError::Log(crate::tlog::LogFault::Missing)))
+        self.store.log_identity().await?.ok_or(FlowError::Store(StoreError::Log(LogFault::Missing)))
     }
 
     async fn log_signer(&self, identity: &LogIdentity) -> Result<Arc<dyn Signer>, FlowError> {
@@ -118,18 +132,46 @@ impl Desk {
         if let Some(head) = covering() {
             return Ok(head);
         }
-        let head = Arc::new(self.make_head(identity, self.store.log_head().await?).await?);
+        let mut head = self.store.log_head().await?;
+        let made = loop {
+            match self.make_head(identity, &head).await? {
+                Ok(made) => break made,
+                // Another process of ours had a larger head cosigned; it is durable, and this order is under it too.
+                Err(ahead) => {
+                    head = self.store.newest_log_head().await?;
+                    if head.size() < ahead {
+                        return Err(StoreError::Log(LogFault::Unproven).into());
+                    }
+                }
+            }
+        };
+        let head = Arc::new(made);
         *self.logging.newest() = Some(head.clone());
         Ok(head)
     }
 
-    async fn make_head(&self, identity: &LogIdentity, head: LogHead) -> Result<SignedHead, FlowError> {
+    /// Signs a head and has it cosigned; where a witness has seen a larger one, the size of that.
+    async fn make_head(&self, identity: &LogIdentity, head: &LogHead) -> Result<Result<SignedHead, u64>, FlowError> {
         let signer = self.log_signer(identity).await?;
         let (text, order) = head.order(identity);
         let signature = blocking(move || signer.sign(order)).await?;
         let mut note = Note::new(text).map_err(StoreError::Log)?;
         note.sign(Line::of(&identity.vkey, signature.into_value()));
-        Ok(SignedHead { size: head.size(), note })
+        let (size, witnesses) = (head.size(), self.logging.witnesses());
+        let prove = |old| async move { self.store.log_proof(&tree::consistency(old, size), size).await };
+        let got = witnesses.cosign(&note, size, (self.clock)(), prove).await;
+        if !got.is_enough() {
+            let ahead = got.faults.iter().filter_map(|(_, fault)| match fault {
+                Fault::Ahead(seen) => Some(*seen),
+                _ => None,
+            });
+            if let Some(ahead) = ahead.max().filter(|ahead| *ahead > size) {
+                return Ok(Err(ahead));
+            }
+            return Err(FlowError::Unlogged(unseen(&got.faults, got.lines.len(), witnesses.needed())));
+        }
+        got.lines.into_iter().for_each(|line| note.sign(line));
+        Ok(Ok(SignedHead { size, note }))
     }
 
     /// The proof that an entry is in the log, as its document carries it, with the head that it leads to.
@@ -147,7 +189,8 @@ impl Desk {
         let extra = entered.entry.to_string().into_bytes();
         let receipt = Receipt { extra, index: entered.index, proof, head: head.note.clone() };
         // What the database gave is believed once it leads to the head.
-        receipt.check(&entered.entry.leaf.hash(), &identity.vkey, &[]).map_err(StoreError::Log)?;
+        let witnesses = self.logging.witnesses().keys();
+        receipt.check(&entered.entry.leaf.hash(), &identity.vkey, &witnesses).map_err(StoreError::Log)?;
         Ok((receipt.to_string(), head))
     }
 
@@ -176,8 +219,10 @@ impl Desk {
         let name = self.log(now).await?.vkey.name().len();
         let size = self.store.log_head().await?.size();
         let levels = 65 - size.leading_zeros() as usize;
-        let line = name + limits::LOG_SIGNATURE_LINE;
-        Ok(limits::LOG_ENTRY_ROOM.div_ceil(3) * 4 + levels * 45 + name + limits::LOG_HEAD_ROOM + line)
+        let witnesses = self.logging.witnesses().keys();
+        let names = name + witnesses.iter().map(|key| key.name().len()).sum::<usize>();
+        let lines = names + (witnesses.len() + 1) * limits::LOG_SIGNATURE_LINE;
+        Ok(limits::LOG_ENTRY_ROOM.div_ceil(3) * 4 + levels * 45 + name + limits::LOG_HEAD_ROOM + lines)
     }
 }
 
@@ -187,6 +232,20 @@ fn raw_key(signer: &dyn Signer) -> Option<[u8; 32]> {
     (signer.algorithm() == KeyAlgorithm::Ed25519)
         .then(|| spki.get(spki.len().checked_sub(32)?..)?.try_into().ok())
         .flatten()
+}
+
+fn unseen(faults: &[(String, Fault)], got: usize, needed: usize) -> Message {
+    let why = |words: fn(Message) -> String| {
+        faults.iter().map(|(name, fault)| format!("{name}: {}", words(fault.message()))).collect::<Vec<_>>().join("; ")
+    };
+    Message::new(
+        "log.unseen",
+        format!("公开日志的新日志头须由{needed}个见证方签认，现有{got}个（{}），取得后自动用印", why(|m| m.zh)),
+        format!(
+            "the log's newest head needs {needed} witnesses and has {got} ({}); the seal is used once they are there",
+            why(|m| m.en)
+        ),
+    )
 }
 
 fn not_the_logs(label: &str) -> FlowError {
