@@ -5,10 +5,10 @@
 //! the paths of the files that hold them are. The rooms below know nothing of this one; `main.rs` hands them theirs.
 
 mod fault;
+mod log;
 mod status;
 mod upkeep;
 mod witness;
-mod log;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -27,13 +27,13 @@ use crate::seal::SealNumber;
 
 pub use fault::ConfigError;
 use fault::Wrong;
+pub use log::Log;
+use log::LogWritten;
 pub use status::Status;
 use status::StatusWritten;
 pub use upkeep::Certificates;
 use upkeep::{CertificatesWritten, UseWritten};
 pub use witness::{WITNESS_FILE, WitnessProcess, load_witness};
-pub use log::Log;
-use log::LogWritten;
 
 /// The file read when `--config` names none.
 pub const DEFAULT_FILE: &str = "yinxin.toml";

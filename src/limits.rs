@@ -373,6 +373,8 @@ pub const LOG_HEAD_ROOM: usize = 200;
 pub const LOG_SIGNATURE_LINE: usize = 112;
 /// How long anybody may keep a tile: it never changes, so a year, the most that caches heed (RFC 9111 §5.2.2.1 sets no end).
 pub const LOG_TILE_CACHE_SECONDS: u64 = 31_536_000;
+/// Entries on a page for people.
+pub const LOG_PAGE: u16 = 50;
 /// How often the log's head is published where no document did it first.
 pub const LOG_PUBLISH_SECONDS: u64 = 5;
 /// Logs that one witness follows: each a line in its settings.

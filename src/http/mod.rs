@@ -177,6 +177,7 @@ pub fn public_router(state: PublicState) -> Router {
         .route("/register/{number}", get(pages::seal))
         .route("/items", get(pages::items))
         .route("/licences/{identifier}", get(pages::licence))
+        .route("/log", get(log::page))
         .route("/log/tile/{*path}", get(log::tile))
         .route("/ocsp/{*request}", get(status::ocsp_by_get))
         .route("/verify/reports/{name}/sealed", post(verification::sealed))

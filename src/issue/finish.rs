@@ -79,7 +79,11 @@ async fn leave(
         Stage::Receipted(order) => return Ok(Some(order)),
         Stage::Entered(entered) => entered,
         Stage::Unlogged => {
-            return Err(lost("issue.unlogged", "该记录不在公开日志中，不得用印", "this order is not in the log; no seal is used for it"));
+            return Err(lost(
+                "issue.unlogged",
+                "该记录不在公开日志中，不得用印",
+                "this order is not in the log; no seal is used for it",
+            ));
         }
     };
     let mut digest = [0; 32];

@@ -17,7 +17,12 @@ use crate::seal::Level;
 use crate::stamp::Token;
 
 /// Bytes that the CMS will need at most: computed from the key, the chain, the log's size, and the time stamps seen so far.
-pub(crate) async fn room(desk: &Desk, parts: &SealParts, level: Level, now: OffsetDateTime) -> Result<usize, FlowError> {
+pub(crate) async fn room(
+    desk: &Desk,
+    parts: &SealParts,
+    level: Level,
+    now: OffsetDateTime,
+) -> Result<usize, FlowError> {
     let stamp = match level {
         Level::B => 0,
         _ => stamp_room(desk).await,

@@ -79,11 +79,7 @@ impl Store {
     }
 }
 
-pub(super) async fn add_form(
-    tx: &mut Writing,
-    form: &DocumentForm,
-    now: OffsetDateTime,
-) -> Result<(), StoreError> {
+pub(super) async fn add_form(tx: &mut Writing, form: &DocumentForm, now: OffsetDateTime) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO document_form (original, position, document, lapses_at, recorded_at) VALUES ($1, $2, $3, $4, $5)",
     )

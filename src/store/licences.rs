@@ -143,11 +143,7 @@ impl Store {
 }
 
 /// Files the decision, or finds the same one there; another under the same number is a conflict.
-pub(super) async fn add_decision(
-    tx: &mut Writing,
-    decision: &Decision,
-    now: OffsetDateTime,
-) -> Result<(), StoreError> {
+pub(super) async fn add_decision(tx: &mut Writing, decision: &Decision, now: OffsetDateTime) -> Result<(), StoreError> {
     let request = decision.get();
     let row = sqlx::query("SELECT decision FROM decision WHERE number = $1")
         .bind(&request.number)
@@ -212,10 +208,7 @@ pub(super) async fn add_version(
 }
 
 /// Nothing is written down for a version that there is already: the licence was ended, or renewed, meanwhile.
-pub(super) async fn check_version_free(
-    tx: &mut Writing,
-    identifier: &LicenceIdentifier,
-) -> Result<(), StoreError> {
+pub(super) async fn check_version_free(tx: &mut Writing, identifier: &LicenceIdentifier) -> Result<(), StoreError> {
     let taken = sqlx::query("SELECT identifier FROM licence_version WHERE licence = $1 AND version >= $2")
         .bind(identifier.licence())
         .bind(i64::from(identifier.version()))

@@ -222,11 +222,7 @@ impl Store {
 }
 
 /// That nothing is sealed under a certificate that was revoked while its order waited.
-pub(super) async fn check_not_revoked(
-    tx: &mut Writing,
-    digest: &str,
-    now: OffsetDateTime,
-) -> Result<(), StoreError> {
+pub(super) async fn check_not_revoked(tx: &mut Writing, digest: &str, now: OffsetDateTime) -> Result<(), StoreError> {
     let row = sqlx::query(
         "SELECT r.serial AS serial FROM revocation r JOIN seal_certificate c ON c.serial = r.serial \
          WHERE c.digest = $1 AND (r.at <= $2 OR r.invalid_since <= $2)",

@@ -1,7 +1,6 @@
 //! The public log as stored: entries are added in the transaction of what they speak of, and what the database says of the
 //! tree is verified before it is trusted.
 
-
 use sqlx::{Any, Transaction};
 use time::OffsetDateTime;
 
@@ -162,7 +161,9 @@ impl Store {
     /// Takes the head's row for a writing transaction, and verifies it against what this process knows.
     pub(super) async fn take_head(&self, tx: &mut Transaction<'static, Any>) -> Result<Head, StoreError> {
         let query = match self.kind {
-            Kind::Sqlite => "SELECT size, edge, trail_length, trail, checkpoint_size, checkpoint FROM log_head WHERE id = 1",
+            Kind::Sqlite => {
+                "SELECT size, edge, trail_length, trail, checkpoint_size, checkpoint FROM log_head WHERE id = 1"
+            }
             Kind::Postgres => {
                 "SELECT size, edge, trail_length, trail, checkpoint_size, checkpoint FROM log_head WHERE id = 1 FOR UPDATE"
             }
@@ -216,7 +217,15 @@ impl Store {
             .bind(micros(now))
             .execute(&mut *tx)
             .await?;
-        super::audit::audit(&mut tx, now, "service", "log.founded", vkey.name(), &serde_json::json!({ "key": key_label })).await?;
+        super::audit::audit(
+            &mut tx,
+            now,
+            "service",
+            "log.founded",
+            vkey.name(),
+            &serde_json::json!({ "key": key_label }),
+        )
+        .await?;
         tx.commit().await
     }
 
@@ -240,7 +249,8 @@ impl Store {
 
     /// The newest head that was signed and seen, as a note.
     pub async fn checkpoint(&self) -> Result<Option<(u64, String)>, StoreError> {
-        let row = sqlx::query("SELECT checkpoint_size, checkpoint FROM log_head WHERE id = 1").fetch_one(&self.read).await?;
+        let row =
+            sqlx::query("SELECT checkpoint_size, checkpoint FROM log_head WHERE id = 1").fetch_one(&self.read).await?;
         let row = Reading("log_head", &row);
         let note: String = row.get("checkpoint")?;
         Ok(if note.is_empty() { None } else { Some((unsigned(&row, "checkpoint_size")?, note)) })
@@ -265,7 +275,9 @@ impl Store {
             });
             let hashes = match at_hand {
                 Some(hashes) => hashes,
-                None => hashes_of(&mut *self.read.acquire().await?, level, tile.index * WIDTH, tile.width.into()).await?,
+                None => {
+                    hashes_of(&mut *self.read.acquire().await?, level, tile.index * WIDTH, tile.width.into()).await?
+                }
             };
             tiles.add_hashes(level, tile.index, hashes);
         }
@@ -294,20 +306,22 @@ impl Store {
 
     /// The entry that an order made, with its place.
     pub async fn entry_of(&self, order: &str) -> Result<Option<Entered>, StoreError> {
-        let row = sqlx::query("SELECT position, leaf, opening FROM log_leaf WHERE seal_order = $1 ORDER BY position LIMIT 1")
-            .bind(order)
-            .fetch_optional(&self.write)
-            .await?;
+        let row =
+            sqlx::query("SELECT position, leaf, opening FROM log_leaf WHERE seal_order = $1 ORDER BY position LIMIT 1")
+                .bind(order)
+                .fetch_optional(&self.write)
+                .await?;
         row.as_ref().map(read_entry).transpose()
     }
 
     /// Entries from this place on, at most so many.
     pub async fn entries(&self, from: u64, most: u16) -> Result<Vec<Entered>, StoreError> {
-        let rows = sqlx::query("SELECT position, leaf, opening FROM log_leaf WHERE position >= $1 ORDER BY position LIMIT $2")
-            .bind(signed(from))
-            .bind(i64::from(most))
-            .fetch_all(&self.read)
-            .await?;
+        let rows =
+            sqlx::query("SELECT position, leaf, opening FROM log_leaf WHERE position >= $1 ORDER BY position LIMIT $2")
+                .bind(signed(from))
+                .bind(i64::from(most))
+                .fetch_all(&self.read)
+                .await?;
         rows.iter().map(read_entry).collect()
     }
 }
@@ -397,12 +411,14 @@ async fn hashes_of(
         let leaves = leaves_of(connection, first, count).await?;
         return Ok(leaves.iter().map(|leaf| tree::leaf_hash(leaf.as_bytes())).collect());
     }
-    let rows = sqlx::query("SELECT hash FROM log_node WHERE level = $1 AND position >= $2 AND position < $3 ORDER BY position")
-        .bind(i64::from(level))
-        .bind(signed(first))
-        .bind(signed(first + count))
-        .fetch_all(connection)
-        .await?;
+    let rows = sqlx::query(
+        "SELECT hash FROM log_node WHERE level = $1 AND position >= $2 AND position < $3 ORDER BY position",
+    )
+    .bind(i64::from(level))
+    .bind(signed(first))
+    .bind(signed(first + count))
+    .fetch_all(connection)
+    .await?;
     let hashes = rows.iter().map(|row| {
         let row = Reading("log_node", row);
         let bytes: Vec<u8> = row.get("hash")?;

@@ -33,9 +33,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
+use sqlx::AnyPool;
 use sqlx::any::{AnyPoolOptions, install_default_drivers};
 use sqlx::migrate::{Migrate, Migrator};
-use sqlx::AnyPool;
 use time::OffsetDateTime;
 
 use crate::message::Message;
@@ -144,7 +144,9 @@ impl StoreError {
             StoreError::Log(fault) => Message::new(
                 "store.log",
                 format!("库存的公开日志与已公布的不一致（{fault}），未写入任何内容；请停止写入并运行 yinxin fsck"),
-                format!("the stored log is not the one that was published ({fault}); nothing was written; stop writing and run `yinxin fsck`"),
+                format!(
+                    "the stored log is not the one that was published ({fault}); nothing was written; stop writing and run `yinxin fsck`"
+                ),
             ),
             StoreError::Url => Message::new(
                 "store.url",

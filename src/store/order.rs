@@ -500,11 +500,12 @@ impl Store {
     /// One order that was written down and has not ended.
     pub async fn unfinished_order(&self, id: &str) -> Result<Option<Unfinished>, StoreError> {
         let Some(record) = self.order(id).await?.filter(|r| r.state == OrderState::Written) else { return Ok(None) };
-        let row =
-            sqlx::query("SELECT key_label, to_be_signed, prepared, hole_start, hole_end, receipt FROM seal_order WHERE id = $1")
-                .bind(id)
-                .fetch_one(&self.write)
-                .await?;
+        let row = sqlx::query(
+            "SELECT key_label, to_be_signed, prepared, hole_start, hole_end, receipt FROM seal_order WHERE id = $1",
+        )
+        .bind(id)
+        .fetch_one(&self.write)
+        .await?;
         let row = Reading("seal_order", &row);
         let place = |column| {
             row.get::<i64>(column).and_then(|n| usize::try_from(n).map_err(|e| row.bad(column, e.to_string())))

@@ -57,8 +57,7 @@ pub struct SealFilter {
     pub offset: u32,
 }
 
-const SEAL: &str =
-    "SELECT number, owner, owner_name, legend, kind, impression, level, revision, logged_since FROM seal WHERE number = $1";
+const SEAL: &str = "SELECT number, owner, owner_name, legend, kind, impression, level, revision, logged_since FROM seal WHERE number = $1";
 const EVENTS: &str =
     "SELECT seal, kind, at, document, reason, successor, items FROM seal_event WHERE seal = $1 ORDER BY position";
 

@@ -163,12 +163,7 @@ fn laid_down(row: &Reading<'_>, hour: &'static str, day: &'static str) -> Result
 }
 
 /// Writes an alarm into the trail and the outbox, once for each window.
-async fn sound(
-    tx: &mut Writing,
-    seal: &SealNumber,
-    alarm: &Alarm,
-    now: OffsetDateTime,
-) -> Result<(), StoreError> {
+async fn sound(tx: &mut Writing, seal: &SealNumber, alarm: &Alarm, now: OffsetDateTime) -> Result<(), StoreError> {
     let whose = alarm.officer.as_deref().unwrap_or_default();
     let row = sqlx::query(
         "SELECT COUNT(*) AS rows_found, (SELECT COUNT(*) FROM use_alarm WHERE seal = $1 AND officer = $2 AND span = $3 AND level = $4 AND at > $5) AS given \
