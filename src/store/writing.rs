@@ -8,6 +8,7 @@
 
 use std::collections::HashMap;
 use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex as Shared, PoisonError};
 
 use sqlx::{Any, AnyConnection, Transaction};
@@ -23,6 +24,7 @@ pub(super) struct Writers {
     /// The open transaction, if any. The lock is fair: whoever came first does its part first.
     batch: Arc<Mutex<Option<Batch>>>,
     known: Shared<Option<Known>>,
+    committed: AtomicU64,
 }
 
 /// What this process last saw durable and found true: the head, and the tree's newest tiles by level and index, as wide as
@@ -85,6 +87,11 @@ impl Store {
         Ok(Writing { head: batch.head.clone(), batch, nodes: Vec::new(), source: self.source.clone() })
     }
 
+    /// Transactions that this store's process has committed: with what was written in them, how many shared one.
+    pub fn committed(&self) -> u64 {
+        self.writers.committed.load(Ordering::Relaxed)
+    }
+
     async fn open_batch(&self) -> Result<Batch, StoreError> {
         let mut tx = match self.kind {
             // SQLite takes its lock at once: an upgrade later would fail without waiting.
@@ -102,6 +109,7 @@ impl Store {
         let Some(batch) = slot.take() else { return };
         match batch.end().await {
             Ok((head, nodes, waiting)) => {
+                self.writers.committed.fetch_add(1, Ordering::Relaxed);
                 if let Some(known) = self.writers.known().as_mut() {
                     known.extend(head, &nodes);
                 }
