@@ -23,3 +23,4 @@ mod stamping;
 mod status;
 mod store;
 mod verify;
+mod witness;
