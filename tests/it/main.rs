@@ -24,3 +24,4 @@ mod stamping;
 mod status;
 mod store;
 mod verify;
+mod witness;
