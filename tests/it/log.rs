@@ -138,10 +138,18 @@ async fn a_document_proves_its_entry_and_the_files_agree() {
         let key = VerifierKey::read(key.trim_end()).unwrap();
         assert_eq!(key.name(), "seal.example/log");
         let logged = receipt.check(&entry.leaf.hash(), &key, &[]).unwrap();
-        assert_eq!((logged.origin.as_str(), entry.leaf.matter, entry.leaf.act.as_str()), ("seal.example/log", Matter::Order, "licence"));
+        assert_eq!(
+            (logged.origin.as_str(), entry.leaf.matter, entry.leaf.act.as_str()),
+            ("seal.example/log", Matter::Order, "licence")
+        );
         assert_eq!(entry.leaf.seal.as_deref(), Some(BUREAU_SEAL));
         let digest = signed.signers[0].message_digest().unwrap();
-        for (fact, value) in [("document", hex::encode(digest)), ("decision", "许准〔2026〕1号".into()), ("officer", "chief".into()), ("order", issued.order)] {
+        for (fact, value) in [
+            ("document", hex::encode(digest)),
+            ("decision", "许准〔2026〕1号".into()),
+            ("officer", "chief".into()),
+            ("order", issued.order),
+        ] {
             assert_eq!(entry.opening.fact(fact), Some(value.as_str()), "{fact}");
         }
 
@@ -166,11 +174,20 @@ async fn a_document_proves_its_entry_and_the_files_agree() {
         }
         // Nothing beyond the head is promised, and nothing is there that is no tile.
         let beyond = Tile { width: entries.width + 1, ..entries };
-        for path in [beyond.path(), "tile/0/001".into(), "tile/9/000".into(), "tile/entries/000.p/0".into(), "tile/../checkpoint".into()] {
+        for path in [
+            beyond.path(),
+            "tile/0/001".into(),
+            "tile/9/000".into(),
+            "tile/entries/000.p/0".into(),
+            "tile/../checkpoint".into(),
+        ] {
             assert_eq!(doors.public().get(&format!("/log/{path}")).await.status, 404, "{path}");
         }
         let page = doors.public().get("/log").await.text();
-        assert!(page.contains("seal.example/log") && page.contains("用印：证照、批文") && !page.contains("chief"), "{page}");
+        assert!(
+            page.contains("seal.example/log") && page.contains("用印：证照、批文") && !page.contains("chief"),
+            "{page}"
+        );
     })
     .await;
 }
@@ -207,12 +224,18 @@ async fn a_changed_database_is_not_believed() {
         let again = open(&database).await;
         let met = again.write_down_act(act(1)).await;
         match at_the_start {
-            true => assert!(matches!(met, Err(StoreError::Log(LogFault::Unproven | LogFault::Missing) | StoreError::Row { .. })), "{change}: {met:?}"),
+            true => assert!(
+                matches!(met, Err(StoreError::Log(LogFault::Unproven | LogFault::Missing) | StoreError::Row { .. })),
+                "{change}: {met:?}"
+            ),
             false => drop(met),
         }
         if change.contains("log_head") {
             let met = bureau.desk.store.write_down_act(act(2)).await;
-            assert!(matches!(met, Err(StoreError::Log(_) | StoreError::Row { .. } | StoreError::Database(_))), "{change}: {met:?}");
+            assert!(
+                matches!(met, Err(StoreError::Log(_) | StoreError::Row { .. } | StoreError::Database(_))),
+                "{change}: {met:?}"
+            );
         }
     }
 }
