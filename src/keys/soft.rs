@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use ring::rand::SystemRandom;
 use ring::rsa;
-use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair, RSA_PKCS1_SHA256};
+use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256};
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
@@ -70,16 +70,16 @@ impl SoftHome {
     }
 
     pub(super) fn generate(&self, label: &str, algorithm: KeyAlgorithm) -> Result<Vec<u8>, KeyError> {
-        match algorithm {
-            KeyAlgorithm::EcdsaP256 => {
-                let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &SystemRandom::new())
-                    .map_err(|_| KeyError::NoRandomness)?;
-                self.keep(label, pkcs8.as_ref())
-            }
-            KeyAlgorithm::Sm2 => self.keep(label, &sm2::generate()?),
+        let random = SystemRandom::new();
+        let pkcs8 = match algorithm {
+            KeyAlgorithm::EcdsaP256 => EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random),
+            KeyAlgorithm::Ed25519 => Ed25519KeyPair::generate_pkcs8(&random),
+            KeyAlgorithm::Sm2 => return self.keep(label, &sm2::generate()?),
             // ring makes none, and the one crate that does leaks timing (RUSTSEC-2023-0071).
-            KeyAlgorithm::Rsa2048 | KeyAlgorithm::Rsa3072 => Err(KeyError::SoftRsa),
-        }
+            KeyAlgorithm::Rsa2048 | KeyAlgorithm::Rsa3072 => return Err(KeyError::SoftRsa),
+        };
+        let pkcs8 = pkcs8.map_err(|_| KeyError::NoRandomness)?;
+        self.keep(label, pkcs8.as_ref())
     }
 
     pub(super) fn import_pkcs8(&self, label: &str, pkcs8: &[u8]) -> Result<Vec<u8>, KeyError> {
@@ -267,22 +267,29 @@ enum Pair {
     P256(EcdsaKeyPair),
     Sm2(Sm2Key),
     Rsa(rsa::KeyPair),
+    Ed25519(Ed25519KeyPair),
 }
 
 impl SoftKey {
     fn new(label: &str, pkcs8: &[u8]) -> Result<Self, KeyError> {
         let unfit = |why: &dyn fmt::Display| KeyError::PrivateKey { why: why.to_string() };
         let p256 = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, pkcs8, &SystemRandom::new());
-        let (pair, public_key) = match (p256, Sm2Key::from_pkcs8(pkcs8)) {
-            (Ok(pair), _) => {
+        // Other programs write Ed25519 keys without the public half (RFC 5958 version 1); the test signature proves both.
+        let ed25519 = Ed25519KeyPair::from_pkcs8_maybe_unchecked(pkcs8);
+        let (pair, public_key) = match (p256, ed25519, Sm2Key::from_pkcs8(pkcs8)) {
+            (Ok(pair), ..) => {
                 let public_key = public_key::p256(pair.public_key().as_ref());
                 (Pair::P256(pair), public_key)
             }
-            (Err(_), Some(key)) => {
+            (_, Ok(pair), _) => {
+                let public_key = public_key::ed25519(pair.public_key().as_ref());
+                (Pair::Ed25519(pair), public_key)
+            }
+            (_, _, Some(key)) => {
                 let public_key = key.public_key();
                 (Pair::Sm2(key), public_key)
             }
-            (Err(_), None) => {
+            _ => {
                 let pair = rsa::KeyPair::from_pkcs8(pkcs8).map_err(|why| unfit(&why))?;
                 let public_key = public_key::rsa(pair.public().as_ref());
                 (Pair::Rsa(pair), public_key)
@@ -312,6 +319,7 @@ impl SoftKey {
                 pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut value).map_err(|_| KeyError::NoRandomness)?;
                 Ok(value)
             }
+            Some(Pair::Ed25519(pair)) => Ok(pair.sign(message).as_ref().to_vec()),
         }
     }
 }
