@@ -85,7 +85,11 @@ async fn seal_and_check(
     .await?;
     let stamp = match record.level {
         Level::B => None,
-        _ => Some(lasting::stamp(desk, &crate::crypto::sha256(signature.value())).await?),
+        _ => {
+            // By the digest that the signature itself uses: a stamp should rest on nothing else.
+            let digest = signature.algorithm().digest();
+            Some(lasting::stamp(desk, digest, &digest.over(&[signature.value()])).await?)
+        }
     };
     let (by, token) = (parts.clone(), stamp.clone());
     let mut bytes = blocking(move || {
