@@ -186,7 +186,7 @@ impl Desk {
             let appearance = Appearance::of(&impression(&desk.renderer, &form)?);
             let chain: Vec<Vec<u8>> =
                 std::iter::once(certificate.certificate.clone()).chain(certificate.chain.iter().cloned()).collect();
-            let room = cms::room(signer.algorithm(), &chain, 0)?;
+            let room = cms::room(signer.algorithm(), &chain, 0, 0)?;
             Ok::<_, FlowError>(Arc::new(SealParts { certificate, chain, signer, appearance, room }))
         })
         .await?;

@@ -443,7 +443,7 @@ pub(crate) async fn write_down_and_finish(
         Digest::Sha256 => prepared.digest().to_vec(),
         _ => digest.over(&around(&bytes, prepared.hole())),
     };
-    let to_be_signed = cms::signed_attributes(digest, &content, &parts.certificate.certificate);
+    let to_be_signed = cms::signed_attributes(digest, &content, &parts.certificate.certificate, None);
     let sealing = SealUse {
         kind,
         once_key,

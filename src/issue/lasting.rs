@@ -20,7 +20,7 @@ use crate::stamp::Token;
 pub(crate) async fn room(desk: &Desk, parts: &SealParts, level: Level) -> Result<usize, FlowError> {
     match level {
         Level::B => Ok(parts.room),
-        _ => Ok(cms::room(parts.signer.algorithm(), &parts.chain, stamp_room(desk).await)?),
+        _ => Ok(cms::room(parts.signer.algorithm(), &parts.chain, stamp_room(desk).await, 0)?),
     }
 }
 
