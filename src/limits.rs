@@ -394,3 +394,7 @@ pub const OFD_BODIES: usize = 16;
 pub const OFD_SIGNATURE_BYTES: usize = 2 * 1024 * 1024;
 /// Signatures of one package; as `PDF_SIGNATURES`.
 pub const OFD_SIGNATURES: usize = PDF_SIGNATURES;
+/// Pages of an OFD: three files for each of them, of `OFD_ENTRIES`.
+pub const OFD_PAGES: usize = 3000;
+/// Pages that one straddle seal is cut over: of a seal of 40 mm each shows 2 mm; of more pages every such batch has one.
+pub const OFD_STRADDLE_PAGES: usize = 20;

@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+use super::trial::{House, MADE, making, picture};
 use super::value::{Form, Value};
-use super::{Holders, NotASeal, Version, read_seal, read_signature};
+use super::write::{self, Use};
+use super::{Extension, Holders, NotASeal, Version, read_seal, read_signature};
 use crate::crypto::{self, Digest};
 use crate::ofd::package::Package;
 use der::{Decode, Encode};
@@ -142,5 +144,105 @@ fn a_seal_cut_anywhere_is_no_seal() {
         }
         assert!(read_seal(&[&bytes[..], &[0]].concat()).is_err());
         assert!(read_signature(&bytes).is_err());
+    }
+}
+
+/// A seal of ours and its use, read back by the reader that reads foreign ones.
+#[test]
+fn our_seals_and_signatures_are_read_back_and_hold() {
+    let house = House::new();
+    let root = crate::pki::certificate::Certificate::read(&house.root).unwrap();
+    assert_eq!(root.public_key, super::trial::Sm2::number(1).public_key);
+    let seal = read_seal(&house.seal).unwrap();
+    assert_eq!(
+        (seal.version, seal.id.as_str(), seal.name.as_str()),
+        (Version::V4, "51322100000001", "汶川县行政审批专用章")
+    );
+    assert_eq!((seal.made_at, seal.picture.width_mm, seal.kind), (MADE, 40, 6));
+    assert_eq!(holds(&seal.maker, &seal.to_be_signed, &seal.value), Some(Form::Standard));
+    assert!(seal.is_held_by(&house.signer) && !seal.is_held_by(&house.maker));
+    assert!(Package::open(&seal.picture.data).unwrap().entry("OFD.xml").is_some());
+
+    let receipt = Extension { oid: "1.3.6.1.4.1.1".parse().unwrap(), critical: false, value: vec![7; 300] };
+    let used = Use {
+        seal: &house.seal,
+        at: MADE + time::Duration::days(30),
+        digest: &[9; 32],
+        property: "/Doc_0/Signs/Sign_0/Signature.xml",
+        extensions: std::slice::from_ref(&receipt),
+    };
+    let to_be_signed = write::to_be_signed(&used).unwrap();
+    let value = house.signer_key.sign(&to_be_signed);
+    let token = vec![0x30; 2000];
+    let whole = write::assemble(&to_be_signed, &house.signer, &value, Some(&token)).unwrap();
+    assert!(whole.len() <= write::room(&house.seal, &house.signer, used.extensions, token.len()));
+    let read = read_signature(&whole).unwrap();
+    assert_eq!((read.version, read.claimed_at, &read.digest[..]), (Version::V4, Some(used.at), &used.digest[..]));
+    assert_eq!((read.property.as_str(), &read.extensions), (used.property, &vec![receipt.clone()]));
+    assert_eq!((read.seal.whole.as_slice(), read.stamp), (house.seal.as_slice(), Some(token)));
+    assert_eq!(holds(&read.signer, &read.to_be_signed, &read.value), Some(Form::Standard));
+    assert_eq!(read.value, write::written(&value).unwrap());
+
+    // Without extensions and time stamp.
+    let used = Use { extensions: &[], ..used };
+    let to_be_signed = write::to_be_signed(&used).unwrap();
+    let whole = write::assemble(&to_be_signed, &house.signer, &house.signer_key.sign(&to_be_signed), None).unwrap();
+    assert!(read_signature(&whole).unwrap().stamp.is_none());
+    // A key that the seal does not name.
+    let stranger = super::trial::Sm2::number(9).certify("别处", "别人", &house.signer_key.public_key, false);
+    let refused = write::assemble(&to_be_signed, &stranger, &house.signer_key.sign(&to_be_signed), None);
+    assert_eq!(refused, Err(NotASeal("signer's certificate")));
+    assert_eq!(write::assemble(&to_be_signed, &house.signer, &[1; 63], None), Err(NotASeal("signature value")));
+}
+
+#[test]
+fn a_seal_names_its_holders_and_its_maker_is_another() {
+    let house = House::new();
+    let digest = Digest::Sm3.over(&[&house.signer]);
+    let listed = Holders::Digests(vec![("1.2.156.10197.1.401".into(), digest)]);
+    let information = write::seal_information(&making(&listed, &picture())).unwrap();
+    let value = house.maker_key.sign(&information);
+    let seal = read_seal(&write::assemble_seal(&information, &house.maker, &value).unwrap()).unwrap();
+    assert!(seal.is_held_by(&house.signer) && !seal.is_held_by(&house.maker));
+    // The signer as his own maker.
+    let own = write::assemble_seal(&information, &house.signer, &house.signer_key.sign(&information));
+    assert_eq!(own, Err(NotASeal("maker's certificate")));
+    for (fault, part) in [
+        (write::seal_information(&making(&Holders::Certificates(Vec::new()), &picture())), "certificate list"),
+        (write::seal_information(&write::Making { id: "五一三二", ..making(&listed, &picture()) }), "seal's number"),
+        (
+            write::seal_information(&write::Making {
+                valid_until: MADE - time::Duration::DAY,
+                ..making(&listed, &picture())
+            }),
+            "validity",
+        ),
+    ] {
+        assert_eq!(fault, Err(NotASeal(part)));
+    }
+}
+
+/// The standards' steps by hand: OpenSSL cuts nothing and is told the user identifier.
+#[test]
+fn openssl_finds_our_values_right() {
+    let house = House::new();
+    let seal = read_seal(&house.seal).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let key = file("key", &house.maker_key.public_key);
+    let value = file("value", &seal.value);
+    let mut changed = seal.to_be_signed.clone();
+    *changed.last_mut().unwrap() ^= 1;
+    for (message, right) in [(&seal.to_be_signed, true), (&changed, false)] {
+        let message = file("message", message);
+        let arguments = format!(
+            "pkeyutl -verify -pubin -keyform DER -inkey {key} -rawin -digest sm3 -in {message} -sigfile {value} -pkeyopt distid:1234567812345678"
+        );
+        let said = std::process::Command::new("openssl").args(arguments.split(' ')).output().unwrap();
+        assert_eq!(said.status.success(), right, "{said:?}");
     }
 }
