@@ -17,12 +17,14 @@ mod request;
 mod waiting;
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::authority::Uscc;
 use crate::cms;
+use crate::crypto::Digest;
 use crate::decision::{Allowed, Decision, DecisionRequest, Purpose};
 use crate::desk::{Desk, FlowError, SealParts, Step, blocking};
 use crate::keys;
@@ -415,6 +417,11 @@ pub(crate) struct Drafted {
     appended: Prepared,
 }
 
+/// What a /ByteRange covers: everything but the hole.
+fn around(bytes: &[u8], hole: Range<usize>) -> [&[u8]; 2] {
+    [bytes.get(..hole.start).unwrap_or_default(), bytes.get(hole.end..).unwrap_or_default()]
+}
+
 /// Steps 5 to 9 for any kind of document.
 #[expect(clippy::too_many_arguments, reason = "the one place where everything about a document comes together")]
 pub(crate) async fn write_down_and_finish(
@@ -431,7 +438,12 @@ pub(crate) async fn write_down_and_finish(
 ) -> Result<Issued, FlowError> {
     debug_assert!(kind != OrderKind::Notice || matches!(allowed.purpose(), Purpose::Notice { .. }));
     debug_assert!(kind != OrderKind::Report || matches!(allowed.purpose(), Purpose::Report { .. }));
-    let to_be_signed = cms::signed_attributes(&prepared.digest(), &parts.certificate.certificate);
+    let digest = parts.signer.algorithm().digest();
+    let content = match digest {
+        Digest::Sha256 => prepared.digest().to_vec(),
+        _ => digest.over(&around(&bytes, prepared.hole())),
+    };
+    let to_be_signed = cms::signed_attributes(digest, &content, &parts.certificate.certificate);
     let sealing = SealUse {
         kind,
         once_key,

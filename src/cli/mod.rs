@@ -12,6 +12,7 @@ mod demo;
 mod doctor;
 mod filing;
 mod inquiry;
+mod key;
 mod renewing;
 mod rooms;
 mod sealing;
@@ -63,6 +64,9 @@ enum Command {
     /// 证书机构 / the service's own certificate authorities
     #[command(subcommand)]
     Ca(certificates::CaCommand),
+    /// 公开日志的密钥 / keys of public logs
+    #[command(subcommand)]
+    Key(key::KeyCommand),
     /// 密钥仪式：两名人员按脚本办理，记录签名 / a key ceremony: two officers, a script, a signed transcript
     Ceremony(ceremony::Ceremony),
     /// 登记单位 / file an authority
@@ -165,6 +169,7 @@ async fn answer(arguments: Arguments, clock: Clock) -> Result<ExitCode, Trouble>
         Command::Serve => serve::run(&rooms, clock).await?,
         Command::Ceremony(held) => return ceremony::run(&rooms, held, clock).await,
         Command::Ca(command) => certificates::ca(&rooms, command, clock()).await?,
+        Command::Key(command) => key::key(&rooms, command, clock()).await?,
         Command::Seal(command) => certificates::seal(&rooms, command, clock()).await?,
         Command::Authority(command) => filing::authority(&rooms, command, clock()).await?,
         Command::Item(command) => filing::item(&rooms, command, clock()).await?,

@@ -14,10 +14,11 @@ use super::revocation::RevocationList;
 use super::trial::{
     self, CRL_URL, Hierarchy, Key, MADE, NONE, name, openssl_accepts, openssl_refuses, put, serial, years,
 };
-use crate::crypto::SignatureFault;
+use crate::crypto::{KeyAlgorithm, SignatureFault};
 
 mod ocsp;
 mod pkits;
+mod sm2;
 mod strength;
 
 const NOW: time::OffsetDateTime = datetime!(2026-06-01 00:00 UTC);
@@ -101,13 +102,15 @@ fn openssl_accepts_the_hierarchy() {
 
 #[test]
 fn requests_prove_possession() {
-    for key in [Key::p256(), Key::rsa2048(), Key::rsa3072()] {
+    for key in [Key::p256(), Key::rsa2048(), Key::rsa3072(), Key::sm2()] {
         let unsigned = issue::request(&name("请求"), &key.public_key).unwrap();
         let stored = unsigned.to_be_signed().to_vec();
         let der = key.finish(unsigned);
         let folder = tempfile::tempdir().unwrap();
         let file = put(folder.path(), "request.der", &der);
-        openssl_accepts(&["req", "-inform", "DER", "-in", &file, "-verify", "-noout"]);
+        let asked = ["req", "-inform", "DER", "-in", &file, "-verify", "-noout"];
+        let identity = ["-vfyopt", "distid:1234567812345678"];
+        openssl_accepts(&[&asked[..], if key.algorithm == KeyAlgorithm::Sm2 { &identity } else { &[] }].concat());
         let read = Request::read(&der).unwrap();
         assert_eq!((read.subject, read.public_key), (name("请求"), key.public_key.clone()));
 
@@ -134,6 +137,13 @@ fn nothing_leaves_with_a_wrong_signature_or_from_a_wrong_issuer() {
     let unsigned = || issue::seal(&made.issuing, &name("x"), &other.public_key, serial(9), years(1), NONE);
     let wrong = other.sign(unsigned().unwrap().to_be_signed());
     assert_eq!(unsigned().unwrap().signed(&wrong).unwrap_err(), IssueFault::Signature(SignatureFault::Wrong));
+
+    // A log's key is nobody's but a log's.
+    let log = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap().subject_public_key_info();
+    let fault = |made: Result<Unsigned, IssueFault>| made.map(|_| ()).unwrap_err();
+    assert_eq!(fault(issue::seal(&made.issuing, &name("x"), &log, serial(9), years(1), NONE)), IssueFault::LogKey);
+    assert_eq!(fault(issue::root(&name("x"), &log, serial(9), years(1))), IssueFault::LogKey);
+    assert_eq!(fault(issue::request(&name("x"), &log)), IssueFault::LogKey);
 
     let seal = |issuer: &Certificate, period: Period, at: &issue::Addresses| {
         issue::seal(issuer, &name("x"), &other.public_key, serial(9), period, at).map(|_| ()).unwrap_err()

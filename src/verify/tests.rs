@@ -29,6 +29,7 @@ mod forger;
 mod forms;
 mod levels;
 mod ofd;
+mod sm2;
 mod stamps;
 mod update;
 
@@ -49,7 +50,11 @@ struct House {
 
 impl House {
     fn new() -> Self {
-        let pki = Hierarchy::of(Key::p256);
+        Self::on(Key::p256)
+    }
+
+    fn on(key: fn() -> Key) -> Self {
+        let pki = Hierarchy::of(key);
         let anchors = vec![pki.root.clone()];
         let life = vec![event(SealEventKind::Activated, trial::MADE)];
         Self { pki, anchors, revoked: Vec::new(), lists_at: NOW, life }
@@ -181,7 +186,10 @@ fn seal_with(
         reserve,
     };
     let prepared = prepare(draft, &plan).unwrap();
-    let attributes = cms::signed_attributes(&prepared.digest(), pki.seal.der());
+    let (digest, hole, tail) = (pki.seal_key.algorithm.digest(), prepared.hole(), prepared.tail());
+    let blank = hole.start - draft.len()..hole.end - draft.len();
+    let content = digest.over(&[draft, &tail[..blank.start], &tail[blank.end..]]);
+    let attributes = cms::signed_attributes(digest, &content, pki.seal.der());
     let value = pki.seal_key.sign(&attributes);
     let cms = cms::assemble(&attributes, &value, pki.seal_key.algorithm, &certificates, None).unwrap();
     [draft, &prepared.close(&complete(&value, cms)).unwrap()].concat()
