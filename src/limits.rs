@@ -322,6 +322,8 @@ pub const PREVIEW_MEMORY_BYTES: u64 = 1024 * 1024 * 1024;
 /// Its processor time, and the time until it is stopped, seconds; a page takes about 30 ms.
 pub const PREVIEW_CPU_SECONDS: u64 = 10;
 pub const PREVIEW_SECONDS: u64 = 15;
+/// Things that are said to be left out of an OFD's pictures: of more kinds nobody reads.
+pub const PREVIEW_OMISSIONS: usize = 20;
 /// Such processes at once.
 pub const PREVIEWS: usize = 2;
 

@@ -1,6 +1,7 @@
 //! OFD documents (GB/T 33190-2016): the package, the signatures in it, and documents of our own.
 
 pub mod document;
+pub mod draw;
 pub mod package;
 pub mod png;
 pub mod reading;

@@ -16,6 +16,8 @@ pub struct Document {
     pub templates: Vec<(String, String)>,
     /// Paths of the files that tell of fonts, pictures and other resources.
     pub resources: Vec<String>,
+    /// Path of the list of annotations, where there is one.
+    pub annotations: Option<String>,
     /// Left, top, width, height of a page that does not say its own, millimetres.
     usual: [f64; 4],
 }
@@ -62,6 +64,7 @@ impl Document {
             pages,
             templates: common.all("TemplatePage").map(template).collect::<Result<_, SignaturesFault>>()?,
             resources: resources.map(|one| place("PublicRes", Some(&one.text))).collect::<Result<_, _>>()?,
+            annotations: root.child("Annotations").and_then(|list| located(&path, &list.text)),
             usual,
             path,
         })

@@ -84,7 +84,10 @@ impl Node {
     }
 
     fn trim(&mut self) {
-        self.text = self.text.trim().to_owned();
+        // Of text on a page every character counts, since each has its place (GB/T 33190 §11.3).
+        if self.name != "TextCode" {
+            self.text = self.text.trim().to_owned();
+        }
         self.children.iter_mut().for_each(Self::trim);
     }
 

@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
-use super::trial::{House, MADE, making, picture};
+use super::trial::{Made, making, picture};
 use super::value::{Form, Value};
 use super::write::{self, Use};
 use super::{Extension, Holders, NotASeal, Version, read_seal, read_signature};
 use crate::crypto::{self, Digest};
 use crate::ofd::package::Package;
+use crate::pki::trial::{Hierarchy, Key, MADE, openssl_takes_sm2};
 use der::{Decode, Encode};
 use spki::AlgorithmIdentifierOwned;
 use x509_cert::Certificate;
@@ -150,9 +151,8 @@ fn a_seal_cut_anywhere_is_no_seal() {
 /// A seal of ours and its use, read back by the reader that reads foreign ones.
 #[test]
 fn our_seals_and_signatures_are_read_back_and_hold() {
-    let house = House::new();
-    let root = crate::pki::certificate::Certificate::read(&house.root).unwrap();
-    assert_eq!(root.public_key, super::trial::Sm2::number(1).public_key);
+    let pki = Hierarchy::of(Key::sm2);
+    let house = Made::of(&pki);
     let seal = read_seal(&house.seal).unwrap();
     assert_eq!(
         (seal.version, seal.id.as_str(), seal.name.as_str()),
@@ -172,7 +172,7 @@ fn our_seals_and_signatures_are_read_back_and_hold() {
         extensions: std::slice::from_ref(&receipt),
     };
     let to_be_signed = write::to_be_signed(&used).unwrap();
-    let value = house.signer_key.sign(&to_be_signed);
+    let value = pki.seal_key.sign(&to_be_signed);
     let token = vec![0x30; 2000];
     let whole = write::assemble(&to_be_signed, &house.signer, &value, Some(&token)).unwrap();
     assert!(whole.len() <= write::room(&house.seal, &house.signer, used.extensions, token.len()));
@@ -186,18 +186,19 @@ fn our_seals_and_signatures_are_read_back_and_hold() {
     // Without extensions and time stamp.
     let used = Use { extensions: &[], ..used };
     let to_be_signed = write::to_be_signed(&used).unwrap();
-    let whole = write::assemble(&to_be_signed, &house.signer, &house.signer_key.sign(&to_be_signed), None).unwrap();
+    let whole = write::assemble(&to_be_signed, &house.signer, &pki.seal_key.sign(&to_be_signed), None).unwrap();
     assert!(read_signature(&whole).unwrap().stamp.is_none());
     // A key that the seal does not name.
-    let stranger = super::trial::Sm2::number(9).certify("别处", "别人", &house.signer_key.public_key, false);
-    let refused = write::assemble(&to_be_signed, &stranger, &house.signer_key.sign(&to_be_signed), None);
+    let stranger = Hierarchy::of(Key::sm2).seal.der().to_vec();
+    let refused = write::assemble(&to_be_signed, &stranger, &pki.seal_key.sign(&to_be_signed), None);
     assert_eq!(refused, Err(NotASeal("signer's certificate")));
     assert_eq!(write::assemble(&to_be_signed, &house.signer, &[1; 63], None), Err(NotASeal("signature value")));
 }
 
 #[test]
 fn a_seal_names_its_holders_and_its_maker_is_another() {
-    let house = House::new();
+    let pki = Hierarchy::of(Key::sm2);
+    let house = Made::of(&pki);
     let digest = Digest::Sm3.over(&[&house.signer]);
     let listed = Holders::Digests(vec![("1.2.156.10197.1.401".into(), digest)]);
     let information = write::seal_information(&making(&listed, &picture())).unwrap();
@@ -205,7 +206,7 @@ fn a_seal_names_its_holders_and_its_maker_is_another() {
     let seal = read_seal(&write::assemble_seal(&information, &house.maker, &value).unwrap()).unwrap();
     assert!(seal.is_held_by(&house.signer) && !seal.is_held_by(&house.maker));
     // The signer as his own maker.
-    let own = write::assemble_seal(&information, &house.signer, &house.signer_key.sign(&information));
+    let own = write::assemble_seal(&information, &house.signer, &pki.seal_key.sign(&information));
     assert_eq!(own, Err(NotASeal("maker's certificate")));
     for (fault, part) in [
         (write::seal_information(&making(&Holders::Certificates(Vec::new()), &picture())), "certificate list"),
@@ -222,27 +223,14 @@ fn a_seal_names_its_holders_and_its_maker_is_another() {
     }
 }
 
-/// The standards' steps by hand: OpenSSL cuts nothing and is told the user identifier.
 #[test]
 fn openssl_finds_our_values_right() {
-    let house = House::new();
+    let pki = Hierarchy::of(Key::sm2);
+    let house = Made::of(&pki);
     let seal = read_seal(&house.seal).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let file = |name: &str, bytes: &[u8]| {
-        let path = folder.path().join(name);
-        std::fs::write(&path, bytes).unwrap();
-        path.to_str().unwrap().to_owned()
-    };
-    let key = file("key", &house.maker_key.public_key);
-    let value = file("value", &seal.value);
     let mut changed = seal.to_be_signed.clone();
     *changed.last_mut().unwrap() ^= 1;
     for (message, right) in [(&seal.to_be_signed, true), (&changed, false)] {
-        let message = file("message", message);
-        let arguments = format!(
-            "pkeyutl -verify -pubin -keyform DER -inkey {key} -rawin -digest sm3 -in {message} -sigfile {value} -pkeyopt distid:1234567812345678"
-        );
-        let said = std::process::Command::new("openssl").args(arguments.split(' ')).output().unwrap();
-        assert_eq!(said.status.success(), right, "{said:?}");
+        assert_eq!(openssl_takes_sm2(&house.maker_key.public_key, message, &seal.value), right);
     }
 }

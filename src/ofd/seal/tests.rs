@@ -9,7 +9,8 @@ use crate::ofd::package::{self, Package};
 use crate::ofd::reading::{Inside, Reading};
 use crate::ofd::write;
 use crate::ofd::write::{Document, Object, Page, Path, Stroke};
-use crate::ses::trial::House;
+use crate::pki::trial::{Hierarchy, Key};
+use crate::ses::trial::Made;
 use crate::ses::write::{Use, assemble, to_be_signed};
 use crate::ses::{SM2_WITH_SM3, Seal, Value, read_seal};
 use spki::AlgorithmIdentifierOwned;
@@ -45,10 +46,16 @@ fn draft(pages: usize) -> Vec<u8> {
     })
 }
 
+struct House {
+    pki: Hierarchy,
+    made: Made,
+}
+
 fn seal() -> (House, Seal) {
-    let house = House::new();
-    let seal = read_seal(&house.seal).unwrap();
-    (house, seal)
+    let pki = Hierarchy::of(Key::sm2);
+    let made = Made::of(&pki);
+    let seal = read_seal(&made.seal).unwrap();
+    (House { pki, made }, seal)
 }
 
 fn sealed(draft: &[u8], house: &House, plan: &SealPlan<'_>) -> Vec<u8> {
@@ -61,9 +68,9 @@ fn close(prepared: &Prepared, house: &House) -> Vec<u8> {
 
 fn value(prepared: &Prepared, house: &House) -> Vec<u8> {
     let (digest, property) = (prepared.digest(), prepared.property());
-    let used = Use { seal: &house.seal, at: AT, digest: &digest, property: &property, extensions: &[] };
+    let used = Use { seal: &house.made.seal, at: AT, digest: &digest, property: &property, extensions: &[] };
     let to_be_signed = to_be_signed(&used).unwrap();
-    assemble(&to_be_signed, &house.signer, &house.signer_key.sign(&to_be_signed), None).unwrap()
+    assemble(&to_be_signed, &house.made.signer, &house.pki.seal_key.sign(&to_be_signed), None).unwrap()
 }
 
 /// What a judge would find wrong, without asking who is trusted; nothing where all is right.
