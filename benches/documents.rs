@@ -73,7 +73,7 @@ fn main() {
         judge(&Evidence::open("bench", sealed.clone(), trust.clone(), NOW));
     });
     line("time stamp (our own: key, check, two commits)", seconds, || {
-        runtime.block_on(desk.stamp(&[7; 32])).unwrap();
+        runtime.block_on(desk.stamp(Digest::Sha256, &[7; 32])).unwrap();
     });
     line("end to end (decision to stored, SQLite FULL)", seconds, || {
         n += 1;
