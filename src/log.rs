@@ -4,7 +4,7 @@
 //! An entry is durable before its head is signed, and a head is published with the receipts that lead to it, before any
 //! seal's key works for them. Many orders share one head: whoever comes first has it made for all that is durable by then.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use time::OffsetDateTime;
 
@@ -29,6 +29,8 @@ struct Laid {
     /// Held while a head is made, so that all who need one share it.
     turn: tokio::sync::Mutex<()>,
     newest: Mutex<Option<Arc<SignedHead>>>,
+    /// It never changes once it is there.
+    identity: OnceLock<LogIdentity>,
 }
 
 /// What the settings say.
@@ -57,7 +59,13 @@ impl Logging {
     /// Lays the plan out.
     pub fn of(plan: Plan, witnesses: WitnessesSettings) -> Self {
         let witnesses = Witnesses::of(witnesses);
-        Self(Arc::new(Laid { plan, witnesses, turn: Default::default(), newest: Default::default() }))
+        Self(Arc::new(Laid {
+            plan,
+            witnesses,
+            turn: Default::default(),
+            newest: Default::default(),
+            identity: OnceLock::new(),
+        }))
     }
 
     /// Who cosigns heads.
@@ -89,8 +97,12 @@ impl Desk {
     /// # Errors
     /// The key's home or the store failed, or the label is another key's.
     pub async fn log(&self, now: OffsetDateTime) -> Result<LogIdentity, FlowError> {
+        let known = &self.logging.0.identity;
+        if let Some(identity) = known.get() {
+            return Ok(identity.clone());
+        }
         if let Some(identity) = self.store.log_identity().await? {
-            return Ok(identity);
+            return Ok(known.get_or_init(|| identity).clone());
         }
         let Plan { name, key } = self.logging.0.plan.clone();
         let (keyring, label) = (self.keyring.clone(), key.clone());
