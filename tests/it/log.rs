@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use sqlx::{AssertSqlSafe, Connection};
 use time::Duration;
 use yinxin::cms;
-use yinxin::desk::{Desk, FlowError, Step};
+use yinxin::desk::{FlowError, Step};
 use yinxin::http::{serve, witness_router};
 use yinxin::issue::{issue, resume};
 use yinxin::log::{Logging, Plan};
@@ -227,14 +227,13 @@ async fn without_its_witness_nothing_is_sealed() {
         drop(listener);
         let each = vec![WitnessSettings { url: url.clone(), key: witness.clone() }];
         let asked = WitnessesSettings { each, needed: 1, deadline: std::time::Duration::from_secs(5) };
-        let desk = bureau.desk.clone().logged_by(Logging::of(Plan::default(), asked));
+        let mut desk = bureau.desk.clone().logged_by(Logging::of(Plan::default(), asked));
 
         let signed = Arc::new(AtomicU64::new(0));
         let count = signed.clone();
-        let done = Arc::new(move |step| {
+        desk.done = Arc::new(move |step| {
             count.fetch_add(u64::from(step == Step::Signed), Ordering::SeqCst);
         });
-        let desk = Desk { done, ..desk };
         let waits = issue(&desk, &bureau.chief, licence("许准〔2026〕1号", NOW - Duration::days(3)), NOW).await;
         let Err(FlowError::Waiting(waiting)) = waits else { panic!("{waits:?}") };
         assert_eq!(waiting.because.id, "log.unseen");
