@@ -18,6 +18,7 @@ mod rooms;
 mod sealing;
 mod serve;
 mod trouble;
+mod witness;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -100,6 +101,11 @@ enum Command {
     EndLicence(sealing::EndLicence),
     /// 按政府决定废止印章 / abolish seals by an order of government
     Abolish(sealing::Abolish),
+    /// 见证公开日志：独立的进程和设置文件（默认 witness.toml）/ witness logs: a process with settings of its own (witness.toml)
+    Witness {
+        #[command(subcommand)]
+        command: Option<witness::WitnessCommand>,
+    },
     /// 继续完成中断的用印 / finish what a crash interrupted
     Resume,
     /// 文书续期：附加新的验证数据和时间戳，使其长期可验证 / renew documents before their time stamps lapse
@@ -131,7 +137,7 @@ impl Arguments {
     /// Whether this runs until it is told to stop.
     pub fn serves(&self) -> bool {
         match &self.command {
-            Command::Serve => true,
+            Command::Serve | Command::Witness { command: None } => true,
             Command::Demo(demo) => demo.serves(),
             _ => false,
         }
@@ -157,6 +163,7 @@ async fn answer(arguments: Arguments, clock: Clock) -> Result<ExitCode, Trouble>
         Command::Demo(demo) => return demo::run(demo, clock).await,
         Command::Doctor => return doctor::run(config.as_deref(), json, clock).await,
         Command::Ceremony(ceremony) if ceremony.only_checks() => return ceremony::check(&ceremony, json),
+        Command::Witness { command } => return witness::witness(command, config.as_deref(), json, clock).await,
         Command::Verify(verify) => return inquiry::verify(verify, config.as_deref(), json, clock()).await,
         other => other,
     };
@@ -186,7 +193,11 @@ async fn answer(arguments: Arguments, clock: Clock) -> Result<ExitCode, Trouble>
         Command::Renew(renew) => return renewing::renew(&rooms, renew, clock).await,
         Command::Ledger(ledger) => inquiry::ledger(&rooms, ledger).await?,
         Command::Status(status) => inquiry::status(&rooms, status, clock()).await?,
-        Command::Demo(_) | Command::Doctor | Command::Verify(_) | Command::DrawPages { .. } => {}
+        Command::Demo(_)
+        | Command::Doctor
+        | Command::Witness { .. }
+        | Command::Verify(_)
+        | Command::DrawPages { .. } => {}
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,23 +1,23 @@
 //! Everything made here is judged by openssl; every verdict of ours on chains is provoked once.
 
-use rcgen::PublicKeyData;
 use time::Duration;
 use time::macros::datetime;
 
 use super::certificate::{Certificate, to_pem};
 use super::evidence::{RevocationEvidence, Unknown};
 use super::install::{InstallFault, check_installable};
-use super::issue::{self, IssueFault, Period, Reason, Request, Revoked, Unsigned};
+use super::issue::{self, IssueFault, Period, Reason, Revoked, Unsigned};
 use super::known::Known;
 use super::path::{PathVerdict, Purse, Rule, judge_path_within};
 use super::revocation::RevocationList;
 use super::trial::{
     self, CRL_URL, Hierarchy, Key, MADE, NONE, name, openssl_accepts, openssl_refuses, put, serial, years,
 };
-use crate::crypto::{KeyAlgorithm, SignatureFault};
+use crate::crypto::SignatureFault;
 
 mod ocsp;
 mod pkits;
+mod request;
 mod sm2;
 mod strength;
 
@@ -101,49 +101,12 @@ fn openssl_accepts_the_hierarchy() {
 }
 
 #[test]
-fn requests_prove_possession() {
-    for key in [Key::p256(), Key::rsa2048(), Key::rsa3072(), Key::sm2()] {
-        let unsigned = issue::request(&name("请求"), &key.public_key).unwrap();
-        let stored = unsigned.to_be_signed().to_vec();
-        let der = key.finish(unsigned);
-        let folder = tempfile::tempdir().unwrap();
-        let file = put(folder.path(), "request.der", &der);
-        let asked = ["req", "-inform", "DER", "-in", &file, "-verify", "-noout"];
-        let identity = ["-vfyopt", "distid:1234567812345678"];
-        openssl_accepts(&[&asked[..], if key.algorithm == KeyAlgorithm::Sm2 { &identity } else { &[] }].concat());
-        let read = Request::read(&der).unwrap();
-        assert_eq!((read.subject, read.public_key), (name("请求"), key.public_key.clone()));
-
-        // After a crash the written-down bytes give the same thing.
-        let again = Unsigned::again(stored, &key.public_key).unwrap();
-        assert_eq!(Request::read(&key.finish(again)).unwrap().public_key, key.public_key);
-
-        let at = der.windows(6).position(|window| window == "请求".as_bytes()).unwrap();
-        let mut other_name = der.clone();
-        other_name[at + 5] ^= 1;
-        assert_eq!(Request::read(&other_name), Err(IssueFault::Signature(SignatureFault::Wrong)));
-        assert_eq!(Request::read(&der[1..]), Err(IssueFault::NotARequest));
-    }
-    // A foreign request.
-    let key = rcgen::KeyPair::generate().unwrap();
-    let request = rcgen::CertificateParams::new(vec!["seal.example".into()]).unwrap().serialize_request(&key).unwrap();
-    assert_eq!(Request::read(request.der()).unwrap().public_key, key.subject_public_key_info());
-}
-
-#[test]
 fn nothing_leaves_with_a_wrong_signature_or_from_a_wrong_issuer() {
     let made = Hierarchy::of(Key::p256);
     let other = Key::p256();
     let unsigned = || issue::seal(&made.issuing, &name("x"), &other.public_key, serial(9), years(1), NONE);
     let wrong = other.sign(unsigned().unwrap().to_be_signed());
     assert_eq!(unsigned().unwrap().signed(&wrong).unwrap_err(), IssueFault::Signature(SignatureFault::Wrong));
-
-    // A log's key is nobody's but a log's.
-    let log = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap().subject_public_key_info();
-    let fault = |made: Result<Unsigned, IssueFault>| made.map(|_| ()).unwrap_err();
-    assert_eq!(fault(issue::seal(&made.issuing, &name("x"), &log, serial(9), years(1), NONE)), IssueFault::LogKey);
-    assert_eq!(fault(issue::root(&name("x"), &log, serial(9), years(1))), IssueFault::LogKey);
-    assert_eq!(fault(issue::request(&name("x"), &log)), IssueFault::LogKey);
 
     let seal = |issuer: &Certificate, period: Period, at: &issue::Addresses| {
         issue::seal(issuer, &name("x"), &other.public_key, serial(9), period, at).map(|_| ()).unwrap_err()

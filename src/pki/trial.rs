@@ -205,6 +205,22 @@ pub(crate) fn openssl_takes_sm2(public_key: &[u8], message: &[u8], value: &[u8])
     said.status.success()
 }
 
+/// Runs a script by the peers' Python where scripts/setup made one, else by the system's; without either it is left out.
+#[track_caller]
+pub(crate) fn python_holds(arguments: &[&str]) {
+    let home = std::env::var("HOME").unwrap_or_default();
+    let peers = std::env::var_os("YINXIN_PEERS").map_or(Path::new(&home).join(".cache/yinxin/peers"), Into::into);
+    let python = Some(peers.join("bin/python")).filter(|python| python.exists()).unwrap_or_else(|| "python3".into());
+    match Command::new(python).args(arguments).output() {
+        Err(why) => eprintln!("SKIPPED: no Python ({why})"),
+        Ok(said) => {
+            let text = String::from_utf8_lossy(&[said.stdout, said.stderr].concat()).into_owned();
+            assert!(said.status.success(), "{text}");
+            eprintln!("{}", text.trim_end());
+        }
+    }
+}
+
 /// Writes bytes into a folder and gives the path as text.
 pub(crate) fn put(folder: &Path, name: &str, bytes: &[u8]) -> String {
     let path = folder.join(name);

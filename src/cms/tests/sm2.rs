@@ -21,13 +21,13 @@ fn sm2_signs_with_sm3_throughout() {
     assert_eq!(signer.signature_algorithm.oid.to_string(), "1.2.156.10197.1.501");
     let [reference] = signer.signing_certificates().unwrap().try_into().unwrap();
     assert_eq!(reference.digest_algorithm, Digest::Sm3.oid());
-    let attributes = signed_attributes(Digest::Sm3, &Digest::Sm3.over(&[CONTENT]), made.seal.der());
+    let attributes = signed_attributes(Digest::Sm3, &Digest::Sm3.over(&[CONTENT]), made.seal.der(), None);
     assert!(openssl_takes_sm2(&made.seal.public_key, &attributes, &signer.signature));
     assert!(!openssl_takes_sm2(&made.seal.public_key, CONTENT, &signer.signature));
     // No other digest is anywhere in it but in the certificates, and the room was enough.
     assert_eq!(hex::encode(&cms).matches("608648016503040201").count(), 0, "SHA-256");
     let certificates = [made.seal.der().to_vec(), made.issuing.der().to_vec()];
-    assert!((cms.len()..=cms.len() + 8).contains(&room(KeyAlgorithm::Sm2, &certificates, 0).unwrap()));
+    assert!((cms.len()..=cms.len() + 8).contains(&room(KeyAlgorithm::Sm2, &certificates, 0, 0).unwrap()));
 }
 
 #[test]
@@ -35,7 +35,7 @@ fn sm2_value_passes_for_nothing_else() {
     let made = Hierarchy::of(Key::sm2);
     // The attributes signed by the right key, with their digest by SHA-256 where SM3 is named, and the reverse.
     for (named, real) in [(Digest::Sm3, Digest::Sha256), (Digest::Sha256, Digest::Sm3)] {
-        let attributes = signed_attributes(named, &real.over(&[CONTENT]), made.seal.der());
+        let attributes = signed_attributes(named, &real.over(&[CONTENT]), made.seal.der(), None);
         let value = made.seal_key.sign(&attributes);
         let certificates = [made.seal.der().to_vec()];
         let cms = assemble(&attributes, &value, KeyAlgorithm::Sm2, &certificates, None).unwrap();
@@ -44,7 +44,7 @@ fn sm2_value_passes_for_nothing_else() {
         assert_eq!(found.signature, Ok(()));
     }
     // By another SM2 key.
-    let attributes = signed_attributes(Digest::Sm3, &Digest::Sm3.over(&[CONTENT]), made.seal.der());
+    let attributes = signed_attributes(Digest::Sm3, &Digest::Sm3.over(&[CONTENT]), made.seal.der(), None);
     let value = Key::sm2().sign(&attributes);
     let cms = assemble(&attributes, &value, KeyAlgorithm::Sm2, &[made.seal.der().to_vec()], None).unwrap();
     assert_eq!(checks(&cms, CONTENT).signature, Err(Fault::Signature(SignatureFault::Wrong)));

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::pki::tlv::{self, Element};
-use crate::pki::trial::{openssl, openssl_takes_sm2, put};
+use crate::pki::trial::{openssl, openssl_takes_sm2, put, python_holds};
 
 /// The order of the curve.
 const N: &str = "fffffffeffffffffffffffffffffffff7203df6b21c6052b53bbf40939d54123";
@@ -32,6 +32,7 @@ fn sm2_key_made_here_signs_what_openssl_takes() {
 
     let ring = desk.open().unwrap();
     let signer = ring.signer_for("seal-1", &public_key).unwrap();
+    let mut cases = Vec::new();
     assert_eq!(signer.algorithm(), KeyAlgorithm::Sm2);
     for message in [&b""[..], b"message", &[7; 5000]] {
         let signature = signer.sign(Order::for_test("seal-1", message)).unwrap();
@@ -39,7 +40,14 @@ fn sm2_key_made_here_signs_what_openssl_takes() {
         assert!(signature.value().len() <= KeyAlgorithm::Sm2.longest_signature());
         assert!(openssl_takes_sm2(&public_key, message, signature.value()));
         assert!(!openssl_takes_sm2(&other, message, signature.value()));
+        for (key, verdict) in [(&public_key, "valid"), (&other, "wrong")] {
+            let [point, message, value] = [&point(key)[..], message, signature.value()].map(hex::encode);
+            let case = serde_json::json!({ "comment": "ours", "point": point, "message": message, "value": value, "verdict": verdict });
+            cases.push(case);
+        }
     }
+    let file = put(desk.folder.path(), "cases.json", serde_json::json!({ "cases": cases }).to_string().as_bytes());
+    python_holds(&[concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/sm2/make.py"), "--check", &file]);
     assert_eq!(format!("{signer:?}"), "SoftKey(\"seal-1\", Sm2)");
     ring.destroy(Destruction::for_test("seal-1", &public_key)).unwrap();
     assert_eq!(id(&signer.sign(Order::for_test("seal-1", b"message")).unwrap_err()), "keys.unknown");

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes verify.json: SM2 values right and wrong, with verdicts, by an SM2 of its own in whole numbers (GM/T 0003.2). It is slow
-and leaks everything; it holds no key but the standard's example. `--check` judges the file that is there instead, with that SM2
-and with every other one that is here: gmssl (Python) and openssl; what is not here is said."""
+and leaks everything; it holds no key but the standard's example. `--check [FILE]` judges what is there instead, with that SM2 and
+with every other one that is here: gmssl (Python) and openssl; what is not here is said."""
 import json, os, subprocess, sys, tempfile
 
 P = 0xFFFFFFFEFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF00000000FFFFFFFFFFFFFFFF
@@ -275,8 +275,8 @@ def check(file):
 
 if __name__ == "__main__":
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "verify.json")
-    if sys.argv[1:] == ["--check"]:
-        with open(path) as file:
+    if sys.argv[1:2] == ["--check"]:
+        with open(sys.argv[2] if sys.argv[2:] else path) as file:
             sys.exit(1 if check(json.load(file)) else 0)
     with open(path, "w") as file:
         json.dump(make(), file, ensure_ascii=False, indent=1)
