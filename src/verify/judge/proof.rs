@@ -185,8 +185,8 @@ pub(super) fn bare_coverage(has_content: bool) -> (Found<Covered>, Option<Unchan
     }
     let text = Message::new(
         "verify.content-missing",
-        "没有提供被签名的内容，请用 --content 给出。",
-        "The content that was signed is not at hand; name it with --content.",
+        "没有提供被签名的内容，无法核对。请提交含有内容的签章文件，或连同内容一并核验。",
+        "The content that was signed is not at hand. Submit the sealed document, or verify the signature together with its content.",
     );
     (open(ID, CLAUSE, Sub::SignedDataNotFound, text), None)
 }
