@@ -364,6 +364,8 @@ pub const LOG_RECEIPT_BYTES: usize = 96 * 1024;
 pub const LOG_LEAF_BYTES: usize = 4 * 1024;
 /// What opens a leaf, bytes: identifiers, a decision's number and some officers; a title of 200 characters is 800.
 pub const LOG_OPENING_BYTES: usize = 16 * 1024;
+/// Lines of one file of verifier keys: a log with ten of its keys, and a hundred witnesses.
+pub const LOG_KEYS: usize = 1000;
 /// The last time that a cosignature may name (C2SP tlog-cosignature: it must not exceed 2^63 - 1).
 pub const LOG_LAST_SECOND: u64 = i64::MAX as u64;
 

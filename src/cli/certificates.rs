@@ -545,7 +545,7 @@ pub(super) fn read_trust(folder: &std::path::Path) -> Result<Trust, Trouble> {
     let (trust, unread) = Trust::read(files.iter().map(Vec::as_slice));
     if unread > 0 {
         eprintln!(
-            "{} 中有{unread}个文件不是证书或吊销列表，已略过 / {unread} file(s) in {} are neither certificates nor lists and were passed over [cli.trust]",
+            "{} 中有{unread}个文件不是证书、吊销列表或日志公钥，已略过 / {unread} file(s) in {} are no certificates, lists or keys of logs and were passed over [cli.trust]",
             folder.display(),
             folder.display()
         );

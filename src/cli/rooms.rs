@@ -151,7 +151,7 @@ fn key_settings(settings: &Settings) -> KeySettings {
 /// An outside time-stamp authority with its own anchors; without any, no token of its could ever be taken.
 fn authority(settings: config::StampAuthority) -> Result<AuthoritySettings, Trouble> {
     let config::StampAuthority { url, trust: folder, policy, seconds } = settings;
-    let Trust { anchors, intermediates, lists, responses, known } = read_trust(&folder)?;
+    let Trust { anchors, intermediates, lists, responses, known, .. } = read_trust(&folder)?;
     if anchors.is_empty() {
         let folder = folder.display();
         return Err(Trouble::new(

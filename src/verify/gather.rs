@@ -200,11 +200,11 @@ async fn ask(store: &Store, certificate: Option<&Certificate>, digest: &[u8; 32]
         let Some(seal) = store.seal(&filed.seal).await? else { return Ok(Facts::Unknown) };
         let chain = filed.chain.iter().filter_map(|der| Certificate::read(der).ok()).collect();
         let record = record(store, &filed.seal, &fingerprint, digest).await?;
-        return Ok(Facts::Filed { seal: seal.seal, chain, record: record.map(Box::new) });
+        return Ok(Facts::Filed { seal: seal.seal, logged_since: None, chain, record: record.map(Box::new) });
     }
     let Some(number) = seal_number(certificate) else { return Ok(Facts::Unknown) };
     Ok(match store.seal(&number).await? {
-        Some(seal) => Facts::OtherCertificate { seal: seal.seal },
+        Some(seal) => Facts::OtherCertificate { seal: seal.seal, logged_since: None },
         None => Facts::Unknown,
     })
 }

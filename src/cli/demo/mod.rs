@@ -321,7 +321,8 @@ impl Story {
         let register = export::register(&desk.store, &self.sample, &self.made, (self.clock)()).await?;
         let text = serde_json::to_string_pretty(&register).unwrap_or_default();
         write_file(&self.dir.join("register.json"), text.as_bytes())?;
-        let read = crate::verify::Register::read(text.as_bytes()).map(|register| register.seals.len());
+        let read = crate::verify::Register::read(text.as_bytes(), &crate::verify::Trust::default())
+            .map(|register| register.seals.len());
         self.table.expect("register.json 可供离线验证", "Ok(20)", format!("{read:?}"));
         Ok(())
     }

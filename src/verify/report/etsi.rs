@@ -190,6 +190,7 @@ impl Writer<'_> {
                         ("intact", signature.intact.to_string()),
                         ("coverage", words(serde_json::to_value(signature.coverage))),
                         ("later-changes", words(serde_json::to_value(signature.later_changes))),
+                        ("log", signature.log.as_ref().map_or_else(|| "none".to_owned(), |log| log.words().1)),
                     ] {
                         xml.parent("ReportData", |xml| {
                             xml.leaf("Type", &format!("urn:yinxin:report:{name}"));
