@@ -8,11 +8,11 @@ use time::{Duration, OffsetDateTime};
 use super::{Authority, ISSUING, ROOT, bad_name};
 use crate::ceremony::transcript::SIGNER;
 use crate::cms;
-use crate::crypto::{KeyAlgorithm, sha256};
+use crate::crypto::sha256;
 use crate::desk::{FlowError, blocking};
 use crate::keys;
 use crate::pki::certificate::Certificate;
-use crate::pki::issue::{self, Addresses, IssueFault, Period, Serial};
+use crate::pki::issue::{self, Addresses, Period, Serial};
 use crate::pki::name::{Attribute, Name};
 use crate::store::{Act, OrderKind};
 
@@ -30,8 +30,7 @@ impl Authority {
     ) -> Result<Vec<u8>, FlowError> {
         let (issuing, root) = (self.filed(ISSUING).await?, self.filed(ROOT).await?);
         let issuer = Certificate::read(&issuing.certificate)?;
-        let algorithm = KeyAlgorithm::of_public_key(&issuer.public_key)
-            .map_err(|fault| FlowError::Issue(IssueFault::Key(fault)))?;
+        let algorithm = issue::certified(&issuer.public_key)?;
         let label = format!("ceremony-{}", hex::encode(&keys::draw()?[..8]));
         let public_key = self.key(&label, algorithm).await?;
         let name = Name::of(&[

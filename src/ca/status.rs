@@ -4,11 +4,10 @@
 use time::{Duration, OffsetDateTime};
 
 use super::{Authority, ISSUING, bad_name};
-use crate::crypto::KeyAlgorithm;
 use crate::desk::{Desk, FlowError};
 use crate::keys;
 use crate::pki::certificate::Certificate;
-use crate::pki::issue::{self, Addresses, IssueFault, Period, Reason, Revoked, Serial};
+use crate::pki::issue::{self, Addresses, Period, Reason, Revoked, Serial};
 use crate::pki::name::{Attribute, Name};
 use crate::pki::ocsp::{self, CertId, Reply, Status};
 use crate::pki::revocation::{Revocation, RevocationList};
@@ -115,8 +114,7 @@ impl Authority {
             return Ok(Certificate::read(&filed.certificate)?);
         }
         let issuer = Certificate::read(&self.filed(ISSUING).await?.certificate)?;
-        let algorithm = KeyAlgorithm::of_public_key(&issuer.public_key)
-            .map_err(|fault| FlowError::Issue(IssueFault::Key(fault)))?;
+        let algorithm = issue::certified(&issuer.public_key)?;
         let public_key = self.key(RESPONDER, algorithm).await?;
         let name = Name::of(&[
             (Attribute::Country, "CN"),

@@ -6,7 +6,6 @@
 use std::ops::Range;
 
 use sqlx::any::AnyRow;
-use sqlx::{Any, Transaction};
 
 use time::OffsetDateTime;
 
@@ -14,13 +13,17 @@ use super::audit::{audit, post};
 use super::forms::{DocumentForm, add_form};
 use super::licences::{LicencePending, add_decision, add_document, add_version, check_version_free};
 use super::life::check_not_revoked;
+use super::log;
 use super::row::{Reading, to_json};
 use super::seals::{already, seal_in};
 use super::usage::{self, Stopped};
-use super::{SealCertificate, Store, StoreError, exactly_one, fresh_id, micros};
+use super::writing::Writing;
+use super::{Entered, SealCertificate, Store, StoreError, exactly_one, fresh_id, micros};
 use crate::ceiling::Ceilings;
 use crate::decision::{Allowed, Purpose};
 use crate::seal::{Level, SealNumber};
+use crate::tlog::leaf::Matter;
+use crate::tlog::note::Note;
 
 /// A one-use leave for one key to sign one message, already written down in the store.
 ///
@@ -147,8 +150,6 @@ pub struct SealUse<'a> {
     pub hole: Range<usize>,
     /// SHA-256 of the document's signed bytes.
     pub digest: [u8; 32],
-    /// The signed attributes.
-    pub to_be_signed: Vec<u8>,
     /// How often the seal may be used, where nothing was laid down for it.
     pub ceilings: Ceilings,
 }
@@ -201,8 +202,18 @@ pub struct Unfinished {
     pub record: OrderRecord,
     pub prepared: Vec<u8>,
     pub hole: Range<usize>,
-    pub to_be_signed: Vec<u8>,
-    pub order: Order,
+    pub stage: Stage,
+}
+
+/// How far an unfinished order has come.
+#[derive(Debug)]
+pub enum Stage {
+    /// An act of the authorities, or a use that was written down before there was a log: it is not taken up again.
+    Unlogged,
+    /// In the log, which nobody can show yet: no key works for it.
+    Entered(Box<Entered>),
+    /// With the receipt that is part of what is signed, and the leave to sign just that.
+    Receipted(Order),
 }
 
 macro_rules! records {
@@ -240,7 +251,7 @@ impl Store {
             Ok(counted) => counted,
             Err(Stopped::Store(error)) => return Err(error),
             Err(Stopped::Over(refusal, alarm)) => {
-                tx.rollback().await?;
+                drop(tx);
                 self.alarm(seal, &alarm, now).await?;
                 return Err(refusal.into());
             }
@@ -266,7 +277,8 @@ impl Store {
         .bind(sealing.kind.as_str())
         .bind(sealing.once_key)
         .bind(&sealing.certificate.key_label)
-        .bind(sealing.to_be_signed.as_slice())
+        // What is signed holds the receipt, which there is once this is durable.
+        .bind([0u8; 0].as_slice())
         .bind(allowed.seal().as_str())
         .bind(&sealing.certificate.digest)
         .bind(allowed.officer().as_str())
@@ -298,9 +310,21 @@ impl Store {
             &serde_json::json!({ "seal": allowed.seal(), "digest": hex::encode(sealing.digest) }),
         )
         .await?;
+        let (digest, identifier) = (hex::encode(sealing.digest), version.map(ToString::to_string));
+        let facts = [
+            ("order", Some(id.as_str())),
+            ("document", Some(&digest)),
+            ("licence", identifier.as_deref()),
+            ("decision", decision.as_deref()),
+            ("abolition", abolition.as_deref()),
+            ("officer", Some(allowed.officer().as_str())),
+            ("grant", Some(allowed.grant())),
+        ];
+        let facts: Vec<_> = facts.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
+        let entered = tx.enter((Matter::Order, sealing.kind.as_str()), now, Some(seal), Some(&id), &facts).await?;
         tx.commit().await?;
         Ok(Unfinished {
-            order: Order::written(id.clone(), sealing.certificate.key_label.clone(), sealing.to_be_signed.clone()),
+            stage: Stage::Entered(Box::new(entered)),
             record: OrderRecord {
                 id,
                 kind: sealing.kind,
@@ -323,7 +347,30 @@ impl Store {
             },
             prepared: sealing.prepared.to_vec(),
             hole: sealing.hole,
-            to_be_signed: sealing.to_be_signed,
+        })
+    }
+
+    /// Binds an order's receipt to it with what is to be signed under it, and publishes the head that it leads to; only then is
+    /// there leave to sign. Where another process was first, its receipt counts. None where the order has ended.
+    pub async fn receipted(
+        &self,
+        id: &str,
+        receipt: &str,
+        to_be_signed: &[u8],
+        (size, head): (u64, &Note),
+    ) -> Result<Option<Order>, StoreError> {
+        let mut tx = self.begin().await?;
+        sqlx::query("UPDATE seal_order SET receipt = $1, to_be_signed = $2 WHERE id = $3 AND state = 'written' AND receipt IS NULL")
+            .bind(receipt)
+            .bind(to_be_signed)
+            .bind(id)
+            .execute(&mut *tx)
+            .await?;
+        log::publish(&mut tx, size, head).await?;
+        tx.commit().await?;
+        Ok(match self.unfinished_order(id).await?.map(|unfinished| unfinished.stage) {
+            Some(Stage::Receipted(order)) => Some(order),
+            _ => None,
         })
     }
 
@@ -378,6 +425,7 @@ impl Store {
             .execute(&mut *tx)
             .await?;
         if done.rows_affected() == 0 {
+            tx.commit().await?;
             return Ok(false);
         }
         add_document(&mut tx, &sha256, media_type, sealed, now).await?;
@@ -427,6 +475,7 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         if done.rows_affected() == 0 {
+            tx.commit().await?;
             return Ok(false);
         }
         audit(&mut tx, now, "service", &format!("order.{word}"), id, &serde_json::json!({ "because": because }))
@@ -451,21 +500,30 @@ impl Store {
     /// One order that was written down and has not ended.
     pub async fn unfinished_order(&self, id: &str) -> Result<Option<Unfinished>, StoreError> {
         let Some(record) = self.order(id).await?.filter(|r| r.state == OrderState::Written) else { return Ok(None) };
-        let row =
-            sqlx::query("SELECT key_label, to_be_signed, prepared, hole_start, hole_end FROM seal_order WHERE id = $1")
-                .bind(id)
-                .fetch_one(&self.write)
-                .await?;
+        let row = sqlx::query(
+            "SELECT key_label, to_be_signed, prepared, hole_start, hole_end, receipt FROM seal_order WHERE id = $1",
+        )
+        .bind(id)
+        .fetch_one(&self.write)
+        .await?;
         let row = Reading("seal_order", &row);
         let place = |column| {
             row.get::<i64>(column).and_then(|n| usize::try_from(n).map_err(|e| row.bad(column, e.to_string())))
         };
-        let to_be_signed: Vec<u8> = row.get("to_be_signed")?;
+        let receipt: Option<String> = row.get("receipt")?;
+        let stage = match (receipt, &record.seal) {
+            (Some(_), _) => {
+                Stage::Receipted(Order::written(record.id.clone(), row.get("key_label")?, row.get("to_be_signed")?))
+            }
+            (None, None) => Stage::Unlogged,
+            (None, Some(_)) => {
+                self.entry_of(id).await?.map_or(Stage::Unlogged, |entered| Stage::Entered(Box::new(entered)))
+            }
+        };
         Ok(Some(Unfinished {
-            order: Order::written(record.id.clone(), row.get("key_label")?, to_be_signed.clone()),
             prepared: row.get("prepared")?,
             hole: place("hole_start")?..place("hole_end")?,
-            to_be_signed,
+            stage,
             record,
         }))
     }
@@ -506,7 +564,7 @@ impl Store {
 }
 
 /// The row of an act; gives the digest of what is to be signed, hexadecimal.
-pub(super) async fn add_act(tx: &mut Transaction<'static, Any>, id: &str, act: &Act<'_>) -> Result<String, StoreError> {
+pub(super) async fn add_act(tx: &mut Writing, id: &str, act: &Act<'_>) -> Result<String, StoreError> {
     let digest = hex::encode(crate::crypto::sha256(&act.to_be_signed));
     sqlx::query(
         "INSERT INTO seal_order (id, kind, state, key_label, to_be_signed, officer, title, prepared, hole_start, hole_end, digest, written_at) \
@@ -523,6 +581,11 @@ pub(super) async fn add_act(tx: &mut Transaction<'static, Any>, id: &str, act: &
     .bind(micros(act.now))
     .execute(&mut **tx)
     .await?;
+    // Answers about certificates and time stamps are made for whoever asks, by keys that seal nothing.
+    if !matches!(act.kind, OrderKind::Ocsp | OrderKind::Stamp) {
+        let facts = [("order", id), ("digest", digest.as_str()), ("key", act.key_label), ("by", act.who)];
+        tx.enter((Matter::Authority, act.kind.as_str()), act.now, None, Some(id), &facts).await?;
+    }
     Ok(digest)
 }
 
