@@ -33,8 +33,10 @@ use crate::issue::{self, IssueRequest, Issued, LicenceRequest};
 use crate::item::ItemCode;
 use crate::licence::LicenceAct;
 use crate::officer::{Duty, Officer, OfficerId};
+use crate::register::snapshot::Published;
 use crate::register::{self, Question};
 use crate::seal::SealNumber;
+use crate::store::FiledSnapshot;
 use crate::verify::gather::house_trust;
 use crate::verify::judge;
 
@@ -324,7 +326,14 @@ impl Story {
         let read = crate::verify::Register::read(text.as_bytes(), &crate::verify::Trust::default())
             .map(|register| register.seals.len());
         self.table.expect("register.json 可供离线验证", "Ok(20)", format!("{read:?}"));
-        Ok(())
+        // What needs nobody: the register that the log proves, and the key to see that by.
+        desk.publish_register((self.clock)()).await?;
+        if let Some(FiledSnapshot { snapshot, receipt: Some(receipt), .. }) = desk.store.snapshot(None).await? {
+            let text = Published::Whole(snapshot).write(&receipt);
+            write_file(&self.dir.join("snapshot.json"), text.as_bytes())?;
+        }
+        let log = desk.log((self.clock)()).await?;
+        write_file(&self.dir.join("trust/log.vkey"), format!("{}\n", log.vkey).as_bytes())
     }
 }
 
