@@ -4,6 +4,8 @@
 //! An entry is durable before its head is signed, and a head is published with the receipts that lead to it, before any
 //! seal's key works for them. Many orders share one head: whoever comes first has it made for all that is durable by then.
 
+mod register;
+
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use time::OffsetDateTime;

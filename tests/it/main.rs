@@ -21,6 +21,7 @@ mod pdf_seal;
 mod pdf_second;
 mod pdf_source;
 mod sm2;
+mod register;
 mod stamping;
 mod status;
 mod store;

@@ -92,6 +92,7 @@ fn time_stamp(evidence: &Evidence, token: Token, content: Option<&[u8]>) -> Sign
         trusted,
         seal: None,
         level: None,
+        log: None,
         time_stamps: Vec::new(),
         checks,
     }

@@ -51,7 +51,7 @@ pub struct Unchanged(());
 pub struct Genuine(());
 
 impl Genuine {
-    /// One of each proof, and those of the register ([`super::standing`]).
+    /// One of each proof, and those of the register ([`super::standing`]) and the log ([`super::log`]).
     #[expect(clippy::too_many_arguments, reason = "each is one proof; a struct of them could be filled in half")]
     pub(super) fn of(
         _: WellFormed,
@@ -64,6 +64,7 @@ impl Genuine {
         _: NotRevoked,
         _: Unchanged,
         _: super::standing::Allowed,
+        _: super::log::NotSecret,
     ) -> Self {
         Self(())
     }

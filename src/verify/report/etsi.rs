@@ -190,6 +190,7 @@ impl Writer<'_> {
                         ("intact", signature.intact.to_string()),
                         ("coverage", words(serde_json::to_value(signature.coverage))),
                         ("later-changes", words(serde_json::to_value(signature.later_changes))),
+                        ("log", signature.log.as_ref().map_or_else(|| "none".to_owned(), |log| log.words().1)),
                     ];
                     let level = signature.level.map(|level| ("pades-level", level.as_str().to_owned()));
                     for (name, value) in said.into_iter().chain(level) {

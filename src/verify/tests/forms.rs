@@ -108,7 +108,12 @@ fn in_order(order: &str, children: &[&str]) -> bool {
 
 fn evidence(house: &House, bytes: &[u8], record: Option<Record>) -> Evidence {
     let mut evidence = Evidence::open("<文书>\u{1}.pdf", bytes, Arc::new(house.trust()), NOW);
-    evidence.facts.fill(Facts::Filed { seal: house.seal(), chain: Vec::new(), record: record.map(Box::new) });
+    evidence.facts.fill(Facts::Filed {
+        seal: house.seal(),
+        logged_since: None,
+        chain: Vec::new(),
+        record: record.map(Box::new),
+    });
     evidence
 }
 
