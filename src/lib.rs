@@ -6,7 +6,7 @@
 //! | floor | rooms | may touch |
 //! |---|---|---|
 //! | doors | [`cli`], [`http`], [`config`] | arguments, sockets; they parse, call one flow, and answer |
-//! | flows | [`desk`], [`issue`], [`abolish`], [`administer`], [`ca`], [`ceremony`], [`renew`], [`stamping`], [`status`], [`verify`], [`witness`] | the tools, in the order of the story |
+//! | flows | [`desk`], [`issue`], [`log`], [`abolish`], [`administer`], [`ca`], [`ceremony`], [`renew`], [`stamping`], [`status`], [`verify`], [`witness`] | the tools, in the order of the story |
 //! | tools | [`fetch`], [`keys`], [`preview`], [`render`], [`store`], [`tsa`], [`witnesses`] | the outside world, one kind each |
 //! | formats | [`pdf`], [`ofd`], [`ses`], [`cms`], [`stamp`], [`pki`], [`impression`], [`tlog`], [`crypto`], [`limits`] | nothing: bytes ↔ meaning |
 //! | rules | [`authority`], [`item`], [`officer`], [`seal`], [`abolition`], [`ceiling`], [`decision`], [`licence`], [`register`], [`refusal`] | nothing: they decide |
@@ -78,6 +78,8 @@ pub mod ceremony;
 pub mod desk;
 #[cfg(feature = "service")]
 pub mod issue;
+#[cfg(feature = "service")]
+pub mod log;
 #[cfg(feature = "service")]
 pub mod renew;
 #[cfg(feature = "service")]

@@ -46,7 +46,7 @@ impl Authority {
         let certificate =
             self.ordered(OrderKind::Certificate, ISSUING, "ceremony certificate", unsigned, who, now).await?;
         let chain = [certificate, issuing.certificate, root.certificate];
-        let attributes = cms::signed_attributes(&sha256(bytes), &chain[0]);
+        let attributes = cms::signed_attributes(&sha256(bytes), &chain[0], None);
         let title = format!("ceremony transcript: {title}");
         let act = Act {
             kind: OrderKind::Transcript,

@@ -19,6 +19,7 @@ use crate::desk::{Desk, Step, blocking};
 use crate::fetch::Fetcher;
 use crate::keys::{self, HomeSettings, KeySettings, Keyring, Mode, SoftKeysInProduction};
 use crate::limits;
+use crate::log::{self, Logging};
 use crate::officer::{Officer, OfficerId};
 use crate::render::{RenderSettings, Renderer};
 use crate::seal::SealNumber;
@@ -88,6 +89,8 @@ impl Rooms {
         let config::Status { publication, hosts } = self.settings.status.clone();
         let mut desk = Desk::new(store, self.keyring().await?, renderer, public_url, Arc::new(clock), done());
         desk.ceilings = self.settings.ceilings;
+        let config::Log { name, key, witnesses } = self.settings.log.clone();
+        let desk = desk.logged_by(Logging::of(log::Plan { name, key }, witnesses));
         let desk = desk.stamped_by(self.stamping(clock)?);
         Ok(desk.publishing(publication).fetching(Fetcher::new(hosts)))
     }
@@ -187,6 +190,7 @@ fn done() -> Arc<dyn Fn(Step) + Send + Sync> {
     Arc::new(move |step| {
         let name = match step {
             Step::Written => "written",
+            Step::Receipted => "receipted",
             Step::Signed => "signed",
             Step::Stamped => "stamped",
             Step::Evidenced => "evidenced",

@@ -75,6 +75,7 @@ pub(super) async fn listen(rooms: &Rooms, desk: Desk, clock: Clock) -> Result<()
         // An error means that the sender is gone, which is a stop too.
         let _ = stopped.wait_for(|stop| *stop).await;
     };
+    let logging = tokio::spawn(keep_published(desk.clone(), clock));
     let fresh = tokio::spawn(keep_fresh(authority, rekeys, clock));
     let waiting = tokio::spawn(finish_waiting(desk.clone(), clock));
     let lapsing = tokio::spawn(keep_lasting(desk.clone(), own_trust, clock));
@@ -85,6 +86,7 @@ pub(super) async fn listen(rooms: &Rooms, desk: Desk, clock: Clock) -> Result<()
     });
     let served =
         tokio::try_join!(serve(public_door, public, until(stopped.clone())), serve(staff_door, staff, until(stopped)),);
+    logging.abort();
     fresh.abort();
     waiting.abort();
     lapsing.abort();
@@ -155,6 +157,18 @@ async fn keep_lasting(desk: Desk, trust: Arc<Trust>, clock: Clock) {
             tracing::error!(id = error.message().id, "lapsing documents could not be looked for");
         }
         tokio::time::sleep(REFRESH).await;
+    }
+}
+
+/// What no document carries out (grants, steps in a seal's life, …) is published soon after it is durable.
+async fn keep_published(desk: Desk, clock: Clock) {
+    loop {
+        match desk.publish_head(clock()).await {
+            Ok(Some(size)) => tracing::info!(size, "a head of the log is published"),
+            Ok(None) => {}
+            Err(error) => tracing::error!(id = error.message().id, "the log's head could not be published"),
+        }
+        tokio::time::sleep(Duration::from_secs(limits::LOG_PUBLISH_SECONDS)).await;
     }
 }
 

@@ -31,7 +31,7 @@ fn the_sample_in_docs_is_taken() {
         "{:?}",
         settings.keys
     );
-    for (key, ..) in KEYS.iter().chain(status::KEYS).chain(upkeep::KEYS).chain(witnesses::KEYS) {
+    for (key, ..) in KEYS.iter().chain(status::KEYS).chain(upkeep::KEYS).chain(log::KEYS) {
         let last = key.rsplit('.').next().unwrap();
         assert!(include_str!("../../docs/yinxin.sample.toml").contains(last), "the sample does not show {key}");
     }
@@ -54,7 +54,7 @@ fn every_key_says_what_is_allowed() {
         .iter()
         .chain(status::KEYS)
         .chain(upkeep::KEYS)
-        .chain(witnesses::KEYS)
+        .chain(log::KEYS)
         .map(|(key, ..)| (*key).to_owned())
         .collect();
     found.sort();

@@ -22,6 +22,7 @@ mod asked;
 mod guard;
 mod issuing;
 mod ledger;
+mod log;
 mod office;
 mod pages;
 mod problem;
@@ -176,6 +177,8 @@ pub fn public_router(state: PublicState) -> Router {
         .route("/register/{number}", get(pages::seal))
         .route("/items", get(pages::items))
         .route("/licences/{identifier}", get(pages::licence))
+        .route("/log", get(log::page))
+        .route("/log/tile/{*path}", get(log::tile))
         .route("/ocsp/{*request}", get(status::ocsp_by_get))
         .route("/verify/reports/{name}/sealed", post(verification::sealed))
         .route("/verify/reports/{name}/{form}", get(verification::kept))
@@ -195,6 +198,8 @@ fn public_api() -> OpenApiRouter<PublicState> {
         .routes(routes!(register::status))
         .routes(routes!(register::items))
         .routes(routes!(register::licence))
+        .routes(routes!(log::checkpoint))
+        .routes(routes!(log::key))
         .routes(routes!(status::ocsp))
         .routes(routes!(status::crl))
         .routes(routes!(status::ca))

@@ -163,6 +163,7 @@ impl From<FlowError> for Problem {
             | FlowError::ImpressionForm(_)
             | FlowError::NoCertificate(_)
             | FlowError::SelfCheck(_)
+            | FlowError::Unlogged(_)
             | FlowError::Unstamped(_)
             | FlowError::NoEvidence(_)
             | FlowError::Waiting(_) => {

@@ -14,6 +14,7 @@ mod hsm;
 mod http;
 mod issue;
 mod levels;
+mod log;
 mod life;
 mod pdf_corpus;
 mod pdf_seal;

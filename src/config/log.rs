@@ -1,4 +1,4 @@
-//! `[log.witnesses]`: who must cosign the log's heads before anything is sealed.
+//! `[log]`: the public log's name and key; `[log.witnesses]`: who must cosign its heads before anything is sealed.
 
 use std::time::Duration;
 
@@ -13,7 +13,19 @@ use crate::witnesses::{WitnessSettings, WitnessesSettings};
 #[cfg_attr(test, derive(serde::Serialize))]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct LogWritten {
-    pub witnesses: WitnessesWritten,
+    name: Option<String>,
+    key: Option<String>,
+    witnesses: WitnessesWritten,
+}
+
+/// The public log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// Its name where it has none yet; none: made from the public address.
+    pub name: Option<String>,
+    /// Label of its key.
+    pub key: String,
+    pub witnesses: WitnessesSettings,
 }
 
 #[derive(Debug, Deserialize)]
@@ -39,7 +51,17 @@ struct WitnessWritten {
     vkey: String,
 }
 
-pub(super) fn check(written: WitnessesWritten, mode: Mode) -> Result<WitnessesSettings, Wrong> {
+pub(super) fn check_log(written: LogWritten, mode: Mode) -> Result<Log, Wrong> {
+    // A name is what a verifier key carries (C2SP signed-note).
+    let named = |name: &String| VerifierKey::new(name, Kind::Ed25519, [0; 32]).is_ok() && name.len() <= 100;
+    if !written.name.as_ref().is_none_or(named) {
+        return Err(Wrong::Value("log.name"));
+    }
+    let key = written.key.unwrap_or_else(|| "log".to_owned());
+    Ok(Log { name: written.name, key, witnesses: check(written.witnesses, mode)? })
+}
+
+fn check(written: WitnessesWritten, mode: Mode) -> Result<WitnessesSettings, Wrong> {
     let wrong = || Wrong::Value("log.witnesses.witness");
     let mut each: Vec<WitnessSettings> = Vec::new();
     for WitnessWritten { url, vkey } in written.witness {
@@ -73,6 +95,12 @@ pub(super) fn check(written: WitnessesWritten, mode: Mode) -> Result<WitnessesSe
 
 /// As in [`super::KEYS`].
 pub(super) const KEYS: &[(&str, &str, &str)] = &[
+    (
+        "log.name",
+        "公开日志的名称：至多 100 个字符，无空格和加号，如 seal.example.gov.cn/log",
+        "the public log's name: at most 100 characters without spaces and plus signs, as seal.example.gov.cn/log",
+    ),
+    ("log.key", "密钥名（文字）", "the key's label, as text"),
     (
         "log.witnesses.needed",
         "1 至所列见证个数的整数；未列见证时为 0",
