@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 
 use crate::crypto::KeyAlgorithm;
 use crate::desk::{Desk, FlowError, blocking};
-use crate::keys::{KeyError, Signer};
+use crate::keys::{KeyError, Keyring, Signer};
 use crate::limits;
 use crate::message::Message;
 use crate::store::{Entered, LogHead, LogIdentity, StoreError};
@@ -42,11 +42,13 @@ pub struct Plan {
     pub name: Option<String>,
     /// Label of the log's key.
     pub key: String,
+    /// Its home, where it is not the seals'.
+    pub keyring: Option<Arc<Keyring>>,
 }
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { name: None, key: "log".to_owned() }
+        Self { name: None, key: "log".to_owned(), keyring: None }
     }
 }
 
@@ -106,8 +108,8 @@ impl Desk {
         if let Some(identity) = self.store.log_identity().await? {
             return Ok(known.get_or_init(|| identity).clone());
         }
-        let Plan { name, key } = self.logging.0.plan.clone();
-        let (keyring, label) = (self.keyring.clone(), key.clone());
+        let Plan { name, key, .. } = self.logging.0.plan.clone();
+        let (keyring, label) = (self.log_keyring(), key.clone());
         let signer = blocking(move || match keyring.signer(&label) {
             Err(KeyError::Unknown { .. }) => {
                 keyring.generate(&label, KeyAlgorithm::Ed25519)?;
@@ -127,8 +129,12 @@ impl Desk {
         self.store.log_identity().await?.ok_or(FlowError::Store(StoreError::Log(LogFault::Missing)))
     }
 
+    fn log_keyring(&self) -> Arc<Keyring> {
+        self.logging.0.plan.keyring.as_ref().unwrap_or(&self.keyring).clone()
+    }
+
     async fn log_signer(&self, identity: &LogIdentity) -> Result<Arc<dyn Signer>, FlowError> {
-        let (keyring, label) = (self.keyring.clone(), identity.key_label.clone());
+        let (keyring, label) = (self.log_keyring(), identity.key_label.clone());
         let signer = blocking(move || keyring.signer(&label)).await?;
         if is_key_of(&*signer, identity) { Ok(signer) } else { Err(not_the_logs(&identity.key_label)) }
     }

@@ -119,7 +119,7 @@ fn in_register(house: &House, bytes: &[u8]) -> Report {
     let trust = Trust { intermediates: vec![house.pki.issuing.clone()], ..house.trust() };
     let mut evidence = Evidence::open("证照.ofd", bytes, Arc::new(trust), NOW);
     let record = sealed().map(Box::new);
-    evidence.facts.fill(Facts::Filed { seal: house.seal(), chain: Vec::new(), record });
+    evidence.facts.fill(Facts::Filed { seal: house.seal(), chain: Vec::new(), record, logged_since: None });
     judge(&evidence)
 }
 
