@@ -16,7 +16,7 @@ use time::OffsetDateTime;
 
 use crate::administer::whose_seal;
 use crate::ca::life::{Rekey, Revoke};
-use crate::ca::{Authority, ISSUING, ROOT};
+use crate::ca::Authority;
 use crate::crypto::sha256;
 use crate::desk::{FlowError, blocking};
 use crate::keys::KeyError;
@@ -73,7 +73,7 @@ pub async fn rehearse(
     let mut steps = vec![];
     let mut founded = !authority.store.ca_certificates().await?.is_empty();
     for step in &script.steps {
-        let fault = match check(authority, step, officers, founded).await {
+        let fault = match check(authority, step, officers, founded, now).await {
             Ok(()) => None,
             Err(error) => Some(error.message()),
         };
@@ -191,14 +191,18 @@ async fn check(
     step: &Step,
     [by, second]: &[Officer; 2],
     founded: bool,
+    now: OffsetDateTime,
 ) -> Result<(), FlowError> {
     match (step.seal(), step) {
-        (None, _) if founded => Err(FlowError::Request(Message::new(
+        (None, Step::DestroyIssuing { authority: label }) => authority.ended_issuing(label, now).await.map(drop),
+        (None, Step::RekeyIssuing { .. }) if founded => Ok(()),
+        (None, Step::InitAuthorities { .. }) if founded => Err(FlowError::Request(Message::new(
             "ca.exists",
             "证书机构已经建立，不会重建",
             "the certificate authorities already exist and are not made again",
         ))),
-        (None, _) => Ok(()),
+        (None, Step::InitAuthorities { .. }) => Ok(()),
+        (None, _) => Err(no_authorities()),
         (Some(seal), step) => {
             filed(authority, seal).await?;
             let care = match step {
@@ -209,13 +213,17 @@ async fn check(
             if founded || matches!(step, Step::Destroy { .. }) {
                 return Ok(());
             }
-            Err(FlowError::Request(Message::new(
-                "ca.missing",
-                "证书机构尚未建立，请先建立（init-authorities）",
-                "there is no certificate authority yet; begin with init-authorities",
-            )))
+            Err(no_authorities())
         }
     }
+}
+
+fn no_authorities() -> FlowError {
+    FlowError::Request(Message::new(
+        "ca.missing",
+        "证书机构尚未建立，请先建立（init-authorities）",
+        "there is no certificate authority yet; begin with init-authorities",
+    ))
 }
 
 async fn carry_out(
@@ -229,6 +237,12 @@ async fn carry_out(
     match step {
         Step::InitAuthorities { organisation, algorithm } => {
             authority.init(organisation, algorithm.key(), by.id.as_str(), now).await?;
+        }
+        Step::RekeyIssuing { algorithm } => {
+            authority.rekey_issuing(algorithm.map(script::Algorithm::key), by.id.as_str(), now).await?;
+        }
+        Step::DestroyIssuing { authority: label } => {
+            authority.destroy_issuing(label, document, by.id.as_str(), now).await?;
         }
         Step::MakeSealKey { seal, algorithm } => {
             authority.certify_seal(&filed(authority, seal).await?, algorithm.key(), &by.id, now).await?;
@@ -310,7 +324,9 @@ impl Facts {
         })
         .await?;
         let mut certificates = BTreeMap::new();
+        let mut revoked = BTreeSet::new();
         for ca in authority.store.ca_certificates().await? {
+            revoked.extend(authority.store.revocations(&ca.label).await?.into_iter().map(|one| one.serial));
             let facts = CertificateFacts::of(&Certificate::read(&ca.certificate)?, &ca.label);
             certificates.insert(facts.sha256.clone(), facts);
         }
@@ -319,10 +335,6 @@ impl Facts {
                 let facts = CertificateFacts::of(&Certificate::read(&filed.certificate)?, &filed.key_label);
                 certificates.insert(facts.sha256.clone(), facts);
             }
-        }
-        let mut revoked = BTreeSet::new();
-        for label in [ROOT, ISSUING] {
-            revoked.extend(authority.store.revocations(label).await?.into_iter().map(|one| one.serial));
         }
         Ok(Self { keys, certificates, revoked })
     }

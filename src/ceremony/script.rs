@@ -49,6 +49,14 @@ pub enum Step {
         #[serde(default)]
         algorithm: Algorithm,
     },
+    /// The next issuing authority under the same root; it makes whatever is new.
+    RekeyIssuing {
+        /// As the present one's, where none is given.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        algorithm: Option<Algorithm>,
+    },
+    /// The keys of an issuing authority that has ended are destroyed in their home.
+    DestroyIssuing { authority: String },
     /// A seal's key and its certificate under our issuing authority.
     MakeSealKey {
         seal: SealNumber,
@@ -89,7 +97,7 @@ impl Step {
     /// The seal it is about; none for the authorities.
     pub fn seal(&self) -> Option<&SealNumber> {
         match self {
-            Step::InitAuthorities { .. } => None,
+            Step::InitAuthorities { .. } | Step::RekeyIssuing { .. } | Step::DestroyIssuing { .. } => None,
             Step::MakeSealKey { seal, .. }
             | Step::Rekey { seal, .. }
             | Step::Revoke { seal, .. }
@@ -103,6 +111,14 @@ impl Step {
             Step::InitAuthorities { organisation, algorithm } => (
                 format!("建立根证书和签发证书机构（{organisation}，{}）", algorithm.key().name()),
                 format!("make the root and the issuing authority ({organisation}, {})", algorithm.key().name()),
+            ),
+            Step::RekeyIssuing { .. } => (
+                "在原根证书下建立下一个签发证书机构，此后由其签发".into(),
+                "make the next issuing authority under the same root; it makes whatever is new".into(),
+            ),
+            Step::DestroyIssuing { authority } => (
+                format!("销毁已到期签发机构{authority}的密钥"),
+                format!("destroy the keys of the issuing authority {authority}, which has ended"),
             ),
             Step::MakeSealKey { seal, algorithm } => (
                 format!("为印章{seal}生成密钥和证书（{}）", algorithm.key().name()),

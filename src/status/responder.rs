@@ -8,7 +8,6 @@ use time::{Duration, OffsetDateTime};
 use crate::ca::{self, Authority};
 use crate::desk::FlowError;
 use crate::limits;
-use crate::pki::certificate::Certificate;
 use crate::pki::ocsp::{CertId, NoAnswer, Reply, Request, Status};
 use crate::store::{KeptAnswer, Store};
 
@@ -21,7 +20,7 @@ pub struct Answered {
     pub kept: Option<(OffsetDateTime, OffsetDateTime)>,
 }
 
-/// Answers for the issuing authority. Cheap to clone.
+/// Answers for the issuing authorities. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Responder {
     store: Store,
@@ -62,14 +61,13 @@ impl Responder {
     }
 
     async fn answer_to(&self, request: &Request, now: OffsetDateTime) -> Result<Answered, FlowError> {
-        let authorities = self.store.ca_certificates().await?;
-        let Some(issuing) = authorities.iter().find(|ca| ca.label == ca::ISSUING) else {
-            return Ok(NoAnswer::Unauthorized.into());
-        };
-        let issuing = Certificate::read(&issuing.certificate)?;
-        if !request.questions.iter().any(|question| question.is_by(&issuing)) {
-            return Ok(NoAnswer::Unauthorized.into());
-        }
+        // One responder answers a request, for one authority: the first that is asked about and has not ended.
+        let issuers = ca::issuers(&self.store).await?;
+        let issuer = issuers.into_iter().find(|issuer| {
+            let by = |question: &CertId| question.is_by(&issuer.certificate);
+            issuer.certificate.is_in_force(now) && request.questions.iter().any(by)
+        });
+        let Some(issuer) = issuer else { return Ok(NoAnswer::Unauthorized.into()) };
         let single = match request.questions.as_slice() {
             [question] => Some(question),
             _ => None,
@@ -81,7 +79,7 @@ impl Responder {
         let mut may_sign = wants_own && has_leave();
         if !may_sign
             && let Some(question) = single
-            && let Some(answered) = self.kept(question, now).await?
+            && let Some(answered) = self.kept(&issuer.label, question, now).await?
         {
             return Ok(answered);
         }
@@ -89,21 +87,26 @@ impl Responder {
         let (Some(keys), true) = (&self.keys, may_sign) else { return Ok(NoAnswer::TryLater.into()) };
         let mut replies = vec![];
         for question in &request.questions {
-            let status = match question.is_by(&issuing) {
-                true => ca::standing(&self.store, question.serial(), now).await?,
+            let status = match question.is_by(&issuer.certificate) {
+                true => ca::standing(&self.store, &issuer.label, question.serial(), now).await?,
                 // Of others' certificates nothing is known here.
                 false => Status::Unknown,
             };
             let next_update = now + keys.publication.answer_life;
             replies.push(Reply { question: question.clone(), status, this_update: now, next_update });
         }
-        let der = keys.sign_answer(replies, request.nonce.as_deref(), "ocsp", now).await?;
+        let der = keys.sign_answer(&issuer, replies, request.nonce.as_deref(), "ocsp", now).await?;
         Ok(Answered { der, kept: None })
     }
 
     /// The answer that is the same for everybody; None where it takes a signature for this asker, or there is nothing.
-    async fn kept(&self, question: &CertId, now: OffsetDateTime) -> Result<Option<Answered>, FlowError> {
-        let status = ca::standing(&self.store, question.serial(), now).await?;
+    async fn kept(
+        &self,
+        issuer: &str,
+        question: &CertId,
+        now: OffsetDateTime,
+    ) -> Result<Option<Answered>, FlowError> {
+        let status = ca::standing(&self.store, issuer, question.serial(), now).await?;
         let kept = ca::kept_answer(&self.store, question, status, now).await?;
         let fresh =
             kept.as_ref().is_some_and(|kept| now < kept.this_update + (kept.next_update - kept.this_update) / 2);
