@@ -26,8 +26,8 @@ use crate::store::{Act, CaCertificate, CaKind, OrderKind, Revocation, SealCertif
 
 pub(crate) use issuing::{Issuer, issuers, successor_due};
 pub(crate) use stamping::no_unit;
-pub(crate) use status::RESPONDER_SUCCESSOR_DAYS;
 pub use status::Publication;
+pub(crate) use status::RESPONDER_SUCCESSOR_DAYS;
 pub(crate) use status::{kept_answer, standing};
 
 /// Label of the root's key and certificate.

@@ -15,14 +15,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use time::OffsetDateTime;
 
 use crate::administer::whose_seal;
-use crate::ca::life::{Rekey, Revoke};
 use crate::ca::Authority;
+use crate::ca::life::{Rekey, Revoke};
 use crate::crypto::sha256;
 use crate::desk::{FlowError, blocking};
 use crate::keys::KeyError;
 use crate::message::Message;
 use crate::officer::{Care, Officer, check_two_administrators};
-use crate::pki::certificate::Certificate;
+use crate::pki::certificate::{Certificate, to_pem};
 use crate::seal::{Seal, SealNumber};
 use script::{Script, Step};
 use transcript::{CertificateFacts, Hand, KeyFacts, Outcome, Said, StepRecord, StepState, Transcript};
@@ -178,7 +178,7 @@ async fn run(
     };
     record.ended = Some(clock());
     match outcome {
-        Ok(said) => (record.state, record.said) = (StepState::Done, said),
+        Ok(Yield { said, request }) => (record.state, record.said, record.request) = (StepState::Done, said, request),
         Err(error) => (record.state, record.said) = (StepState::Failed, Some(Said::of(error.message()))),
     }
     let done = record.state == StepState::Done;
@@ -210,7 +210,7 @@ async fn check(
                 _ => Care::Make,
             };
             whose_seal(&authority.store, care, seal, &[by, second]).await?;
-            if founded || matches!(step, Step::Destroy { .. }) {
+            if founded || matches!(step, Step::Destroy { .. } | Step::Request { .. }) {
                 return Ok(());
             }
             Err(no_authorities())
@@ -232,7 +232,7 @@ async fn carry_out(
     document: &str,
     [by, second]: &[Officer; 2],
     now: OffsetDateTime,
-) -> Result<Option<Said>, FlowError> {
+) -> Result<Yield, FlowError> {
     let two = (&by.id, &second.id);
     match step {
         Step::InitAuthorities { organisation, algorithm } => {
@@ -246,6 +246,18 @@ async fn carry_out(
         }
         Step::MakeSealKey { seal, algorithm } => {
             authority.certify_seal(&filed(authority, seal).await?, algorithm.key(), &by.id, now).await?;
+        }
+        Step::Request { seal, algorithm } => {
+            let of = filed(authority, seal).await?;
+            let (label, request) = authority.request(&of, algorithm.key(), &by.id, now).await?;
+            return Ok(Yield {
+                request: Some(to_pem("CERTIFICATE REQUEST", &request)),
+                said: Some(Said {
+                    id: "ceremony.request".into(),
+                    zh: format!("安装证书时请写 --key {label}"),
+                    en: format!("install the certificate with --key {label}"),
+                }),
+            });
         }
         Step::Rekey { seal, serial, algorithm, from, keep_old_key } => {
             let order = Rekey {
@@ -269,16 +281,25 @@ async fn carry_out(
         }
         Step::Destroy { seal, key } => {
             if !authority.end_key(seal, key, document, two, now).await? {
-                return Ok(Some(Said {
+                let said = Said {
                     id: "ceremony.key-waits".into(),
                     zh: "尚有已登记的用印等待该密钥，办结后自动销毁".into(),
                     en: "orders that were written down wait for this key; it is destroyed once they are finished"
                         .into(),
-                }));
+                };
+                return Ok(Yield { said: Some(said), request: None });
             }
         }
     }
-    Ok(None)
+    Ok(Yield::default())
+}
+
+/// What comes of a step beside keys and certificates.
+#[derive(Default)]
+struct Yield {
+    said: Option<Said>,
+    /// PEM.
+    request: Option<String>,
 }
 
 async fn filed(authority: &Authority, number: &SealNumber) -> Result<Seal, FlowError> {

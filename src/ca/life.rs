@@ -246,10 +246,9 @@ impl Authority {
                     continue;
                 }
                 let done = match soon.legend {
-                    Some(_) => self
-                        .rekey_by_itself(&soon, &digest, who, now)
-                        .await
-                        .map(|number| upkeep.rekeyed.extend(number)),
+                    Some(_) => {
+                        self.rekey_by_itself(&soon, &digest, who, now).await.map(|number| upkeep.rekeyed.extend(number))
+                    }
                     None if soon.subject == ROOT => continue,
                     None => match self.rekey_issuing(None, who.as_str(), now).await {
                         // Another process was quicker.

@@ -55,8 +55,9 @@ impl Authority {
             key_until,
             &self.addresses(&issuing.label),
         )?;
-        let certificate =
-            self.ordered(OrderKind::Certificate, &issuing.label, "time-stamping certificate", unsigned, who, now).await?;
+        let certificate = self
+            .ordered(OrderKind::Certificate, &issuing.label, "time-stamping certificate", unsigned, who, now)
+            .await?;
         let filed = StampingCertificate {
             serial: hex::encode(Certificate::read(&certificate)?.serial),
             label,

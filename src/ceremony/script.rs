@@ -63,6 +63,12 @@ pub enum Step {
         #[serde(default)]
         algorithm: Algorithm,
     },
+    /// A seal's key, and a request for a certificate of an outside authority on it; the transcript has the request.
+    Request {
+        seal: SealNumber,
+        #[serde(default)]
+        algorithm: Algorithm,
+    },
     /// The next key and certificate of a seal; the old key is destroyed once its orders are finished.
     Rekey {
         seal: SealNumber,
@@ -99,6 +105,7 @@ impl Step {
         match self {
             Step::InitAuthorities { .. } | Step::RekeyIssuing { .. } | Step::DestroyIssuing { .. } => None,
             Step::MakeSealKey { seal, .. }
+            | Step::Request { seal, .. }
             | Step::Rekey { seal, .. }
             | Step::Revoke { seal, .. }
             | Step::Destroy { seal, .. } => Some(seal),
@@ -123,6 +130,10 @@ impl Step {
             Step::MakeSealKey { seal, algorithm } => (
                 format!("为印章{seal}生成密钥和证书（{}）", algorithm.key().name()),
                 format!("make a key and a certificate for the seal {seal} ({})", algorithm.key().name()),
+            ),
+            Step::Request { seal, algorithm } => (
+                format!("为印章{seal}生成密钥和证书申请（{}）", algorithm.key().name()),
+                format!("make a key and a certificate request for the seal {seal} ({})", algorithm.key().name()),
             ),
             Step::Rekey { seal, keep_old_key, .. } => {
                 let (zh, en) = if *keep_old_key {

@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use time::{Duration, OffsetDateTime};
 
+use self::certificates::ends;
 use super::Clock;
 use super::certificates::read_trust;
 use super::rooms::{Rooms, filed_seal, print};
 use super::trouble::Trouble;
-use self::certificates::ends;
 use crate::ca::life::in_use;
 use crate::config;
 use crate::decision::Allowed;

@@ -26,8 +26,9 @@ pub struct Responder {
     store: Store,
     /// Where there are none, only what others signed and kept is given.
     keys: Option<Authority>,
-    /// When answers were signed for a single asker within the last minute.
-    signed: Arc<Mutex<VecDeque<OffsetDateTime>>>,
+    /// Answers signed for a single asker, and for all: each is an order that stays, and anyone may ask.
+    signed: Arc<Pace>,
+    signed_for_all: Arc<Pace>,
     turn: Arc<tokio::sync::Mutex<()>>,
 }
 
@@ -45,7 +46,9 @@ impl From<NoAnswer> for Answered {
 
 impl Responder {
     pub fn new(store: Store, keys: Option<Authority>) -> Self {
-        Self { store, keys, signed: Arc::default(), turn: Arc::default() }
+        let signed = Arc::new(Pace::of(limits::OCSP_SIGNED_A_MINUTE));
+        let signed_for_all = Arc::new(Pace::of(limits::OCSP_KEPT_A_MINUTE));
+        Self { store, keys, signed, signed_for_all, turn: Arc::default() }
     }
 
     /// Answers a DER OCSPRequest. Whatever goes wrong is an answer too.
@@ -75,7 +78,7 @@ impl Responder {
         // A nonce is repeated while that can be afforded; then the asker gets the answer that is everybody's, and decides what
         // it is worth without one (RFC 9654 §3.1, RFC 5019 §5).
         let wants_own = request.nonce.is_some() || single.is_none();
-        let has_leave = || self.keys.is_some() && self.may_sign(now);
+        let has_leave = || self.keys.is_some() && self.signed.takes(now);
         let mut may_sign = wants_own && has_leave();
         if !may_sign
             && let Some(question) = single
@@ -100,12 +103,7 @@ impl Responder {
     }
 
     /// The answer that is the same for everybody; None where it takes a signature for this asker, or there is nothing.
-    async fn kept(
-        &self,
-        issuer: &str,
-        question: &CertId,
-        now: OffsetDateTime,
-    ) -> Result<Option<Answered>, FlowError> {
+    async fn kept(&self, issuer: &str, question: &CertId, now: OffsetDateTime) -> Result<Option<Answered>, FlowError> {
         let status = ca::standing(&self.store, issuer, question.serial(), now).await?;
         let kept = ca::kept_answer(&self.store, question, status, now).await?;
         let fresh =
@@ -113,7 +111,7 @@ impl Responder {
         let answer = match &self.keys {
             // As many as there are certificates, each in the few ways of asking, and one at a time: whoever waited finds what
             // the first had signed.
-            Some(keys) if !fresh && status != Status::Unknown => {
+            Some(keys) if !fresh && status != Status::Unknown && self.signed_for_all.takes(now) => {
                 let _turn = self.turn.lock().await;
                 keys.answer(question, "ocsp", now).await?
             }
@@ -121,17 +119,42 @@ impl Responder {
         };
         Ok(answer.map(Answered::from))
     }
+}
 
-    /// Whether one more answer may be signed for a single asker: each is an order that stays, and anyone may ask.
-    fn may_sign(&self, now: OffsetDateTime) -> bool {
-        let mut signed = self.signed.lock().unwrap_or_else(PoisonError::into_inner);
-        while signed.front().is_some_and(|at| *at + Duration::MINUTE <= now) {
-            signed.pop_front();
+/// So many within a minute and no more.
+#[derive(Debug)]
+struct Pace {
+    most: usize,
+    taken: Mutex<VecDeque<OffsetDateTime>>,
+}
+
+impl Pace {
+    fn of(most: usize) -> Self {
+        Self { most, taken: Mutex::default() }
+    }
+
+    /// Whether there is room for one more, which is then taken.
+    fn takes(&self, now: OffsetDateTime) -> bool {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        while taken.front().is_some_and(|at| *at + Duration::MINUTE <= now) {
+            taken.pop_front();
         }
-        let may = signed.len() < limits::OCSP_SIGNED_A_MINUTE;
-        if may {
-            signed.push_back(now);
+        let room = taken.len() < self.most;
+        if room {
+            taken.push_back(now);
         }
-        may
+        room
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pace_is_kept_over_any_minute() {
+        let (pace, start) = (Pace::of(2), OffsetDateTime::UNIX_EPOCH);
+        let at = |second| pace.takes(start + Duration::seconds(second));
+        assert_eq!([0, 30, 31, 59, 60, 61, 90, 91].map(at), [true, true, false, false, true, false, true, false]);
     }
 }

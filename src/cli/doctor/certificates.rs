@@ -108,7 +108,9 @@ fn ended(label: &str, keyring: Option<&Keyring>, findings: &mut Findings) {
             Level::Warn,
             "doctor.issuing-key",
             format!("签发机构 {label} 已到期，其密钥尚在，请以密钥仪式的 destroy-issuing 步骤销毁"),
-            format!("{label} has ended and its key is still there; destroy it by the step destroy-issuing of a ceremony"),
+            format!(
+                "{label} has ended and its key is still there; destroy it by the step destroy-issuing of a ceremony"
+            ),
         );
     } else {
         findings.add(
@@ -134,21 +136,35 @@ pub(super) async fn evidence(
     for certificate in used {
         // The last of a chain is trusted, not asked about.
         let chain = std::iter::once(&certificate.certificate).chain(&certificate.chain);
-        for der in chain.take(certificate.chain.len()).take_while(|_| !certificate.chain.iter().any(|der| ours.contains(der))) {
+        for der in
+            chain.take(certificate.chain.len()).take_while(|_| !certificate.chain.iter().any(|der| ours.contains(der)))
+        {
             let read = Certificate::read(der)?;
             let addresses: Vec<_> = read.ocsp_urls.iter().chain(&read.crl_urls).collect();
             let (zh, en) = if addresses.is_empty() {
-                ("未写明 OCSP 或吊销列表地址，请向签发机构另行申请，或将印章的签名等级降为 B-T", "names no OCSP or CRL address: have its authority make another, or lower the seal's level to B-T")
+                (
+                    "未写明 OCSP 或吊销列表地址，请向签发机构另行申请，或将印章的签名等级降为 B-T",
+                    "names no OCSP or CRL address: have its authority make another, or lower the seal's level to B-T",
+                )
             } else if !addresses.iter().any(|address| fetcher.may_ask(address)) {
-                ("所写 OCSP 和吊销列表地址的主机均未列入 status.hosts，请列入", "names OCSP and CRL addresses on hosts that are not in status.hosts: list one")
+                (
+                    "所写 OCSP 和吊销列表地址的主机均未列入 status.hosts，请列入",
+                    "names OCSP and CRL addresses on hosts that are not in status.hosts: list one",
+                )
             } else {
                 continue;
             };
             findings.add(
                 Level::Warn,
                 "doctor.no-evidence",
-                format!("印章 {} 的签名等级为 {}，用印将一直等待：证书“{}”{zh}", filed.seal.number, filed.level, read.subject),
-                format!("the seal {} promises {} and its orders will wait for ever: the certificate of \"{}\" {en}", filed.seal.number, filed.level, read.subject),
+                format!(
+                    "印章 {} 的签名等级为 {}，用印将一直等待：证书“{}”{zh}",
+                    filed.seal.number, filed.level, read.subject
+                ),
+                format!(
+                    "the seal {} promises {} and its orders will wait for ever: the certificate of \"{}\" {en}",
+                    filed.seal.number, filed.level, read.subject
+                ),
             );
         }
     }

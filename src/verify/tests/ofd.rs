@@ -82,3 +82,15 @@ fn every_file_of_the_list_counts_and_what_it_leaves_open_is_said() {
         }
     }
 }
+
+#[test]
+fn explore() {
+    for (file, bytes) in trial::corpus_files(&["ofd-signed"]) {
+        let report = judged(&file, &bytes);
+        for s in &report.signatures {
+            for c in s.checks.iter().filter(|c| c.id.starts_with("seal")) {
+                eprintln!("{file} {} {:?} {} {}", c.id, c.outcome, c.message.id, c.message.en);
+            }
+        }
+    }
+}
