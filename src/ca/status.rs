@@ -180,7 +180,7 @@ impl Authority {
             question: question.clone(),
             status,
             this_update: now,
-            next_update: now + self.publication.answer_life,
+            next_update: self.answer_until(&issuer, now),
         };
         let answer = KeptAnswer {
             question: name_of(question),
@@ -196,6 +196,11 @@ impl Authority {
         };
         self.store.keep_answer(&answer).await?;
         Ok(Some(answer))
+    }
+
+    /// Until when an answer of now may be relied on: no longer than the authority, with whom its responder ends.
+    pub(crate) fn answer_until(&self, issuer: &Issuer, now: OffsetDateTime) -> OffsetDateTime {
+        (now + self.publication.answer_life).min(issuer.certificate.not_after)
     }
 
     /// Signs beforehand what will be asked: how each seal's newest certificate of ours stands. For listeners without keys, and

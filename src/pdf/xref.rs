@@ -493,6 +493,7 @@ impl Filters {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pdf::lex::Lexer;
 
     /// Its bytes would come from a file that nobody signed. Null is as good as absent (§7.3.9).
     #[test]

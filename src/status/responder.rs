@@ -95,7 +95,7 @@ impl Responder {
                 // Of others' certificates nothing is known here.
                 false => Status::Unknown,
             };
-            let next_update = now + keys.publication.answer_life;
+            let next_update = keys.answer_until(&issuer, now);
             replies.push(Reply { question: question.clone(), status, this_update: now, next_update });
         }
         let der = keys.sign_answer(&issuer, replies, request.nonce.as_deref(), "ocsp", now).await?;
