@@ -171,13 +171,17 @@ async fn what_waits_is_lost_with_its_grants_period() {
                 other => panic!("it waits: {other:?}"),
             }
         };
-        let (first, second) = (ask(1).await, ask(2).await);
-        // Within the period it is finished, at its end no more.
+        let mut waiting = vec![ask(1).await.order, ask(2).await.order];
+        // Within the period one is finished, at its end the other no more.
         let tried = issue::retry(&bureau.desk, ends - Duration::SECOND).await.unwrap().unwrap();
-        assert!(tried.order == first.order && tried.outcome.is_ok());
+        assert!(tried.outcome.is_ok(), "{tried:?}");
+        waiting.retain(|order| *order != tried.order);
         let tried = issue::retry(&bureau.desk, ends).await.unwrap().unwrap();
-        assert_eq!((tried.order, tried.outcome.unwrap_err().id), (second.order.clone(), "issue.grant-expired"));
-        assert_eq!(store.order(&second.order).await.unwrap().unwrap().state, OrderState::Lost);
+        assert_eq!(
+            ([tried.order.as_str()], tried.outcome.unwrap_err().id),
+            ([waiting[0].as_str()], "issue.grant-expired")
+        );
+        assert_eq!(store.order(&waiting[0]).await.unwrap().unwrap().state, OrderState::Lost);
     })
     .await;
 }
@@ -207,7 +211,7 @@ async fn an_order_that_would_wait_for_ever_is_given_up_by_two() {
         assert_eq!(give_up((by, second), order, "密码机报废").await, Err("administer.not-waiting"));
         let record = store.order(order).await.unwrap().unwrap();
         assert_eq!((record.state, record.lost_because.as_deref()), (OrderState::Lost, Some("密码机报废")));
-        let trail = store.audit_events(20).await.unwrap();
+        let trail = store.audit_events(200).await.unwrap();
         let event = trail.iter().find(|event| event.what == "order.given-up").unwrap();
         assert_eq!((event.who.as_str(), &event.detail["confirmed_by"]), ("admin-1", &"admin-2".into()));
         assert!(issue::retry(&bureau.desk, NOW + Duration::HOUR).await.unwrap().is_none(), "it is tried no more");
@@ -326,6 +330,8 @@ async fn a_document_holds_as_long_as_it_is_renewed_past_the_end_of_its_authority
         let newest = store.newest_form(&issued.document).await.unwrap().unwrap();
         let twice = store.document(&newest.document).await.unwrap().unwrap().bytes;
 
+        // pyHanko is asked of the tenth year in that year: later lists are not of its evidence.
+        let mut asked = false;
         for (bytes, at, good) in [
             (&renewed, RENEWED_AGAIN + Duration::DAY, true),
             (&original, TEN_YEARS_ON, false),
@@ -334,13 +340,16 @@ async fn a_document_holds_as_long_as_it_is_renewed_past_the_end_of_its_authority
             (&renewed, FIFTEEN_YEARS_ON, false),
             (&twice, FIFTEEN_YEARS_ON, true),
         ] {
+            if at == FIFTEEN_YEARS_ON && !asked {
+                pyhanko_says(desk, &original, &renewed, folder.path()).await;
+                asked = true;
+            }
             let report = by_a_stranger(&bureau, bytes, at).await;
             assert_eq!(report.verdict.is_genuine(), good, "{at}: {report:#?}");
             if good {
                 assert_eq!(report.signatures[0].level, Some(Level::Lta), "{at}");
             }
         }
-        pyhanko_says(desk, &original, &renewed, folder.path()).await;
     })
     .await;
 }
