@@ -152,7 +152,7 @@ impl Parts {
         let order = orders(store, runtime, label, unsigned.to_be_signed(), 1).remove(0);
         let certificate = unsigned.signed(signer.sign(order).unwrap().value()).unwrap();
         let chain = vec![certificate];
-        let room = cms::room(signer.algorithm(), &chain, 0).unwrap();
+        let room = cms::room(signer.algorithm(), &chain, 0, 0).unwrap();
         Self { label: label.into(), chain, signer, appearance, room }
     }
 
@@ -161,7 +161,7 @@ impl Parts {
     }
 
     fn to_be_signed(&self, prepared: &Prepared) -> Vec<u8> {
-        cms::signed_attributes(&prepared.digest(), &self.chain[0])
+        cms::signed_attributes(&prepared.digest(), &self.chain[0], None)
     }
 
     /// What is appended to the draft: the steps of the product between the draft and the store.

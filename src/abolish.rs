@@ -159,7 +159,7 @@ pub async fn notice(
         return Ok(issued);
     }
     let parts = desk.parts_in_force(&seal, now).await?;
-    let room = room(desk, &parts, seal.level).await?;
+    let room = room(desk, &parts, seal.level, now).await?;
     let identifier = notice_identifier(&wanted, &seal)?;
     let template = desk.renderer.template(&wanted.template).ok_or_else(|| no_template(&wanted.template))?;
     let data = with_facts(desk, template, wanted.data, &order, &seal, &identifier).await?;

@@ -19,7 +19,7 @@ use crate::message::Message;
 use crate::officer::OfficerId;
 use crate::pki::certificate::Certificate;
 use crate::pki::install::check_installable;
-use crate::pki::issue::{self, Period, Reason, Serial, Unsigned};
+use crate::pki::issue::{self, IssueFault, Period, Reason, Serial, Unsigned};
 use crate::pki::name::{Attribute, Name};
 use crate::seal::{Seal, SealStatus};
 use crate::store::{Act, CaCertificate, CaKind, OrderKind, Revocation, SealCertificate, SealFilter, Store, StoreError};
@@ -328,6 +328,9 @@ impl Authority {
     }
 
     async fn key(&self, label: &str, algorithm: KeyAlgorithm) -> Result<Vec<u8>, FlowError> {
+        if !algorithm.is_certified() {
+            return Err(IssueFault::LogKey.into());
+        }
         let (keyring, label) = (self.keyring.clone(), label.to_owned());
         // A key that a crash left without a certificate is taken up again rather than doubled.
         Ok(blocking(move || match keyring.labels()?.contains(&label) {

@@ -5,8 +5,10 @@
 //! the paths of the files that hold them are. The rooms below know nothing of this one; `main.rs` hands them theirs.
 
 mod fault;
+mod log;
 mod status;
 mod upkeep;
+mod witness;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -25,10 +27,13 @@ use crate::seal::SealNumber;
 
 pub use fault::ConfigError;
 use fault::Wrong;
+pub use log::Log;
+use log::LogWritten;
 pub use status::Status;
 use status::StatusWritten;
 pub use upkeep::Certificates;
 use upkeep::{CertificatesWritten, UseWritten};
+pub use witness::{WITNESS_FILE, WitnessProcess, load_witness};
 
 /// The file read when `--config` names none.
 pub const DEFAULT_FILE: &str = "yinxin.toml";
@@ -47,6 +52,8 @@ pub struct Settings {
     pub certificates: Certificates,
     pub stamp: Stamp,
     pub status: Status,
+    /// Who must cosign the log's heads.
+    pub log: Log,
 }
 
 /// Where everything is written down.
@@ -153,6 +160,7 @@ fn check(text: &str, file: &Path) -> Result<Settings, Wrong> {
         ceilings: upkeep::ceilings(&written.r#use)?,
         certificates: Certificates::of(&written.certificates, mode)?,
         stamp: stamp(written.stamp, &written.verify.trust, beside)?,
+        log: log::check_log(written.log, mode)?,
     })
 }
 
@@ -316,6 +324,7 @@ struct Written {
     certificates: CertificatesWritten,
     stamp: StampWritten,
     status: StatusWritten,
+    log: LogWritten,
 }
 
 #[derive(Debug, Deserialize)]
@@ -523,7 +532,7 @@ const KEYS: &[(&str, &str, &str)] = &[
 fn allowed(key: &str) -> (&'static str, &'static str) {
     // What stands in a table that may be written several times is told with the table.
     let within = |name: &str| key.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
-    let mut keys = KEYS.iter().chain(status::KEYS).chain(upkeep::KEYS);
+    let mut keys = KEYS.iter().chain(status::KEYS).chain(upkeep::KEYS).chain(witness::KEYS).chain(log::KEYS);
     keys.find(|(name, ..)| within(name)).map_or(("一个小节", "a section"), |(_, zh, en)| (zh, en))
 }
 

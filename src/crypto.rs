@@ -31,7 +31,7 @@ use spki::AlgorithmIdentifierOwned;
 
 use self::signature::PublicKey;
 
-/// What a seal key or CA key of ours is, and how it signs: the whole choice, so that nothing can be half chosen.
+/// What a key of ours is, and how it signs: the whole choice, so that nothing can be half chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub enum KeyAlgorithm {
     /// ECDSA on P-256 with SHA-256; the signature value is DER `SEQUENCE { r, s }` (RFC 3279 §2.2.3).
@@ -44,6 +44,10 @@ pub enum KeyAlgorithm {
     /// RSASSA-PKCS1-v1_5 with SHA-256 under a key of 3072 bits (RFC 8017 §8.2).
     #[serde(rename = "rsa-3072")]
     Rsa3072,
+    /// Ed25519 (RFC 8032 §5.1.6) over the message itself: what logs and witnesses sign with (C2SP signed-note). No
+    /// certificate is made for it, so it can never be a seal's or an authority's.
+    #[serde(rename = "ed25519")]
+    Ed25519,
 }
 
 impl KeyAlgorithm {
@@ -53,25 +57,32 @@ impl KeyAlgorithm {
             Self::EcdsaP256 => "ecdsa-p256",
             Self::Rsa2048 => "rsa-2048",
             Self::Rsa3072 => "rsa-3072",
+            Self::Ed25519 => "ed25519",
         }
+    }
+
+    /// Whether certificates are made for such keys, so that seals and authorities can use them.
+    pub fn is_certified(self) -> bool {
+        self != Self::Ed25519
     }
 
     /// Reads which of our key kinds a DER SubjectPublicKeyInfo is.
     ///
     /// # Errors
     /// [`SignatureFault::Malformed`] where it is not a public key, [`SignatureFault::Unsupported`] where it is one of a
-    /// kind that our own seals do not use.
+    /// kind that we make none of.
     pub fn of_public_key(spki_der: &[u8]) -> Result<Self, SignatureFault> {
         match PublicKey::read(spki_der)? {
             PublicKey::P256(_) => Ok(Self::EcdsaP256),
             PublicKey::Rsa { key, only: None } if key.bits == 2048 => Ok(Self::Rsa2048),
             PublicKey::Rsa { key, only: None } if key.bits == 3072 => Ok(Self::Rsa3072),
+            PublicKey::Ed25519(_) => Ok(Self::Ed25519),
             other => Err(SignatureFault::Unsupported(format!("{} key", other.name()))),
         }
     }
 
     /// The AlgorithmIdentifier of a signature by such a key (RFC 5758 §3.2: absent parameters for ECDSA;
-    /// RFC 4055 §5: NULL for RSA).
+    /// RFC 4055 §5: NULL for RSA; RFC 8410 §3: absent for Ed25519).
     pub fn signature_algorithm(self) -> AlgorithmIdentifierOwned {
         match self {
             Self::EcdsaP256 => AlgorithmIdentifierOwned { oid: db::rfc5912::ECDSA_WITH_SHA_256, parameters: None },
@@ -79,6 +90,7 @@ impl KeyAlgorithm {
                 oid: db::rfc5912::SHA_256_WITH_RSA_ENCRYPTION,
                 parameters: Some(Any::null()),
             },
+            Self::Ed25519 => AlgorithmIdentifierOwned { oid: db::rfc8410::ID_ED_25519, parameters: None },
         }
     }
 
@@ -89,6 +101,7 @@ impl KeyAlgorithm {
             Self::EcdsaP256 => 72,
             Self::Rsa2048 => 256,
             Self::Rsa3072 => 384,
+            Self::Ed25519 => 64,
         }
     }
 }
@@ -107,6 +120,7 @@ impl FromStr for KeyAlgorithm {
             "ecdsa-p256" => Ok(Self::EcdsaP256),
             "rsa-2048" => Ok(Self::Rsa2048),
             "rsa-3072" => Ok(Self::Rsa3072),
+            "ed25519" => Ok(Self::Ed25519),
             other => Err(SignatureFault::Unsupported(other.chars().take(40).collect())),
         }
     }

@@ -16,6 +16,7 @@ use crate::cms::{self, CmsError};
 use crate::fetch::Fetcher;
 use crate::impression::{Centre, Impression, ImpressionError, Legend};
 use crate::keys::{KeyError, Keyring, Signer};
+use crate::log::Logging;
 use crate::message::{Message, china_time};
 use crate::pdf::PdfError;
 use crate::pdf::appearance::Appearance;
@@ -30,8 +31,10 @@ use crate::store::{FiledSeal, SealCertificate, Store, StoreError, Waiting};
 /// A step of ISSUE that has just been done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// 5. The order is durable.
+    /// 5. The order is durable, and in the log.
     Written,
+    /// 5. Its receipt is durable, with what is to be signed.
+    Receipted,
     /// 6. The key has signed.
     Signed,
     /// 7. A time stamp over the signature's value is there.
@@ -62,6 +65,8 @@ pub struct Desk {
     pub ceilings: Ceilings,
     /// Where time stamps come from.
     pub stamping: Stamping,
+    /// The public log's key and witnesses.
+    pub logging: Logging,
     /// How our authorities publish what they know of their certificates.
     pub publication: Publication,
     /// The way to outside authorities' lists and answers; none is listed at first.
@@ -109,6 +114,7 @@ impl Desk {
             done,
             clock,
             stamping,
+            logging: Logging::default(),
             publication,
             ceilings: Ceilings::default(),
             fetcher: Arc::new(Fetcher::new([])),
@@ -121,6 +127,11 @@ impl Desk {
     /// With time stamps from where the settings say.
     pub fn stamped_by(self, stamping: Stamping) -> Self {
         Self { stamping, ..self }
+    }
+
+    /// With the log as the settings have it.
+    pub fn logged_by(self, logging: Logging) -> Self {
+        Self { logging, ..self }
     }
 
     /// With lists, answers and addresses as the settings have them.
@@ -186,7 +197,7 @@ impl Desk {
             let appearance = Appearance::of(&impression(&desk.renderer, &form)?);
             let chain: Vec<Vec<u8>> =
                 std::iter::once(certificate.certificate.clone()).chain(certificate.chain.iter().cloned()).collect();
-            let room = cms::room(signer.algorithm(), &chain, 0)?;
+            let room = cms::room(signer.algorithm(), &chain, 0, 0)?;
             Ok::<_, FlowError>(Arc::new(SealParts { certificate, chain, signer, appearance, room }))
         })
         .await?;
@@ -326,6 +337,9 @@ pub enum FlowError {
     /// What shows that a certificate is not revoked could not be had. An order that needs it waits.
     #[error("{0}")]
     NoEvidence(Message),
+    /// The log's head could not be signed or seen by enough witnesses. An order that needs it waits.
+    #[error("{0}")]
+    Unlogged(Message),
     /// The order is written down and will be finished without anybody's doing.
     #[error("{}", self.message())]
     Waiting(Box<Waiting>),
@@ -374,7 +388,11 @@ impl FlowError {
                     "the certificate of the seal {number} has expired or is revoked; make a new one with `yinxin seal make-cert`"
                 ),
             ),
-            Self::Unknown(message) | Self::Request(message) | Self::Unstamped(message) | Self::NoEvidence(message) => {
+            Self::Unknown(message)
+            | Self::Request(message)
+            | Self::Unstamped(message)
+            | Self::NoEvidence(message)
+            | Self::Unlogged(message) => {
                 message.clone()
             }
             Self::Waiting(waiting) => {

@@ -1,7 +1,7 @@
 //! ISSUE: a decision becomes a sealed document. Each step gives what only it can make, and the next step takes just that.
 //!
-//! 1 read the decision · 2 authorise · 3 render, or take the document that was uploaded · 4 prepare · 5 write it down ·
-//! 6 seal · 7 time stamp, evidence, and a time stamp over all of it, as the seal's level promises · 8 close and check
+//! 1 read the decision · 2 authorise · 3 render, or take the document that was uploaded · 4 prepare · 5 write it down, in the
+//! public log too, and get its receipt · 6 seal · 7 time stamp, evidence, and a time stamp over all of it, as the seal's level promises · 8 close and check
 //! ourselves · 9 store and deliver.
 //! After step 5 there is one function, [`finish()`]; a crash re-enters it with the same bytes, and so does an order that waits
 //! for a time stamp, for evidence or for its key. Nothing is released with less than it was promised.
@@ -22,7 +22,6 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::authority::Uscc;
-use crate::cms;
 use crate::decision::{Allowed, Decision, DecisionRequest, Purpose};
 use crate::desk::{Desk, FlowError, SealParts, Step, blocking};
 use crate::keys;
@@ -80,7 +79,7 @@ pub async fn issue(
     }
     let pending = pending(desk, &decision, &seal, &request, now).await?;
     let parts = desk.parts_in_force(&seal, now).await?;
-    let room = room(desk, &parts, seal.level).await?;
+    let room = room(desk, &parts, seal.level, now).await?;
 
     let (renderer, identifier, data, template) =
         (desk.renderer.clone(), pending.version.identifier.to_string(), pending.data.clone(), request.template.clone());
@@ -144,7 +143,7 @@ pub async fn seal_upload(
         return Ok(issued);
     }
     let parts = desk.parts_in_force(&seal, now).await?;
-    let room = room(desk, &parts, seal.level).await?;
+    let room = room(desk, &parts, seal.level, now).await?;
     let (drawn, signer_name, reason, wanted) =
         (parts.clone(), seal.seal.owner_name.clone(), request.decision.number.clone(), request.place.clone());
     let prepared = blocking(move || {
@@ -431,7 +430,6 @@ pub(crate) async fn write_down_and_finish(
 ) -> Result<Issued, FlowError> {
     debug_assert!(kind != OrderKind::Notice || matches!(allowed.purpose(), Purpose::Notice { .. }));
     debug_assert!(kind != OrderKind::Report || matches!(allowed.purpose(), Purpose::Report { .. }));
-    let to_be_signed = cms::signed_attributes(&prepared.digest(), &parts.certificate.certificate);
     let sealing = SealUse {
         kind,
         once_key,
@@ -444,7 +442,6 @@ pub(crate) async fn write_down_and_finish(
         prepared: &bytes,
         hole: prepared.hole(),
         digest: prepared.digest(),
-        to_be_signed,
         ceilings: desk.ceilings,
     };
     let unfinished = desk.store.write_down(allowed, sealing).await?;

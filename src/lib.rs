@@ -6,8 +6,8 @@
 //! | floor | rooms | may touch |
 //! |---|---|---|
 //! | doors | [`cli`], [`http`], [`config`] | arguments, sockets; they parse, call one flow, and answer |
-//! | flows | [`desk`], [`issue`], [`abolish`], [`administer`], [`ca`], [`ceremony`], [`renew`], [`stamping`], [`status`], [`verify`] | the tools, in the order of the story |
-//! | tools | [`fetch`], [`keys`], [`preview`], [`render`], [`store`], [`tsa`] | the outside world, one kind each |
+//! | flows | [`desk`], [`issue`], [`log`], [`abolish`], [`administer`], [`ca`], [`ceremony`], [`renew`], [`stamping`], [`status`], [`verify`], [`witness`] | the tools, in the order of the story |
+//! | tools | [`fetch`], [`keys`], [`preview`], [`render`], [`store`], [`tsa`], [`witnesses`] | the outside world, one kind each |
 //! | formats | [`pdf`], [`ofd`], [`ses`], [`cms`], [`stamp`], [`pki`], [`impression`], [`tlog`], [`crypto`], [`limits`] | nothing: bytes ↔ meaning |
 //! | rules | [`authority`], [`item`], [`officer`], [`seal`], [`abolition`], [`ceiling`], [`decision`], [`licence`], [`register`], [`refusal`] | nothing: they decide |
 //! | ground | [`message`] | nothing |
@@ -22,7 +22,8 @@
 //! - from [`store`]: UPDATE or DELETE on what happened (decisions, documents, seal events, custody, abolitions, revocations
 //!   and audit are appended; an order's state moves once, from written to sealed or lost).
 //! - from [`verify`]: the network. What a document names is never fetched; a verdict is a function of what was gathered.
-//! - from [`tsa`] and [`fetch`]: any host that the settings do not list. They are asked when something is sealed or renewed.
+//! - from [`tsa`], [`fetch`] and [`witnesses`]: any host that the settings do not list. They are asked when something is sealed or
+//!   renewed.
 //! - from [`http`]: rules. A handler that decides something is in the wrong room.
 
 // — ground
@@ -62,6 +63,8 @@ pub mod render;
 pub mod store;
 #[cfg(feature = "service")]
 pub mod tsa;
+#[cfg(feature = "service")]
+pub mod witnesses;
 // — flows: the stories
 #[cfg(feature = "service")]
 pub mod abolish;
@@ -76,12 +79,16 @@ pub mod desk;
 #[cfg(feature = "service")]
 pub mod issue;
 #[cfg(feature = "service")]
+pub mod log;
+#[cfg(feature = "service")]
 pub mod renew;
 #[cfg(feature = "service")]
 pub mod stamping;
 #[cfg(feature = "service")]
 pub mod status;
 pub mod verify;
+#[cfg(feature = "service")]
+pub mod witness;
 // — doors
 #[cfg(feature = "service")]
 pub mod cli;

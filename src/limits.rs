@@ -369,6 +369,29 @@ pub const LOG_RECEIPT_BYTES: usize = 96 * 1024;
 pub const LOG_LEAF_BYTES: usize = 4 * 1024;
 /// What opens a leaf, bytes: identifiers, a decision's number and some officers; a title of 200 characters is 800.
 pub const LOG_OPENING_BYTES: usize = 16 * 1024;
+/// An entry of ours about a document, bytes, at most: a leaf of 200, and an opening with a decision's number of 100 characters
+/// and identifiers of fixed length.
+pub const LOG_ENTRY_ROOM: usize = 1200;
+/// What a receipt holds beside its entry, its proof and its signatures, bytes: the fixed words, three numbers, one hash.
+pub const LOG_HEAD_ROOM: usize = 200;
+/// A signature line without its name, bytes: a dash, spaces, and 4 + 8 + 64 bytes in base64.
+pub const LOG_SIGNATURE_LINE: usize = 112;
+/// How long anybody may keep a tile: it never changes, so a year, the most that caches heed (RFC 9111 §5.2.2.1 sets no end).
+pub const LOG_TILE_CACHE_SECONDS: u64 = 31_536_000;
+/// Entries on a page for people.
+pub const LOG_PAGE: u16 = 50;
+/// How often the log's head is published where no document did it first.
+pub const LOG_PUBLISH_SECONDS: u64 = 5;
+/// Logs that one witness follows: each a line in its settings.
+pub const WITNESS_LOGS: usize = 64;
+/// A witness's state, bytes: a head of each log, twice as long where all of it must be escaped.
+pub const WITNESS_STATE_BYTES: usize = 2 * WITNESS_LOGS * LOG_NOTE_BYTES;
+/// Seconds that a clock may be behind a cosignature made before, or a witness's clock off ours: NTP steps less.
+pub const WITNESS_CLOCK_SECONDS: u64 = 300;
+/// Witnesses asked for one head: each is a thread and a connection while it is asked, and a line in every receipt.
+pub const WITNESSES: usize = 16;
+/// Seconds for one head to be cosigned.
+pub const WITNESS_DEADLINE_SECONDS: std::ops::RangeInclusive<u64> = 1..=60;
 /// The last time that a cosignature may name (C2SP tlog-cosignature: it must not exceed 2^63 - 1).
 pub const LOG_LAST_SECOND: u64 = i64::MAX as u64;
 

@@ -18,6 +18,7 @@ pub mod leaf;
 pub mod note;
 pub mod receipt;
 pub mod tile;
+pub mod trail;
 pub mod tree;
 pub mod witness;
 

@@ -10,7 +10,7 @@ use crate::desk::{FlowError, blocking};
 use crate::keys;
 use crate::message::{Message, china_time};
 use crate::pki::certificate::Certificate;
-use crate::pki::issue::{self, IssueFault, Serial};
+use crate::pki::issue::{self, Serial};
 use crate::pki::name::{Attribute, Name};
 use crate::store::{CaCertificate, CaKind, OrderKind, Store};
 
@@ -77,7 +77,7 @@ impl Authority {
         }
         let algorithm = match algorithm {
             Some(algorithm) => algorithm,
-            None => KeyAlgorithm::of_public_key(&old.certificate.public_key).map_err(IssueFault::Key)?,
+            None => issue::certified(&old.certificate.public_key)?,
         };
         let number = authorities.len() + 1;
         let label = format!("{ISSUING}-{number}");

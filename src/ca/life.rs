@@ -13,7 +13,7 @@ use crate::keys::KeyError;
 use crate::message::{Message, china_time};
 use crate::officer::OfficerId;
 use crate::pki::certificate::Certificate;
-use crate::pki::issue::{IssueFault, Reason};
+use crate::pki::issue::{self, Reason};
 use crate::seal::{Seal, SealNumber, SealStatus};
 use crate::store::{CaKind, CertificateLife, KeyEnd, Revocation, SealCertificate, SealFilter, Store, StoreError};
 
@@ -118,7 +118,7 @@ impl Authority {
         }
         let algorithm = match order.algorithm {
             Some(algorithm) => algorithm,
-            None => KeyAlgorithm::of_public_key(&read.public_key).map_err(IssueFault::Key)?,
+            None => issue::certified(&read.public_key)?,
         };
         let (label, certificate, chain) = self.certify(seal, algorithm, by, now).await?;
         let successor = super::certificate_of(seal, &label, certificate, chain, from, now)?;

@@ -8,10 +8,10 @@ use time::{Duration, OffsetDateTime};
 use super::{Authority, ROOT, bad_name};
 use crate::ceremony::transcript::SIGNER;
 use crate::cms;
-use crate::crypto::{KeyAlgorithm, sha256};
+use crate::crypto::sha256;
 use crate::desk::{FlowError, blocking};
 use crate::keys;
-use crate::pki::issue::{self, Addresses, IssueFault, Period, Serial};
+use crate::pki::issue::{self, Addresses, Period, Serial};
 use crate::pki::name::{Attribute, Name};
 use crate::store::{Act, OrderKind};
 
@@ -29,8 +29,7 @@ impl Authority {
     ) -> Result<Vec<u8>, FlowError> {
         let (issuing, root) = (self.issuing().await?, self.filed(ROOT).await?);
         let issuer = &issuing.certificate;
-        let algorithm = KeyAlgorithm::of_public_key(&issuer.public_key)
-            .map_err(|fault| FlowError::Issue(IssueFault::Key(fault)))?;
+        let algorithm = issue::certified(&issuer.public_key)?;
         let label = format!("ceremony-{}", hex::encode(&keys::draw()?[..8]));
         let public_key = self.key(&label, algorithm).await?;
         let name = Name::of(&[
@@ -46,7 +45,7 @@ impl Authority {
         let certificate =
             self.ordered(OrderKind::Certificate, &issuing.label, "ceremony certificate", unsigned, who, now).await?;
         let chain = [certificate, issuer.der().to_vec(), root.certificate];
-        let attributes = cms::signed_attributes(&sha256(bytes), &chain[0]);
+        let attributes = cms::signed_attributes(&sha256(bytes), &chain[0], None);
         let title = format!("ceremony transcript: {title}");
         let act = Act {
             kind: OrderKind::Transcript,

@@ -3,7 +3,6 @@
 use time::{Duration, OffsetDateTime};
 
 use super::{Authority, ROOT, bad_name};
-use crate::crypto::KeyAlgorithm;
 use crate::desk::FlowError;
 use crate::keys;
 use crate::message::Message;
@@ -35,8 +34,7 @@ impl Authority {
         let issuer = &issuing.certificate;
         let number = self.store.stamping_certificates().await?.len() + 1;
         let label = format!("stamping-{number}");
-        let algorithm = KeyAlgorithm::of_public_key(&issuer.public_key)
-            .map_err(|fault| FlowError::Issue(issue::IssueFault::Key(fault)))?;
+        let algorithm = issue::certified(&issuer.public_key)?;
         let public_key = self.key(&label, algorithm).await?;
         let subject = Name::of(&[
             (Attribute::Country, "CN"),

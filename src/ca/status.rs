@@ -5,11 +5,10 @@ use time::{Duration, OffsetDateTime};
 
 use super::issuing::{Issuer, issuers};
 use super::{Authority, ROOT, bad_name};
-use crate::crypto::KeyAlgorithm;
 use crate::desk::{Desk, FlowError};
 use crate::keys;
 use crate::pki::certificate::Certificate;
-use crate::pki::issue::{self, Addresses, IssueFault, Period, Reason, Revoked, Serial};
+use crate::pki::issue::{self, Addresses, Period, Reason, Revoked, Serial};
 use crate::pki::name::{Attribute, Name};
 use crate::pki::ocsp::{self, CertId, Reply, Status};
 use crate::pki::revocation::{Revocation, RevocationList};
@@ -128,8 +127,7 @@ impl Authority {
         {
             return Ok(Certificate::read(&filed.certificate)?);
         }
-        let algorithm = KeyAlgorithm::of_public_key(&issuer.public_key)
-            .map_err(|fault| FlowError::Issue(IssueFault::Key(fault)))?;
+        let algorithm = issue::certified(&issuer.public_key)?;
         let public_key = self.key(&responder_key(label), algorithm).await?;
         let name = Name::of(&[
             (Attribute::Country, "CN"),

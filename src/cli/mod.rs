@@ -12,12 +12,14 @@ mod demo;
 mod doctor;
 mod filing;
 mod inquiry;
+mod key;
 mod orders;
 mod renewing;
 mod rooms;
 mod sealing;
 mod serve;
 mod trouble;
+mod witness;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -64,6 +66,9 @@ enum Command {
     /// 证书机构 / the service's own certificate authorities
     #[command(subcommand)]
     Ca(certificates::CaCommand),
+    /// 公开日志的密钥 / keys of public logs
+    #[command(subcommand)]
+    Key(key::KeyCommand),
     /// 密钥仪式：两名人员按脚本办理，记录签名 / a key ceremony: two officers, a script, a signed transcript
     Ceremony(ceremony::Ceremony),
     /// 登记单位 / file an authority
@@ -97,6 +102,11 @@ enum Command {
     EndLicence(sealing::EndLicence),
     /// 按政府决定废止印章 / abolish seals by an order of government
     Abolish(sealing::Abolish),
+    /// 见证公开日志：独立的进程和设置文件（默认 witness.toml）/ witness logs: a process with settings of its own (witness.toml)
+    Witness {
+        #[command(subcommand)]
+        command: Option<witness::WitnessCommand>,
+    },
     /// 继续完成中断的用印 / finish what a crash interrupted
     Resume,
     /// 等待中的用印指令：查看、放弃 / orders that wait: show them, give one up
@@ -131,7 +141,7 @@ impl Arguments {
     /// Whether this runs until it is told to stop.
     pub fn serves(&self) -> bool {
         match &self.command {
-            Command::Serve => true,
+            Command::Serve | Command::Witness { command: None } => true,
             Command::Demo(demo) => demo.serves(),
             _ => false,
         }
@@ -157,6 +167,7 @@ async fn answer(arguments: Arguments, clock: Clock) -> Result<ExitCode, Trouble>
         Command::Demo(demo) => return demo::run(demo, clock).await,
         Command::Doctor => return doctor::run(config.as_deref(), json, clock).await,
         Command::Ceremony(ceremony) if ceremony.only_checks() => return ceremony::check(&ceremony, json),
+        Command::Witness { command } => return witness::witness(command, config.as_deref(), json, clock).await,
         Command::Verify(verify) => return inquiry::verify(verify, config.as_deref(), json, clock()).await,
         other => other,
     };
@@ -169,6 +180,7 @@ async fn answer(arguments: Arguments, clock: Clock) -> Result<ExitCode, Trouble>
         Command::Serve => serve::run(&rooms, clock).await?,
         Command::Ceremony(held) => return ceremony::run(&rooms, held, clock).await,
         Command::Ca(command) => certificates::ca(&rooms, command, clock()).await?,
+        Command::Key(command) => key::key(&rooms, command, clock()).await?,
         Command::Seal(command) => certificates::seal(&rooms, command, clock()).await?,
         Command::Authority(command) => filing::authority(&rooms, command, clock()).await?,
         Command::Item(command) => filing::item(&rooms, command, clock()).await?,
@@ -186,7 +198,11 @@ async fn answer(arguments: Arguments, clock: Clock) -> Result<ExitCode, Trouble>
         Command::Renew(renew) => return renewing::renew(&rooms, renew, clock).await,
         Command::Ledger(ledger) => inquiry::ledger(&rooms, ledger).await?,
         Command::Status(status) => inquiry::status(&rooms, status, clock()).await?,
-        Command::Demo(_) | Command::Doctor | Command::Verify(_) | Command::DrawPages { .. } => {}
+        Command::Demo(_)
+        | Command::Doctor
+        | Command::Witness { .. }
+        | Command::Verify(_)
+        | Command::DrawPages { .. } => {}
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -19,6 +19,7 @@ use crate::desk::{Desk, Step, blocking};
 use crate::fetch::Fetcher;
 use crate::keys::{self, HomeSettings, KeySettings, Keyring, Mode, SoftKeysInProduction};
 use crate::limits;
+use crate::log::{self, Logging};
 use crate::officer::{Officer, OfficerId};
 use crate::render::{RenderSettings, Renderer};
 use crate::seal::SealNumber;
@@ -67,7 +68,7 @@ impl Rooms {
 
     /// The keys. What must be said of them is said aloud each time.
     pub async fn keyring(&self) -> Result<Arc<Keyring>, Trouble> {
-        let settings = key_settings(&self.settings);
+        let settings = key_settings(self.settings.mode, self.settings.keys.clone());
         let keyring = blocking(move || Keyring::open(&settings)).await?;
         for warning in keyring.warnings() {
             eprintln!("{warning}");
@@ -88,6 +89,8 @@ impl Rooms {
         let config::Status { publication, hosts } = self.settings.status.clone();
         let mut desk = Desk::new(store, self.keyring().await?, renderer, public_url, Arc::new(clock), done());
         desk.ceilings = self.settings.ceilings;
+        let config::Log { name, key, witnesses } = self.settings.log.clone();
+        let desk = desk.logged_by(Logging::of(log::Plan { name, key }, witnesses));
         let desk = desk.stamped_by(self.stamping(clock)?);
         Ok(desk.publishing(publication).fetching(Fetcher::new(hosts)))
     }
@@ -133,9 +136,8 @@ pub(super) fn print(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
-fn key_settings(settings: &Settings) -> KeySettings {
-    let mode = settings.mode;
-    let home = match settings.keys.clone() {
+pub(super) fn key_settings(mode: Mode, keys: Keys) -> KeySettings {
+    let home = match keys {
         Keys::Soft { dir, passphrase_file } => HomeSettings::Soft {
             directory: dir,
             passphrase_file,
@@ -188,6 +190,7 @@ fn done() -> Arc<dyn Fn(Step) + Send + Sync> {
     Arc::new(move |step| {
         let name = match step {
             Step::Written => "written",
+            Step::Receipted => "receipted",
             Step::Signed => "signed",
             Step::Stamped => "stamped",
             Step::Evidenced => "evidenced",

@@ -75,6 +75,7 @@ pub(super) async fn listen(rooms: &Rooms, desk: Desk, clock: Clock) -> Result<()
         // An error means that the sender is gone, which is a stop too.
         let _ = stopped.wait_for(|stop| *stop).await;
     };
+    let logging = tokio::spawn(keep_published(desk.clone(), clock));
     let fresh = tokio::spawn(keep_fresh(authority, rekeys, clock));
     let waiting = tokio::spawn(finish_waiting(desk.clone(), clock));
     let lapsing = tokio::spawn(keep_lasting(desk.clone(), own_trust, clock));
@@ -85,6 +86,7 @@ pub(super) async fn listen(rooms: &Rooms, desk: Desk, clock: Clock) -> Result<()
     });
     let served =
         tokio::try_join!(serve(public_door, public, until(stopped.clone())), serve(staff_door, staff, until(stopped)),);
+    logging.abort();
     fresh.abort();
     waiting.abort();
     lapsing.abort();
@@ -93,7 +95,7 @@ pub(super) async fn listen(rooms: &Rooms, desk: Desk, clock: Clock) -> Result<()
     served.map(|_| ()).map_err(|e| Trouble::new("cli.serve", format!("服务中断：{e}"), format!("serving ended: {e}")))
 }
 
-async fn open(address: std::net::SocketAddr) -> Result<TcpListener, Trouble> {
+pub(super) async fn open(address: std::net::SocketAddr) -> Result<TcpListener, Trouble> {
     TcpListener::bind(address).await.map_err(|e| {
         Trouble::new(
             "cli.listen",
@@ -158,6 +160,18 @@ async fn keep_lasting(desk: Desk, trust: Arc<Trust>, clock: Clock) {
     }
 }
 
+/// What no document carries out (grants, steps in a seal's life, …) is published soon after it is durable.
+async fn keep_published(desk: Desk, clock: Clock) {
+    loop {
+        match desk.publish_head(clock()).await {
+            Ok(Some(size)) => tracing::info!(size, "a head of the log is published"),
+            Ok(None) => {}
+            Err(error) => tracing::error!(id = error.message().id, "the log's head could not be published"),
+        }
+        tokio::time::sleep(Duration::from_secs(limits::LOG_PUBLISH_SECONDS)).await;
+    }
+}
+
 /// Orders that wait are tried again as they fall due, one at a time: what one order cannot have, the next cannot either.
 async fn finish_waiting(desk: Desk, clock: Clock) {
     loop {
@@ -181,7 +195,7 @@ async fn finish_waiting(desk: Desk, clock: Clock) {
     }
 }
 
-async fn told_to_stop() {
+pub(super) async fn told_to_stop() {
     use tokio::signal::unix::{SignalKind, signal};
 
     let terminate = async {

@@ -11,12 +11,16 @@ mod check;
 mod enclosed;
 mod fault;
 mod read;
+mod receipt;
 mod revocation;
 
 pub use check::Checks;
 pub use enclosed::enclose;
 pub use fault::Fault;
-pub use read::{Attribute, CertificateReference, CmsError, Form, SignedData, Signer, SignerName, read, read_pdf};
+pub use read::{
+    Attribute, AttributeType, CertificateReference, CmsError, Form, SignedData, Signer, SignerName, read, read_pdf,
+};
+pub use receipt::is_receipt;
 pub use revocation::Brought;
 
 use const_oid::ObjectIdentifier;
@@ -27,35 +31,43 @@ use crate::crypto::{self, KeyAlgorithm};
 use crate::pki::certificate::Certificate;
 use crate::pki::tlv;
 
-/// The attributes that the seal's key signs, as DER SET OF (identifier octet 0x31): content type id-data, the digest, and
-/// the reference to the signer's certificate.
+/// The attributes that the seal's key signs, as DER SET OF (identifier octet 0x31): content type id-data, the digest, the
+/// reference to the signer's certificate, and the log's receipt (the text of a tlog-proof) where this use was logged.
 ///
 /// No signing-time: PAdES puts the claimed time into the signature dictionary and forbids it here (EN 319 142-1 §5.3,
 /// §6.3 table 1). The certificate reference is an ESSCertIDv2 with the default SHA-256 (RFC 5035 §4), without
 /// issuerSerial, which is only a hint (EN 319 122-1 §5.2.2).
-pub fn signed_attributes(content_digest: &[u8; 32], signer_certificate_der: &[u8]) -> Vec<u8> {
-    signed_attributes_of(rfc5911::ID_DATA, content_digest, signer_certificate_der)
+pub fn signed_attributes(content_digest: &[u8; 32], signer_certificate_der: &[u8], receipt: Option<&str>) -> Vec<u8> {
+    attributes(rfc5911::ID_DATA, content_digest, signer_certificate_der, receipt)
 }
 
-/// The same for content of another type than id-data.
+/// The same for content of another type than id-data, which is no seal's.
 pub fn signed_attributes_of(
     content_type: ObjectIdentifier,
     content_digest: &[u8; 32],
     signer_certificate_der: &[u8],
+) -> Vec<u8> {
+    attributes(content_type, content_digest, signer_certificate_der, None)
+}
+
+fn attributes(
+    content_type: ObjectIdentifier,
+    content_digest: &[u8; 32],
+    signer_certificate_der: &[u8],
+    receipt: Option<&str>,
 ) -> Vec<u8> {
     let certificate_hash = tlv::wrap(tlv::OCTET_STRING, &[&crypto::sha256(signer_certificate_der)]);
     let reference = tlv::wrap(tlv::SEQUENCE, &[&certificate_hash]);
     let references = tlv::wrap(tlv::SEQUENCE, &[&reference]);
     let attribute =
         |oid, value: &[u8]| tlv::wrap(tlv::SEQUENCE, &[&tlv::object_identifier(oid), &tlv::wrap(tlv::SET, &[value])]);
-    tlv::set_of(
-        tlv::SET,
-        vec![
-            attribute(rfc5911::ID_CONTENT_TYPE, &tlv::object_identifier(content_type)),
-            attribute(rfc5911::ID_MESSAGE_DIGEST, &tlv::wrap(tlv::OCTET_STRING, &[content_digest])),
-            attribute(rfc5911::ID_AA_SIGNING_CERTIFICATE_V_2, &tlv::wrap(tlv::SEQUENCE, &[&references])),
-        ],
-    )
+    let mut members = vec![
+        attribute(rfc5911::ID_CONTENT_TYPE, &tlv::object_identifier(content_type)),
+        attribute(rfc5911::ID_MESSAGE_DIGEST, &tlv::wrap(tlv::OCTET_STRING, &[content_digest])),
+        attribute(rfc5911::ID_AA_SIGNING_CERTIFICATE_V_2, &tlv::wrap(tlv::SEQUENCE, &[&references])),
+    ];
+    members.extend(receipt.map(receipt::attribute));
+    tlv::set_of(tlv::SET, members)
 }
 
 /// A detached SignedData in a ContentInfo, DER (ISO 32000-1 §12.8.3.3.1 asks for DER), from the attribute bytes as signed.
@@ -116,14 +128,21 @@ pub fn assemble(
     ))
 }
 
-/// The most bytes that [`assemble`] can give for this kind of key, these certificates and a token of at most `stamp` bytes
-/// (none at all where it is 0), so that a PDF can leave a hole of the right size before anything is signed.
+/// The most bytes that [`assemble`] can give for this kind of key, these certificates, a token of at most `stamp` bytes and
+/// a receipt of at most `receipt` bytes (none at all where they are 0), so that a PDF can leave a hole of the right size
+/// before anything is signed.
 ///
 /// # Errors
 /// As [`assemble`].
-pub fn room(algorithm: KeyAlgorithm, certificates: &[Vec<u8>], stamp: usize) -> Result<usize, CmsError> {
+pub fn room(
+    algorithm: KeyAlgorithm,
+    certificates: &[Vec<u8>],
+    stamp: usize,
+    receipt: usize,
+) -> Result<usize, CmsError> {
     let signer = certificates.first().ok_or(CmsError::Malformed("signer certificate"))?;
-    let attributes = signed_attributes(&[0; 32], signer);
+    let receipt = (receipt > 0).then(|| "0".repeat(receipt));
+    let attributes = signed_attributes(&[0; 32], signer, receipt.as_deref());
     let (value, token) = (vec![0; algorithm.longest_signature()], vec![0; stamp]);
     let token = (stamp > 0).then_some(token.as_slice());
     Ok(assemble(&attributes, &value, algorithm, certificates, token)?.len())

@@ -75,9 +75,33 @@ pub enum SignerName {
 /// An attribute with its values as found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attribute {
-    pub oid: ObjectIdentifier,
+    pub oid: AttributeType,
     /// Whole elements.
     pub values: Vec<Vec<u8>>,
+}
+
+/// What an attribute is: the content octets of its object identifier. A UUID makes an arc of 128 bits (X.667), which
+/// [`ObjectIdentifier`] does not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttributeType(Vec<u8>);
+
+impl AttributeType {
+    /// The content octets.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl From<ObjectIdentifier> for AttributeType {
+    fn from(oid: ObjectIdentifier) -> Self {
+        Self(oid.as_bytes().to_vec())
+    }
+}
+
+impl PartialEq<ObjectIdentifier> for AttributeType {
+    fn eq(&self, other: &ObjectIdentifier) -> bool {
+        self.0 == other.as_bytes()
+    }
 }
 
 /// One ESSCertID or ESSCertIDv2 (RFC 5035 §3, §4).
@@ -308,7 +332,10 @@ fn attributes(set: &Element<'_>) -> Result<Vec<Attribute>, CmsError> {
         let [kind, values] = parts.as_slice() else { return Err(BAD) };
         let values = children(values, tlv::SET, "attributes")?;
         let values = values.iter().map(|value| value.whole.to_vec()).collect();
-        read.push(Attribute { oid: oid(kind, "attributes")?, values });
+        // X.690 §8.19.2: the last octet of an arc has its first bit clear.
+        let whole = kind.tag == tlv::OBJECT_IDENTIFIER && kind.content.last().is_some_and(|last| last & 0x80 == 0);
+        let oid = whole.then(|| AttributeType(kind.content.to_vec())).ok_or(BAD)?;
+        read.push(Attribute { oid, values });
     }
     Ok(read)
 }

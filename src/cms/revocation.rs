@@ -37,7 +37,7 @@ impl SignedData {
 impl Brought {
     fn attributes(&mut self, signer: &Signer) {
         let all = signer.signed_attributes.iter().chain(&signer.unsigned_attributes);
-        for attribute in all.filter(|attribute| [ADOBE, REVOCATION_VALUES].contains(&attribute.oid)) {
+        for attribute in all.filter(|attribute| attribute.oid == ADOBE || attribute.oid == REVOCATION_VALUES) {
             // Both are a SEQUENCE of [0] lists and [1] responses.
             for value in attribute.values.iter().filter_map(|value| Element::read_all(value).ok()) {
                 for part in value.children().unwrap_or_default() {

@@ -11,11 +11,12 @@ use crate::pki::trial::{self, Hierarchy, Key, openssl_accepts, openssl_refuses, 
 
 mod attacks;
 mod kinds;
+mod receipt;
 
 const CONTENT: &[u8] = "准予行政许可决定书".as_bytes();
 
 fn sealed(made: &Hierarchy) -> Vec<u8> {
-    let attributes = signed_attributes(&crypto::sha256(CONTENT), made.seal.der());
+    let attributes = signed_attributes(&crypto::sha256(CONTENT), made.seal.der(), None);
     let value = made.seal_key.sign(&attributes);
     let certificates = [made.seal.der().to_vec(), made.issuing.der().to_vec()];
     assemble(&attributes, &value, made.seal_key.algorithm, &certificates, None).unwrap()
@@ -69,12 +70,12 @@ fn what_we_write_is_der_and_fits_its_room() {
     assert_eq!(der::Encode::to_der(&data).unwrap(), der::Encode::to_der(&info.content).unwrap());
     // No signing time (EN 319 142-1 §5.3), exactly the three attributes.
     let read = read(&cms).unwrap();
-    let oids: Vec<_> = read.signers[0].signed_attributes.iter().map(|attribute| attribute.oid).collect();
+    let oids: Vec<_> = read.signers[0].signed_attributes.iter().map(|attribute| attribute.oid.clone()).collect();
     assert_eq!(oids, [rfc5911::ID_CONTENT_TYPE, rfc5911::ID_MESSAGE_DIGEST, rfc5911::ID_AA_SIGNING_CERTIFICATE_V_2]);
     assert_eq!(read.signers[0].claimed_time(), None);
 
     // The issuers' order is not the caller's choice: DER has one (X.690 §11.6).
-    let attributes = signed_attributes(&crypto::sha256(CONTENT), made.seal.der());
+    let attributes = signed_attributes(&crypto::sha256(CONTENT), made.seal.der(), None);
     let value = made.seal_key.sign(&attributes);
     let with = |issuers: [&[u8]; 2]| {
         let certificates = [made.seal.der(), issuers[0], issuers[1]].map(<[u8]>::to_vec);
@@ -83,7 +84,7 @@ fn what_we_write_is_der_and_fits_its_room() {
     assert_eq!(with([made.issuing.der(), made.root.der()]), with([made.root.der(), made.issuing.der()]));
 
     let certificates = [made.seal.der().to_vec(), made.issuing.der().to_vec()];
-    let room = room(KeyAlgorithm::EcdsaP256, &certificates, 0).unwrap();
+    let room = room(KeyAlgorithm::EcdsaP256, &certificates, 0, 0).unwrap();
     assert!((cms.len()..=cms.len() + 8).contains(&room), "{room} for {}", cms.len());
     // Zero padding of the hole is not content; anything else is counted.
     let mut padded = cms.clone();
@@ -107,7 +108,7 @@ fn every_part_that_is_changed_is_named() {
     let made = Hierarchy::of(Key::p256);
     let other = Hierarchy::of(Key::p256);
     let cms = sealed(&made);
-    let attributes = signed_attributes(&crypto::sha256(CONTENT), made.seal.der());
+    let attributes = signed_attributes(&crypto::sha256(CONTENT), made.seal.der(), None);
     let value = made.seal_key.sign(&attributes);
     let with = |attributes: &[u8], value: &[u8], certificate: &[u8]| {
         assemble(attributes, value, KeyAlgorithm::EcdsaP256, &[certificate.to_vec()], None).unwrap()
@@ -149,7 +150,7 @@ fn every_part_that_is_changed_is_named() {
 #[test]
 fn unsorted_attributes_are_accepted_with_a_mark() {
     let made = Hierarchy::of(Key::p256);
-    let attributes = signed_attributes(&crypto::sha256(CONTENT), made.seal.der());
+    let attributes = signed_attributes(&crypto::sha256(CONTENT), made.seal.der(), None);
     let members = Element::read_all(&attributes).unwrap().children().unwrap();
     let unsorted: Vec<&[u8]> = members.iter().rev().map(|member| member.whole).collect();
     let unsorted = tlv::wrap(tlv::SET, &unsorted);
@@ -246,7 +247,7 @@ proptest! {
         static MADE: std::sync::OnceLock<(Vec<u8>, Vec<u8>)> = std::sync::OnceLock::new();
         let (cms, attributes) = MADE.get_or_init(|| {
             let made = Hierarchy::of(Key::p256);
-            (sealed(&made), signed_attributes(&crypto::sha256(CONTENT), made.seal.der()))
+            (sealed(&made), signed_attributes(&crypto::sha256(CONTENT), made.seal.der(), None))
         });
         let mut damaged = cms.clone();
         let at = at % damaged.len();

@@ -31,7 +31,7 @@ fn the_sample_in_docs_is_taken() {
         "{:?}",
         settings.keys
     );
-    for (key, ..) in KEYS.iter().chain(status::KEYS).chain(upkeep::KEYS) {
+    for (key, ..) in KEYS.iter().chain(status::KEYS).chain(upkeep::KEYS).chain(log::KEYS) {
         let last = key.rsplit('.').next().unwrap();
         assert!(include_str!("../../docs/yinxin.sample.toml").contains(last), "the sample does not show {key}");
     }
@@ -50,8 +50,13 @@ fn every_key_says_what_is_allowed() {
     }
     let mut found = vec!["mode".to_owned()];
     leaves(&serde_json::to_value(Written::default()).unwrap(), String::new(), &mut found);
-    let mut listed: Vec<_> =
-        KEYS.iter().chain(status::KEYS).chain(upkeep::KEYS).map(|(key, ..)| (*key).to_owned()).collect();
+    let mut listed: Vec<_> = KEYS
+        .iter()
+        .chain(status::KEYS)
+        .chain(upkeep::KEYS)
+        .chain(log::KEYS)
+        .map(|(key, ..)| (*key).to_owned())
+        .collect();
     found.sort();
     listed.sort();
     assert_eq!(found, listed);

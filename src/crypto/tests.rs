@@ -92,7 +92,7 @@ fn digests_of_known_text() {
 
 #[test]
 fn key_algorithm_has_one_name_everywhere() {
-    for algorithm in [KeyAlgorithm::EcdsaP256, KeyAlgorithm::Rsa2048, KeyAlgorithm::Rsa3072] {
+    for algorithm in [KeyAlgorithm::EcdsaP256, KeyAlgorithm::Rsa2048, KeyAlgorithm::Rsa3072, KeyAlgorithm::Ed25519] {
         assert_eq!(serde_json::to_value(algorithm).unwrap(), algorithm.name());
         assert_eq!(algorithm.to_string().parse(), Ok(algorithm));
     }
@@ -105,9 +105,11 @@ fn own_key_kinds_are_told_from_the_public_key() {
     use rcgen::PublicKeyData;
     assert_eq!(KeyAlgorithm::of_public_key(&key.subject_public_key_info()), Ok(KeyAlgorithm::EcdsaP256));
     let ed = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
+    assert_eq!(KeyAlgorithm::of_public_key(&ed.subject_public_key_info()), Ok(KeyAlgorithm::Ed25519));
+    let other = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).unwrap();
     assert_eq!(
-        KeyAlgorithm::of_public_key(&ed.subject_public_key_info()),
-        Err(SignatureFault::Unsupported("Ed25519 key".into()))
+        KeyAlgorithm::of_public_key(&other.subject_public_key_info()),
+        Err(SignatureFault::Unsupported("P-384 key".into()))
     );
     assert_eq!(KeyAlgorithm::of_public_key(b"\x30\x80"), Err(SignatureFault::Malformed("public key")));
 }

@@ -55,6 +55,11 @@ pub(super) fn large<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Rout
     bounded(routes, limits::PDF_BYTES + limits::HTTP_FORM_BYTES, limits::HTTP_UPLOAD_SECONDS)
 }
 
+/// Routes that take a log's head with its proof.
+pub(super) fn notes<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
+    bounded(routes, limits::LOG_RECEIPT_BYTES, limits::HTTP_SECONDS)
+}
+
 /// axum's limit counts for its own extractors, tower-http's for everything that reads the body: both are set.
 fn bounded<S: Clone + Send + Sync + 'static>(routes: Router<S>, bytes: usize, seconds: u64) -> Router<S> {
     routes
@@ -107,7 +112,7 @@ async fn answer(State(how): State<Around>, request: Request, next: Next) -> Resp
 }
 
 fn wants_page(path: &str, headers: &HeaderMap) -> bool {
-    let program = ["/api/", "/openapi.json", "/healthz", "/readyz", "/ocsp", "/crl/", "/ca/", "/tsa", "/assets/"];
+    let program = ["/api/", "/openapi.json", "/healthz", "/readyz", "/add-checkpoint", "/ocsp", "/crl/", "/ca/", "/tsa", "/assets/"];
     !program.iter().any(|prefix| path.starts_with(prefix))
         && headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|a| a.contains("text/html"))
 }

@@ -11,6 +11,7 @@
 //! | `staff`, `issuing`, `administration`, `ledger` | the staff API |
 //! | `office` | the staff pages |
 //! | `sign_in` | sessions, tokens, passwords |
+//! | `witness` | a witness's own listener |
 //! | `guard`, `problem` | what stands around every route |
 //!
 //! Not here: TLS and the outer rate limit, which are the reverse proxy's.
@@ -21,6 +22,7 @@ mod asked;
 mod guard;
 mod issuing;
 mod ledger;
+mod log;
 mod office;
 mod pages;
 mod problem;
@@ -32,6 +34,7 @@ mod staff;
 mod stamping;
 mod status;
 mod verification;
+mod witness;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -63,6 +66,7 @@ use crate::verify::Trust;
 
 pub use self::sign_in::{hash_password, try_password};
 pub use self::staff::StaffState;
+pub use self::witness::witness_router;
 use self::staff::Tokens;
 
 /// The clock as a value: only `main.rs` reads the real one.
@@ -173,6 +177,8 @@ pub fn public_router(state: PublicState) -> Router {
         .route("/register/{number}", get(pages::seal))
         .route("/items", get(pages::items))
         .route("/licences/{identifier}", get(pages::licence))
+        .route("/log", get(log::page))
+        .route("/log/tile/{*path}", get(log::tile))
         .route("/ocsp/{*request}", get(status::ocsp_by_get))
         .route("/verify/reports/{name}/sealed", post(verification::sealed))
         .route("/verify/reports/{name}/{form}", get(verification::kept))
@@ -192,6 +198,8 @@ fn public_api() -> OpenApiRouter<PublicState> {
         .routes(routes!(register::status))
         .routes(routes!(register::items))
         .routes(routes!(register::licence))
+        .routes(routes!(log::checkpoint))
+        .routes(routes!(log::key))
         .routes(routes!(status::ocsp))
         .routes(routes!(status::crl))
         .routes(routes!(status::ca))

@@ -163,6 +163,7 @@ impl From<FlowError> for Problem {
             | FlowError::ImpressionForm(_)
             | FlowError::NoCertificate(_)
             | FlowError::SelfCheck(_)
+            | FlowError::Unlogged(_)
             | FlowError::Unstamped(_)
             | FlowError::NoEvidence(_)
             | FlowError::Waiting(_) => {
@@ -242,6 +243,8 @@ pub(super) fn finish(response: Response, request_id: &str, page: bool) -> Respon
         None if has_body_of(&response, "text/html") => return response,
         // `/readyz` and the like answer plain JSON of their own.
         None if has_body_of(&response, "application/json") => return response,
+        // What the witness protocol has a conflict say, for programs alone.
+        None if has_body_of(&response, super::witness::SIZE) => return response,
         None => plain(status),
     };
     let mut answer = if page {

@@ -9,7 +9,7 @@ use crate::desk::{Desk, FlowError};
 use crate::message::Message;
 use crate::officer::OfficerId;
 use crate::seal::SealStatus;
-use crate::store::{OrderRecord, OrderState, Store, StoreError, Unfinished};
+use crate::store::{OrderState, Stage, Store, StoreError, Unfinished};
 
 /// SHA-256, hexadecimal, of a whole request. Two requests are the same when they say the same, in whatever order.
 pub(crate) fn fingerprint(request: &impl Serialize) -> Result<String, FlowError> {
@@ -61,7 +61,7 @@ pub(crate) async fn made_before(
         return Err(FlowError::Waiting(Box::new(waiting)));
     }
     match desk.store.unfinished_order(&record.id).await? {
-        Some(unfinished) if give_up_because(desk, &unfinished.record, now).await?.is_none() => {
+        Some(unfinished) if give_up_because(desk, &unfinished, now).await?.is_none() => {
             finish(desk, unfinished, now).await.map(Some)
         }
         _ => Err(FlowError::Request(Message::new(
@@ -116,7 +116,7 @@ pub async fn retry(desk: &Desk, now: OffsetDateTime) -> Result<Option<Resumed>, 
 
 async fn take_up(desk: &Desk, unfinished: Unfinished, now: OffsetDateTime) -> Result<Resumed, FlowError> {
     let order = unfinished.record.id.clone();
-    let outcome = match give_up_because(desk, &unfinished.record, now).await? {
+    let outcome = match give_up_because(desk, &unfinished, now).await? {
         Some(why) => {
             desk.store.lose(&order, &why.en, now).await?;
             Err(why)
@@ -130,7 +130,11 @@ async fn take_up(desk: &Desk, unfinished: Unfinished, now: OffsetDateTime) -> Re
 const ACT_UNDER_WAY: time::Duration = time::Duration::minutes(10);
 
 /// Why an order that was left behind must not be finished now.
-async fn give_up_because(desk: &Desk, record: &OrderRecord, now: OffsetDateTime) -> Result<Option<Message>, FlowError> {
+async fn give_up_because(
+    desk: &Desk,
+    Unfinished { record, stage, .. }: &Unfinished,
+    now: OffsetDateTime,
+) -> Result<Option<Message>, FlowError> {
     let Some(number) = &record.seal else {
         return Ok(Some(Message::new(
             "issue.act-interrupted",
@@ -138,6 +142,13 @@ async fn give_up_because(desk: &Desk, record: &OrderRecord, now: OffsetDateTime)
             "the certificate operation was interrupted; run it again",
         )));
     };
+    if matches!(stage, Stage::Unlogged) {
+        return Ok(Some(Message::new(
+            "issue.before-log",
+            "该记录早于公开日志的启用，未用印，请重新申请",
+            "the order is older than the public log; the seal was not used; ask again",
+        )));
+    }
     let seal = filed_seal(desk, number).await?;
     let officer = OfficerId::parse(&record.officer).ok();
     let officer = match &officer {

@@ -1,15 +1,15 @@
-//! Steps 6 to 9 of ISSUE: the same whether the order was written a moment ago, waited, or was left by a crash.
+//! The end of step 5 and steps 6 to 9 of ISSUE: the same whether the order was written a moment ago, waited, or was left by a crash.
 
 use time::OffsetDateTime;
 
 use super::check::check_ourselves;
 use super::{Issued, filed_seal, lasting, waiting};
 use crate::cms;
-use crate::desk::{Desk, FlowError, Step, blocking};
+use crate::desk::{Desk, FlowError, SealParts, Step, blocking};
 use crate::message::Message;
 use crate::pdf::seal::Prepared;
 use crate::seal::Level;
-use crate::store::{OrderState, StoreError, Unfinished};
+use crate::store::{Order, OrderRecord, OrderState, Stage, StoreError, Unfinished};
 
 /// Finishes an order that is written down, or leaves it waiting.
 pub(super) async fn finish(desk: &Desk, unfinished: Unfinished, now: OffsetDateTime) -> Result<Issued, FlowError> {
@@ -17,10 +17,11 @@ pub(super) async fn finish(desk: &Desk, unfinished: Unfinished, now: OffsetDateT
     let (id, clock) = (record.id.as_str(), || (desk.clock)().max(now));
     let sealed = match seal_and_check(desk, unfinished, &clock).await {
         // Somebody else may have ended the same order meanwhile; then what counts is what they stored.
-        Ok(sealed) => {
+        Ok(Some(sealed)) => {
             let Sealed { bytes, lapses_at, at } = sealed;
             desk.store.finish(&record, &bytes, "application/pdf", lapses_at, at).await.map_err(FlowError::from)
         }
+        Ok(None) => Ok(false),
         Err(error) => Err(error),
     };
     if let Err(error) = sealed {
@@ -64,18 +65,51 @@ struct Sealed {
     at: OffsetDateTime,
 }
 
-/// Steps 6 to 8.
+/// The end of step 5: what is to be signed holds the receipt, and both are durable before the key may work. None where the
+/// order ended meanwhile.
+async fn leave(
+    desk: &Desk,
+    record: &OrderRecord,
+    stage: Stage,
+    parts: &SealParts,
+    now: OffsetDateTime,
+) -> Result<Option<Order>, FlowError> {
+    let lost = |id, zh: &str, en: &str| FlowError::Request(Message::new(id, zh, en));
+    let entered = match stage {
+        Stage::Receipted(order) => return Ok(Some(order)),
+        Stage::Entered(entered) => entered,
+        Stage::Unlogged => {
+            return Err(lost(
+                "issue.unlogged",
+                "该记录不在公开日志中，不得用印",
+                "this order is not in the log; no seal is used for it",
+            ));
+        }
+    };
+    let mut digest = [0; 32];
+    hex::decode_to_slice(&record.digest, &mut digest)
+        .map_err(|_| lost("issue.digest", "该记录的摘要无法识别", "the order's digest cannot be read"))?;
+    let (receipt, head) = desk.receipt(&entered, now).await?;
+    let to_be_signed = cms::signed_attributes(&digest, &parts.certificate.certificate, Some(&receipt));
+    let order = desk.store.receipted(&record.id, &receipt, &to_be_signed, (head.size, &head.note)).await?;
+    (desk.done)(Step::Receipted);
+    Ok(order)
+}
+
+/// Steps 6 to 8; none where somebody else ended the order meanwhile.
 async fn seal_and_check(
     desk: &Desk,
     unfinished: Unfinished,
     clock: &(dyn Fn() -> OffsetDateTime + Sync),
-) -> Result<Sealed, FlowError> {
-    let Unfinished { record, prepared, hole, to_be_signed, order } = unfinished;
+) -> Result<Option<Sealed>, FlowError> {
+    let Unfinished { record, prepared, hole, stage } = unfinished;
     let number = record.seal.clone().ok_or_else(|| {
         FlowError::Request(Message::new("issue.no-seal", "该记录不是用印记录", "this order is no use of a seal"))
     })?;
     let seal = filed_seal(desk, &number).await?;
     let parts = desk.parts(&seal, record.certificate.as_deref()).await?;
+    let Some(order) = leave(desk, &record, stage, &parts, clock()).await? else { return Ok(None) };
+    let to_be_signed = order.to_be_signed().to_vec();
     let (signer, done) = (parts.signer.clone(), desk.done.clone());
     let signature = blocking(move || {
         let signature = signer.sign(order)?;
@@ -107,7 +141,7 @@ async fn seal_and_check(
     blocking(move || {
         check_ourselves(&bytes, &parts, stampers, record.level, at)?;
         done(Step::Checked);
-        Ok(Sealed { bytes, lapses_at, at })
+        Ok(Some(Sealed { bytes, lapses_at, at }))
     })
     .await
 }

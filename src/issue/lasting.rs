@@ -16,12 +16,18 @@ use crate::pki::certificate::Certificate;
 use crate::seal::Level;
 use crate::stamp::Token;
 
-/// Bytes that the CMS will need at most: computed from the key, the chain, and the time stamps seen so far.
-pub(crate) async fn room(desk: &Desk, parts: &SealParts, level: Level) -> Result<usize, FlowError> {
-    match level {
-        Level::B => Ok(parts.room),
-        _ => Ok(cms::room(parts.signer.algorithm(), &parts.chain, stamp_room(desk).await)?),
-    }
+/// Bytes that the CMS will need at most: computed from the key, the chain, the log's size, and the time stamps seen so far.
+pub(crate) async fn room(
+    desk: &Desk,
+    parts: &SealParts,
+    level: Level,
+    now: OffsetDateTime,
+) -> Result<usize, FlowError> {
+    let stamp = match level {
+        Level::B => 0,
+        _ => stamp_room(desk).await,
+    };
+    Ok(cms::room(parts.signer.algorithm(), &parts.chain, stamp, desk.receipt_room(now).await?)?)
 }
 
 /// Bytes for a token. The first is asked for to be measured; where none can be had now the order is written down all the

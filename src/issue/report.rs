@@ -65,7 +65,7 @@ pub async fn seal_report(
         return Ok(issued);
     }
     let parts = desk.parts_in_force(&seal, now).await?;
-    let room = room(desk, &parts, seal.level).await?;
+    let room = room(desk, &parts, seal.level, now).await?;
     let template = desk.renderer.template(TEMPLATE).ok_or_else(|| no_template(TEMPLATE))?;
     let mut data = serde_json::json!({});
     let known: Facts = [

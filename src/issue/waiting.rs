@@ -17,9 +17,10 @@ pub(super) async fn left(desk: &Desk, order: &str, error: FlowError, now: Offset
         desk.store.wait(order, &error.message(), now + spell(tries), now).await
     };
     match (noted.await, &error) {
-        (Ok(Some(waiting)), FlowError::Unstamped(_) | FlowError::NoEvidence(_) | FlowError::Key(_)) => {
-            FlowError::Waiting(Box::new(waiting))
-        }
+        (
+            Ok(Some(waiting)),
+            FlowError::Unlogged(_) | FlowError::Unstamped(_) | FlowError::NoEvidence(_) | FlowError::Key(_),
+        ) => FlowError::Waiting(Box::new(waiting)),
         (Ok(_), _) => error,
         (Err(store), _) => {
             tracing::error!(order, error = ?store, "that an order waits could not be noted");

@@ -30,6 +30,8 @@ pub enum KeyError {
     OtherPublicKey { label: String },
     /// The public half cannot be read, or is of a kind that seals do not use.
     PublicKey { label: String, why: String },
+    /// Logs and witnesses sign with Ed25519 alone.
+    NotForNotes { label: String },
     /// The key with this label is not the one that the leave to destroy names.
     NotTheOneToDestroy { label: String },
     /// Its home said that the key was destroyed, and still has it.
@@ -127,9 +129,18 @@ impl KeyError {
             ),
             Self::PublicKey { label, why } => Message::new(
                 "keys.public-key",
-                format!("密钥“{label}”的公钥不能用：{why}。请用 P-256、RSA-2048 或 RSA-3072 密钥。"),
                 format!(
-                    "The public half of key \"{label}\" cannot be used: {why}. Use a P-256, RSA-2048 or RSA-3072 key."
+                    "密钥“{label}”的公钥不能用：{why}。请用 P-256、RSA-2048、RSA-3072 或（日志、见证）Ed25519 密钥。"
+                ),
+                format!(
+                    "The public half of key \"{label}\" cannot be used: {why}. Use a P-256, RSA-2048 or RSA-3072 key, or for logs and witnesses Ed25519."
+                ),
+            ),
+            Self::NotForNotes { label } => Message::new(
+                "keys.not-for-notes",
+                format!("密钥“{label}”不是 Ed25519 密钥，不能用于日志或见证。请用 key generate 另行生成。"),
+                format!(
+                    "Key \"{label}\" is no Ed25519 key and cannot sign for a log or a witness. Make one with key generate."
                 ),
             ),
             Self::NotTheOneToDestroy { label } => Message::new(
@@ -163,9 +174,11 @@ impl KeyError {
             ),
             Self::PrivateKey { why } => Message::new(
                 "keys.private-key",
-                format!("无法使用该私钥：{why}。请提供未加密的 PKCS#8 格式的 P-256、RSA-2048 或 RSA-3072 私钥。"),
                 format!(
-                    "This private key cannot be used: {why}. Give an unencrypted PKCS#8 key: P-256, RSA-2048 or RSA-3072."
+                    "无法使用该私钥：{why}。请提供未加密的 PKCS#8 格式的 P-256、RSA-2048、RSA-3072 或 Ed25519 私钥。"
+                ),
+                format!(
+                    "This private key cannot be used: {why}. Give an unencrypted PKCS#8 key: P-256, RSA-2048, RSA-3072 or Ed25519."
                 ),
             ),
             Self::SecretFile { path, why } => secret_file(path, why),

@@ -44,6 +44,18 @@ pub trait Signer: fmt::Debug + Send + Sync {
     /// The public half: DER SubjectPublicKeyInfo (RFC 5280 §4.1.2.7).
     fn public_key(&self) -> &[u8];
 
+    /// The 32 bytes of an Ed25519 key, by which logs and witnesses are known (C2SP signed-note).
+    ///
+    /// # Errors
+    /// [`KeyError::NotForNotes`] where it is of another kind.
+    fn note_key(&self) -> Result<[u8; 32], KeyError> {
+        // RFC 8410 §4: nothing follows the key in a SubjectPublicKeyInfo.
+        match (self.algorithm(), self.public_key().last_chunk::<32>()) {
+            (KeyAlgorithm::Ed25519, Some(key)) => Ok(*key),
+            _ => Err(KeyError::NotForNotes { label: self.label().to_owned() }),
+        }
+    }
+
     /// Whether its home answered when it was last asked. What does not answer is passed over where another key may sign.
     fn answers(&self) -> bool;
 
@@ -81,7 +93,8 @@ impl Signature {
         self.algorithm
     }
 
-    /// The value: ECDSA as DER `SEQUENCE { r, s }` (RFC 3279 §2.2.3), RSA as the PKCS#1 v1.5 octets.
+    /// The value: ECDSA as DER `SEQUENCE { r, s }` (RFC 3279 §2.2.3), RSA as the PKCS#1 v1.5 octets, Ed25519 as the
+    /// 64 bytes of RFC 8032.
     pub fn value(&self) -> &[u8] {
         &self.value
     }
@@ -189,7 +202,7 @@ impl Keyring {
     ///
     /// # Errors
     /// [`KeyError::ImportIntoToken`] for a token: what was ever outside cannot be promised never to have been copied.
-    /// [`KeyError::PrivateKey`] where it is not P-256, RSA-2048 or RSA-3072.
+    /// [`KeyError::PrivateKey`] where it is not P-256, RSA-2048, RSA-3072 or Ed25519.
     pub fn import_pkcs8(&self, label: &str, pkcs8: &[u8]) -> Result<Vec<u8>, KeyError> {
         let label = new_label(label)?;
         match &self.rooms {
@@ -330,7 +343,8 @@ struct KeyCard {
 struct Proven(Vec<u8>);
 
 /// Begins every test message. Signed attributes begin with 0x31 and TBS parts with 0x30 (X.690), so a signature over
-/// a test message can never stand for one over a document, a certificate or a CRL.
+/// a test message can never stand for one over a document, a certificate or a CRL; and no head of a log has a zero byte,
+/// so it can never stand for one of those (C2SP signed-note), nor for a witness's.
 const TEST_PREFIX: &[u8] = b"yinxin key test, seals nothing\0";
 
 impl KeyCard {

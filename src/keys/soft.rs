@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use ring::rand::SystemRandom;
 use ring::rsa;
-use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair, RSA_PKCS1_SHA256};
+use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256};
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
@@ -67,12 +67,14 @@ impl SoftHome {
     }
 
     pub(super) fn generate(&self, label: &str, algorithm: KeyAlgorithm) -> Result<Vec<u8>, KeyError> {
-        if algorithm != KeyAlgorithm::EcdsaP256 {
+        let random = SystemRandom::new();
+        let pkcs8 = match algorithm {
+            KeyAlgorithm::EcdsaP256 => EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random),
+            KeyAlgorithm::Ed25519 => Ed25519KeyPair::generate_pkcs8(&random),
             // ring makes none, and the one crate that does leaks timing (RUSTSEC-2023-0071).
-            return Err(KeyError::SoftRsa);
-        }
-        let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &SystemRandom::new())
-            .map_err(|_| KeyError::NoRandomness)?;
+            KeyAlgorithm::Rsa2048 | KeyAlgorithm::Rsa3072 => return Err(KeyError::SoftRsa),
+        };
+        let pkcs8 = pkcs8.map_err(|_| KeyError::NoRandomness)?;
         self.keep(label, pkcs8.as_ref())
     }
 
@@ -244,18 +246,24 @@ pub(super) struct SoftKey {
 enum Pair {
     P256(EcdsaKeyPair),
     Rsa(rsa::KeyPair),
+    Ed25519(Ed25519KeyPair),
 }
 
 impl SoftKey {
     fn new(label: &str, pkcs8: &[u8]) -> Result<Self, KeyError> {
         let unfit = |why: &dyn fmt::Display| KeyError::PrivateKey { why: why.to_string() };
         let p256 = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, pkcs8, &SystemRandom::new());
-        let (pair, public_key) = match p256 {
-            Ok(pair) => {
+        // Other programs write Ed25519 keys without the public half (RFC 5958 version 1); the test signature proves both.
+        let (pair, public_key) = match (p256, Ed25519KeyPair::from_pkcs8_maybe_unchecked(pkcs8)) {
+            (Ok(pair), _) => {
                 let public_key = public_key::p256(pair.public_key().as_ref());
                 (Pair::P256(pair), public_key)
             }
-            Err(_) => {
+            (_, Ok(pair)) => {
+                let public_key = public_key::ed25519(pair.public_key().as_ref());
+                (Pair::Ed25519(pair), public_key)
+            }
+            _ => {
                 let pair = rsa::KeyPair::from_pkcs8(pkcs8).map_err(|why| unfit(&why))?;
                 let public_key = public_key::rsa(pair.public().as_ref());
                 (Pair::Rsa(pair), public_key)
@@ -282,6 +290,7 @@ impl SoftKey {
                 pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut value).map_err(|_| KeyError::NoRandomness)?;
                 Ok(value)
             }
+            Some(Pair::Ed25519(pair)) => Ok(pair.sign(message).as_ref().to_vec()),
         }
     }
 }

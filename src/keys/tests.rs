@@ -314,6 +314,31 @@ fn rsa_comes_by_import() {
 }
 
 #[test]
+fn ed25519_key_signs_for_logs() {
+    let desk = Desk::new();
+    let ring = desk.open().unwrap();
+    let public_key = ring.generate("log", KeyAlgorithm::Ed25519).unwrap();
+    // A second keyring, as after a restart.
+    let signer = desk.open().unwrap().signer_for("log", &public_key).unwrap();
+    assert_eq!(signer.algorithm(), KeyAlgorithm::Ed25519);
+    assert!(public_key.ends_with(&signer.note_key().unwrap()));
+    let signature = signer.sign(Order::for_test("log", b"message")).unwrap();
+    assert_eq!(signature.value().len(), 64);
+    assert!(holds(&public_key, b"message", &signature) && !holds(&public_key, b"massage", &signature));
+    ring.generate("seal-1", KeyAlgorithm::EcdsaP256).unwrap();
+    assert_eq!(id(&ring.signer("seal-1").unwrap().note_key().unwrap_err()), "keys.not-for-notes");
+
+    // Another program's key, which it writes without the public half.
+    let Some(pem) = openssl_key(&["ED25519"]) else { return };
+    let imported = ring.import_pkcs8("theirs", &pem).unwrap();
+    let theirs = desk.folder.path().join("theirs.pem");
+    private(&theirs, &pem, 0o600);
+    let said =
+        Command::new("openssl").args(["pkey", "-pubout", "-outform", "DER", "-in"]).arg(&theirs).output().unwrap();
+    assert_eq!(said.stdout, imported);
+}
+
+#[test]
 fn destroyed_key_is_gone_and_signs_no_more() {
     let desk = Desk::new();
     let ring = desk.open().unwrap();

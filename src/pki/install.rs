@@ -4,6 +4,7 @@ use time::OffsetDateTime;
 
 use super::certificate::Certificate;
 use super::evidence::RevocationEvidence;
+use super::issue::{IssueFault, certified};
 use super::known::Known;
 use super::path::{PathVerdict, judge_path};
 use crate::message::Message;
@@ -17,6 +18,9 @@ pub enum InstallFault {
     /// It may not sign documents, or is an authority's.
     #[error("{}", self.message())]
     Usage,
+    /// A key of a log or a witness, which no certificate makes a seal's.
+    #[error("{}", self.message())]
+    LogKey,
     /// Its chain does not hold.
     #[error("{}", self.message())]
     Path(Box<PathVerdict>),
@@ -36,6 +40,7 @@ impl InstallFault {
                 "该证书不能用于签署文件（密钥用途不含数字签名或不可否认，或为 CA 证书）。请重新申请签章证书。",
                 "This certificate may not sign documents (no digitalSignature or nonRepudiation, or it is an authority's). Request a sealing certificate.",
             ),
+            Self::LogKey => IssueFault::LogKey.message(),
             Self::Path(verdict) => verdict.message(),
         }
     }
@@ -56,6 +61,9 @@ pub fn check_installable(
 ) -> Result<Vec<Certificate>, InstallFault> {
     let own = certificates.iter().find(|certificate| certificate.public_key == public_key);
     let own = own.ok_or(InstallFault::OtherKey)?;
+    if certified(public_key) == Err(IssueFault::LogKey) {
+        return Err(InstallFault::LogKey);
+    }
     if own.is_ca || !own.may_sign_documents() {
         return Err(InstallFault::Usage);
     }

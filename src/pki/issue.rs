@@ -42,7 +42,7 @@ impl Unsigned {
     /// # Errors
     /// [`IssueFault::Key`] where the public key is not of a kind that signs for us.
     pub fn again(to_be_signed: Vec<u8>, signer_public_key: &[u8]) -> Result<Self, IssueFault> {
-        let algorithm = KeyAlgorithm::of_public_key(signer_public_key).map_err(IssueFault::Key)?;
+        let algorithm = certified(signer_public_key)?;
         Ok(Self { to_be_signed, algorithm, signer_public_key: signer_public_key.to_vec() })
     }
 
@@ -55,6 +55,17 @@ impl Unsigned {
         crypto::verify(&self.signer_public_key, &algorithm, &self.to_be_signed, signature)
             .map_err(IssueFault::Signature)?;
         Ok(tlv::wrap(tlv::SEQUENCE, &[&self.to_be_signed, &encoded(&algorithm)?, &tlv::bit_string(signature)]))
+    }
+}
+
+/// The kind of a key (DER SubjectPublicKeyInfo) that a certificate may be made for, or that may sign one.
+///
+/// # Errors
+/// [`IssueFault::Key`], or [`IssueFault::LogKey`] where it is a log's.
+pub fn certified(public_key: &[u8]) -> Result<KeyAlgorithm, IssueFault> {
+    match KeyAlgorithm::of_public_key(public_key).map_err(IssueFault::Key)? {
+        algorithm if algorithm.is_certified() => Ok(algorithm),
+        _ => Err(IssueFault::LogKey),
     }
 }
 
@@ -169,8 +180,8 @@ fn certificate(
     if period.not_before >= period.not_after {
         return Err(IssueFault::Period);
     }
-    KeyAlgorithm::of_public_key(public_key).map_err(IssueFault::Key)?;
-    let algorithm = KeyAlgorithm::of_public_key(issuer_public_key).map_err(IssueFault::Key)?;
+    certified(public_key)?;
+    let algorithm = certified(issuer_public_key)?;
     let version_3 = tlv::wrap(tlv::context(0), &[&tlv::unsigned_integer(&[2])]);
     let validity = tlv::wrap(tlv::SEQUENCE, &[&time(period.not_before)?, &time(period.not_after)?]);
     let extensions = tlv::wrap(tlv::SEQUENCE, &extensions.iter().map(Vec::as_slice).collect::<Vec<_>>());
@@ -320,7 +331,7 @@ pub fn revocation_list(
     if next_update <= this_update {
         return Err(IssueFault::Period);
     }
-    let algorithm = KeyAlgorithm::of_public_key(&issuer.public_key).map_err(IssueFault::Key)?;
+    let algorithm = certified(&issuer.public_key)?;
     let mut lines = Vec::new();
     for line in revoked {
         let mut extensions = Vec::new();
@@ -470,6 +481,9 @@ pub enum IssueFault {
     /// A public key that is not one of ours.
     #[error("{}", self.message())]
     Key(SignatureFault),
+    /// A kind of key that signs for logs and witnesses alone.
+    #[error("{}", self.message())]
+    LogKey,
     /// The signature value does not belong to what was to be signed.
     #[error("{}", self.message())]
     Signature(SignatureFault),
@@ -498,6 +512,11 @@ impl IssueFault {
                 "pki.key",
                 format!("公钥不可用：{}", fault.message().zh),
                 format!("The public key cannot be used: {}", fault.message().en),
+            ),
+            Self::LogKey => Message::new(
+                "pki.log-key",
+                "Ed25519 密钥只用于日志和见证，不发证书，不能用作印章或证书机构的密钥。请用 ecdsa-p256。",
+                "An Ed25519 key signs for a log or a witness alone and gets no certificate: it cannot be a seal's or an authority's. Use ecdsa-p256.",
             ),
             Self::Signature(fault) => Message::new(
                 "pki.signature",

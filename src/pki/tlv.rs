@@ -17,6 +17,7 @@ pub const OBJECT_IDENTIFIER: u8 = 0x06;
 pub const SEQUENCE: u8 = 0x30;
 pub const SET: u8 = 0x31;
 pub const ENUMERATED: u8 = 0x0A;
+pub const UTF8_STRING: u8 = 0x0C;
 pub const UTC_TIME: u8 = 0x17;
 pub const GENERALIZED_TIME: u8 = 0x18;
 /// `[n]` around or instead of a constructed type.

@@ -1,10 +1,11 @@
 //! The audit trail (rule 7) and the outbox; both are written inside the transaction of what they speak of.
 
-use sqlx::{Any, Transaction};
 use time::OffsetDateTime;
 
-use super::row::Reading;
+use super::row::{Reading, to_json};
+use super::writing::Writing;
 use super::{Store, StoreError, fresh_id, micros};
+use crate::tlog::trail::Event;
 
 /// Something an officer, a program or the service itself did.
 #[derive(Debug, Clone, serde::Serialize)]
@@ -30,27 +31,39 @@ pub struct OutboxEntry {
 }
 
 pub(super) async fn audit(
-    tx: &mut Transaction<'static, Any>,
+    tx: &mut Writing,
     at: OffsetDateTime,
     who: &str,
     what: &str,
     subject: &str,
     detail: &serde_json::Value,
 ) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO audit_event (id, at, who, what, subject, detail) VALUES ($1, $2, $3, $4, $5, $6)")
+    let event = Event {
+        position: tx.head.trail.length + 1,
+        at: micros(at),
+        who: who.to_owned(),
+        source: tx.source.to_string(),
+        what: what.to_owned(),
+        subject: subject.to_owned(),
+        detail: detail.to_string(),
+    };
+    tx.head.trail = tx.head.trail.then(&to_json(&event)?);
+    sqlx::query("INSERT INTO audit_event (id, at, who, what, subject, detail, position, source) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
         .bind(fresh_id()?)
-        .bind(micros(at))
+        .bind(event.at)
         .bind(who)
         .bind(what)
         .bind(subject)
-        .bind(detail.to_string())
+        .bind(event.detail)
+        .bind(i64::try_from(event.position).unwrap_or(i64::MAX))
+        .bind(event.source)
         .execute(&mut **tx)
         .await?;
     Ok(())
 }
 
 pub(super) async fn post(
-    tx: &mut Transaction<'static, Any>,
+    tx: &mut Writing,
     at: OffsetDateTime,
     kind: &str,
     subject: &str,
@@ -79,7 +92,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
         audit(&mut tx, at, who, what, subject, detail).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// The newest events, newest first, at most `limit`.

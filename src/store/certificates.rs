@@ -1,15 +1,16 @@
 //! The service's own certificate authorities, what they revoked, and their CRLs.
 
 use sqlx::any::AnyRow;
-use sqlx::{Any, Transaction};
 use time::OffsetDateTime;
 
 use super::audit::audit;
 use super::row::Reading;
 use super::seals::already;
+use super::writing::Writing;
 use super::{Store, StoreError, micros};
 use crate::officer::OfficerId;
 use crate::pki::issue::Reason;
+use crate::tlog::leaf::Matter;
 
 /// Which of the two authorities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -76,7 +77,9 @@ impl Store {
         .await
         .map_err(|e| already(e, "store.ca", "该证书机构已建立", "this certificate authority already exists"))?;
         audit(&mut tx, ca.made_at, who, "ca.made", &ca.label, &serde_json::json!({ "serial": ca.serial })).await?;
-        Ok(tx.commit().await?)
+        let facts = [("serial", ca.serial.as_str()), ("authority", &ca.label), ("by", who)];
+        tx.enter((Matter::Authority, "made"), ca.made_at, None, None, &facts).await?;
+        tx.commit().await
     }
 
     /// The service's authorities.
@@ -93,7 +96,7 @@ impl Store {
     pub async fn revoke(&self, revocation: &Revocation, who: &str, now: OffsetDateTime) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
         insert_revocation(&mut tx, revocation, who, None, now).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// Whether a certificate of ours, by its serial number (hexadecimal), is revoked from any moment on.
@@ -151,7 +154,7 @@ impl Store {
 }
 
 pub(super) async fn insert_revocation(
-    tx: &mut Transaction<'static, Any>,
+    tx: &mut Writing,
     revocation: &Revocation,
     who: &str,
     confirmed_by: Option<&OfficerId>,
@@ -172,7 +175,10 @@ pub(super) async fn insert_revocation(
         .map_err(|e| already(e, "store.revocation", "该证书已被吊销", "this certificate is already revoked"))?;
     let since = revocation.invalid_since.map(micros);
     let detail = serde_json::json!({ "document": revocation.document, "reason": reason, "invalid_since": since, "confirmed_by": confirmed_by });
-    audit(tx, now, who, "certificate.revoked", &revocation.serial, &detail).await
+    audit(tx, now, who, "certificate.revoked", &revocation.serial, &detail).await?;
+    let facts = [("serial", revocation.serial.as_str()), ("issuer", &revocation.issuer), ("by", who)];
+    tx.enter((Matter::Authority, "revoked"), now, None, None, &facts).await?;
+    Ok(())
 }
 
 pub(super) fn read_revocation(row: &AnyRow) -> Result<Revocation, StoreError> {

@@ -1,13 +1,13 @@
 //! The forms of a document: as it was issued, and as it was renewed since. Old forms stay.
 
 use sqlx::any::AnyRow;
-use sqlx::{Any, Transaction};
 use time::OffsetDateTime;
 
 use super::audit::{audit, post};
 use super::licences::add_document;
 use super::row::Reading;
 use super::seals::already_there;
+use super::writing::Writing;
 use super::{Store, StoreError, micros};
 
 /// One form of a document with archive time stamps.
@@ -79,11 +79,7 @@ impl Store {
     }
 }
 
-pub(super) async fn add_form(
-    tx: &mut Transaction<'static, Any>,
-    form: &DocumentForm,
-    now: OffsetDateTime,
-) -> Result<(), StoreError> {
+pub(super) async fn add_form(tx: &mut Writing, form: &DocumentForm, now: OffsetDateTime) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO document_form (original, position, document, lapses_at, recorded_at) VALUES ($1, $2, $3, $4, $5)",
     )

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use sqlx::any::AnyRow;
-use sqlx::{Any, Transaction};
 use time::OffsetDateTime;
 
 use super::audit::audit;
 use super::row::Reading;
 use super::seals::already;
+use super::writing::Writing;
 use super::{Store, StoreError, micros};
 use crate::authority::{Authority, Uscc};
 use crate::item::{Item, ItemCode, Transfer};
@@ -37,7 +37,7 @@ impl Store {
             .map_err(|e| already(e, "store.authority", "该统一社会信用代码已登记", "this code is already filed"))?;
         let detail = serde_json::json!({ "name": authority.name, "kind": authority.kind });
         audit(&mut tx, now, who, "authority.filed", authority.uscc.as_str(), &detail).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// One authority.
@@ -75,7 +75,7 @@ impl Store {
         for transfer in &item.transfers {
             add_transfer(&mut tx, &item.code, transfer, who, now).await?;
         }
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// Moves an item to another authority.
@@ -88,7 +88,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
         add_transfer(&mut tx, item, transfer, who, now).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// One item with its transfers.
@@ -137,7 +137,7 @@ impl Store {
 }
 
 async fn add_transfer(
-    tx: &mut Transaction<'static, Any>,
+    tx: &mut Writing,
     item: &ItemCode,
     transfer: &Transfer,
     who: &str,

@@ -1,16 +1,17 @@
 //! Licences' versions and the sealed documents themselves.
 
 use sqlx::any::AnyRow;
-use sqlx::{Any, Transaction};
 use time::OffsetDateTime;
 
 use super::audit::{audit, post};
 use super::row::{Reading, to_json};
 use super::seals::{already, already_there};
+use super::writing::Writing;
 use super::{Store, StoreError, micros};
 use crate::decision::{Decision, DecisionRequest};
 use crate::licence::{Licence, LicenceAct, LicenceIdentifier, LicenceVersion};
 use crate::officer::OfficerId;
+use crate::tlog::leaf::Matter;
 
 /// A version as it will stand in the register once its document is sealed.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
@@ -104,6 +105,9 @@ impl Store {
         let what = format!("licence.{}", act.as_str());
         let detail = serde_json::json!({ "decision": pending.decision });
         audit(&mut tx, now, by.as_str(), &what, &identifier.to_string(), &detail).await?;
+        let named = identifier.to_string();
+        let facts = [("licence", named.as_str()), ("decision", &pending.decision), ("officer", by.as_str())];
+        tx.enter((Matter::Licence, act.as_str()), now, None, None, &facts).await?;
         let payload = serde_json::json!({ "act": act, "decision": pending.decision });
         post(&mut tx, now, "licence.ended", &identifier.to_string(), &payload).await?;
         tx.commit().await?;
@@ -139,11 +143,7 @@ impl Store {
 }
 
 /// Files the decision, or finds the same one there; another under the same number is a conflict.
-pub(super) async fn add_decision(
-    tx: &mut Transaction<'static, Any>,
-    decision: &Decision,
-    now: OffsetDateTime,
-) -> Result<(), StoreError> {
+pub(super) async fn add_decision(tx: &mut Writing, decision: &Decision, now: OffsetDateTime) -> Result<(), StoreError> {
     let request = decision.get();
     let row = sqlx::query("SELECT decision FROM decision WHERE number = $1")
         .bind(&request.number)
@@ -176,7 +176,7 @@ pub(super) async fn add_decision(
 }
 
 pub(super) async fn add_version(
-    tx: &mut Transaction<'static, Any>,
+    tx: &mut Writing,
     pending: &LicencePending,
     document: Option<&str>,
     now: OffsetDateTime,
@@ -208,10 +208,7 @@ pub(super) async fn add_version(
 }
 
 /// Nothing is written down for a version that there is already: the licence was ended, or renewed, meanwhile.
-pub(super) async fn check_version_free(
-    tx: &mut Transaction<'static, Any>,
-    identifier: &LicenceIdentifier,
-) -> Result<(), StoreError> {
+pub(super) async fn check_version_free(tx: &mut Writing, identifier: &LicenceIdentifier) -> Result<(), StoreError> {
     let taken = sqlx::query("SELECT identifier FROM licence_version WHERE licence = $1 AND version >= $2")
         .bind(identifier.licence())
         .bind(i64::from(identifier.version()))
@@ -229,7 +226,7 @@ fn version_taken() -> StoreError {
 }
 
 pub(super) async fn add_document(
-    tx: &mut Transaction<'static, Any>,
+    tx: &mut Writing,
     sha256: &str,
     media_type: &str,
     bytes: &[u8],

@@ -3,18 +3,19 @@
 use std::collections::HashSet;
 
 use sqlx::any::AnyRow;
-use sqlx::{Any, Transaction};
 use time::OffsetDateTime;
 
 use super::audit::{audit, post};
 use super::certificates::insert_revocation;
 use super::row::Reading;
 use super::seals::{already, insert_certificate, read_certificate, touch};
+use super::writing::Writing;
 use super::{Revocation, SealCertificate, Store, StoreError, micros};
 use crate::officer::OfficerId;
 use crate::pki::certificate::Certificate;
 use crate::refusal::{Refusal, Rule};
 use crate::seal::{SealNumber, check_acknowledged};
+use crate::tlog::leaf::Matter;
 
 /// That a key is to be destroyed once nothing waits for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,7 +85,7 @@ impl Store {
         if let Some(end) = end {
             insert_end(&mut tx, end, now).await?;
         }
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// Writes down that a key is to be destroyed; a second time changes nothing and says so.
@@ -92,7 +93,7 @@ impl Store {
         let mut tx = self.begin().await?;
         touch(&mut tx, &end.seal).await?;
         insert_end(&mut tx, end, now).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// Keys that are to be destroyed by now and are not, each with whether it may be: nothing that was written down waits
@@ -141,11 +142,15 @@ impl Store {
                 .execute(&mut *tx)
                 .await?;
         if done.rows_affected() == 0 {
+            tx.commit().await?;
             return Ok(false);
         }
         let said = serde_json::json!({ "key": end.key_label, "document": end.document, "by": end.by, "confirmed_by": end.confirmed_by });
         post(&mut tx, now, "seal.key-destroyed", end.seal.as_str(), &said).await?;
         audit(&mut tx, now, end.by.as_str(), "key.destroyed", end.seal.as_str(), &said).await?;
+        let facts =
+            [("key", end.key_label.as_str()), ("by", end.by.as_str()), ("confirmed-by", end.confirmed_by.as_str())];
+        tx.enter((Matter::Seal, "key-destroyed"), now, Some(&end.seal), None, &facts).await?;
         tx.commit().await?;
         Ok(true)
     }
@@ -175,7 +180,7 @@ impl Store {
         insert_revocation(&mut tx, revocation, by.as_str(), Some(confirmed_by), now).await?;
         let said = serde_json::json!({ "serial": revocation.serial, "reason": revocation.reason, "document": revocation.document });
         post(&mut tx, now, "seal.certificate-revoked", certificate.seal.as_str(), &said).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// Writes a warning of a certificate's end into the trail and the outbox, once for each number of days. `false` when it
@@ -195,6 +200,7 @@ impl Store {
             .execute(&mut *tx)
             .await?;
         if done.rows_affected() == 0 {
+            tx.commit().await?;
             return Ok(false);
         }
         let said = serde_json::json!({ "sha256": digest, "ends": ends.unix_timestamp(), "within_days": days });
@@ -216,11 +222,7 @@ impl Store {
 }
 
 /// That nothing is sealed under a certificate that was revoked while its order waited.
-pub(super) async fn check_not_revoked(
-    tx: &mut Transaction<'static, Any>,
-    digest: &str,
-    now: OffsetDateTime,
-) -> Result<(), StoreError> {
+pub(super) async fn check_not_revoked(tx: &mut Writing, digest: &str, now: OffsetDateTime) -> Result<(), StoreError> {
     let row = sqlx::query(
         "SELECT r.serial AS serial FROM revocation r JOIN seal_certificate c ON c.serial = r.serial \
          WHERE c.digest = $1 AND (r.at <= $2 OR r.invalid_since <= $2)",
@@ -240,7 +242,7 @@ pub(super) async fn check_not_revoked(
     }
 }
 
-async fn insert_end(tx: &mut Transaction<'static, Any>, end: &KeyEnd, now: OffsetDateTime) -> Result<(), StoreError> {
+async fn insert_end(tx: &mut Writing, end: &KeyEnd, now: OffsetDateTime) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO key_end (key_label, seal, not_before, document, recorded_at, recorded_by, confirmed_by) VALUES ($1, $2, $3, $4, $5, $6, $7)",
     )

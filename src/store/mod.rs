@@ -4,7 +4,8 @@
 //! is just what that driver carries, and so each statement is written, and tested, once. Times are microseconds UTC.
 //!
 //! What happened is only ever added (triggers refuse UPDATE and DELETE on those tables). What changes: an order's
-//! state (written → sealed | lost) and its waiting, a seal's level, an officer's sign-in data, revocation of grants and tokens, the outbox.
+//! state (written → sealed | lost), its receipt and its waiting, a seal's level, an officer's sign-in data, revocation of grants and
+//! tokens, the outbox, and the one row that holds the heads of the log and of the audit chain ([`log`]).
 
 mod audit;
 mod certificates;
@@ -14,6 +15,7 @@ mod items;
 mod ledger;
 mod licences;
 mod life;
+mod log;
 mod order;
 mod people;
 mod row;
@@ -21,20 +23,25 @@ mod seals;
 mod sign_in;
 mod stamps;
 mod status;
+mod unfinished;
 mod usage;
 mod waiting;
+pub mod witness;
+mod writing;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
+use sqlx::AnyPool;
 use sqlx::any::{AnyPoolOptions, install_default_drivers};
 use sqlx::migrate::{Migrate, Migrator};
-use sqlx::{Any, AnyPool, Transaction};
 use time::OffsetDateTime;
 
 use crate::message::Message;
 use crate::refusal::Refusal;
+use crate::tlog::LogFault;
 
 pub use audit::{AuditEvent, OutboxEntry};
 pub use certificates::{CaCertificate, CaKind, Crl, Revocation};
@@ -43,12 +50,14 @@ pub use forms::DocumentForm;
 pub use ledger::{LedgerEntry, LedgerFilter};
 pub use licences::{Document, FiledLicence, LicencePending};
 pub use life::{CertificateLife, KeyEnd};
-pub use order::{Act, Order, OrderKind, OrderRecord, OrderState, SealUse, Unfinished};
+pub use log::{Entered, LogHead, LogIdentity};
+pub use order::{Act, Order, OrderKind, OrderRecord, OrderState, SealUse};
 pub use people::{ApiToken, Scope};
 pub use seals::{FiledSeal, SealCertificate, SealFilter};
 pub use sign_in::SignIn;
 pub use stamps::{Stamp, StampingCertificate, StampingUnit};
 pub use status::{KeptAnswer, ResponderCertificate};
+pub use unfinished::{Stage, Unfinished};
 pub use usage::{Usage, UseAlarm};
 pub use waiting::Waiting;
 
@@ -69,6 +78,9 @@ pub struct Store {
     write: AnyPool,
     read: AnyPool,
     kind: Kind,
+    writers: Arc<writing::Writers>,
+    /// Where what is written comes from, for the audit trail.
+    source: Arc<str>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,6 +110,9 @@ pub enum StoreError {
     /// The settings name no database we know.
     #[error("{}", self.message())]
     Url,
+    /// What is stored of the log is not the log that was published.
+    #[error("{}", self.message())]
+    Log(LogFault),
 }
 
 impl StoreError {
@@ -127,6 +142,13 @@ impl StoreError {
                 "store.database",
                 format!("数据库操作失败，未写入任何内容，请稍后重试（{}）", brief(error)),
                 format!("the database did not do it and nothing was written; try again later ({})", brief(error)),
+            ),
+            StoreError::Log(fault) => Message::new(
+                "store.log",
+                format!("库存的公开日志与已公布的不一致（{fault}），未写入任何内容；请停止写入并运行 yinxin fsck"),
+                format!(
+                    "the stored log is not the one that was published ({fault}); nothing was written; stop writing and run `yinxin fsck`"
+                ),
             ),
             StoreError::Url => Message::new(
                 "store.url",
@@ -159,7 +181,7 @@ impl Store {
         install_default_drivers();
         if let Some(path) = settings.url.strip_prefix("sqlite:") {
             let url = format!("sqlite:{}?mode=rwc", path.trim_start_matches("//"));
-            Ok(Self { write: sqlite_pool(&url, 1).await?, read: sqlite_pool(&url, 4).await?, kind: Kind::Sqlite })
+            Ok(Self::of(sqlite_pool(&url, 1).await?, sqlite_pool(&url, 4).await?, Kind::Sqlite))
         } else if settings.url.starts_with("postgres://") || settings.url.starts_with("postgresql://") {
             let url = with_password(&settings.url, settings.password.as_ref());
             let pool = AnyPoolOptions::new()
@@ -167,10 +189,14 @@ impl Store {
                 .acquire_timeout(Duration::from_secs(10))
                 .connect(&url)
                 .await?;
-            Ok(Self { write: pool.clone(), read: pool, kind: Kind::Postgres })
+            Ok(Self::of(pool.clone(), pool, Kind::Postgres))
         } else {
             Err(StoreError::Url)
         }
+    }
+
+    fn of(write: AnyPool, read: AnyPool, kind: Kind) -> Self {
+        Self { write, read, kind, writers: Arc::default(), source: "service".into() }
     }
 
     /// Brings the schema up to this program's.
@@ -211,12 +237,9 @@ impl Store {
         self.read.close().await;
     }
 
-    /// A writing transaction. SQLite takes its lock at once: an upgrade later would fail without waiting.
-    async fn begin(&self) -> Result<Transaction<'static, Any>, StoreError> {
-        Ok(match self.kind {
-            Kind::Sqlite => self.write.begin_with("BEGIN IMMEDIATE").await?,
-            Kind::Postgres => self.write.begin().await?,
-        })
+    /// The same store; what is written through it comes from `source`: an address, `cli:USER@HOST`.
+    pub fn from_source(&self, source: &str) -> Self {
+        Self { source: source.into(), ..self.clone() }
     }
 }
 
@@ -257,12 +280,17 @@ fn micros(at: OffsetDateTime) -> i64 {
 }
 
 /// 128 random bits as 32 hexadecimal digits. Random, so that replicas never meet and nobody counts our cases.
-#[expect(clippy::disallowed_methods, reason = "the one place where the store draws randomness")]
 fn fresh_id() -> Result<String, StoreError> {
-    let mut bytes = [0u8; 16];
+    Ok(hex::encode(random::<16>()?))
+}
+
+/// The one place where the store draws randomness: identifiers, and what keeps a leaf's facts from being guessed.
+#[expect(clippy::disallowed_methods, reason = "the one place where the store draws randomness")]
+fn random<const N: usize>() -> Result<[u8; N], StoreError> {
+    let mut bytes = [0u8; N];
     getrandom::fill(&mut bytes)
         .map_err(|e| StoreError::Database(sqlx::Error::Io(std::io::Error::other(e.to_string()))))?;
-    Ok(hex::encode(bytes))
+    Ok(bytes)
 }
 
 /// An affected-row count that must be one: anything else means that the facts moved under us.

@@ -6,7 +6,6 @@
 use std::ops::Range;
 
 use sqlx::any::AnyRow;
-use sqlx::{Any, Transaction};
 
 use time::OffsetDateTime;
 
@@ -17,10 +16,12 @@ use super::life::check_not_revoked;
 use super::row::{Reading, to_json};
 use super::seals::{already, seal_in};
 use super::usage::{self, Stopped};
-use super::{SealCertificate, Store, StoreError, exactly_one, fresh_id, micros};
+use super::writing::Writing;
+use super::{SealCertificate, Stage, Store, StoreError, Unfinished, exactly_one, fresh_id, micros};
 use crate::ceiling::Ceilings;
 use crate::decision::{Allowed, Purpose};
 use crate::seal::{Level, SealNumber};
+use crate::tlog::leaf::Matter;
 
 /// A one-use leave for one key to sign one message, already written down in the store.
 ///
@@ -147,8 +148,6 @@ pub struct SealUse<'a> {
     pub hole: Range<usize>,
     /// SHA-256 of the document's signed bytes.
     pub digest: [u8; 32],
-    /// The signed attributes.
-    pub to_be_signed: Vec<u8>,
     /// How often the seal may be used, where nothing was laid down for it.
     pub ceilings: Ceilings,
 }
@@ -194,17 +193,6 @@ pub struct OrderRecord {
     pub document: Option<String>,
 }
 
-/// An order that is written down and not yet sealed, with what is needed to finish it: the next step takes this alone,
-/// whether it was written a moment ago or before a crash.
-#[derive(Debug)]
-pub struct Unfinished {
-    pub record: OrderRecord,
-    pub prepared: Vec<u8>,
-    pub hole: Range<usize>,
-    pub to_be_signed: Vec<u8>,
-    pub order: Order,
-}
-
 macro_rules! records {
     ($where:literal) => {
         concat!(
@@ -240,7 +228,7 @@ impl Store {
             Ok(counted) => counted,
             Err(Stopped::Store(error)) => return Err(error),
             Err(Stopped::Over(refusal, alarm)) => {
-                tx.rollback().await?;
+                drop(tx);
                 self.alarm(seal, &alarm, now).await?;
                 return Err(refusal.into());
             }
@@ -266,7 +254,8 @@ impl Store {
         .bind(sealing.kind.as_str())
         .bind(sealing.once_key)
         .bind(&sealing.certificate.key_label)
-        .bind(sealing.to_be_signed.as_slice())
+        // What is signed holds the receipt, which there is once this is durable.
+        .bind([0u8; 0].as_slice())
         .bind(allowed.seal().as_str())
         .bind(&sealing.certificate.digest)
         .bind(allowed.officer().as_str())
@@ -298,9 +287,21 @@ impl Store {
             &serde_json::json!({ "seal": allowed.seal(), "digest": hex::encode(sealing.digest) }),
         )
         .await?;
+        let (digest, identifier) = (hex::encode(sealing.digest), version.map(ToString::to_string));
+        let facts = [
+            ("order", Some(id.as_str())),
+            ("document", Some(&digest)),
+            ("licence", identifier.as_deref()),
+            ("decision", decision.as_deref()),
+            ("abolition", abolition.as_deref()),
+            ("officer", Some(allowed.officer().as_str())),
+            ("grant", Some(allowed.grant())),
+        ];
+        let facts: Vec<_> = facts.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
+        let entered = tx.enter((Matter::Order, sealing.kind.as_str()), now, Some(seal), Some(&id), &facts).await?;
         tx.commit().await?;
         Ok(Unfinished {
-            order: Order::written(id.clone(), sealing.certificate.key_label.clone(), sealing.to_be_signed.clone()),
+            stage: Stage::Entered(Box::new(entered)),
             record: OrderRecord {
                 id,
                 kind: sealing.kind,
@@ -323,7 +324,6 @@ impl Store {
             },
             prepared: sealing.prepared.to_vec(),
             hole: sealing.hole,
-            to_be_signed: sealing.to_be_signed,
         })
     }
 
@@ -378,6 +378,7 @@ impl Store {
             .execute(&mut *tx)
             .await?;
         if done.rows_affected() == 0 {
+            tx.commit().await?;
             return Ok(false);
         }
         add_document(&mut tx, &sha256, media_type, sealed, now).await?;
@@ -427,47 +428,13 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         if done.rows_affected() == 0 {
+            tx.commit().await?;
             return Ok(false);
         }
         audit(&mut tx, now, "service", &format!("order.{word}"), id, &serde_json::json!({ "because": because }))
             .await?;
         tx.commit().await?;
         Ok(true)
-    }
-
-    /// Orders that were written down and have not ended, oldest first, each with its leave made anew.
-    pub async fn unfinished(&self) -> Result<Vec<Unfinished>, StoreError> {
-        let ids = sqlx::query("SELECT id FROM seal_order WHERE state = 'written' ORDER BY written_at, id")
-            .fetch_all(&self.read)
-            .await?;
-        let mut unfinished = vec![];
-        for row in &ids {
-            let id: String = Reading("seal_order", row).get("id")?;
-            unfinished.extend(self.unfinished_order(&id).await?);
-        }
-        Ok(unfinished)
-    }
-
-    /// One order that was written down and has not ended.
-    pub async fn unfinished_order(&self, id: &str) -> Result<Option<Unfinished>, StoreError> {
-        let Some(record) = self.order(id).await?.filter(|r| r.state == OrderState::Written) else { return Ok(None) };
-        let row =
-            sqlx::query("SELECT key_label, to_be_signed, prepared, hole_start, hole_end FROM seal_order WHERE id = $1")
-                .bind(id)
-                .fetch_one(&self.write)
-                .await?;
-        let row = Reading("seal_order", &row);
-        let place = |column| {
-            row.get::<i64>(column).and_then(|n| usize::try_from(n).map_err(|e| row.bad(column, e.to_string())))
-        };
-        let to_be_signed: Vec<u8> = row.get("to_be_signed")?;
-        Ok(Some(Unfinished {
-            order: Order::written(record.id.clone(), row.get("key_label")?, to_be_signed.clone()),
-            prepared: row.get("prepared")?,
-            hole: place("hole_start")?..place("hole_end")?,
-            to_be_signed,
-            record,
-        }))
     }
 
     /// An order by its identifier.
@@ -506,7 +473,7 @@ impl Store {
 }
 
 /// The row of an act; gives the digest of what is to be signed, hexadecimal.
-pub(super) async fn add_act(tx: &mut Transaction<'static, Any>, id: &str, act: &Act<'_>) -> Result<String, StoreError> {
+pub(super) async fn add_act(tx: &mut Writing, id: &str, act: &Act<'_>) -> Result<String, StoreError> {
     let digest = hex::encode(crate::crypto::sha256(&act.to_be_signed));
     sqlx::query(
         "INSERT INTO seal_order (id, kind, state, key_label, to_be_signed, officer, title, prepared, hole_start, hole_end, digest, written_at) \
@@ -523,6 +490,11 @@ pub(super) async fn add_act(tx: &mut Transaction<'static, Any>, id: &str, act: &
     .bind(micros(act.now))
     .execute(&mut **tx)
     .await?;
+    // Answers about certificates and time stamps are made for whoever asks, by keys that seal nothing.
+    if !matches!(act.kind, OrderKind::Ocsp | OrderKind::Stamp) {
+        let facts = [("order", id), ("digest", digest.as_str()), ("key", act.key_label), ("by", act.who)];
+        tx.enter((Matter::Authority, act.kind.as_str()), act.now, None, Some(id), &facts).await?;
+    }
     Ok(digest)
 }
 

@@ -12,6 +12,7 @@ use super::{Store, StoreError, exactly_one, micros};
 use crate::authority::Uscc;
 use crate::officer::{Grant, Officer, OfficerId};
 use crate::seal::SealNumber;
+use crate::tlog::leaf::Matter;
 
 /// What a program's token may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -63,7 +64,7 @@ impl Store {
             .map_err(|e| already(e, "store.officer", "该人员编号已登记", "this officer is already filed"))?;
         let detail = serde_json::json!({ "authority": officer.authority, "employment": officer.employment, "duties": officer.duties });
         audit(&mut tx, now, who, "officer.filed", officer.id.as_str(), &detail).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// One officer.
@@ -115,7 +116,7 @@ impl Store {
             sqlx::query("DELETE FROM session WHERE officer = $1").bind(id.as_str()).execute(&mut *tx).await?;
         }
         audit(&mut tx, now, by.as_str(), "officer.left", id.as_str(), &serde_json::json!({ "at": micros(at) })).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// Files a token for a program that acts in an officer's name.
@@ -139,7 +140,7 @@ impl Store {
             &serde_json::json!({ "scopes": token.scopes }),
         )
         .await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// Takes a token back at once.
@@ -158,7 +159,7 @@ impl Store {
             )
         })?;
         audit(&mut tx, now, by.as_str(), "token.revoked", id, &serde_json::json!({})).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// The officer and scopes behind a token that is still good.
@@ -210,7 +211,16 @@ impl Store {
             &serde_json::json!({ "grant": grant.id, "officer": grant.officer, "document": grant.document, "confirmed_by": confirmed_by }),
         )
         .await?;
-        Ok(tx.commit().await?)
+        let record = hex::encode(crate::crypto::sha256(to_json(grant)?.as_bytes()));
+        let facts = [
+            ("grant", grant.id.as_str()),
+            ("officer", grant.officer.as_str()),
+            ("record", &record),
+            ("by", by.as_str()),
+            ("confirmed-by", confirmed_by.as_str()),
+        ];
+        tx.enter((Matter::Grant, "given"), now, Some(&grant.seal), None, &facts).await?;
+        tx.commit().await
     }
 
     /// Takes a grant back at once.
@@ -237,7 +247,9 @@ impl Store {
             .await?;
         exactly_one(done, none)?;
         audit(&mut tx, now, by.as_str(), "grant.revoked", seal.as_str(), &serde_json::json!({ "grant": id })).await?;
-        Ok(tx.commit().await?)
+        let facts = [("grant", id), ("by", by.as_str())];
+        tx.enter((Matter::Grant, "taken-back"), now, Some(&seal), None, &facts).await?;
+        tx.commit().await
     }
 
     /// One grant, taken back or not.

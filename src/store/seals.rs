@@ -3,16 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::any::AnyRow;
-use sqlx::{Any, Transaction};
 use time::OffsetDateTime;
 
 use super::audit::audit;
 use super::row::{Reading, to_json};
+use super::writing::Writing;
 use super::{Store, StoreError, exactly_one, micros};
 use crate::abolition::{AbolitionOrder, AbolitionRequest, CustodyEntry};
 use crate::authority::Uscc;
 use crate::officer::OfficerId;
 use crate::seal::{Level, Life, Seal, SealEvent, SealEventKind, SealNumber, check_acknowledged, unknown};
+use crate::tlog::leaf::Matter;
 
 /// A seal as filed, with what the rules do not need to know.
 #[derive(Debug, Clone)]
@@ -22,6 +23,8 @@ pub struct FiledSeal {
     pub impression: serde_json::Value,
     /// What its documents are promised from now on.
     pub level: Level,
+    /// From when on its documents must be in the log.
+    pub logged_since: Option<OffsetDateTime>,
     /// Changes with every event and grant; an order made on older facts is refused.
     pub revision: i64,
 }
@@ -54,8 +57,7 @@ pub struct SealFilter {
     pub offset: u32,
 }
 
-const SEAL: &str =
-    "SELECT number, owner, owner_name, legend, kind, impression, level, revision FROM seal WHERE number = $1";
+const SEAL: &str = "SELECT number, owner, owner_name, legend, kind, impression, level, revision, logged_since FROM seal WHERE number = $1";
 const EVENTS: &str =
     "SELECT seal, kind, at, document, reason, successor, items FROM seal_event WHERE seal = $1 ORDER BY position";
 
@@ -76,7 +78,7 @@ impl Store {
         now: OffsetDateTime,
     ) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
-        sqlx::query("INSERT INTO seal (number, owner, owner_name, legend, kind, impression, level, revision) VALUES ($1, $2, $3, $4, $5, $6, $7, 0)")
+        sqlx::query("INSERT INTO seal (number, owner, owner_name, legend, kind, impression, level, revision, logged_since) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8)")
             .bind(seal.number.as_str())
             .bind(seal.owner.as_str())
             .bind(&seal.owner_name)
@@ -84,6 +86,7 @@ impl Store {
             .bind(seal.kind.as_str())
             .bind(impression.to_string())
             .bind(level.as_str())
+            .bind(micros(now))
             .execute(&mut *tx)
             .await
             .map_err(|e| already(e, "store.seal", "该印章编号已登记", "this seal number is already filed"))?;
@@ -96,11 +99,12 @@ impl Store {
             &serde_json::json!({ "legend": seal.legend, "level": level, "confirmed_by": confirmed_by }),
         )
         .await?;
+        enter(&mut tx, "filed", &seal.number, &to_json(seal)?, (by, confirmed_by), now).await?;
         // Filing writes down a life that has been led; only what is added later asks what may be.
         for (position, event) in seal.life.events().iter().enumerate() {
             insert_event(&mut tx, &seal.number, position, event, (by, confirmed_by), now).await?;
         }
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// One seal with its life.
@@ -117,7 +121,7 @@ impl Store {
         let like = format!("%{}%", filter.text.replace(['%', '_'], ""));
         let owner = filter.owner.as_ref().map_or("", Uscc::as_str);
         let rows = sqlx::query(concat!(
-            "SELECT number, owner, owner_name, legend, kind, impression, level, revision FROM seal s WHERE ",
+            "SELECT number, owner, owner_name, legend, kind, impression, level, revision, logged_since FROM seal s WHERE ",
             filtered!(),
             " ORDER BY number LIMIT $3 OFFSET $4"
         ))
@@ -168,7 +172,7 @@ impl Store {
         let mut tx = self.begin().await?;
         let ended = append_event(&mut tx, number, event, by, confirmed_by, now).await?;
         check_acknowledged(event.at, ended, acknowledged, now)?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// What the seal's documents are promised from now on. Orders that are written down keep what they were promised.
@@ -191,7 +195,7 @@ impl Store {
             .await?;
         let detail = serde_json::json!({ "from": before, "to": level, "confirmed_by": confirmed_by });
         audit(&mut tx, now, by.as_str(), "seal.level", number.as_str(), &detail).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// Binds a certificate to a seal; the newest one counts for sealing, all stay for verification.
@@ -203,7 +207,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
         insert_certificate(&mut tx, certificate, by, confirmed_by, now).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// A seal's certificates, oldest first.
@@ -264,7 +268,7 @@ impl Store {
         for (number, entry) in custody {
             append_custody(&mut tx, number, entry, by, confirmed_by, now).await?;
         }
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// An order of abolition by its number.
@@ -319,7 +323,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
         append_custody(&mut tx, number, entry, by, confirmed_by, now).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// A seal's custody, oldest first.
@@ -335,7 +339,7 @@ impl Store {
 }
 
 pub(super) async fn insert_certificate(
-    tx: &mut Transaction<'static, Any>,
+    tx: &mut Writing,
     certificate: &SealCertificate,
     by: &OfficerId,
     confirmed_by: &OfficerId,
@@ -357,13 +361,14 @@ pub(super) async fn insert_certificate(
         "serial": certificate.serial, "sha256": certificate.digest, "used_from": micros(certificate.used_from),
         "confirmed_by": confirmed_by,
     });
-    audit(tx, now, by.as_str(), "seal.certificate-installed", certificate.seal.as_str(), &detail).await
+    audit(tx, now, by.as_str(), "seal.certificate-installed", certificate.seal.as_str(), &detail).await?;
+    enter(tx, "certificate", &certificate.seal, &certificate.digest, (by, confirmed_by), now).await
 }
 
 const CUSTODY: &str = "SELECT entry FROM custody_entry WHERE seal = $1 ORDER BY position";
 
 async fn append_custody(
-    tx: &mut Transaction<'static, Any>,
+    tx: &mut Writing,
     number: &SealNumber,
     entry: &CustodyEntry,
     by: &OfficerId,
@@ -388,11 +393,12 @@ async fn append_custody(
     .execute(&mut **tx)
     .await?;
     let detail = serde_json::json!({ "kind": entry.kind, "container": entry.container, "confirmed_by": confirmed_by });
-    audit(tx, now, by.as_str(), "seal.custody", number.as_str(), &detail).await
+    audit(tx, now, by.as_str(), "seal.custody", number.as_str(), &detail).await?;
+    enter(tx, "custody", number, &to_json(entry)?, (by, confirmed_by), now).await
 }
 
 /// Locks the seal's row against orders in flight and makes their facts stale.
-pub(super) async fn touch(tx: &mut Transaction<'static, Any>, number: &SealNumber) -> Result<(), StoreError> {
+pub(super) async fn touch(tx: &mut Writing, number: &SealNumber) -> Result<(), StoreError> {
     let done = sqlx::query("UPDATE seal SET revision = revision + 1 WHERE number = $1")
         .bind(number.as_str())
         .execute(&mut **tx)
@@ -400,7 +406,7 @@ pub(super) async fn touch(tx: &mut Transaction<'static, Any>, number: &SealNumbe
     exactly_one(done, || StoreError::Refused(unknown(number)))
 }
 
-pub(super) async fn seal_in(tx: &mut Transaction<'static, Any>, number: &SealNumber) -> Result<Seal, StoreError> {
+pub(super) async fn seal_in(tx: &mut Writing, number: &SealNumber) -> Result<Seal, StoreError> {
     let row =
         sqlx::query(SEAL).bind(number.as_str()).fetch_optional(&mut **tx).await?.ok_or_else(|| unknown(number))?;
     let events = sqlx::query(EVENTS).bind(number.as_str()).fetch_all(&mut **tx).await?;
@@ -409,7 +415,7 @@ pub(super) async fn seal_in(tx: &mut Transaction<'static, Any>, number: &SealNum
 
 /// Adds a step where it is possible; gives the number of sealed documents that it ends.
 async fn append_event(
-    tx: &mut Transaction<'static, Any>,
+    tx: &mut Writing,
     number: &SealNumber,
     event: &SealEvent,
     by: &OfficerId,
@@ -436,7 +442,7 @@ async fn append_event(
 }
 
 async fn insert_event(
-    tx: &mut Transaction<'static, Any>,
+    tx: &mut Writing,
     number: &SealNumber,
     position: usize,
     event: &SealEvent,
@@ -469,7 +475,23 @@ async fn insert_event(
         number.as_str(),
         &serde_json::json!({ "at": micros(event.at), "document": event.document, "confirmed_by": confirmed_by }),
     )
-    .await
+    .await?;
+    enter(tx, event.kind.as_str(), number, &to_json(event)?, (by, confirmed_by), now).await
+}
+
+/// Enters a step of a seal's life in the log: what it was in full is behind its digest.
+async fn enter(
+    tx: &mut Writing,
+    act: &str,
+    number: &SealNumber,
+    record: &str,
+    (by, confirmed_by): (&OfficerId, &OfficerId),
+    now: OffsetDateTime,
+) -> Result<(), StoreError> {
+    let record = hex::encode(crate::crypto::sha256(record.as_bytes()));
+    let facts = [("record", record.as_str()), ("by", by.as_str()), ("confirmed-by", confirmed_by.as_str())];
+    tx.enter((Matter::Seal, act), now, Some(number), None, &facts).await?;
+    Ok(())
 }
 
 fn read_seal<'r>(row: &AnyRow, events: impl IntoIterator<Item = &'r AnyRow>) -> Result<FiledSeal, StoreError> {
@@ -506,6 +528,7 @@ fn read_seal<'r>(row: &AnyRow, events: impl IntoIterator<Item = &'r AnyRow>) -> 
         impression: row.json("impression")?,
         level: row.parse("level", Level::parse)?,
         revision: row.get("revision")?,
+        logged_since: row.time_or_none("logged_since")?,
     })
 }
 

@@ -4,12 +4,12 @@
 //! in before, or, all together, every other place in the world. So a stranger who guesses makes strangers wait, from
 //! however many machines and at whichever replica, and never the officer at the usual desk; and no wait is for ever.
 
-use sqlx::{Any, Transaction};
 use time::{Duration, OffsetDateTime};
 
 use super::audit::audit;
 use super::people::read_officer;
 use super::row::Reading;
+use super::writing::Writing;
 use super::{Store, StoreError, exactly_one, micros};
 use crate::limits;
 use crate::officer::{Officer, OfficerId};
@@ -99,7 +99,7 @@ impl Store {
                 .execute(&mut *tx)
                 .await?;
         }
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// Sets a new password hash (PHC form). Nobody waits any more, and whoever knew the old one is signed out.
@@ -118,7 +118,7 @@ impl Store {
         ] {
             sqlx::query(forget).bind(id.as_str()).execute(&mut *tx).await?;
         }
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// Opens a session. `id` is the SHA-256 of the cookie's value.
@@ -139,7 +139,7 @@ impl Store {
             .execute(&mut *tx)
             .await?;
         audit(&mut tx, now, officer.as_str(), "session.opened", officer.as_str(), &serde_json::json!({})).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// The officer behind a session that is still good, and still in post.
@@ -164,7 +164,7 @@ impl Store {
 
 /// The browser itself where the officer has signed in before, else everywhere else.
 async fn source<'b>(
-    tx: &mut Transaction<'static, Any>,
+    tx: &mut Writing,
     id: &OfficerId,
     browser: &'b str,
     now: OffsetDateTime,

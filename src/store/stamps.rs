@@ -77,7 +77,7 @@ impl Store {
             &serde_json::json!({ "serial": filed.serial }),
         )
         .await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// Every certificate that the unit has had, oldest first.

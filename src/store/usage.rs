@@ -5,12 +5,12 @@
 
 use std::collections::HashMap;
 
-use sqlx::{Any, Transaction};
 use time::OffsetDateTime;
 
 use super::audit::{audit, post};
 use super::row::Reading;
 use super::seals::touch;
+use super::writing::Writing;
 use super::{Store, StoreError, micros};
 use crate::ceiling::{Asked, Ceiling, Ceilings, Level, Span, Whose};
 use crate::officer::{Grant, OfficerId};
@@ -74,7 +74,7 @@ impl<E: Into<StoreError>> From<E> for Stopped {
 
 /// Takes one use of the seal in this transaction, which holds the seal's row.
 pub(super) async fn take(
-    tx: &mut Transaction<'static, Any>,
+    tx: &mut Writing,
     seal: &SealNumber,
     officer: &OfficerId,
     grant: &str,
@@ -130,7 +130,7 @@ pub(super) async fn take(
 
 /// When the uses with the numbers asked for were written down.
 async fn dates(
-    tx: &mut Transaction<'static, Any>,
+    tx: &mut Writing,
     seal: &SealNumber,
     officer: &OfficerId,
     all: &[Asked<'_>; 4],
@@ -163,12 +163,7 @@ fn laid_down(row: &Reading<'_>, hour: &'static str, day: &'static str) -> Result
 }
 
 /// Writes an alarm into the trail and the outbox, once for each window.
-async fn sound(
-    tx: &mut Transaction<'static, Any>,
-    seal: &SealNumber,
-    alarm: &Alarm,
-    now: OffsetDateTime,
-) -> Result<(), StoreError> {
+async fn sound(tx: &mut Writing, seal: &SealNumber, alarm: &Alarm, now: OffsetDateTime) -> Result<(), StoreError> {
     let whose = alarm.officer.as_deref().unwrap_or_default();
     let row = sqlx::query(
         "SELECT COUNT(*) AS rows_found, (SELECT COUNT(*) FROM use_alarm WHERE seal = $1 AND officer = $2 AND span = $3 AND level = $4 AND at > $5) AS given \
@@ -208,7 +203,7 @@ impl Store {
         let mut tx = self.begin().await?;
         lock(&mut tx, seal).await?;
         sound(&mut tx, seal, alarm, now).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// Lays down the ceiling of a seal, or of a grant of it; none gives it back to the settings.
@@ -255,7 +250,7 @@ impl Store {
         .await?;
         let detail = serde_json::json!({ "grant": grant, "ceiling": ceiling, "document": document, "confirmed_by": confirmed_by });
         audit(&mut tx, now, by.as_str(), "seal.ceiling-set", seal.as_str(), &detail).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// The ceilings of a seal and of its grants that are in force, with what is used of each.
@@ -338,7 +333,7 @@ impl Store {
 }
 
 /// Holds the seal's row until the transaction ends, and changes nothing.
-async fn lock(tx: &mut Transaction<'static, Any>, seal: &SealNumber) -> Result<(), StoreError> {
+async fn lock(tx: &mut Writing, seal: &SealNumber) -> Result<(), StoreError> {
     sqlx::query("UPDATE seal SET revision = revision WHERE number = $1").bind(seal.as_str()).execute(&mut **tx).await?;
     Ok(())
 }

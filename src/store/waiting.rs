@@ -102,6 +102,7 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         if done.rows_affected() == 0 {
+            tx.commit().await?;
             return Ok(false);
         }
         let detail = serde_json::json!({ "because": because, "confirmed_by": confirmed_by });

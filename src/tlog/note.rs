@@ -189,6 +189,11 @@ impl Note {
         &self.lines
     }
 
+    /// The same text with those of its lines that are wanted.
+    pub fn with_lines(&self, wanted: impl Fn(&Line) -> bool) -> Self {
+        Self { text: self.text.clone(), lines: self.lines.iter().filter(|line| wanted(line)).cloned().collect() }
+    }
+
     /// Puts a signature line under it, unless the same key's is there.
     pub fn sign(&mut self, line: Line) {
         if !self.lines.iter().any(|l| l.name == line.name && l.id == line.id) {

@@ -152,7 +152,7 @@ fn draft(text: &str) -> Vec<u8> {
 fn seal(draft: &[u8], house: &House, claims: OffsetDateTime, certify: Option<Certification>) -> Vec<u8> {
     let algorithm = house.pki.seal_key.algorithm;
     let certificates = [house.pki.seal.der().to_vec(), house.pki.issuing.der().to_vec()];
-    let room = cms::room(algorithm, &certificates, 0).unwrap();
+    let room = cms::room(algorithm, &certificates, 0, 0).unwrap();
     seal_with(draft, house, claims, certify, room, |_, cms| cms)
 }
 
@@ -181,7 +181,7 @@ fn seal_with(
         reserve,
     };
     let prepared = prepare(draft, &plan).unwrap();
-    let attributes = cms::signed_attributes(&prepared.digest(), pki.seal.der());
+    let attributes = cms::signed_attributes(&prepared.digest(), pki.seal.der(), None);
     let value = pki.seal_key.sign(&attributes);
     let cms = cms::assemble(&attributes, &value, pki.seal_key.algorithm, &certificates, None).unwrap();
     [draft, &prepared.close(&complete(&value, cms)).unwrap()].concat()

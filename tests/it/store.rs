@@ -176,7 +176,6 @@ async fn an_order_on_stale_facts_is_refused() {
             prepared: b"p",
             hole: 0..1,
             digest: [0; 32],
-            to_be_signed: vec![1],
             ceilings: Default::default(),
         };
         let refused = store.write_down(allowed, sealing).await.unwrap_err();

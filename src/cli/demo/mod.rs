@@ -4,6 +4,7 @@ mod export;
 mod sample;
 mod state;
 mod table;
+mod witness;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -71,6 +72,7 @@ pub(super) async fn run(arguments: DemoArguments, clock: Clock) -> Result<ExitCo
         print(&format!("※ {line}"));
     }
     let state = State::prepare(&arguments)?;
+    let _witness = witness::beside(&state, clock).await?;
     let rooms = Rooms::of(Some(&state.settings()), false)?;
     let dir = arguments.once.clone().unwrap_or_else(|| state.out());
     std::fs::create_dir_all(dir.join("reports")).map_err(|e| Trouble::file(&dir, &e))?;
@@ -317,6 +319,12 @@ impl Story {
         for ca in desk.store.ca_certificates().await?.iter().filter(|ca| ca.label == crate::ca::ROOT) {
             let pem = crate::pki::certificate::to_pem("CERTIFICATE", &ca.certificate);
             write_file(&self.dir.join("root.pem"), pem.as_bytes())?;
+        }
+        // With the root, what a verifier trusts: the log's key and its witnesses'.
+        let log = desk.log((self.clock)()).await?.vkey;
+        write_file(&self.dir.join("log.vkey"), format!("{log}\n").as_bytes())?;
+        for witness in desk.logging.witnesses().keys() {
+            write_file(&self.dir.join("witness.vkey"), format!("{witness}\n").as_bytes())?;
         }
         let register = export::register(&desk.store, &self.sample, &self.made, (self.clock)()).await?;
         let text = serde_json::to_string_pretty(&register).unwrap_or_default();

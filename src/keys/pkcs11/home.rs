@@ -173,6 +173,11 @@ pub(super) fn templates(
         }
         KeyAlgorithm::Rsa2048 => rsa(2048),
         KeyAlgorithm::Rsa3072 => rsa(3072),
+        KeyAlgorithm::Ed25519 => (
+            Mechanism::EccEdwardsKeyPairGen,
+            KeyType::EC_EDWARDS,
+            vec![Attribute::EcParams(wire::ED25519_PARAMS.to_vec())],
+        ),
     };
     let mut public = vec![
         Attribute::Class(ObjectClass::PUBLIC_KEY),

@@ -138,9 +138,12 @@ fn keys_made_in_the_token_sign_and_stay_there() {
     let ring = bench.ring("bureau");
     assert_eq!(ring.home(), Home::Pkcs11);
     assert!(ring.warnings().is_empty());
-    for (label, algorithm) in
-        [("ec", KeyAlgorithm::EcdsaP256), ("rsa", KeyAlgorithm::Rsa3072), ("short", KeyAlgorithm::Rsa2048)]
-    {
+    for (label, algorithm) in [
+        ("ec", KeyAlgorithm::EcdsaP256),
+        ("log", KeyAlgorithm::Ed25519),
+        ("rsa", KeyAlgorithm::Rsa3072),
+        ("short", KeyAlgorithm::Rsa2048),
+    ] {
         let public_key = ring.generate(label, algorithm).unwrap();
         assert_eq!(id(ring.generate(label, algorithm)), "keys.already-there");
         // A second keyring, as after a restart: nothing may rest on what the first remembers.
@@ -152,7 +155,7 @@ fn keys_made_in_the_token_sign_and_stay_there() {
         let refused = signer.sign(Order::for_test("other", b"message"));
         assert_eq!(id(refused), "keys.order-for-other-key");
     }
-    assert_eq!(ring.labels().unwrap(), ["ec", "rsa", "short"]);
+    assert_eq!(ring.labels().unwrap(), ["ec", "log", "rsa", "short"]);
     for check in ring.check().unwrap() {
         assert!(!check.outcome.unwrap().copyable, "{}", check.label);
     }
@@ -171,7 +174,7 @@ fn keys_made_in_the_token_sign_and_stay_there() {
     };
     let list = String::from_utf8_lossy(&list.stdout).into_owned();
     let access = "sensitive, always sensitive, never extractable, local";
-    assert_eq!(list.matches(access).count(), 3, "{list}");
+    assert_eq!(list.matches(access).count(), 4, "{list}");
 }
 
 #[test]

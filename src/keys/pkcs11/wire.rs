@@ -1,6 +1,7 @@
 //! Between PKCS#11's forms and ours: public keys, what a key is given to sign, and what it gives back.
 
 use cryptoki::mechanism::Mechanism;
+use cryptoki::mechanism::eddsa::{EddsaParams, EddsaSignatureScheme};
 use cryptoki::object::{Attribute, KeyType};
 use der::asn1::{OctetStringRef, UintRef};
 use der::{Decode, Encode, Sequence};
@@ -10,6 +11,13 @@ use crate::keys::public_key;
 
 /// CKA_EC_PARAMS of P-256: the DER object identifier 1.2.840.10045.3.1.7.
 pub(super) const P256_PARAMS: &[u8] = &[0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
+
+/// CKA_EC_PARAMS of Ed25519 as made here: id-Ed25519 (RFC 8410 §3, PKCS #11 v3.0 §2.3.5).
+pub(super) const ED25519_PARAMS: &[u8] = &[0x06, 0x03, 0x2b, 0x65, 0x70];
+/// As other programs and tokens write it: PrintableString "edwards25519" (the same section), and GNU's identifier from
+/// before there was a standard (1.3.6.1.4.1.11591.15.1).
+const ED25519_PARAMS_TOO: [&[u8]; 2] =
+    [b"\x13\x0cedwards25519", &[0x06, 0x09, 0x2b, 0x06, 0x01, 0x04, 0x01, 0xda, 0x47, 0x0f, 0x01]];
 
 /// The DER SubjectPublicKeyInfo of a public key object, from the attributes it gave. The fault is a noun phrase.
 pub(super) fn public_key(attributes: &[Attribute]) -> Result<Vec<u8>, &'static str> {
@@ -27,10 +35,16 @@ pub(super) fn public_key(attributes: &[Attribute]) -> Result<Vec<u8>, &'static s
     let spki = match (key_type, params, point, modulus, exponent) {
         (Some(KeyType::EC), Some(P256_PARAMS), Some(point), _, _) => public_key::p256(bare_point(point)?),
         (Some(KeyType::EC), _, _, _, _) => return Err("an elliptic curve other than P-256"),
+        (Some(KeyType::EC_EDWARDS), Some(params), Some(point), _, _)
+            if params == ED25519_PARAMS || ED25519_PARAMS_TOO.contains(&params) =>
+        {
+            public_key::ed25519(edwards_point(point)?)
+        }
+        (Some(KeyType::EC_EDWARDS), _, _, _, _) => return Err("an Edwards curve other than Ed25519"),
         (Some(KeyType::RSA), _, _, Some(modulus), Some(exponent)) => {
             public_key::pkcs1(modulus, exponent).and_then(|key| public_key::rsa(&key))
         }
-        _ => return Err("a key type that is neither EC nor RSA"),
+        _ => return Err("a key type that is neither EC, RSA nor Edwards"),
     };
     spki.map_err(|_| "a public key object that makes no sense")
 }
@@ -47,16 +61,28 @@ fn bare_point(attribute: &[u8]) -> Result<&[u8], &'static str> {
     }
 }
 
+/// CKA_EC_POINT of Ed25519 is the key's 32 bytes (PKCS #11 v3.0 §2.3.5); SoftHSM puts them in a DER OCTET STRING, others in
+/// a BIT STRING.
+fn edwards_point(attribute: &[u8]) -> Result<&[u8], &'static str> {
+    let point = [&[0x04, 0x20][..], &[0x03, 0x21, 0x00]].into_iter().find_map(|frame| attribute.strip_prefix(frame));
+    match (point, attribute.len()) {
+        (_, 32) => Ok(attribute),
+        (Some(point), _) if point.len() == 32 => Ok(point),
+        _ => Err("a public point that is not one of Ed25519"),
+    }
+}
+
 /// The mechanism, built for each call because it cannot be copied.
 pub(super) fn mechanism(algorithm: KeyAlgorithm) -> Mechanism<'static> {
     match algorithm {
         KeyAlgorithm::EcdsaP256 => Mechanism::Ecdsa,
         KeyAlgorithm::Rsa2048 | KeyAlgorithm::Rsa3072 => Mechanism::RsaPkcs,
+        KeyAlgorithm::Ed25519 => Mechanism::Eddsa(EddsaParams::new(EddsaSignatureScheme::Ed25519)),
     }
 }
 
 /// What the mechanism signs. The message is digested here: it may be long, tokens are slow, and not every token
-/// digests by itself.
+/// digests by itself. Ed25519 reads the message itself, twice (RFC 8032 §5.1.6); a log's heads are short.
 pub(super) fn input(algorithm: KeyAlgorithm, message: &[u8]) -> Vec<u8> {
     /// DigestInfo of SHA-256 up to the digest (RFC 8017 §9.2, note 1); CKM_RSA_PKCS only pads.
     const DIGEST_INFO: [u8; 19] = [
@@ -67,6 +93,7 @@ pub(super) fn input(algorithm: KeyAlgorithm, message: &[u8]) -> Vec<u8> {
     match algorithm {
         KeyAlgorithm::EcdsaP256 => digest.to_vec(),
         KeyAlgorithm::Rsa2048 | KeyAlgorithm::Rsa3072 => [DIGEST_INFO.as_slice(), &digest].concat(),
+        KeyAlgorithm::Ed25519 => message.to_vec(),
     }
 }
 
@@ -80,6 +107,7 @@ pub(super) fn value(algorithm: KeyAlgorithm, raw: Vec<u8>) -> Option<Vec<u8>> {
     }
     match algorithm {
         KeyAlgorithm::Rsa2048 | KeyAlgorithm::Rsa3072 => Some(raw),
+        KeyAlgorithm::Ed25519 => Some(raw).filter(|raw| raw.len() == 64),
         KeyAlgorithm::EcdsaP256 => {
             let (r, s) = raw.split_at_checked(32).filter(|(_, s)| s.len() == 32)?;
             EcdsaSigValue { r: UintRef::new(r).ok()?, s: UintRef::new(s).ok()? }.to_der().ok()
@@ -106,6 +134,29 @@ mod tests {
         for length in [0, 32, 63, 65, 96] {
             assert_eq!(value(KeyAlgorithm::EcdsaP256, vec![1; length]), None, "{length}");
         }
+    }
+
+    #[test]
+    fn edwards_key_is_taken_bare_or_in_either_frame() {
+        let bare = [9; 32];
+        let frames = [&[][..], &[0x04, 0x20], &[0x03, 0x21, 0x00]];
+        let spki = public_key::ed25519(&bare).unwrap();
+        for (params, frame) in [ED25519_PARAMS].into_iter().chain(ED25519_PARAMS_TOO).zip(frames) {
+            let point = Attribute::EcPoint([frame, &bare].concat());
+            let key = [Attribute::KeyType(KeyType::EC_EDWARDS), Attribute::EcParams(params.to_vec()), point];
+            assert_eq!(public_key(&key), Ok(spki.clone()));
+        }
+        for bad in [&[9; 31][..], &[9; 33], &[0x04, 0x20], &[&[0x04, 0x20][..], &[9; 33]].concat()] {
+            assert!(edwards_point(bad).is_err(), "{bad:?}");
+        }
+        // X25519 (RFC 8410), which signs nothing.
+        let other = [
+            Attribute::KeyType(KeyType::EC_EDWARDS),
+            Attribute::EcParams(vec![0x06, 0x03, 0x2b, 0x65, 0x6e]),
+            Attribute::EcPoint(bare.to_vec()),
+        ];
+        assert!(public_key(&other).is_err());
+        assert_eq!(value(KeyAlgorithm::Ed25519, vec![1; 63]), None);
     }
 
     #[test]

@@ -43,7 +43,7 @@ fn of_seal(sealed: &SealSignature) -> SignedData {
     let stamp = sealed
         .stamp
         .iter()
-        .map(|token| Attribute { oid: rfc3161::ID_AA_TIME_STAMP_TOKEN, values: vec![token.clone()] });
+        .map(|token| Attribute { oid: rfc3161::ID_AA_TIME_STAMP_TOKEN.into(), values: vec![token.clone()] });
     let name = match Certificate::read(&sealed.signer) {
         Ok(certificate) => SignerName::IssuerAndSerial { issuer: certificate.issuer, serial: certificate.serial },
         Err(_) => SignerName::KeyIdentifier(Vec::new()),

@@ -6,6 +6,7 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use const_oid::db::rfc3161;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -23,8 +24,6 @@ const NAMESPACES: [(&str, &str); 3] = [
     ("xmlns:ds", "http://www.w3.org/2000/09/xmldsig#"),
     ("xmlns:xades", "http://uri.etsi.org/01903/v1.3.2#"),
 ];
-/// RFC 3161 appendix A: the attribute with a time stamp over the signature's value.
-const TIME_STAMP_TOKEN: &str = "1.2.840.113549.1.9.16.2.14";
 const SHA256: &str = "http://www.w3.org/2001/04/xmlenc#sha256";
 
 /// Writes the report of what `evidence` was judged to be; `original` is the file that it was gathered from.
@@ -120,7 +119,7 @@ fn inside<'r>(
     carried: &'r Carried<'_>,
 ) -> impl Iterator<Item = (&'r StampReport, &'r [u8])> {
     let attributes = carried.signer.into_iter().flat_map(|signer| &signer.unsigned_attributes);
-    let tokens = attributes.filter(|attribute| attribute.oid.to_string() == TIME_STAMP_TOKEN);
+    let tokens = attributes.filter(|attribute| attribute.oid == rfc3161::ID_AA_TIME_STAMP_TOKEN);
     signature.time_stamps.iter().zip(tokens.flat_map(|attribute| attribute.values.iter().map(Vec::as_slice)))
 }
 

@@ -1,0 +1,184 @@
+//! One writing transaction at a time, in both databases, shared by all who wrote at the same moment.
+//!
+//! A transaction begins by taking the log's head, so the log and the chain of audit events have one order and no two
+//! transactions ever wait for each other in a ring. While one is being made durable the next writers queue up; each then
+//! does its part behind a savepoint of the next transaction, and one commit makes all of them durable (group commit). A part
+//! that fails, or whose caller goes away, is rolled back alone. Whoever answers by what an earlier part of the same transaction
+//! did commits too, though it wrote nothing: only then is that durable.
+
+use std::collections::HashMap;
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex as Shared, PoisonError};
+
+use sqlx::{Any, AnyConnection, Transaction};
+use tokio::sync::{Mutex, OwnedMappedMutexGuard, OwnedMutexGuard, oneshot};
+
+use super::log::Head;
+use super::{Kind, Store, StoreError};
+use crate::tlog::tree::Hash;
+
+/// What the writers of a process share.
+#[derive(Debug, Default)]
+pub(super) struct Writers {
+    /// The open transaction, if any. The lock is fair: whoever came first does its part first.
+    batch: Arc<Mutex<Option<Batch>>>,
+    known: Shared<Option<Known>>,
+    committed: AtomicU64,
+}
+
+/// What this process last saw durable and found true: the head, and the tree's newest tiles by level and index, as wide as
+/// they are known.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Known {
+    pub head: Head,
+    pub tiles: HashMap<(u8, u64), Vec<Hash>>,
+}
+
+/// A node of the tree that became complete: its level of tiles, its place there, its hash.
+pub(super) type Node = (u8, u64, Hash);
+
+#[derive(Debug)]
+struct Batch {
+    tx: Transaction<'static, Any>,
+    /// As it was taken, and as it will be committed.
+    taken: Head,
+    head: Head,
+    nodes: Vec<Node>,
+    /// Who waits for the commit.
+    waiting: Vec<oneshot::Sender<()>>,
+    /// A part was begun behind the savepoint and has not ended.
+    torn: bool,
+}
+
+/// A caller's part of the open transaction. Dropped without [`Writing::commit`], it never was.
+pub(super) struct Writing {
+    batch: OwnedMappedMutexGuard<Option<Batch>, Batch>,
+    pub(super) head: Head,
+    pub(super) nodes: Vec<Node>,
+    /// Where the doing came from.
+    pub(super) source: Arc<str>,
+}
+
+impl Writers {
+    pub fn known(&self) -> std::sync::MutexGuard<'_, Option<Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Store {
+    /// A part of a writing transaction.
+    pub(super) async fn begin(&self) -> Result<Writing, StoreError> {
+        let mut slot = self.writers.batch.clone().lock_owned().await;
+        if slot.is_none() {
+            *slot = Some(self.open_batch().await?);
+            // Queues behind everybody who waits already, and commits what they did.
+            let store = self.clone();
+            tokio::spawn(async move { store.close_batch().await });
+        }
+        let batch = slot.as_mut().ok_or_else(gone)?;
+        if let Err(error) = batch.mend().await {
+            // The connection is of no more use; dropping the batch tells whoever waits for it.
+            *slot = None;
+            return Err(error);
+        }
+        let mut batch = OwnedMutexGuard::try_map(slot, Option::as_mut).map_err(|_| gone())?;
+        batch.torn = true;
+        Ok(Writing { head: batch.head.clone(), batch, nodes: Vec::new(), source: self.source.clone() })
+    }
+
+    /// Transactions that this store's process has committed: with what was written in them, how many shared one.
+    pub fn committed(&self) -> u64 {
+        self.writers.committed.load(Ordering::Relaxed)
+    }
+
+    async fn open_batch(&self) -> Result<Batch, StoreError> {
+        let mut tx = match self.kind {
+            // SQLite takes its lock at once: an upgrade later would fail without waiting.
+            Kind::Sqlite => self.write.begin_with("BEGIN IMMEDIATE").await?,
+            Kind::Postgres => self.write.begin().await?,
+        };
+        let taken = self.take_head(&mut tx).await?;
+        sqlx::query("SAVEPOINT part").execute(&mut *tx).await?;
+        Ok(Batch { tx, head: taken.clone(), taken, nodes: vec![], waiting: vec![], torn: false })
+    }
+
+    /// Ends the open transaction: durable for all whose part is whole.
+    async fn close_batch(&self) {
+        let mut slot = self.writers.batch.clone().lock_owned().await;
+        let Some(batch) = slot.take() else { return };
+        match batch.end().await {
+            Ok((head, nodes, waiting)) => {
+                self.writers.committed.fetch_add(1, Ordering::Relaxed);
+                if let Some(known) = self.writers.known().as_mut() {
+                    known.extend(head, &nodes);
+                }
+                // Whoever went away meanwhile needs no answer.
+                waiting.into_iter().for_each(|caller| caller.send(()).unwrap_or_default());
+            }
+            // Those who wait find their sender gone.
+            Err(error) => tracing::error!(%error, "a transaction was not committed"),
+        }
+    }
+}
+
+impl Batch {
+    /// Takes back a part that was not ended.
+    async fn mend(&mut self) -> Result<(), StoreError> {
+        if self.torn {
+            sqlx::query("ROLLBACK TO SAVEPOINT part").execute(&mut *self.tx).await?;
+            self.torn = false;
+        }
+        Ok(())
+    }
+
+    async fn end(mut self) -> Result<(Head, Vec<Node>, Vec<oneshot::Sender<()>>), StoreError> {
+        self.mend().await?;
+        if self.head != self.taken {
+            self.head.put(&self.taken, &mut self.tx).await?;
+        }
+        self.tx.commit().await?;
+        Ok((self.head, self.nodes, self.waiting))
+    }
+}
+
+impl Writing {
+    /// Ends the part and waits until it is durable.
+    ///
+    /// # Errors
+    /// The database did not take it.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        let Writing { mut batch, head, nodes, .. } = self;
+        let (done, durable) = oneshot::channel();
+        // In a task of its own: a caller that goes away now must not leave the part half ended.
+        let ending = tokio::spawn(async move {
+            sqlx::raw_sql("RELEASE SAVEPOINT part; SAVEPOINT part").execute(&mut *batch.tx).await?;
+            batch.torn = false;
+            batch.head = head;
+            batch.nodes.extend(nodes);
+            batch.waiting.push(done);
+            Ok::<_, StoreError>(())
+        });
+        ending.await.map_err(|_| gone())??;
+        durable.await.map_err(|_| gone())
+    }
+}
+
+/// The transaction went away with its connection, and nothing of it was written.
+fn gone() -> StoreError {
+    StoreError::Database(sqlx::Error::WorkerCrashed)
+}
+
+impl Deref for Writing {
+    type Target = AnyConnection;
+
+    fn deref(&self) -> &AnyConnection {
+        &self.batch.tx
+    }
+}
+
+impl DerefMut for Writing {
+    fn deref_mut(&mut self) -> &mut AnyConnection {
+        &mut self.batch.tx
+    }
+}
