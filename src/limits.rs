@@ -128,6 +128,11 @@ pub const OCSP_SERIAL_BYTES: usize = 32;
 /// of some 2 kB that stays. Beyond that askers get the answer kept for all, or are told to come again.
 pub const OCSP_SIGNED_A_MINUTE: usize = 60;
 
+/// Answers signed within a minute that are kept for all askers. There are as many as certificates, each in the few ways of
+/// asking; so many at once only where a thousand certificates are asked about for the first time. What is kept is given as long
+/// as it holds.
+pub const OCSP_KEPT_A_MINUTE: usize = 600;
+
 /// Seconds for which caches on the way keep an answer or a list: a revocation is known everywhere within the hour.
 pub const OCSP_CACHE_SECONDS: i64 = 3600;
 

@@ -548,11 +548,25 @@ fn a_seal_gets_its_certificate_from_an_outside_authority() {
     fs::create_dir_all(&trust).unwrap();
     fs::copy(place.folder.path().join("ca.pem"), trust.join("outside.pem")).unwrap();
     install(&format!("seal-{BUREAU}-1")).complains(1, "pki.install-other-key");
+    // Another seal's key would give this seal's officers that seal.
+    for label in [&format!("seal-{DEPARTMENT}-1"), "root", &format!("seal-{BUREAU}")] {
+        install(label).complains(1, "ca.other-key");
+    }
     assert!(install(key).good().contains("1267"), "serial 4711");
     install(key).complains(1, "store.certificate");
     // From now on the seal uses it. It names nobody who could say that it is not revoked, so more than B-T is not to be had.
+    let doctor = place.run(&["doctor"]).out;
+    assert!(doctor.contains("[doctor.no-evidence]") && doctor.contains(BUREAU), "{doctor}");
     place.run(&["issue", &place.request("J-0"), "--officer", "spj-chief"]).complains(1, "issue.waiting");
+    let waiting = place.json(&["orders", "list"]);
+    assert_eq!(waiting[0]["because"]["id"], "status.no-evidence", "{waiting}");
+    let order = waiting[0]["order"].as_str().unwrap();
+    let give_up = ["orders", "give-up", order, "--reason", "证书无吊销地址"];
+    place.run(&[&give_up[..], &OWN].concat()).good();
+    place.run(&[&give_up[..], &OWN].concat()).complains(1, "administer.not-waiting");
+    assert_eq!(place.json(&["orders", "list"]), json!([]));
     place.run(&[&["seal", "level", BUREAU, "B-B"], &OWN[..]].concat()).good();
+    assert!(!place.run(&["doctor"]).out.contains("[doctor.no-evidence]"), "B-B needs none");
     place.run(&["issue", &place.request("J-1"), "--officer", "spj-chief", "--out", "licence.pdf"]).good();
     let report = place.json_of(&["verify", "licence.pdf"]);
     // The chain leads to the outside root; only its revocation list is missing.

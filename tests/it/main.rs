@@ -13,6 +13,7 @@ mod house;
 mod hsm;
 mod http;
 mod issue;
+mod issuing;
 mod levels;
 mod log;
 mod life;
