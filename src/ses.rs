@@ -14,6 +14,8 @@ use const_oid::ObjectIdentifier;
 use time::OffsetDateTime;
 
 use crate::crypto::Digest;
+use crate::impression::Impression;
+use crate::limits;
 
 pub use read::{read_seal, read_signature};
 pub use value::{Form, Value};
@@ -82,6 +84,18 @@ pub struct Picture {
     pub data: Vec<u8>,
     pub width_mm: u64,
     pub height_mm: u64,
+}
+
+impl Picture {
+    /// An impression in dots: the form that every reader of seals shows. Sizes are whole millimetres on the wire.
+    pub fn in_dots(impression: &Impression) -> Self {
+        Self {
+            label: "PNG".into(),
+            data: impression.raster(limits::SEAL_DPI).png(),
+            width_mm: impression.width_mm.round() as u64,
+            height_mm: impression.height_mm.round() as u64,
+        }
+    }
 }
 
 impl std::fmt::Debug for Picture {
