@@ -6,7 +6,7 @@
 
 mod register;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use time::OffsetDateTime;
 
@@ -31,6 +31,8 @@ struct Laid {
     /// Held while a head is made, so that all who need one share it.
     turn: tokio::sync::Mutex<()>,
     newest: Mutex<Option<Arc<SignedHead>>>,
+    /// It never changes once it is there.
+    identity: OnceLock<LogIdentity>,
 }
 
 /// What the settings say.
@@ -59,7 +61,13 @@ impl Logging {
     /// Lays the plan out.
     pub fn of(plan: Plan, witnesses: WitnessesSettings) -> Self {
         let witnesses = Witnesses::of(witnesses);
-        Self(Arc::new(Laid { plan, witnesses, turn: Default::default(), newest: Default::default() }))
+        Self(Arc::new(Laid {
+            plan,
+            witnesses,
+            turn: Default::default(),
+            newest: Default::default(),
+            identity: OnceLock::new(),
+        }))
     }
 
     /// Who cosigns heads.
@@ -91,8 +99,12 @@ impl Desk {
     /// # Errors
     /// The key's home or the store failed, or the label is another key's.
     pub async fn log(&self, now: OffsetDateTime) -> Result<LogIdentity, FlowError> {
+        let known = &self.logging.0.identity;
+        if let Some(identity) = known.get() {
+            return Ok(identity.clone());
+        }
         if let Some(identity) = self.store.log_identity().await? {
-            return Ok(identity);
+            return Ok(known.get_or_init(|| identity).clone());
         }
         let Plan { name, key } = self.logging.0.plan.clone();
         let (keyring, label) = (self.keyring.clone(), key.clone());

@@ -21,6 +21,7 @@ mod pdf_seal;
 mod pdf_second;
 mod pdf_source;
 mod register;
+mod sm2;
 mod stamping;
 mod status;
 mod store;
