@@ -3,7 +3,6 @@
 use ring::signature::{Ed25519KeyPair, KeyPair};
 
 use super::*;
-use crate::crypto::Digest;
 use crate::pki::tlv::{self, Element};
 use crate::register::snapshot::{Published, Snapshot};
 use crate::tlog::checkpoint::{Checkpoint, cosignature, cosigned_message};
@@ -82,7 +81,7 @@ fn root(leaves: &[Hash]) -> Hash {
 }
 
 fn attributes_of(digest: &[u8; 32], certificate: &[u8], receipt: Option<&str>) -> Vec<u8> {
-    cms::signed_attributes(Digest::Sha256, crate::crypto::Digest::Sha256, digest, certificate, receipt)
+    cms::signed_attributes(crate::crypto::Digest::Sha256, digest, certificate, receipt)
 }
 
 /// The entry of a use of our seal for these bytes.
