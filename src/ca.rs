@@ -2,6 +2,7 @@
 //! seal's certificate from an authority outside. Every signature here is an order too, written down first.
 
 pub mod life;
+pub mod making;
 mod record;
 mod stamping;
 mod status;

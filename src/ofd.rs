@@ -7,6 +7,7 @@ pub mod png;
 pub mod reading;
 pub mod seal;
 pub mod signatures;
+pub mod text;
 pub mod write;
 pub mod xml;
 

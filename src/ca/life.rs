@@ -128,6 +128,7 @@ impl Authority {
         };
         let end = (!order.keeps_old_key).then_some(&end);
         self.store.install_successor(&successor, end, (by, second), now).await?;
+        self.remade(seal, (old, &successor), (by, second), now).await?;
         Ok(successor)
     }
 

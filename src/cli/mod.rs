@@ -13,6 +13,7 @@ mod doctor;
 mod filing;
 mod inquiry;
 mod key;
+mod making;
 mod renewing;
 mod rooms;
 mod sealing;

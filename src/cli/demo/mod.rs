@@ -255,6 +255,7 @@ impl Story {
                 valid_from: case.at,
                 valid_until: None,
             },
+            files: None,
         };
         Ok(issue::issue(desk, &sealer, request, case.at).await.map(|issued| issued.title))
     }

@@ -102,7 +102,3 @@ fn rgb(value: &str) -> Option<String> {
 fn opacity(name: &str, alpha: f64) -> String {
     if alpha < 1.0 { format!(" {name}=\"{alpha:.3}\"") } else { String::new() }
 }
-
-pub(super) fn number(text: &str) -> Option<f64> {
-    text.trim().parse().ok().filter(|value: &f64| value.is_finite())
-}
