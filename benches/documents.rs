@@ -7,6 +7,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use time::Duration;
+use yinxin::crypto::Digest;
 use yinxin::issue::issue;
 use yinxin::pdf::seal::{Certification, Place, SealPlan, prepare};
 use yinxin::verify::{Evidence, judge};

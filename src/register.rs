@@ -1,5 +1,7 @@
 //! The register's answer (rule 3): this seal, this item, accepted then, sealed then: good?
 
+pub mod snapshot;
+
 use time::OffsetDateTime;
 
 use crate::authority::Uscc;

@@ -34,9 +34,12 @@ pub(super) struct Verify {
     /// 信任的根证书目录；单独使用时不需要设置、数据库和密钥 / folder of trusted roots; alone it needs no settings, store or key
     #[arg(long, value_name = "DIR")]
     trust: Option<PathBuf>,
-    /// 导出的登记册 / an exported register
+    /// 登记册快照（由公开日志证明）或导出的登记册 / a snapshot of the register, which the public log proves, or an export
     #[arg(long, value_name = "FILE")]
     register: Option<PathBuf>,
+    /// 公开日志须有几个见证；默认为登记册所定，信任目录中有见证公钥时至少一个 / how many witnesses must have seen the public log; by default what the register asks for, at least one where any is trusted
+    #[arg(long, value_name = "K")]
+    witnesses: Option<usize>,
     /// 分离签名（.p7s）或时间戳所针对的内容 / what a detached signature (.p7s) or time stamp is about
     #[arg(long, value_name = "FILE")]
     content: Option<PathBuf>,
@@ -133,16 +136,20 @@ pub(super) async fn verify(
     if config.is_some() || (verify.trust.is_none() && Path::new(config::DEFAULT_FILE).is_file()) {
         let rooms = Rooms::of(config, json)?;
         let opened = rooms.store().await?;
-        trust = trust.and(read_trust(&rooms.settings.verify.trust)?).and(house_trust(&opened).await?);
+        trust = trust.and(rooms.trust()?).and(house_trust(&opened).await?);
         store = Some(opened);
     }
+    trust.witnesses_asked = verify.witnesses.or(trust.witnesses_asked);
     let register = match &verify.register {
         Some(file) => {
-            let bytes = read_file(file, limits::REQUEST_FILE_BYTES)?;
-            Some(Register::read(&bytes).map_err(|why| Trouble::file(file, &why))?)
+            let bytes = read_file(file, limits::REGISTER_BYTES)?;
+            Some(Register::read(&bytes, &trust).map_err(|fault| Trouble(fault.message()))?)
         }
         None => None,
     };
+    if let Some(register) = &register {
+        trust.witnesses_asked = Some(trust.witnesses_needed(register.witnesses));
+    }
     let content = verify.content.as_ref().map(|file| read_file(file, limits::PDF_BYTES)).transpose()?;
     let trust = Arc::new(trust);
     let bar = indicatif::ProgressBar::new(verify.files.len() as u64);
@@ -214,11 +221,28 @@ fn tell(report: &Report) {
                 crate::verify::report::Outcome::Info => "·",
             };
             print(&format!("    {mark} {} / {}  [{}; {}]", check.message.zh, check.message.en, check.id, check.clause));
+            if let Some(advice) = advice(check.message.id) {
+                print(&format!("      → {advice}"));
+            }
         }
     }
     for finding in &report.findings {
         print(&format!("  ! {finding}"));
     }
+}
+
+/// For whoever runs this program: a check's own words are for citizens, who have neither folder nor options.
+fn advice(id: &str) -> Option<&'static str> {
+    Some(match id {
+        "pki.path-no-anchor" => {
+            "如信任该签发机构，请把其根证书放入 --trust 目录 / if you trust this authority, put its root certificate into the folder of --trust"
+        }
+        "pki.path-revocation-unknown" => {
+            "请取得签发者的最新 CRL 或 OCSP 响应，放入 --trust 目录 / obtain the issuer's current CRL or an OCSP response and put it into the folder of --trust"
+        }
+        "verify.content-missing" => "请用 --content 给出内容 / name the content with --content",
+        _ => return None,
+    })
 }
 
 pub(super) async fn status(rooms: &Rooms, status: Status, now: OffsetDateTime) -> Result<(), Trouble> {

@@ -140,14 +140,15 @@ async fn seal_and_check(
     }
     // The record proves that the document existed by this moment, so it is read when everything is there.
     let (at, done, stampers) = (clock(), desk.done.clone(), desk.stamp_anchors().await?);
+    let log = desk.log(at).await?.vkey;
     let makers = match media_type {
         MediaType::Pdf => vec![],
         MediaType::Ofd => desk.store.seal_files(&number).await?.into_iter().map(|file| file.maker_chain).collect(),
     };
     blocking(move || {
         match media_type {
-            MediaType::Pdf => check_ourselves(&bytes, &parts, stampers, record.level, at)?,
-            MediaType::Ofd => check_ofd(&bytes, &parts, (stampers, &makers), record.level, at)?,
+            MediaType::Pdf => check_ourselves(&bytes, &parts, stampers, log, record.level, at)?,
+            MediaType::Ofd => check_ofd(&bytes, &parts, (stampers, makers), log, record.level, at)?,
         }
         done(Step::Checked);
         Ok(Some(Sealed { bytes, lapses_at, at }))

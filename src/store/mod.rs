@@ -4,7 +4,7 @@
 //! is just what that driver carries, and so each statement is written, and tested, once. Times are microseconds UTC.
 //!
 //! What happened is only ever added (triggers refuse UPDATE and DELETE on those tables). What changes: an order's
-//! state (written → sealed | lost), its receipt and its waiting, a seal's level, an officer's sign-in data, revocation of grants and
+//! state (written → sealed | lost), its receipt and its waiting, a snapshot's receipt, a seal's level, an officer's sign-in data, revocation of grants and
 //! tokens, the outbox, and the one row that holds the heads of the log and of the audit chain ([`log`]).
 
 mod audit;
@@ -22,6 +22,7 @@ mod row;
 mod seal_files;
 mod seals;
 mod sign_in;
+mod snapshots;
 mod stamps;
 mod status;
 mod unfinished;
@@ -57,6 +58,7 @@ pub use people::{ApiToken, Scope};
 pub use seal_files::{SealFile, SealMaker};
 pub use seals::{FiledSeal, SealCertificate, SealFilter};
 pub use sign_in::SignIn;
+pub use snapshots::FiledSnapshot;
 pub use stamps::{Stamp, StampingCertificate, StampingUnit};
 pub use status::{KeptAnswer, ResponderCertificate};
 pub use unfinished::{Stage, Unfinished};

@@ -18,6 +18,7 @@ pub mod report;
 #[cfg(test)]
 mod tests;
 
-pub use judge::evidence::{Evidence, Facts, LicenceFacts, Record, RecordState, Register, Trust};
+pub use judge::evidence::{Evidence, Facts, LicenceFacts, Record, RecordState, Trust};
 pub use judge::judge;
+pub use judge::register::Register;
 pub use report::{Report, exit_code};

@@ -123,9 +123,42 @@ pub struct SignatureReport {
     pub seal: Option<SealFacts>,
     /// Which baseline level of PAdES the signature has reached, whatever became of it; none for what is no such signature.
     pub level: Option<Level>,
+    /// Where this use of the seal stands in the public log, where that is proven.
+    pub log: Option<LogFacts>,
     /// Over the signature's value, inside the signature.
     pub time_stamps: Vec<StampReport>,
     pub checks: Vec<Check>,
+}
+
+/// A use of a seal in the public log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LogFacts {
+    /// The log's name.
+    pub origin: String,
+    /// The entry's place, from 0.
+    pub index: u64,
+    /// Entries of the log when it was proven.
+    pub size: u64,
+    /// Who saw the log so.
+    pub witnesses: Vec<String>,
+    /// When the use was written down, as the log says.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+}
+
+impl LogFacts {
+    /// The place in words, Chinese and English.
+    pub fn words(&self) -> (String, String) {
+        let Self { origin, index, size, witnesses, .. } = self;
+        let seen = match witnesses.as_slice() {
+            [] => ("没有见证".into(), "no witness".into()),
+            names => (format!("见证：{}", names.join("、")), format!("seen by {}", names.join(", "))),
+        };
+        (
+            format!("公开日志“{origin}”中：第{index}条（从0起，共{size}条），{}", seen.0),
+            format!("the public log {origin}: entry {index} of {size}, {}", seen.1),
+        )
+    }
 }
 
 /// A time stamp inside a signature.
@@ -399,6 +432,10 @@ pub(super) fn summary(
             {
                 zh.push_str(&format!("；{}", check.message.zh.trim_end_matches('。')));
                 en.push_str(&format!("; {}", check.message.en.trim_end_matches('.')));
+            }
+            for log in seals().filter_map(|s| s.log.as_ref()) {
+                zh.push_str(&format!("；用印载于{}", log.words().0));
+                en.push_str(&format!("; in {}", log.words().1));
             }
             if let Some(status) = document.and_then(|d| d.licence_status) {
                 zh.push_str(&format!("；证照目前{}", status.zh()));

@@ -1,5 +1,6 @@
 //! The judge over documents sealed here, and over the foreign corpus.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use time::macros::datetime;
@@ -19,6 +20,7 @@ use crate::pki::certificate::Certificate;
 use crate::pki::issue::{self, Reason, Revoked};
 use crate::pki::revocation::RevocationList;
 use crate::pki::trial::{self, Hierarchy, Key};
+use crate::register::snapshot::Entry;
 use crate::seal::{Life, Seal, SealEvent, SealEventKind, SealKind, SealNumber};
 
 mod attacks;
@@ -28,6 +30,7 @@ mod forger;
 #[cfg(feature = "service")]
 mod forms;
 mod levels;
+mod log;
 mod ofd;
 mod sm2;
 mod stamps;
@@ -46,6 +49,7 @@ struct House {
     revoked: Vec<Revoked>,
     lists_at: OffsetDateTime,
     life: Vec<SealEvent>,
+    logged_since: Option<OffsetDateTime>,
 }
 
 impl House {
@@ -57,7 +61,7 @@ impl House {
         let pki = Hierarchy::of(key);
         let anchors = vec![pki.root.clone()];
         let life = vec![event(SealEventKind::Activated, trial::MADE)];
-        Self { pki, anchors, revoked: Vec::new(), lists_at: NOW, life }
+        Self { pki, anchors, revoked: Vec::new(), lists_at: NOW, life, logged_since: None }
     }
 
     /// Abolished in public: the order in the register, the certificate on the list.
@@ -82,6 +86,12 @@ impl House {
         }
     }
 
+    /// An export with this seal alone.
+    fn register(&self) -> Register {
+        let entry = Entry { seal: self.seal(), logged_since: self.logged_since, certificates: BTreeSet::new() };
+        Register { seals: vec![entry], ..Register::default() }
+    }
+
     fn trust(&self) -> Trust {
         let list = |authority: &Certificate, key: &Key, revoked: &[Revoked]| {
             let due = self.lists_at + Duration::days(7);
@@ -97,7 +107,12 @@ impl House {
 
     /// Judged where the register files the certificate, with this line in the ledger.
     fn judge(&self, bytes: &[u8], record: Option<Record>) -> Report {
-        let facts = Facts::Filed { seal: self.seal(), chain: Vec::new(), record: record.map(Box::new) };
+        let facts = Facts::Filed {
+            seal: self.seal(),
+            logged_since: self.logged_since,
+            chain: Vec::new(),
+            record: record.map(Box::new),
+        };
         self.judge_with(bytes, facts)
     }
 
@@ -170,6 +185,23 @@ fn seal_with(
     reserve: usize,
     complete: impl Fn(&[u8], Vec<u8>) -> Vec<u8>,
 ) -> Vec<u8> {
+    let algorithm = house.pki.seal_key.algorithm.digest();
+    let usual = |digest: &[u8; 32]| cms::signed_attributes(algorithm, digest, house.pki.seal.der(), None);
+    seal_saying(draft, house, claims, certify, (reserve, &usual), complete)
+}
+
+/// Makes the signed attributes of the content's digest.
+type Attributes<'a> = &'a dyn Fn(&[u8; 32]) -> Vec<u8>;
+
+/// As `seal_with`, under attributes that are made of the digest.
+fn seal_saying(
+    draft: &[u8],
+    house: &House,
+    claims: OffsetDateTime,
+    certify: Option<Certification>,
+    (reserve, attributes): (usize, Attributes<'_>),
+    complete: impl Fn(&[u8], Vec<u8>) -> Vec<u8>,
+) -> Vec<u8> {
     let square = vec![Segment::Move(0.0, 0.0), Segment::Line(40.0, 0.0), Segment::Line(40.0, 40.0), Segment::Close];
     let picture = Picture::Vector(vec![Shape { rgb: [255, 0, 0], segments: square }]);
     let appearance = Appearance::of(&Impression { width_mm: 40.0, height_mm: 40.0, picture });
@@ -189,7 +221,7 @@ fn seal_with(
     let (digest, hole, tail) = (pki.seal_key.algorithm.digest(), prepared.hole(), prepared.tail());
     let blank = hole.start - draft.len()..hole.end - draft.len();
     let content = digest.over(&[draft, &tail[..blank.start], &tail[blank.end..]]);
-    let attributes = cms::signed_attributes(digest, &content, pki.seal.der(), None);
+    let attributes = attributes(&content.try_into().unwrap());
     let value = pki.seal_key.sign(&attributes);
     let cms = cms::assemble(&attributes, &value, pki.seal_key.algorithm, &certificates, None).unwrap();
     [draft, &prepared.close(&complete(&value, cms)).unwrap()].concat()
@@ -335,7 +367,10 @@ fn a_stolen_key_of_an_abolished_seal_seals_nothing() {
     let mut unlisted = House { revoked: Vec::new(), ..house };
     unlisted.lists_at = NOW;
     for (claims, failed) in [(ABOLISHED, true), (ABOLISHED - Duration::SECOND, false)] {
-        let report = unlisted.judge_with(&notice(&unlisted, claims), Facts::Exported { seal: unlisted.seal() });
+        let report = unlisted.judge_with(
+            &notice(&unlisted, claims),
+            Facts::Exported { seal: unlisted.seal(), logged_since: None, proof: None },
+        );
         assert_eq!(matches!(report.verdict, Verdict::Failed(Sub::Revoked)), failed, "{report:#?}");
         assert_eq!(matches!(report.verdict, Verdict::Indeterminate(Sub::RevokedNoPoe)), !failed, "{report:#?}");
         names_the_order(&report);
@@ -375,7 +410,8 @@ fn a_use_that_is_not_in_the_ledger_is_not_passed() {
     assert_eq!(report.verdict, Verdict::Indeterminate(Sub::SigConstraintsFailure));
     assert_eq!(outcome(&report, "order"), Outcome::Indeterminate);
     assert!(report.summary.en.contains("no record of this use"), "{}", report.summary.en);
-    let other = house.judge_with(&notice(&house, SEALED), Facts::OtherCertificate { seal: house.seal() });
+    let other =
+        house.judge_with(&notice(&house, SEALED), Facts::OtherCertificate { seal: house.seal(), logged_since: None });
     assert_eq!(other.verdict, Verdict::Indeterminate(Sub::SigConstraintsFailure));
     assert_eq!(exit_code(&[report, other]), 2);
 }
@@ -418,7 +454,7 @@ fn revocation_and_expiry_count_at_the_proven_time() {
         judge(&evidence)
     };
     let bytes = notice(&expired, SEALED);
-    let filed = |record| Facts::Filed { seal: expired.seal(), chain: vec![], record };
+    let filed = |record| Facts::Filed { seal: expired.seal(), logged_since: None, chain: vec![], record };
     assert!(judged(&bytes, filed(sealed().map(Box::new))).verdict.is_genuine());
     assert_eq!(judged(&bytes, Facts::Unknown).verdict, Verdict::Indeterminate(Sub::OutOfBoundsNoPoe));
     let late = notice(&expired, ended);
@@ -440,23 +476,41 @@ fn to_ask_about_the_past_proves_nothing() {
     // Only the register knows of the end, then only the list, then only the calendar.
     let mut house = House::new();
     house.life.push(event(SealEventKind::Abolished, ABOLISHED));
-    let report = asked_about(&house, before, SEALED, Facts::Exported { seal: house.seal() });
+    let report =
+        asked_about(&house, before, SEALED, Facts::Exported { seal: house.seal(), logged_since: None, proof: None });
     assert_eq!(report.verdict, Verdict::Indeterminate(Sub::RevokedNoPoe), "{report:#?}");
     names_the_order(&report);
-    let filed = Facts::Filed { seal: house.seal(), chain: vec![], record: sealed().map(Box::new) };
+    let filed = Facts::Filed { seal: house.seal(), logged_since: None, chain: vec![], record: sealed().map(Box::new) };
     assert!(asked_about(&house, before, SEALED, filed).verdict.is_genuine(), "what is proven stays good");
     let mut suspended = House::new();
     suspended.life.push(event(SealEventKind::Suspended, ABOLISHED));
-    let report = asked_about(&suspended, before, SEALED, Facts::Exported { seal: suspended.seal() });
+    let report = asked_about(
+        &suspended,
+        before,
+        SEALED,
+        Facts::Exported { seal: suspended.seal(), logged_since: None, proof: None },
+    );
     assert_eq!(report.verdict, Verdict::Indeterminate(Sub::RevokedNoPoe));
     // An abolition that is decided and still to come takes nothing from today.
     let mut coming = House::new();
     coming.life.push(event(SealEventKind::Abolished, NOW + Duration::DAY));
-    assert!(coming.judge_with(&notice(&coming, SEALED), Facts::Exported { seal: coming.seal() }).verdict.is_genuine());
+    assert!(
+        coming
+            .judge_with(
+                &notice(&coming, SEALED),
+                Facts::Exported { seal: coming.seal(), logged_since: None, proof: None }
+            )
+            .verdict
+            .is_genuine()
+    );
 
     // Unless nobody says what day it is.
     let evidence = Evidence::open("x", notice(&coming, SEALED), Arc::new(coming.trust()), NOW);
-    let timeless = Evidence { now: None, facts: vec![Facts::Exported { seal: coming.seal() }], ..evidence };
+    let timeless = Evidence {
+        now: None,
+        facts: vec![Facts::Exported { seal: coming.seal(), logged_since: None, proof: None }],
+        ..evidence
+    };
     assert_eq!(judge(&timeless).verdict, Verdict::Indeterminate(Sub::RevokedNoPoe));
 
     let revoked = House::new().revoke(ABOLISHED, Reason::KeyCompromise);
@@ -512,7 +566,12 @@ fn a_file_on_disk_is_judged_as_one_in_memory_and_trouble_of_the_disk_is_no_verdi
     let bytes = notice(&house, SEALED);
     let read = |most: usize| Evidence::read("x", &Failing(&bytes, most.into()), Arc::new(house.trust()), NOW);
     let judged = |evidence: Evidence| {
-        let facts = vec![Facts::Filed { seal: house.seal(), chain: Vec::new(), record: sealed().map(Box::new) }];
+        let facts = vec![Facts::Filed {
+            seal: house.seal(),
+            logged_since: None,
+            chain: Vec::new(),
+            record: sealed().map(Box::new),
+        }];
         serde_json::to_value(judge(&Evidence { facts, ..evidence })).unwrap()
     };
     let in_memory = judged(Evidence::open("x", &bytes, Arc::new(house.trust()), NOW));
@@ -525,7 +584,7 @@ fn a_file_on_disk_is_judged_as_one_in_memory_and_trouble_of_the_disk_is_no_verdi
 #[test]
 fn a_claim_about_the_future_is_not_passed() {
     let house = House::new();
-    for facts in [Facts::Unknown, Facts::Exported { seal: house.seal() }] {
+    for facts in [Facts::Unknown, Facts::Exported { seal: house.seal(), logged_since: None, proof: None }] {
         let report = house.judge_with(&notice(&house, NOW + Duration::SECOND), facts.clone());
         assert_eq!(report.verdict, Verdict::Indeterminate(Sub::NotYetValid), "{report:#?}");
         // Later than the moment asked about, though past by now.
@@ -683,6 +742,7 @@ fn the_json_contract() {
             "certificate-usage",
             "revocation",
             "later-changes",
+            "log",
             "order",
             "time",
             "seal-in-force",
@@ -696,14 +756,14 @@ fn the_json_contract() {
 fn an_exported_register_is_asked_by_number() {
     let house = House::new().abolish();
     let export = serde_json::json!({ "seals": [house.seal()], "made": "…" });
-    let register = Register::read(export.to_string().as_bytes()).unwrap();
-    assert_eq!(register.seals, [house.seal()]);
+    let register = Register::read(export.to_string().as_bytes(), &Trust::default()).unwrap();
+    assert_eq!(register.seals, house.register().seals);
     let mut evidence = Evidence::open("x", notice(&house, ABOLISHED + Duration::DAY), Arc::new(house.trust()), NOW);
     evidence.ask_export(&register);
     let report = judge(&evidence);
     assert_eq!(report.verdict, Verdict::Failed(Sub::Revoked));
     names_the_order(&report);
-    assert!(Register::read(b"[]").is_err());
+    assert!(Register::read(b"[]", &Trust::default()).is_err());
 }
 
 #[test]

@@ -34,8 +34,10 @@ use crate::issue::{self, IssueRequest, Issued, LicenceRequest};
 use crate::item::ItemCode;
 use crate::licence::LicenceAct;
 use crate::officer::{Duty, Officer, OfficerId};
+use crate::register::snapshot::Published;
 use crate::register::{self, Question};
 use crate::seal::SealNumber;
+use crate::store::FiledSnapshot;
 use crate::verify::gather::house_trust;
 use crate::verify::judge;
 
@@ -293,7 +295,9 @@ impl Story {
     /// Every document passes, and one changed byte is noticed.
     async fn verify(&mut self, desk: &Desk) -> Result<(), Trouble> {
         step("验证 / verification");
-        let trust = Arc::new(house_trust(&desk.store).await?);
+        let mut trust = house_trust(&desk.store).await?;
+        trust.witnesses.extend(desk.logging.witnesses().keys());
+        let trust = Arc::new(trust);
         for name in ["licence", "approval", "notice", "uploaded"] {
             let path = self.dir.join(format!("{name}.pdf"));
             let bytes = super::rooms::read_file(&path, crate::limits::PDF_BYTES)?;
@@ -316,7 +320,7 @@ impl Story {
 
     /// What others need to check all this.
     async fn export(&mut self, desk: &Desk) -> Result<(), Trouble> {
-        export_certificates(&desk.store, &self.dir.join("trust")).await?;
+        export_certificates(&desk.store, &desk.logging.witnesses().keys(), &self.dir.join("trust")).await?;
         for ca in desk.store.ca_certificates().await?.iter().filter(|ca| ca.label == crate::ca::ROOT) {
             let pem = crate::pki::certificate::to_pem("CERTIFICATE", &ca.certificate);
             write_file(&self.dir.join("root.pem"), pem.as_bytes())?;
@@ -330,8 +334,15 @@ impl Story {
         let register = export::register(&desk.store, &self.sample, &self.made, (self.clock)()).await?;
         let text = serde_json::to_string_pretty(&register).unwrap_or_default();
         write_file(&self.dir.join("register.json"), text.as_bytes())?;
-        let read = crate::verify::Register::read(text.as_bytes()).map(|register| register.seals.len());
+        let read = crate::verify::Register::read(text.as_bytes(), &crate::verify::Trust::default())
+            .map(|register| register.seals.len());
         self.table.expect("register.json 可供离线验证", "Ok(20)", format!("{read:?}"));
+        // What needs nobody: the register that the log proves, and the key to see that by.
+        desk.publish_register((self.clock)()).await?;
+        if let Some(FiledSnapshot { snapshot, receipt: Some(receipt), .. }) = desk.store.snapshot(None).await? {
+            let text = Published::Whole(snapshot).write(&receipt);
+            write_file(&self.dir.join("snapshot.json"), text.as_bytes())?;
+        }
         Ok(())
     }
 }

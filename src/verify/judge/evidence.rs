@@ -18,8 +18,10 @@ use crate::pki::certificate::{Certificate, from_pem_or_der};
 use crate::pki::known::Known;
 use crate::pki::ocsp::OcspResponse;
 use crate::pki::revocation::RevocationList;
-use crate::seal::{Life, Seal, SealEvent, SealNumber};
+use crate::seal::{Seal, SealNumber};
 use crate::stamp::Token;
+use crate::tlog::note::{Kind, VerifierKey};
+use crate::verify::report::LogFacts;
 
 /// Whom the caller trusts, and what is known of revocation.
 #[derive(Debug, Clone, Default)]
@@ -29,15 +31,21 @@ pub struct Trust {
     pub intermediates: Vec<Certificate>,
     pub lists: Vec<RevocationList>,
     pub responses: Vec<OcspResponse>,
+    /// Keys of public logs; a log that changed its key has several of one name.
+    pub logs: Vec<VerifierKey>,
+    /// Keys of those who watch them.
+    pub witnesses: Vec<VerifierKey>,
+    /// How many of them must have seen a use of a seal; without a number one, where any is known.
+    pub witnesses_asked: Option<usize>,
     /// What was found out about these and their like, by whoever judged before.
     pub known: Arc<Known>,
 }
 
 impl Trust {
-    /// From the contents of files, each PEM (any number of certificates and lists, mixed) or one DER (an OCSP response,
-    /// too). Self-issued
-    /// authorities become anchors; other certificates only help to find a path. What is neither is passed over, and
-    /// counted in the answer so that the caller can say so.
+    /// From the contents of files, each PEM (any number of certificates and lists, mixed), one DER (an OCSP response, too),
+    /// or lines with keys of logs and witnesses (C2SP signed-note verifier keys, `*.vkey`). Self-issued authorities become
+    /// anchors; other certificates only help to find a path. What is neither is passed over, and counted in the answer so
+    /// that the caller can say so.
     pub fn read<'b>(files: impl IntoIterator<Item = &'b [u8]>) -> (Self, usize) {
         let (mut trust, mut unread) = (Self::default(), 0);
         for file in files {
@@ -52,6 +60,7 @@ impl Trust {
             let lists = from_pem_or_der("X509 CRL", file);
             trust.lists.extend(lists.iter().filter_map(|der| RevocationList::read(der).ok()));
             trust.responses.extend(OcspResponse::read(file));
+            trust.keys(file);
             unread += usize::from(trust.len() == before);
         }
         (trust, unread)
@@ -63,11 +72,36 @@ impl Trust {
         self.intermediates.extend(other.intermediates);
         self.lists.extend(other.lists);
         self.responses.extend(other.responses);
+        self.logs.extend(other.logs);
+        self.witnesses.extend(other.witnesses);
+        self.witnesses_asked = self.witnesses_asked.or(other.witnesses_asked);
         self
     }
 
+    /// How many witnesses must have seen a head of the log, where whoever has the log asks for `own`: what others say is
+    /// never less than one where any is known.
+    pub fn witnesses_needed(&self, own: usize) -> usize {
+        self.witnesses_asked.unwrap_or(own.max(usize::from(!self.witnesses.is_empty())))
+    }
+
+    /// The kind of a key tells what it is for.
+    fn keys(&mut self, file: &[u8]) {
+        let lines = std::str::from_utf8(file).unwrap_or_default().lines().map(str::trim).take(limits::LOG_KEYS);
+        for key in lines.filter_map(|line| VerifierKey::read(line).ok()) {
+            match key.kind() {
+                Kind::Ed25519 => self.logs.push(key),
+                Kind::Cosignature => self.witnesses.push(key),
+            }
+        }
+    }
+
     fn len(&self) -> usize {
-        self.anchors.len() + self.intermediates.len() + self.lists.len() + self.responses.len()
+        self.anchors.len()
+            + self.intermediates.len()
+            + self.lists.len()
+            + self.responses.len()
+            + self.logs.len()
+            + self.witnesses.len()
     }
 }
 
@@ -120,11 +154,12 @@ pub enum Facts {
     /// It was asked and knows neither the certificate nor the seal.
     Unknown,
     /// It has a seal of the number in the certificate, but this certificate is not filed for it.
-    OtherCertificate { seal: Seal },
-    /// An exported register: it has the seal of the number in the certificate, and no ledger to look in.
-    Exported { seal: Seal },
+    OtherCertificate { seal: Seal, logged_since: Option<OffsetDateTime> },
+    /// A copy of the register, which has no ledger to look in: it has the seal of the number in the certificate, and where
+    /// the log proves what it says, this certificate is filed for it.
+    Exported { seal: Seal, logged_since: Option<OffsetDateTime>, proof: Option<Arc<LogFacts>> },
     /// The certificate is filed for the seal; `record` is none where the ledger has no such use of it.
-    Filed { seal: Seal, chain: Vec<Certificate>, record: Option<Box<Record>> },
+    Filed { seal: Seal, logged_since: Option<OffsetDateTime>, chain: Vec<Certificate>, record: Option<Box<Record>> },
 }
 
 impl Facts {
@@ -132,7 +167,17 @@ impl Facts {
     pub fn seal(&self) -> Option<&Seal> {
         match self {
             Self::NotAsked | Self::Unknown => None,
-            Self::OtherCertificate { seal } | Self::Exported { seal } | Self::Filed { seal, .. } => Some(seal),
+            Self::OtherCertificate { seal, .. } | Self::Exported { seal, .. } | Self::Filed { seal, .. } => Some(seal),
+        }
+    }
+
+    /// From when on every use of the seal must be in the public log; none where that is not asked of it.
+    pub fn logged_since(&self) -> Option<OffsetDateTime> {
+        match self {
+            Self::NotAsked | Self::Unknown => None,
+            Self::OtherCertificate { logged_since, .. }
+            | Self::Exported { logged_since, .. }
+            | Self::Filed { logged_since, .. } => *logged_since,
         }
     }
 
@@ -221,19 +266,6 @@ impl Evidence {
     pub fn known_until(&self) -> OffsetDateTime {
         let lists = self.trust.lists.iter().map(|list| list.this_update);
         lists.chain(self.now).fold(self.at, OffsetDateTime::max)
-    }
-
-    /// Asks an exported register, by the seal numbers in the certificates. A certificate's number is believed because the
-    /// path to a trusted root is judged as well.
-    pub fn ask_export(&mut self, register: &Register) {
-        for ((certificate, _), facts) in self.opened.signers().iter().zip(&mut self.facts) {
-            let number = certificate.as_ref().and_then(seal_number);
-            let seal = number.and_then(|number| register.seals.iter().find(|seal| seal.number == number));
-            *facts = match seal {
-                Some(seal) => Facts::Exported { seal: seal.clone() },
-                None => Facts::Unknown,
-            };
-        }
     }
 }
 
@@ -330,39 +362,4 @@ impl Envelope {
 /// The seal's number as the certificate has it.
 pub fn seal_number(certificate: &Certificate) -> Option<SealNumber> {
     SealNumber::parse(&certificate.subject.common_name()?).ok()
-}
-
-/// An exported register: the seals with their lives. It speaks for the day on which it was made.
-#[derive(Debug, Clone, Default)]
-pub struct Register {
-    pub seals: Vec<Seal>,
-}
-
-impl Register {
-    /// Reads `{"seals": [...]}`, each as [`Seal`] is written; other keys are passed over.
-    ///
-    /// # Errors
-    /// What is wrong with it, in English.
-    pub fn read(json: &[u8]) -> Result<Self, String> {
-        #[derive(serde::Deserialize)]
-        struct Export {
-            seals: Vec<ExportedSeal>,
-        }
-        #[derive(serde::Deserialize)]
-        struct ExportedSeal {
-            number: SealNumber,
-            owner: crate::authority::Uscc,
-            owner_name: String,
-            legend: String,
-            kind: crate::seal::SealKind,
-            life: Vec<SealEvent>,
-        }
-        let export: Export = serde_json::from_slice(json).map_err(|error| error.to_string())?;
-        let seals = export.seals.into_iter().map(|seal| {
-            let ExportedSeal { number, owner, owner_name, legend, kind, life } = seal;
-            let life = Life::replay(life).map_err(|refusal| format!("{number}: {}", refusal.message.en))?;
-            Ok(Seal { number, owner, owner_name, legend, kind, life })
-        });
-        Ok(Self { seals: seals.collect::<Result<_, String>>()? })
-    }
 }

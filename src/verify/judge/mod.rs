@@ -4,8 +4,10 @@ mod bare;
 pub mod evidence;
 pub mod existence;
 mod level;
+pub mod log;
 mod ofd;
 pub mod proof;
+pub mod register;
 mod sources;
 pub mod stamps;
 pub mod standing;
@@ -206,6 +208,8 @@ impl Asked<'_> {
         let (usage, may_sign) = proof::usage(crypto.certificate.as_ref());
         let (later_changes, later, unchanged) = self.since;
         let (standing, allowed) = standing::judge(facts, proven, claimed, evidence);
+        let asked = log::Use { signer, crypto: &crypto, facts, proven, claimed };
+        let ((logged, not_secret), log) = log::judge(&asked, &evidence.trust);
 
         let mut checks = vec![format, covering];
         if self.has_content {
@@ -213,6 +217,7 @@ impl Asked<'_> {
         }
         checks.extend([reference, path, usage, revocation]);
         checks.extend(later);
+        checks.push(logged);
         checks.extend(standing);
         let genuine = (|| {
             Some(Genuine::of(
@@ -226,6 +231,7 @@ impl Asked<'_> {
                 not_revoked?,
                 unchanged?,
                 allowed?,
+                not_secret?,
             ))
         })();
         SignatureReport {
@@ -242,6 +248,7 @@ impl Asked<'_> {
             trusted: matches!(verdict, PathVerdict::Trusted { .. }),
             seal: facts.seal().map(|seal| SealFacts::of(seal, evidence.at, proven.map(|proven| proven.at))),
             level,
+            log,
             time_stamps: stamps.into_iter().map(|stamp| stamp.report).collect(),
             checks,
         }
@@ -302,6 +309,7 @@ fn unreadable(signature: &Signature, error: &CmsError) -> SignatureReport {
         trusted: false,
         seal: None,
         level: None,
+        log: None,
         time_stamps: Vec::new(),
         checks,
     }

@@ -345,6 +345,7 @@ fn without_signer(read: &Read) -> SignatureReport {
         trusted: false,
         seal: None,
         level: None,
+        log: None,
         time_stamps: Vec::new(),
         checks,
     }

@@ -77,6 +77,7 @@ pub(super) fn document_stamps(
                 trusted,
                 seal: None,
                 level: None,
+                log: None,
                 time_stamps: Vec::new(),
                 checks,
             },

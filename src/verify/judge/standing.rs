@@ -60,10 +60,16 @@ fn order(facts: &Facts) -> Check {
     match facts {
         Facts::NotAsked => check(Outcome::Info, "verify.register-not-asked", "未查询印章登记册", "the register was not asked"),
         Facts::Unknown => check(Outcome::Info, "verify.seal-not-ours", "该印章不在本登记册内", "the seal is not in this register"),
-        Facts::Exported { .. } => {
+        Facts::Exported { proof: None, .. } => {
             check(Outcome::Info, "verify.no-ledger", "仅有登记册副本，未查用印台账", "only an exported register was asked, which has no ledger")
         }
-        Facts::OtherCertificate { seal } => check(
+        Facts::Exported { proof: Some(proof), .. } => check(
+            Outcome::Info,
+            "verify.no-ledger-proven-register",
+            &format!("所查为{}的登记册快照，由{}证明；未查用印台账", moment(proof.at), proof.words().0),
+            &format!("the register was asked as of {} Beijing time, proven by {}; it has no ledger", moment(proof.at), proof.words().1),
+        ),
+        Facts::OtherCertificate { seal, .. } => check(
             Outcome::Indeterminate,
             "verify.certificate-not-filed",
             &format!("证书自称是印章“{}”（{}），但登记册中该印章没有这张证书。请向印章所属机关核实。", seal.legend, seal.number),

@@ -201,14 +201,14 @@ fn an_abolished_seal_signs_without_a_document() {
     let certificates = [pki.seal.der().to_vec(), pki.issuing.der().to_vec()];
     let value = pki.seal_key.sign(&attributes);
     let bare = cms::assemble(&attributes, &value, pki.seal_key.algorithm, &certificates, None).unwrap();
-    let judged = |seals: Vec<Seal>| {
+    let judged = |register: Register| {
         let mut evidence = Evidence::open("it.p7s", &bare, Arc::new(house.trust()), NOW);
         evidence.content = Some(content.to_vec());
-        evidence.ask_export(&Register { seals });
+        evidence.ask_export(&register);
         judge(&evidence)
     };
-    assert!(judged(Vec::new()).verdict.is_genuine());
-    let report = judged(vec![house.seal()]);
+    assert!(judged(Register::default()).verdict.is_genuine());
+    let report = judged(house.register());
     assert_eq!(report.verdict, Verdict::Indeterminate(Sub::RevokedNoPoe), "{report:#?}");
     names_the_order(&report);
 }

@@ -108,7 +108,12 @@ fn in_order(order: &str, children: &[&str]) -> bool {
 
 fn evidence(house: &House, bytes: &[u8], record: Option<Record>) -> Evidence {
     let mut evidence = Evidence::open("<文书>\u{1}.pdf", bytes, Arc::new(house.trust()), NOW);
-    evidence.facts.fill(Facts::Filed { seal: house.seal(), chain: Vec::new(), record: record.map(Box::new) });
+    evidence.facts.fill(Facts::Filed {
+        seal: house.seal(),
+        logged_since: None,
+        chain: Vec::new(),
+        record: record.map(Box::new),
+    });
     evidence
 }
 
@@ -154,6 +159,9 @@ fn a_genuine_document_in_the_words_of_the_standard() {
     let kinds = texts(&xml, "ObjectType");
     assert_eq!(kinds.iter().filter(|kind| **kind == urn("validationObject", "certificate")).count(), 3, "{kinds:?}");
     assert_eq!(texts(&xml, "IntermediateCertificate").len(), 1);
+    let mut data = texts(&xml, "Type").into_iter().zip(texts(&xml, "Value"));
+    assert_eq!(data.find(|(name, _)| name.ends_with(":pades-level")).unwrap().1, "B-B");
+    assert_eq!(print(&report, &Original::of(&bytes))["signatures"][0]["level"], "PAdES B-B（仅签名）");
 }
 
 #[test]

@@ -294,7 +294,7 @@ fn a_stamp_before_the_abolition_saves_what_the_ledger_does_not_know() {
     let tsa = Tsa::of(&house, datetime!(2035-01-01 00:00 UTC));
     let judged = |bytes: &[u8]| {
         let mut evidence = Evidence::open("文书.pdf", bytes, Arc::new(house.trust()), NOW);
-        evidence.ask_export(&Register { seals: vec![house.seal()] });
+        evidence.ask_export(&house.register());
         judge(&evidence)
     };
     let early = judged(&stamped(&house, &tsa, SEALED, &at(SEALED + Duration::MINUTE)));
