@@ -25,6 +25,7 @@ use crate::message::Message;
 use crate::officer::{Care, Officer, check_two_administrators};
 use crate::pki::certificate::Certificate;
 use crate::seal::{Seal, SealNumber};
+use crate::ses::Picture;
 use script::{Script, Step};
 use transcript::{CertificateFacts, Hand, KeyFacts, Outcome, Said, StepRecord, StepState, Transcript};
 
@@ -245,7 +246,7 @@ async fn carry_out(
         }
         Step::MakeSes { seal } => {
             let filed = authority.store.seal(seal).await?.ok_or_else(|| crate::seal::unknown(seal))?;
-            authority.make_seal(&filed.seal, &(means.draw)(&filed.impression)?, two, now).await?;
+            authority.make_seal(&filed.seal, Picture::in_dots(&(means.draw)(&filed.impression)?), two, now).await?;
         }
         Step::Rekey { seal, serial, algorithm, from, keep_old_key } => {
             let order = Rekey {

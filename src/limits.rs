@@ -401,6 +401,9 @@ pub const LOG_LAST_SECOND: u64 = i64::MAX as u64;
 // — seals
 /// A seal, bytes: the largest met has 17 kB; an `ofd` picture with a font can take some hundred.
 pub const SEAL_BYTES: usize = 2 * 1024 * 1024;
+/// Dots an inch of a seal's picture: 300 and more are asked of filed ones (standards: 4.2); printers of offices have 600, and
+/// a seal of 42 mm then takes 90 kB.
+pub const SEAL_DPI: f64 = 600.0;
 /// A seal signature with its seal and a time stamp, bytes.
 pub const SEAL_SIGNATURE_BYTES: usize = 4 * 1024 * 1024;
 

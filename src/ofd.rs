@@ -3,7 +3,6 @@
 pub mod document;
 pub mod draw;
 pub mod package;
-pub mod png;
 pub mod reading;
 pub mod seal;
 pub mod signatures;

@@ -15,6 +15,8 @@ use time::OffsetDateTime;
 
 use crate::cms::{self, AttributeType};
 use crate::crypto::Digest;
+use crate::impression::Impression;
+use crate::limits;
 use crate::pki::tlv::{self, Element};
 
 pub use read::{read_seal, read_signature};
@@ -84,6 +86,18 @@ pub struct Picture {
     pub data: Vec<u8>,
     pub width_mm: u64,
     pub height_mm: u64,
+}
+
+impl Picture {
+    /// An impression in dots: the form that every reader of seals shows. Sizes are whole millimetres on the wire.
+    pub fn in_dots(impression: &Impression) -> Self {
+        Self {
+            label: "PNG".into(),
+            data: impression.raster(limits::SEAL_DPI).png(),
+            width_mm: impression.width_mm.round() as u64,
+            height_mm: impression.height_mm.round() as u64,
+        }
+    }
 }
 
 impl std::fmt::Debug for Picture {

@@ -11,7 +11,7 @@ use super::life::in_use;
 use super::{Authority, ISSUING, ROOT, bad_name, years};
 use crate::crypto::{self, KeyAlgorithm};
 use crate::desk::{FlowError, blocking};
-use crate::impression::{Impression, Picture as Look};
+use crate::impression::Impression;
 use crate::keys;
 use crate::message::Message;
 use crate::ofd;
@@ -40,13 +40,13 @@ impl Authority {
     pub async fn make_seal(
         &self,
         seal: &Seal,
-        impression: &Impression,
+        picture: Picture,
         (by, second): (&OfficerId, &OfficerId),
         now: OffsetDateTime,
     ) -> Result<SealFile, FlowError> {
         self.makes_only(seal, &[by, second], now).await?;
         let certificate = self.held_by(seal, now).await?;
-        self.made(seal, &certificate, picture(seal, impression, now), (by, second), now).await
+        self.made(seal, &certificate, picture, (by, second), now).await
     }
 
     /// Files a seal that an outside maker made: signed by him, for a certificate of this seal, his chain leading to an anchor.
@@ -271,21 +271,14 @@ fn national_kind(kind: SealKind) -> u64 {
     }
 }
 
-/// The picture as the seal holds it: a filed raster as PNG, what is drawn here as a page of its own size in OFD, with nothing lost.
-fn picture(seal: &Seal, impression: &Impression, now: OffsetDateTime) -> Picture {
-    // Whole millimetres (GB/T 38540 §6.1): seals are cut in such.
-    let whole = |mm: f64| (mm.round() as u64).max(1);
-    let (width_mm, height_mm) = (whole(impression.width_mm), whole(impression.height_mm));
-    let (label, data) = match &impression.picture {
-        Look::Raster(raster) => ("PNG", ofd::png::write(raster)),
-        Look::Vector(_) => {
-            let mut id = [0; 16];
-            id.iter_mut().zip(crypto::sha256(seal.number.as_str().as_bytes())).for_each(|(id, octet)| *id = octet);
-            let made_on = now.to_offset(UtcOffset::from_hms(8, 0, 0).unwrap_or(UtcOffset::UTC)).date();
-            ("ofd", ofd::write::impression(impression, id, made_on))
-        }
-    };
-    Picture { label: label.into(), data, width_mm, height_mm }
+/// An impression as a page of its own size in OFD, with no line of it lost: the other form of a seal's picture, beside
+/// [`Picture::in_dots`], which every reader shows.
+pub fn as_page(seal: &Seal, impression: &Impression, now: OffsetDateTime) -> Picture {
+    let mut id = [0; 16];
+    id.iter_mut().zip(crypto::sha256(seal.number.as_str().as_bytes())).for_each(|(id, octet)| *id = octet);
+    let made_on = now.to_offset(UtcOffset::from_hms(8, 0, 0).unwrap_or(UtcOffset::UTC)).date();
+    let data = ofd::write::impression(impression, id, made_on);
+    Picture { label: "ofd".into(), data, ..Picture::in_dots(impression) }
 }
 
 /// What a filing of a seal tells the platform (制章备案; standards of the platform's seal status service, operation `publish`):

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Subcommand;
+use clap::{Subcommand, ValueEnum};
 use time::OffsetDateTime;
 
 use super::ceremony::only_by_ceremony;
@@ -10,13 +10,14 @@ use super::certificates::{keepers, read_trust};
 use super::filing::TwoOfficers;
 use super::rooms::{Rooms, filed_seal, read_file, write_file};
 use super::trouble::Trouble;
-use crate::ca::making::filing_record;
+use crate::ca::making::{as_page, filing_record};
 use crate::desk;
 use crate::limits;
 use crate::message::china_time;
 use crate::officer::Care;
 use crate::pki::certificate::{Certificate, from_pem_or_der};
 use crate::seal::SealNumber;
+use crate::ses::Picture;
 use crate::store::{SealFile, Store};
 
 #[derive(Debug, Subcommand)]
@@ -25,6 +26,9 @@ pub(super) enum MakingCommand {
     MakeSes {
         #[arg(value_parser = SealNumber::parse)]
         number: SealNumber,
+        /// 印模图片的形式 / the form of its picture
+        #[arg(long, value_enum, default_value = "png")]
+        picture: Form,
         #[command(flatten)]
         two: TwoOfficers,
     },
@@ -55,16 +59,27 @@ pub(super) enum MakingCommand {
     },
 }
 
+/// The forms of a seal's picture.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum Form {
+    Png,
+    Ofd,
+}
+
 pub(super) async fn making(rooms: &Rooms, command: MakingCommand, now: OffsetDateTime) -> Result<(), Trouble> {
     match command {
-        MakingCommand::MakeSes { number, two } => {
+        MakingCommand::MakeSes { number, picture, two } => {
             only_by_ceremony(rooms, "make-ses")?;
             let authority = rooms.authority().await?;
             let renderer = rooms.renderer().await?;
             let (by, second) = keepers(&authority.store, &two, "seal make-ses", Care::Make, &number, now).await?;
             let filed = filed_seal(&authority.store, &number).await?;
             let impression = desk::impression(&renderer, &filed.impression)?;
-            let made = authority.make_seal(&filed.seal, &impression, (&by.id, &second.id), now).await?;
+            let picture = match picture {
+                Form::Png => Picture::in_dots(&impression),
+                Form::Ofd => as_page(&filed.seal, &impression, now),
+            };
+            let made = authority.make_seal(&filed.seal, picture, (&by.id, &second.id), now).await?;
             say(rooms, "已制作", "made", &made);
         }
         MakingCommand::ImportSes { number, file, issuers, two } => {

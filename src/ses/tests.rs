@@ -228,6 +228,18 @@ fn a_seal_names_its_holders_and_its_maker_is_another() {
 }
 
 #[test]
+fn a_picture_in_dots_has_the_seal_s_size() {
+    use crate::impression::{Impression, Picture as Look, Segment, Shape};
+
+    let segments = vec![Segment::Move(1.0, 1.0), Segment::Line(39.0, 1.0), Segment::Line(20.0, 29.0), Segment::Close];
+    let shapes = vec![Shape { rgb: [200, 0, 0], segments }];
+    let drawn = super::Picture::in_dots(&Impression { width_mm: 40.0, height_mm: 30.0, picture: Look::Vector(shapes) });
+    assert_eq!((drawn.label.as_str(), drawn.width_mm, drawn.height_mm), ("PNG", 40, 30));
+    let size: Vec<u8> = [945_u32.to_be_bytes(), 709_u32.to_be_bytes()].concat();
+    assert_eq!((&drawn.data[1..4], &drawn.data[16..24]), (&b"PNG"[..], &size[..]));
+}
+
+#[test]
 fn openssl_finds_our_values_right() {
     let pki = Hierarchy::of(Key::sm2);
     let house = Made::of(&pki);

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use time::Duration;
 use yinxin::ca::life::Rekey;
-use yinxin::ca::making::filing_record;
+use yinxin::ca::making::{as_page, filing_record};
 use yinxin::crypto::{Digest, KeyAlgorithm, sha256};
 use yinxin::desk::{self, Desk, FlowError, Step};
 use yinxin::issue::{Files, Issued, UploadPlace, UploadRequest, issue, resume, seal_upload};
@@ -16,7 +16,7 @@ use yinxin::ofd::reading::{Inside, Reading};
 use yinxin::ofd::write::{Document, Page, write};
 use yinxin::pki::certificate::Certificate;
 use yinxin::seal::Level;
-use yinxin::ses::{SealSignature, read_seal};
+use yinxin::ses::{Picture, SealSignature, read_seal};
 use yinxin::store::{LedgerFilter, MediaType, OrderState, SealFile};
 use yinxin::tlog::leaf::Entry;
 use yinxin::tlog::receipt::Receipt;
@@ -32,8 +32,8 @@ async fn made_as_data(bureau: &Bureau) -> SealFile {
     let filed = bureau.desk.store.seal(&number(BUREAU_SEAL)).await.unwrap().unwrap();
     let early = NOW - Duration::HOUR;
     authority.certify_seal(&filed.seal, KeyAlgorithm::Sm2, &person("admin-1"), early).await.unwrap();
-    let picture = desk::impression(&bureau.desk.renderer, &filed.impression).unwrap();
-    let made = authority.make_seal(&filed.seal, &picture, (&person("admin-1"), &person("admin-2")), early).await;
+    let picture = Picture::in_dots(&desk::impression(&bureau.desk.renderer, &filed.impression).unwrap());
+    let made = authority.make_seal(&filed.seal, picture.clone(), (&person("admin-1"), &person("admin-2")), early).await;
     authority.refresh("test", NOW).await.unwrap();
     made.unwrap()
 }
@@ -213,16 +213,20 @@ async fn a_seal_is_made_by_others_than_its_users_and_made_again_with_its_key() {
         let bureau = Bureau::found(database, folder.path()).await;
         let (store, authority) = (&bureau.desk.store, bureau.authority());
         let filed = store.seal(&number(BUREAU_SEAL)).await.unwrap().unwrap();
-        let picture = desk::impression(&bureau.desk.renderer, &filed.impression).unwrap();
+        let impression = desk::impression(&bureau.desk.renderer, &filed.impression).unwrap();
+        let picture = as_page(&filed.seal, &impression, NOW);
         let (one, other, user) = (person("admin-1"), person("admin-2"), person("chief"));
         let id = |made: Result<SealFile, FlowError>| made.unwrap_err().message().id;
-        assert_eq!(id(authority.make_seal(&filed.seal, &picture, (&one, &other), NOW).await), "making.no-sm2");
-        assert_eq!(id(authority.make_seal(&filed.seal, &picture, (&one, &user), NOW).await), "making.by-its-user");
+        assert_eq!(id(authority.make_seal(&filed.seal, picture.clone(), (&one, &other), NOW).await), "making.no-sm2");
+        assert_eq!(
+            id(authority.make_seal(&filed.seal, picture.clone(), (&one, &user), NOW).await),
+            "making.by-its-user"
+        );
 
         let made = made_as_data(&bureau).await;
         let seal = read_seal(&made.file).unwrap();
         assert_eq!((seal.id.as_str(), seal.name.as_str(), seal.kind), (BUREAU_SEAL, "示例县行政审批专用章", 6));
-        assert_eq!((seal.picture.label.as_str(), seal.picture.width_mm), ("ofd", 42));
+        assert_eq!((seal.picture.label.as_str(), seal.picture.width_mm), ("PNG", 42));
         assert!(seal.is_held_by(&store.certificate(&made.certificate).await.unwrap().unwrap().certificate));
         let entries = store.entries(0, 1000).await.unwrap();
         assert!(entries.iter().any(|entered| entered.entry.leaf.act == "made"
