@@ -27,7 +27,7 @@ use time::OffsetDateTime;
 
 use crate::authority::Uscc;
 use crate::decision::{Allowed, Decision, DecisionRequest, Purpose};
-use crate::desk::{Desk, FlowError, OfdParts, Step, blocking};
+use crate::desk::{Desk, FlowError, Step, blocking};
 use crate::keys;
 use crate::licence::{LicenceAct, LicenceIdentifier, LicenceVersion};
 use crate::limits;

@@ -1,6 +1,7 @@
 //! `yinxin doctor`: everything the service stands on, one line each, with what to do about it.
 
 mod log;
+mod making;
 mod upkeep;
 
 use std::path::{Path, PathBuf};
@@ -407,6 +408,7 @@ async fn filed(
         }
         offset += 500;
     }
+    making::seals(store, findings, now).await?;
     upkeep::overdue(store, findings, now).await?;
     report_seal(store, with, findings, now).await?;
     let unfinished = store.unfinished().await?.len();

@@ -186,6 +186,6 @@ pub(super) async fn write_document(desk: &Desk, issued: &Issued, out: &Path) -> 
 
 pub(super) async fn write_of_digest(desk: &Desk, digest: &str, out: &Path) -> Result<(), Trouble> {
     let document = desk.store.document(digest).await?;
-    let document = document.ok_or_else(|| Trouble::unknown("文书", "document", digest))?;
+    let document = document.ok_or_else(|| Trouble::unknown("文书", "document", &digest))?;
     write_file(out, &document.bytes)
 }

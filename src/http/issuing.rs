@@ -321,6 +321,9 @@ pub(super) async fn send_document(state: &StaffState, sha256: &str) -> Result<Re
     })?;
     let name: String = found.sha256.chars().take(16).collect();
     let disposition = format!("attachment; filename=\"{name}.{}\"", found.media_type.ending());
-    Ok(([(header::CONTENT_TYPE, found.media_type.as_str()), (header::CONTENT_DISPOSITION, disposition)], found.bytes)
+    Ok((
+        [(header::CONTENT_TYPE, found.media_type.as_str().to_owned()), (header::CONTENT_DISPOSITION, disposition)],
+        found.bytes,
+    )
         .into_response())
 }

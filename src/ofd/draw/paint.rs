@@ -1,6 +1,7 @@
 //! Colours and lines (GB/T 33190 §8.2 and §8.3): an object's own, or those of the drawing parameters that it names.
 
 use super::resources::Resources;
+use crate::ofd::text::number;
 use crate::ofd::xml::Node;
 
 /// How an object is painted, as SVG attributes.
