@@ -3,6 +3,7 @@
 
 mod issuing;
 pub mod life;
+pub mod making;
 mod record;
 mod stamping;
 mod status;

@@ -19,11 +19,13 @@ use crate::ca::Authority;
 use crate::ca::life::{Rekey, Revoke};
 use crate::crypto::sha256;
 use crate::desk::{FlowError, blocking};
+use crate::impression::Impression;
 use crate::keys::KeyError;
 use crate::message::Message;
 use crate::officer::{Care, Officer, check_two_administrators};
 use crate::pki::certificate::{Certificate, to_pem};
 use crate::seal::{Seal, SealNumber};
+use crate::ses::Picture;
 use script::{Script, Step};
 use transcript::{CertificateFacts, Hand, KeyFacts, Outcome, Said, StepRecord, StepState, Transcript};
 
@@ -55,6 +57,15 @@ pub struct Held {
     pub signature: Result<Vec<u8>, Message>,
 }
 
+/// What steps are carried out with.
+pub struct Means<'a> {
+    pub authority: &'a Authority,
+    /// Draws a seal's picture from its description in the register.
+    pub draw: &'a (dyn Fn(&serde_json::Value) -> Result<Impression, FlowError> + Sync),
+    /// Asked at each step.
+    pub clock: &'a (dyn Fn() -> OffsetDateTime + Sync),
+}
+
 /// Keeps the transcript as it grows, where a power cut does not reach it.
 pub type Keep<'a> = &'a mut (dyn FnMut(&[u8]) -> Result<(), Message> + Send);
 
@@ -83,19 +94,19 @@ pub async fn rehearse(
     Ok(steps)
 }
 
-/// Holds the ceremony. `text` is the script as written, `clock` is asked at each step.
+/// Holds the ceremony. `text` is the script as written.
 ///
 /// # Errors
 /// Nothing was begun: the two may not, a step may not be, or the transcript cannot be kept. What goes wrong later is in
 /// [`Held::transcript`].
 pub async fn hold(
-    authority: &Authority,
+    means: &Means<'_>,
     (script, text): (&Script, &str),
     present: [Present; 2],
     place: Place,
-    clock: &(dyn Fn() -> OffsetDateTime + Sync),
     keep: Keep<'_>,
 ) -> Result<Held, FlowError> {
+    let Means { authority, clock, .. } = *means;
     let began = clock();
     let hands = present.map(|one| (one.officer, one.proven_by));
     let officers = [hands[0].0.clone(), hands[1].0.clone()];
@@ -124,7 +135,7 @@ pub async fn hold(
     keep(&transcript.bytes()).map_err(FlowError::Request)?;
     trail(authority, &officers, "ceremony.begun", &transcript, began).await?;
     for n in 0..transcript.steps.len() {
-        if !run(authority, &mut transcript, n, &script.steps, &officers, clock, keep).await {
+        if !run(means, &mut transcript, n, &script.steps, &officers, keep).await {
             break;
         }
     }
@@ -144,14 +155,14 @@ pub async fn hold(
 
 /// One step, with what came before and after it. `false` where the next one must not be begun.
 async fn run(
-    authority: &Authority,
+    means: &Means<'_>,
     transcript: &mut Transcript,
     n: usize,
     steps: &[Step],
     officers: &[Officer; 2],
-    clock: &(dyn Fn() -> OffsetDateTime + Sync),
     keep: Keep<'_>,
 ) -> bool {
+    let Means { authority, clock, .. } = *means;
     let (Some(step), Some(record)) = (steps.get(n), transcript.steps.get_mut(n)) else { return false };
     let began = clock();
     record.began = Some(began);
@@ -161,7 +172,7 @@ async fn run(
         kept.map_err(FlowError::Request)?;
         trail(authority, officers, "ceremony.step-begun", transcript, began).await?;
         let before = Facts::of(authority, step.seal()).await?;
-        let outcome = carry_out(authority, step, &transcript.document, officers, clock()).await;
+        let outcome = carry_out(means, step, &transcript.document, officers).await;
         let after = Facts::of(authority, step.seal()).await;
         Ok::<_, FlowError>((before, after, outcome))
     }
@@ -227,12 +238,12 @@ fn no_authorities() -> FlowError {
 }
 
 async fn carry_out(
-    authority: &Authority,
+    means: &Means<'_>,
     step: &Step,
     document: &str,
     [by, second]: &[Officer; 2],
-    now: OffsetDateTime,
 ) -> Result<Yield, FlowError> {
+    let (authority, now) = (means.authority, (means.clock)());
     let two = (&by.id, &second.id);
     match step {
         Step::InitAuthorities { organisation, algorithm } => {
@@ -258,6 +269,10 @@ async fn carry_out(
                     en: format!("install the certificate with --key {label}"),
                 }),
             });
+        }
+        Step::MakeSes { seal } => {
+            let filed = authority.store.seal(seal).await?.ok_or_else(|| crate::seal::unknown(seal))?;
+            authority.make_seal(&filed.seal, Picture::in_dots(&(means.draw)(&filed.impression)?), two, now).await?;
         }
         Step::Rekey { seal, serial, algorithm, from, keep_old_key } => {
             let order = Rekey {

@@ -6,6 +6,7 @@ pub mod package;
 pub mod reading;
 pub mod seal;
 pub mod signatures;
+pub mod text;
 pub mod write;
 pub mod xml;
 

@@ -6,6 +6,7 @@
 
 use time::{Duration, OffsetDateTime};
 
+use super::making::is_sm2;
 use super::{Authority, ROOT, issuers, successor_due};
 use crate::crypto::KeyAlgorithm;
 use crate::desk::{FlowError, blocking};
@@ -132,6 +133,7 @@ impl Authority {
         };
         let end = (!order.keeps_old_key).then_some(&end);
         self.store.install_successor(&successor, end, (by, second), now).await?;
+        self.remade(seal, (old, &successor), (by, second), now).await?;
         Ok(successor)
     }
 
@@ -395,17 +397,24 @@ pub async fn ending(store: &Store, now: OffsetDateTime) -> Result<Vec<(EndsSoon,
         let seals = store.seals(&SealFilter { limit: 500, offset, ..SealFilter::default() }).await?;
         for filed in seals.iter().filter(|filed| filed.seal.life.status_at(now) == SealStatus::InForce) {
             let lives = store.certificate_lives(&filed.seal.number).await?;
-            // One that is in use, or that nothing followed: what a successor replaces may end in peace.
-            let followed = lives.iter().any(|life| life.certificate.used_from > now);
-            let newest = in_use(&lives, now).into_iter().next().or_else(|| {
-                lives.iter().rev().find(|life| life.revocation.is_none()).map(|life| life.certificate.clone())
-            });
-            let Some(newest) = newest.filter(|_| !followed) else { continue };
-            let ends = Certificate::read(&newest.certificate)?.not_after;
-            if ends <= soon {
-                let legend = Some(filed.seal.legend.clone());
-                let subject = filed.seal.number.to_string();
-                ending.push((EndsSoon { subject, legend, ends, follow_by: ends }, newest.digest));
+            // A seal may have one for PDF and one on SM2 for OFD, and each is followed by its own kind.
+            let is_sm2 = |life: &CertificateLife| is_sm2(&life.certificate).unwrap_or(false);
+            let (sm2, others): (Vec<_>, Vec<_>) = lives.into_iter().partition(is_sm2);
+            let idle = in_use(&sm2, now).is_empty() && in_use(&others, now).is_empty();
+            for lives in [others, sm2] {
+                // One that is in use, or that nothing followed: what a successor replaces may end in peace.
+                let followed = lives.iter().any(|life| life.certificate.used_from > now);
+                let newest = in_use(&lives, now).into_iter().next().or_else(|| {
+                    let last = lives.iter().rev().find(|life| life.revocation.is_none() && idle);
+                    last.map(|life| life.certificate.clone())
+                });
+                let Some(newest) = newest.filter(|_| !followed) else { continue };
+                let ends = Certificate::read(&newest.certificate)?.not_after;
+                if ends <= soon {
+                    let legend = Some(filed.seal.legend.clone());
+                    let subject = filed.seal.number.to_string();
+                    ending.push((EndsSoon { subject, legend, ends, follow_by: ends }, newest.digest));
+                }
             }
         }
         if seals.len() < 500 {

@@ -69,6 +69,8 @@ pub enum Step {
         #[serde(default)]
         algorithm: Algorithm,
     },
+    /// The seal as data (GB/T 38540) for its SM2 certificate, by the seal maker's key; the two must not use the seal themselves.
+    MakeSes { seal: SealNumber },
     /// The next key and certificate of a seal; the old key is destroyed once its orders are finished.
     Rekey {
         seal: SealNumber,
@@ -106,6 +108,7 @@ impl Step {
             Step::InitAuthorities { .. } | Step::RekeyIssuing { .. } | Step::DestroyIssuing { .. } => None,
             Step::MakeSealKey { seal, .. }
             | Step::Request { seal, .. }
+            | Step::MakeSes { seal }
             | Step::Rekey { seal, .. }
             | Step::Revoke { seal, .. }
             | Step::Destroy { seal, .. } => Some(seal),
@@ -134,6 +137,10 @@ impl Step {
             Step::Request { seal, algorithm } => (
                 format!("为印章{seal}生成密钥和证书申请（{}）", algorithm.key().name()),
                 format!("make a key and a certificate request for the seal {seal} ({})", algorithm.key().name()),
+            ),
+            Step::MakeSes { seal } => (
+                format!("制作印章{seal}的电子印章数据（GB/T 38540）"),
+                format!("make the seal {seal} as data (GB/T 38540)"),
             ),
             Step::Rekey { seal, keep_old_key, .. } => {
                 let (zh, en) = if *keep_old_key {

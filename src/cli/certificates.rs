@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 
 use super::ceremony::only_by_ceremony;
 use super::filing::{SealRow, TwoOfficers, file_seal};
+use super::making::{MakingCommand, making};
 use super::rooms::{Rooms, filed_seal, files_in, instant, read_file, read_json, write_file};
 use super::trouble::Trouble;
 use crate::administer::{self, whose_seal};
@@ -190,6 +191,8 @@ pub(super) enum SealCommand {
         #[command(flatten)]
         two: TwoOfficers,
     },
+    #[command(flatten)]
+    Making(MakingCommand),
     /// 查看印章 / show a seal with its life, custody and certificates
     Show {
         #[arg(value_parser = SealNumber::parse)]
@@ -478,6 +481,7 @@ pub(super) async fn seal(rooms: &Rooms, command: SealCommand, now: OffsetDateTim
                 &serde_json::json!({ "number": number, "ceiling": ceiling }),
             );
         }
+        SealCommand::Making(command) => making(rooms, command, now).await?,
         SealCommand::Show { number } => {
             let store = rooms.store().await?;
             let filed = filed_seal(&store, &number).await?;
@@ -496,6 +500,12 @@ pub(super) async fn seal(rooms: &Rooms, command: SealCommand, now: OffsetDateTim
                     })
                 })
                 .collect();
+            let files: Vec<_> = store
+                .seal_files(&number)
+                .await?
+                .iter()
+                .map(|file| serde_json::json!({ "sha256": file.digest, "certificate": file.certificate, "made_at": file.made_at.to_string() }))
+                .collect();
             let usage = store.usage(&number, rooms.settings.ceilings, now).await?;
             rooms.show(&serde_json::json!({
                 "seal": filed.seal,
@@ -504,6 +514,7 @@ pub(super) async fn seal(rooms: &Rooms, command: SealCommand, now: OffsetDateTim
                 "impression": filed.impression,
                 "custody": store.custody(&number).await?,
                 "certificates": certificates,
+                "seal_files": files,
                 "grants": store.grants(&number).await?,
                 "usage": usage,
             }))?;
@@ -523,7 +534,7 @@ pub(super) async fn seal(rooms: &Rooms, command: SealCommand, now: OffsetDateTim
 }
 
 /// Both officers, and this seal is theirs to care for.
-async fn keepers(
+pub(super) async fn keepers(
     store: &Store,
     two: &TwoOfficers,
     command: &str,

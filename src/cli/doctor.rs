@@ -2,6 +2,7 @@
 
 mod certificates;
 mod log;
+mod making;
 mod upkeep;
 
 use std::path::{Path, PathBuf};
@@ -369,6 +370,7 @@ async fn filed(
         }
         offset += 500;
     }
+    making::seals(store, findings, now).await?;
     upkeep::overdue(store, findings, now).await?;
     report_seal(store, with, findings, now).await?;
     let unfinished = store.unfinished().await?.len();

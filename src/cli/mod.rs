@@ -15,6 +15,7 @@ mod filing;
 mod inquiry;
 mod key;
 mod orders;
+mod making;
 mod renewing;
 mod rooms;
 mod sealing;

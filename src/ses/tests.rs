@@ -163,7 +163,11 @@ fn our_seals_and_signatures_are_read_back_and_hold() {
     assert!(seal.is_held_by(&house.signer) && !seal.is_held_by(&house.maker));
     assert!(Package::open(&seal.picture.data).unwrap().entry("OFD.xml").is_some());
 
-    let receipt = Extension { oid: "1.3.6.1.4.1.1".parse().unwrap(), critical: false, value: vec![7; 300] };
+    let receipt = Extension {
+        oid: const_oid::ObjectIdentifier::new_unwrap("1.3.6.1.4.1.1").into(),
+        critical: false,
+        value: vec![7; 300],
+    };
     let used = Use {
         seal: &house.seal,
         at: MADE + time::Duration::days(30),
