@@ -354,7 +354,7 @@ fn the_demonstration_holds() {
     demo.args(["demo", "--once", out.path().to_str().unwrap()]).current_dir(env!("CARGO_MANIFEST_DIR"));
     let table = Ran::of(&demo.output().unwrap()).good();
     assert!(!table.contains('✗') && table.contains("TOTAL-PASSED"), "{table}");
-    for file in ["licence.pdf", "approval.pdf", "notice.pdf", "uploaded.pdf", "root.pem", "register.json"] {
+    for file in ["licence.pdf", "approval.pdf", "notice.pdf", "uploaded.pdf", "licence.ofd", "approval.ofd", "root.pem", "register.json"] {
         assert!(out.path().join(file).metadata().unwrap().len() > 500, "{file}");
     }
     let register: Value = serde_json::from_slice(&fs::read(out.path().join("register.json")).unwrap()).unwrap();
@@ -554,4 +554,27 @@ fn a_ceiling_is_laid_down_and_holds_at_the_command_line() {
     place.run(&["issue", &place.request("J-2"), "--officer", "spj-chief"]).good();
     let usage = &place.json(&["seal", "show", BUREAU])["usage"];
     assert_eq!((&usage[0]["in_day"], &usage[0]["ceiling"]["a_day"]), (&json!(2), &json!(2000)));
+}
+
+#[test]
+fn a_seal_made_as_data_seals_both_formats() {
+    let place = Place::with_bureau("sqlite:data/yinxin.sqlite");
+    let two = |words: &[&str]| place.run(&[words, &TWO[..]].concat());
+    two(&["seal", "make-ses", BUREAU]).complains(1, "making.no-sm2");
+    two(&["seal", "make-cert", BUREAU, "--algorithm", "sm2"]).good();
+    assert!(place.run(&["doctor"]).out.contains("doctor.seal-file]"), "one certificate, and no seal as data");
+    two(&["seal", "make-ses", BUREAU]).good();
+    place.run(&["seal", "export-ses", BUREAU, "--out", "seal.esl"]).good();
+    place.run(&["seal", "filing-record", BUREAU, "--out", "filing.json"]).good();
+    let at = place.folder.path();
+    let filing: Value = serde_json::from_slice(&fs::read(at.join("filing.json")).unwrap()).unwrap();
+    assert_eq!((&filing["sealCode"], &filing["sealZone"]), (&json!(BUREAU), &json!(&BUREAU[..6])));
+    assert!(fs::read(at.join("seal.esl")).unwrap().starts_with(&[0x30]));
+
+    let request = place.request("JY25132210000012");
+    let issue = ["issue", &request, "--officer", "spj-chief", "--format", "both", "--out", "licence.pdf"];
+    place.run(&issue).good();
+    for file in ["licence.pdf", "licence.ofd"] {
+        assert_eq!(place.json(&["verify", file])["indication"], "TOTAL-PASSED", "{file}");
+    }
 }

@@ -9,7 +9,7 @@ use time::Duration;
 use yinxin::ca::life::Rekey;
 use yinxin::ca::making::{as_page, filing_record};
 use yinxin::crypto::{Digest, KeyAlgorithm, sha256};
-use yinxin::desk::{self, Desk, FlowError, Step};
+use yinxin::desk::{self, FlowError, Step};
 use yinxin::issue::{Files, Issued, UploadPlace, UploadRequest, issue, resume, seal_upload};
 use yinxin::ofd::package::Package;
 use yinxin::ofd::reading::{Inside, Reading};
@@ -178,12 +178,10 @@ async fn both_files_wherever_the_plug_is_pulled() {
         for (nth, step) in steps.into_iter().enumerate() {
             let ended = Arc::new(AtomicBool::new(false));
             let once = ended.clone();
-            let dying = Desk {
-                done: Arc::new(move |done| {
-                    assert!(done != step || once.swap(true, Ordering::SeqCst), "the process ends here");
-                }),
-                ..bureau.desk.clone()
-            };
+            let mut dying = bureau.desk.clone();
+            dying.done = Arc::new(move |done| {
+                assert!(done != step || once.swap(true, Ordering::SeqCst), "the process ends here");
+            });
             let request = licence(&format!("许准〔2026〕{nth}号"), NOW - Duration::days(3));
             let (chief, asked) = (bureau.chief.clone(), request.clone());
             let crashed = tokio::spawn(async move { issue(&dying, &chief, asked, NOW).await }).await;
