@@ -220,7 +220,7 @@ fn a_token_needs_its_module_label_and_pin_file() {
         ("config.value-not-allowed", "{ key_type = 0, generate = 0x1040, sign = 0x80000021, digest_inside = false }"),
         ("config.value-not-allowed", "{ key_type = 3, generate = 0, sign = 0x80000021, digest_inside = false }"),
         ("config.value-not-allowed", "{ key_type = 3, generate = 0x1040, sign = 0x80000021 }"),
-        ("config.wrong-type", "{ key_type = -1, generate = 0x1040, sign = 0x80000021, digest_inside = false }"),
+        ("config.value-not-allowed", "{ key_type = -1, generate = 0x1040, sign = 0x80000021, digest_inside = false }"),
     ] {
         assert_eq!(complaint(&with(wrong)).0, id, "{wrong}");
     }
