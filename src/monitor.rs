@@ -207,11 +207,11 @@ impl Monitor {
                     meet(&mut kept, report, index, entry, expected);
                 }
             }
-            for promised in replay.narrow() {
-                self.check(&promised)?;
-            }
             if replay.edge().root() != head.root {
                 return Err(Alarm::OtherRoot { size }.into());
+            }
+            for promised in replay.narrow() {
+                self.check(&promised)?;
             }
             (self.memory.edge, self.memory.kept) = (replay.edge().clone(), kept);
         }

@@ -16,6 +16,7 @@ mod issue;
 mod issuing;
 mod levels;
 mod log;
+mod monitor;
 mod life;
 mod pdf_corpus;
 mod pdf_seal;
