@@ -65,8 +65,12 @@ fn signed(seed: u8, size: u64, root: Hash) -> String {
 impl Bent {
     async fn open() -> (Self, String) {
         let own = Self(Arc::default());
+        // Also as a witness shows what it saw.
+        let seen = format!("/witness/{}/checkpoint", hex::encode(yinxin::crypto::sha256(NAME.as_bytes())));
+        let head = async |State(own): State<Self>| own.0.lock().unwrap().note.clone();
         let routes = Router::new()
-            .route("/log/checkpoint", get(async |State(own): State<Self>| own.0.lock().unwrap().note.clone()))
+            .route(&seen, get(head))
+            .route("/log/checkpoint", get(head))
             .route(
                 "/log/tile/{*path}",
                 get(async |State(own): State<Self>, Asked(path): Asked<String>| own.file(&path)),
@@ -202,6 +206,7 @@ async fn a_log_is_followed_as_it_grows_and_each_lie_has_its_alarm() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_others_see_is_held_against_the_log() {
     let ((log, url), (view, other)) = (Bent::open().await, Bent::open().await);
+    let other = other.replace("/log", "/witness");
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state");
     let go = async |late| look(plan(), &[&url, &other], &state, None, Duration::seconds(late)).await;
