@@ -15,6 +15,8 @@ mod http;
 mod issue;
 mod issuing;
 mod levels;
+mod log;
+mod monitor;
 mod life;
 mod log;
 mod ofd;
