@@ -16,6 +16,7 @@ use crate::keys::{KeyError, Keyring, Signer};
 use crate::limits;
 use crate::message::Message;
 use crate::store::{Entered, LogHead, LogIdentity, StoreError};
+use crate::tlog::checkpoint::Checkpoint;
 use crate::tlog::note::{Kind, Line, Note, VerifierKey};
 use crate::tlog::receipt::Receipt;
 use crate::tlog::{LogFault, tree};
@@ -106,6 +107,13 @@ impl Desk {
             return Ok(identity.clone());
         }
         if let Some(identity) = self.store.log_identity().await? {
+            // What is built upon is what our key signed, whatever else the database says.
+            let signer = self.log_signer(&identity).await?;
+            if let Some((_, note)) = self.store.checkpoint().await? {
+                let note = Note::read(note.as_bytes()).map_err(StoreError::Log)?;
+                Checkpoint::open(&note, &identity.vkey).map_err(StoreError::Log)?;
+            }
+            drop(signer);
             return Ok(known.get_or_init(|| identity).clone());
         }
         let Plan { name, key, .. } = self.logging.0.plan.clone();
@@ -150,6 +158,10 @@ impl Desk {
             return Ok(head);
         }
         let mut head = self.store.log_head().await?;
+        // Another process of ours may have entered it.
+        if head.size() < least {
+            head = self.store.newest_log_head().await?;
+        }
         let made = loop {
             match self.make_head(identity, &head).await? {
                 Ok(made) => break made,
