@@ -126,13 +126,13 @@ async fn grown(folder: &Path, leaves: u64, seconds: f64) {
     let head = store.newest_log_head().await.unwrap();
     assert_eq!(head.size(), leaves);
     let cold = start.elapsed().as_secs_f64();
-    let (mut entries, start) = (0, Instant::now());
+    let (mut entries, start) = (0u32, Instant::now());
     while start.elapsed().as_secs_f64() < seconds {
         order(&store).await;
         entries += 1;
     }
     let entry = start.elapsed().as_secs_f64() / f64::from(entries);
-    let (mut proofs, start) = (0, Instant::now());
+    let (mut proofs, start) = (0u32, Instant::now());
     let size = store.log_head().await.unwrap().size();
     while start.elapsed().as_secs_f64() < seconds {
         let index = size - 1 - u64::from(proofs) % 100;
@@ -143,7 +143,7 @@ async fn grown(folder: &Path, leaves: u64, seconds: f64) {
     let proof = start.elapsed().as_secs_f64() / f64::from(proofs);
     let what = format!("{leaves} entries, {:.0} bytes each, opened in {cold:.2} s", bytes as f64 / leaves as f64);
     // Somewhere in the middle, where no tile is at hand.
-    let (mut cold, start) = (0, Instant::now());
+    let (mut cold, start) = (0u32, Instant::now());
     while start.elapsed().as_secs_f64() < seconds {
         let index = u64::from(cold) * 7919 % size;
         store.log_proof(&tree::inclusion(index, size), size).await.unwrap();

@@ -364,6 +364,8 @@ pub const LOG_RECEIPT_BYTES: usize = 96 * 1024;
 pub const LOG_LEAF_BYTES: usize = 4 * 1024;
 /// What opens a leaf, bytes: identifiers, a decision's number and some officers; a title of 200 characters is 800.
 pub const LOG_OPENING_BYTES: usize = 16 * 1024;
+/// A copy of the register, bytes of JSON: a province's 10,000 seals with their lives are some 10 MB.
+pub const REGISTER_BYTES: usize = 64 * 1024 * 1024;
 /// Lines of one file of verifier keys: a log with ten of its keys, and a hundred witnesses.
 pub const LOG_KEYS: usize = 1000;
 /// An entry of ours about a document, bytes, at most: a leaf of 200, and an opening with a decision's number of 100 characters
@@ -387,6 +389,8 @@ pub const AUDIT_ANCHORS: usize = 10_000;
 pub const AUDIT_PAGE: u16 = 256;
 /// A line of an export of the audit trail, bytes: the first has `AUDIT_ANCHORS` receipts of some 3 kB.
 pub const AUDIT_LINE_BYTES: usize = 32 * 1024 * 1024;
+/// How often the register is looked at for something new to be published, seconds: it is read as a whole.
+pub const REGISTER_LOOK_SECONDS: u64 = 60;
 /// Logs that one witness follows: each a line in its settings.
 pub const WITNESS_LOGS: usize = 64;
 /// A witness's state, bytes: a head of each log, twice as long where all of it must be escaped.

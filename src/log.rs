@@ -4,6 +4,8 @@
 //! An entry is durable before its head is signed, and a head is published with the receipts that lead to it, before any
 //! seal's key works for them. Many orders share one head: whoever comes first has it made for all that is durable by then.
 
+mod register;
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use time::OffsetDateTime;
@@ -116,10 +118,7 @@ impl Desk {
     async fn log_signer(&self, identity: &LogIdentity) -> Result<Arc<dyn Signer>, FlowError> {
         let (keyring, label) = (self.keyring.clone(), identity.key_label.clone());
         let signer = blocking(move || keyring.signer(&label)).await?;
-        match raw_key(&*signer) {
-            Some(raw) if raw == *identity.vkey.public_key() => Ok(signer),
-            _ => Err(not_the_logs(&identity.key_label)),
-        }
+        if is_key_of(&*signer, identity) { Ok(signer) } else { Err(not_the_logs(&identity.key_label)) }
     }
 
     /// A head over at least so many entries, signed and seen by as many witnesses as are needed.
@@ -224,6 +223,11 @@ impl Desk {
         let lines = names + (witnesses.len() + 1) * limits::LOG_SIGNATURE_LINE;
         Ok(limits::LOG_ENTRY_ROOM.div_ceil(3) * 4 + levels * 45 + name + limits::LOG_HEAD_ROOM + lines)
     }
+}
+
+/// Whether this is the log's own key.
+pub(crate) fn is_key_of(signer: &dyn Signer, identity: &LogIdentity) -> bool {
+    raw_key(signer).is_some_and(|raw| raw == *identity.vkey.public_key())
 }
 
 /// The 32 bytes of RFC 8032, the last of the key's SubjectPublicKeyInfo (RFC 8410 §4).

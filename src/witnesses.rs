@@ -7,7 +7,6 @@
 mod ask;
 mod fault;
 
-
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
@@ -149,7 +148,10 @@ impl Witnesses {
                         let budget = until.saturating_duration_since(Instant::now());
                         asking.spawn_blocking(move || (number, old, one.ask(&request, size, now, budget)));
                     }
-                    Err(fault) => got.faults.push((one.name().to_owned(), fault)),
+                    Err(fault) => {
+                        waiting.remove(&number);
+                        got.faults.push((one.name().to_owned(), fault));
+                    }
                 }
             }
             if got.is_enough() {

@@ -1,5 +1,6 @@
 //! `yinxin doctor`: everything the service stands on, one line each, with what to do about it.
 
+mod log;
 mod upkeep;
 
 use std::path::{Path, PathBuf};
@@ -158,6 +159,10 @@ async fn examine(rooms: &Rooms, findings: &mut Findings, clock: Clock) {
             let with = rooms.settings.verify.report_seal.as_ref();
             let status = &rooms.settings.status.publication;
             if let Err(Trouble(message)) = filed(&store, keyring.as_deref(), (with, status), findings, now).await {
+                findings.fail(message);
+            }
+            let witnesses = rooms.settings.log.witnesses.clone();
+            if let Err(Trouble(message)) = log::log(&store, keyring.as_deref(), witnesses, findings, now).await {
                 findings.fail(message);
             }
             let renderer = renderer.ok();

@@ -136,13 +136,13 @@ pub(super) async fn verify(
     if config.is_some() || (verify.trust.is_none() && Path::new(config::DEFAULT_FILE).is_file()) {
         let rooms = Rooms::of(config, json)?;
         let opened = rooms.store().await?;
-        trust = trust.and(read_trust(&rooms.settings.verify.trust)?).and(house_trust(&opened).await?);
+        trust = trust.and(rooms.trust()?).and(house_trust(&opened).await?);
         store = Some(opened);
     }
     trust.witnesses_asked = verify.witnesses.or(trust.witnesses_asked);
     let register = match &verify.register {
         Some(file) => {
-            let bytes = read_file(file, limits::REQUEST_FILE_BYTES)?;
+            let bytes = read_file(file, limits::REGISTER_BYTES)?;
             Some(Register::read(&bytes, &trust).map_err(|fault| Trouble(fault.message()))?)
         }
         None => None,

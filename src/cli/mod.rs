@@ -9,6 +9,7 @@
 mod audit;
 mod ceremony;
 mod certificates;
+mod copies;
 mod demo;
 mod doctor;
 mod filing;
@@ -75,6 +76,9 @@ enum Command {
     /// 公开日志的密钥 / keys of public logs
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// 登记册快照 / the register as data
+    #[command(subcommand)]
+    Register(copies::RegisterCommand),
     /// 密钥仪式：两名人员按脚本办理，记录签名 / a key ceremony: two officers, a script, a signed transcript
     Ceremony(ceremony::Ceremony),
     /// 登记单位 / file an authority
@@ -173,6 +177,10 @@ async fn answer(arguments: Arguments, clock: Clock) -> Result<ExitCode, Trouble>
         Command::Audit(audit) if audit.only_checks() => return audit::check(&audit, json),
         Command::Witness { command } => return witness::witness(command, config.as_deref(), json, clock).await,
         Command::Verify(verify) => return inquiry::verify(verify, config.as_deref(), json, clock()).await,
+        Command::Register(copies::RegisterCommand::Apply(apply)) => {
+            copies::apply(apply)?;
+            return Ok(ExitCode::SUCCESS);
+        }
         other => other,
     };
     let rooms = Rooms::of(config.as_deref(), json)?;
@@ -187,6 +195,9 @@ async fn answer(arguments: Arguments, clock: Clock) -> Result<ExitCode, Trouble>
         Command::Ceremony(held) => return ceremony::run(&rooms, held, clock).await,
         Command::Ca(command) => certificates::ca(&rooms, command, clock()).await?,
         Command::Key(command) => key::key(&rooms, command, clock()).await?,
+        Command::Register(copies::RegisterCommand::Snapshot { since, output }) => {
+            copies::snapshot(&rooms, clock, since, output).await?;
+        }
         Command::Seal(command) => certificates::seal(&rooms, command, clock()).await?,
         Command::Authority(command) => filing::authority(&rooms, command, clock()).await?,
         Command::Item(command) => filing::item(&rooms, command, clock()).await?,
@@ -206,6 +217,7 @@ async fn answer(arguments: Arguments, clock: Clock) -> Result<ExitCode, Trouble>
         Command::Demo(_)
         | Command::Doctor
         | Command::Witness { .. }
+        | Command::Register(_)
         | Command::Verify(_)
         | Command::DrawPages { .. } => {}
     }

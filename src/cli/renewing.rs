@@ -7,7 +7,6 @@ use clap::Args;
 use time::format_description::well_known::Rfc3339;
 
 use super::Clock;
-use super::certificates::read_trust;
 use super::rooms::{Rooms, print, read_file, write_file};
 use super::trouble::Trouble;
 use crate::desk::{Desk, FlowError};
@@ -33,7 +32,7 @@ pub(super) struct Renew {
 /// 0 where everything was renewed, 1 where anything was not.
 pub(super) async fn renew(rooms: &Rooms, renew: Renew, clock: Clock) -> Result<ExitCode, Trouble> {
     let desk = rooms.desk(clock).await?;
-    let trust = read_trust(&rooms.settings.verify.trust)?;
+    let trust = rooms.trust()?;
     if renew.due {
         return due(rooms, &desk, &trust, clock).await;
     }

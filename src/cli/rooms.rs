@@ -66,6 +66,14 @@ impl Rooms {
         Ok(store)
     }
 
+    /// What verification trusts by the settings: the trust folder, and the witnesses of our own log.
+    pub fn trust(&self) -> Result<Trust, Trouble> {
+        let mut trust = read_trust(&self.settings.verify.trust)?;
+        let witnesses = &self.settings.log.witnesses;
+        trust.witnesses.extend(witnesses.each.iter().map(|witness| witness.key.clone()));
+        Ok(trust)
+    }
+
     /// The keys. What must be said of them is said aloud each time.
     pub async fn keyring(&self) -> Result<Arc<Keyring>, Trouble> {
         let settings = key_settings(self.settings.mode, self.settings.keys.clone());

@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::Clock;
-use super::certificates::{read_trust, service};
+use super::certificates::service;
 use super::rooms::{Rooms, print};
 use super::trouble::Trouble;
 use crate::audit;
@@ -49,7 +49,7 @@ pub(super) async fn listen(rooms: &Rooms, mut desk: Desk, clock: Clock) -> Resul
 
     let http = &rooms.settings.http;
     let https = http.public_url.starts_with("https://");
-    let trust = Arc::new(read_trust(&rooms.settings.verify.trust)?);
+    let trust = Arc::new(rooms.trust()?);
     let own_trust = trust.clone();
     let state = PublicState::new(desk.store.clone(), Arc::new(clock), trust, https);
     let keyring = desk.keyring.clone();
@@ -80,6 +80,7 @@ pub(super) async fn listen(rooms: &Rooms, mut desk: Desk, clock: Clock) -> Resul
     };
     let logging = tokio::spawn(keep_published(desk.clone(), clock));
     let anchoring = tokio::spawn(keep_anchored(desk.clone(), clock));
+    let copying = tokio::spawn(keep_copied(desk.clone(), clock));
     let fresh = tokio::spawn(keep_fresh(authority, rekeys, clock));
     let waiting = tokio::spawn(finish_waiting(desk.clone(), clock));
     let lapsing = tokio::spawn(keep_lasting(desk.clone(), own_trust, clock));
@@ -92,6 +93,7 @@ pub(super) async fn listen(rooms: &Rooms, mut desk: Desk, clock: Clock) -> Resul
         tokio::try_join!(serve(public_door, public, until(stopped.clone())), serve(staff_door, staff, until(stopped)),);
     logging.abort();
     anchoring.abort();
+    copying.abort();
     fresh.abort();
     waiting.abort();
     lapsing.abort();
@@ -186,6 +188,18 @@ async fn keep_anchored(desk: Desk, clock: Clock) {
             Err(error) => tracing::error!(id = error.message().id, "the audit trail could not be anchored"),
         }
         tokio::time::sleep(REFRESH).await;
+    }
+}
+
+/// What the register says is published for whoever judges without asking us.
+async fn keep_copied(desk: Desk, clock: Clock) {
+    loop {
+        match desk.publish_register(clock()).await {
+            Ok(Some(size)) => tracing::info!(size, "a snapshot of the register is published"),
+            Ok(None) => {}
+            Err(error) => tracing::error!(id = error.message().id, "the register's snapshot could not be published"),
+        }
+        tokio::time::sleep(Duration::from_secs(limits::REGISTER_LOOK_SECONDS)).await;
     }
 }
 

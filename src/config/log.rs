@@ -100,6 +100,7 @@ pub(super) const KEYS: &[(&str, &str, &str)] = &[
         "公开日志的名称：至多 100 个字符，无空格和加号，如 seal.example.gov.cn/log",
         "the public log's name: at most 100 characters without spaces and plus signs, as seal.example.gov.cn/log",
     ),
+    ("log.key", "密钥名（文字）", "the key's label, as text"),
     (
         "log.witnesses.needed",
         "1 至所列见证个数的整数；未列见证时为 0",

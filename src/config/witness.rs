@@ -133,7 +133,8 @@ mod tests {
         let mut found: Vec<_> =
             written["witness"].as_object().unwrap().keys().map(|key| format!("witness.{key}")).collect();
         let mut listed: Vec<_> = KEYS.iter().map(|(key, ..)| (*key).to_owned()).collect();
-        (found.sort(), listed.sort());
+        found.sort();
+        listed.sort();
         assert_eq!(found, listed);
         for key in listed {
             assert!(sample.contains(key.trim_start_matches("witness.")), "{key}");

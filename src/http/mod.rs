@@ -5,7 +5,7 @@
 //!
 //! | room | what |
 //! |---|---|
-//! | `register`, `verification`, `stamping` | the public API |
+//! | `register`, `snapshot`, `log`, `verification`, `stamping` | the public API |
 //! | `status` | the responder, lists and certificates of our authorities |
 //! | `pages` | the public pages |
 //! | `staff`, `issuing`, `administration`, `ledger` | the staff API |
@@ -29,6 +29,7 @@ mod problem;
 mod register;
 mod shelf;
 mod sign_in;
+mod snapshot;
 mod spool;
 mod staff;
 mod stamping;
@@ -198,6 +199,7 @@ fn public_api() -> OpenApiRouter<PublicState> {
         .routes(routes!(register::seal))
         .routes(routes!(register::status))
         .routes(routes!(register::items))
+        .routes(routes!(snapshot::snapshot))
         .routes(routes!(register::licence))
         .routes(routes!(log::checkpoint))
         .routes(routes!(log::key))

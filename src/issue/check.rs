@@ -10,22 +10,24 @@ use crate::pdf::changes::LaterChanges;
 use crate::pdf::signatures::Coverage;
 use crate::pki::certificate::Certificate;
 use crate::seal::Level;
+use crate::tlog::note::VerifierKey;
 use crate::verify::judge::evidence::Opened;
 use crate::verify::report::{Outcome, SignatureKind, SignatureReport, Verdict};
 use crate::verify::{Evidence, Trust, judge};
 
-/// Step 8: the judge reads the finished file as a stranger would, with nothing to trust but the seal's own root and those of
-/// the time-stamp authorities. What is released is intact and speaks for the seal's certificate; what stands behind the seal
+/// Step 8: the judge reads the finished file as a stranger would, with nothing to trust but the seal's own root, those of
+/// the time-stamp authorities and the log's key. What is released is intact, speaks for the seal's certificate and is in the log; what stands behind the seal
 /// is our own evidence and time stamp alone; and it has reached the level that it was promised.
 pub(super) fn check_ourselves(
     sealed: &[u8],
     parts: &SealParts,
     stampers: Vec<Certificate>,
+    log: VerifierKey,
     level: Level,
     now: OffsetDateTime,
 ) -> Result<(), FlowError> {
     let root = parts.chain.last().map(|root| Certificate::read(root)).transpose()?;
-    let trust = Trust { anchors: root.into_iter().chain(stampers).collect(), ..Trust::default() };
+    let trust = Trust { anchors: root.into_iter().chain(stampers).collect(), logs: vec![log], ..Trust::default() };
     let evidence = Evidence::open("self-check", sealed, Arc::new(trust), now);
     let report = judge(&evidence);
     let place = report.signatures.iter().rposition(|signature| signature.kind == SignatureKind::Seal);
@@ -42,6 +44,9 @@ pub(super) fn check_ourselves(
     };
     if !seal.intact || matches!(seal.verdict, Verdict::Failed(_)) {
         return fault("摘要、签名值或证书不符", "digest, signature value or certificate do not fit");
+    }
+    if seal.log.is_none() {
+        return fault("其中没有公开日志的有效回执", "it carries no valid receipt of the public log");
     }
     stands_alone(seal, behind, level)?;
     keeps_promise(seal, level)

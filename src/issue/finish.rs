@@ -138,8 +138,9 @@ async fn seal_and_check(
     }
     // The record proves that the document existed by this moment, so it is read when everything is there.
     let (at, done, stampers) = (clock(), desk.done.clone(), desk.stamp_anchors().await?);
+    let log = desk.log(at).await?.vkey;
     blocking(move || {
-        check_ourselves(&bytes, &parts, stampers, record.level, at)?;
+        check_ourselves(&bytes, &parts, stampers, log, record.level, at)?;
         done(Step::Checked);
         Ok(Some(Sealed { bytes, lapses_at, at }))
     })

@@ -135,13 +135,6 @@ fn nothing_leaves_with_a_wrong_signature_or_from_a_wrong_issuer() {
     let wrong = other.sign(unsigned().unwrap().to_be_signed());
     assert_eq!(unsigned().unwrap().signed(&wrong).unwrap_err(), IssueFault::Signature(SignatureFault::Wrong));
 
-    // A log's key is nobody's but a log's.
-    let log = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap().subject_public_key_info();
-    let fault = |made: Result<Unsigned, IssueFault>| made.map(|_| ()).unwrap_err();
-    assert_eq!(fault(issue::seal(&made.issuing, &name("x"), &log, serial(9), years(1), NONE)), IssueFault::LogKey);
-    assert_eq!(fault(issue::root(&name("x"), &log, serial(9), years(1))), IssueFault::LogKey);
-    assert_eq!(fault(issue::request(&name("x"), &log)), IssueFault::LogKey);
-
     let seal = |issuer: &Certificate, period: Period, at: &issue::Addresses| {
         issue::seal(issuer, &name("x"), &other.public_key, serial(9), period, at).map(|_| ()).unwrap_err()
     };

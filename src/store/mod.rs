@@ -4,7 +4,7 @@
 //! is just what that driver carries, and so each statement is written, and tested, once. Times are microseconds UTC.
 //!
 //! What happened is only ever added (triggers refuse UPDATE and DELETE on those tables). What changes: an order's
-//! state (written → sealed | lost), its receipt and its waiting, a seal's level, an officer's sign-in data, revocation of grants and
+//! state (written → sealed | lost), its receipt and its waiting, a snapshot's receipt, a seal's level, an officer's sign-in data, revocation of grants and
 //! tokens, the outbox, and the one row that holds the heads of the log and of the audit chain ([`log`]).
 
 mod audit;
@@ -22,8 +22,10 @@ mod people;
 mod row;
 mod seals;
 mod sign_in;
+mod snapshots;
 mod stamps;
 mod status;
+mod unfinished;
 mod usage;
 mod waiting;
 pub mod witness;
@@ -52,12 +54,14 @@ pub use ledger::{LedgerEntry, LedgerFilter};
 pub use licences::{Document, FiledLicence, LicencePending};
 pub use life::{CertificateLife, KeyEnd};
 pub use log::{Entered, LogHead, LogIdentity};
-pub use order::{Act, Order, OrderKind, OrderRecord, OrderState, SealUse, Stage, Unfinished};
+pub use order::{Act, Order, OrderKind, OrderRecord, OrderState, SealUse};
 pub use people::{ApiToken, Scope};
 pub use seals::{FiledSeal, SealCertificate, SealFilter};
 pub use sign_in::SignIn;
+pub use snapshots::FiledSnapshot;
 pub use stamps::{Stamp, StampingCertificate, StampingUnit};
 pub use status::{KeptAnswer, ResponderCertificate};
+pub use unfinished::{Stage, Unfinished};
 pub use usage::{Usage, UseAlarm};
 pub use waiting::Waiting;
 

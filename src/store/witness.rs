@@ -54,7 +54,8 @@ struct Kept {
 #[derive(Debug, Clone)]
 struct Head {
     seen: Seen,
-    /// The log's own words and signature, so that the state proves itself.
+    log: VerifierKey,
+    /// The log's own words and signature.
     note: Note,
 }
 
@@ -66,7 +67,15 @@ struct Written {
     version: u32,
     witness: String,
     seconds: u64,
-    heads: Vec<String>,
+    heads: Vec<WrittenHead>,
+}
+
+/// With the key that signed it, so that every head proves itself, whoever is followed now.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenHead {
+    log: String,
+    head: String,
 }
 
 /// A head that is written down and may be cosigned once, at this time.
@@ -116,8 +125,8 @@ pub enum WitnessStateError {
     OtherWitness {
         folder: PathBuf,
     },
-    /// It holds a head that this log's key, as the settings have it, did not sign.
-    NotTheLogs {
+    /// The settings have another key for a log whose heads were cosigned under the one in the state.
+    OtherLogKey {
         log: String,
     },
     Disk {
@@ -198,7 +207,7 @@ impl WitnessBook {
         if last != Some(seen) {
             let mut next = kept.clone();
             next.seconds = seconds;
-            next.heads.insert(log.name().to_owned(), Head { seen, note: note.clone() });
+            next.heads.insert(log.name().to_owned(), Head { seen, log: log.clone(), note: note.clone() });
             write(&self.folder, &self.witness, &next)
                 .map_err(|why| WitnessStateError::Disk { path: self.folder.join(STATE), why })?;
             *kept = next;
@@ -273,16 +282,15 @@ fn read(folder: &Path, witness: &VerifierKey, logs: &[VerifierKey]) -> Result<Ke
         return Err(WitnessStateError::OtherWitness { folder: folder.to_owned() });
     }
     let mut heads = BTreeMap::new();
-    for text in written.heads {
-        let note = Note::read(text.as_bytes()).map_err(|why| unreadable(&why))?;
-        let head = Checkpoint::read(note.text()).map_err(|why| unreadable(&why))?;
-        if let Some(log) = logs.iter().find(|log| log.name() == head.origin)
-            && Checkpoint::open(&note, log).is_err()
-        {
-            return Err(WitnessStateError::NotTheLogs { log: head.origin });
+    for WrittenHead { log, head } in written.heads {
+        let log = VerifierKey::read(&log).map_err(|why| unreadable(&why))?;
+        let note = Note::read(head.as_bytes()).map_err(|why| unreadable(&why))?;
+        let head = Checkpoint::open(&note, &log).map_err(|why| unreadable(&why))?;
+        if logs.iter().any(|followed| followed.name() == log.name() && *followed != log) {
+            return Err(WitnessStateError::OtherLogKey { log: log.name().to_owned() });
         }
         let seen = Seen { size: head.size, root: head.root };
-        if heads.insert(head.origin, Head { seen, note }).is_some() {
+        if heads.insert(head.origin, Head { seen, log, note }).is_some() {
             return Err(unreadable(&"it names a log twice"));
         }
     }
@@ -296,7 +304,11 @@ fn write(folder: &Path, witness: &VerifierKey, kept: &Kept) -> io::Result<()> {
         version: VERSION,
         witness: witness.to_string(),
         seconds: kept.seconds,
-        heads: kept.heads.values().map(|head| head.note.to_string()).collect(),
+        heads: kept
+            .heads
+            .values()
+            .map(|head| WrittenHead { log: head.log.to_string(), head: head.note.to_string() })
+            .collect(),
     };
     let mut text = serde_json::to_vec_pretty(&written)?;
     text.push(b'\n');
@@ -358,13 +370,11 @@ impl WitnessStateError {
                     folder.display()
                 ),
             ),
-            Self::NotTheLogs { log } => Message::new(
-                "witness.state-not-the-logs",
+            Self::OtherLogKey { log } => Message::new(
+                "witness.other-log-key",
+                format!("设置中日志 {log} 的公钥行与已见证的不同。请核对 witness.logs；换了密钥的日志应另用新名称。"),
                 format!(
-                    "状态中日志 {log} 的树头不是设置中该日志的密钥签的：状态被改动，或日志换了密钥。请查明；换了密钥的日志应另用新名称。"
-                ),
-                format!(
-                    "The head of {log} in the state is not signed by that log's key in the settings: the state was altered, or the log has another key. Find out; a log with a new key takes a new name."
+                    "The key line of {log} in the settings is not the one whose heads were cosigned. Check witness.logs; a log with a new key takes a new name."
                 ),
             ),
             Self::Disk { path, why } => Message::new(

@@ -173,12 +173,13 @@ pub async fn gather(
     Ok(evidence)
 }
 
-/// What this house itself trusts: its own root, and the newest list of each of its authorities.
+/// What this house itself trusts: its own root, the newest list of each of its authorities, and its log's key.
 ///
 /// # Errors
 /// Trouble of the store.
 pub async fn house_trust(store: &Store) -> Result<Trust, StoreError> {
     let mut trust = Trust::default();
+    trust.logs.extend(store.log_identity().await?.map(|log| log.vkey));
     for ca in store.ca_certificates().await? {
         if let Ok(certificate) = Certificate::read(&ca.certificate) {
             match ca.kind {
@@ -200,11 +201,16 @@ async fn ask(store: &Store, certificate: Option<&Certificate>, digest: &[u8; 32]
         let Some(seal) = store.seal(&filed.seal).await? else { return Ok(Facts::Unknown) };
         let chain = filed.chain.iter().filter_map(|der| Certificate::read(der).ok()).collect();
         let record = record(store, &filed.seal, &fingerprint, digest).await?;
-        return Ok(Facts::Filed { seal: seal.seal, logged_since: None, chain, record: record.map(Box::new) });
+        return Ok(Facts::Filed {
+            seal: seal.seal,
+            logged_since: seal.logged_since,
+            chain,
+            record: record.map(Box::new),
+        });
     }
     let Some(number) = seal_number(certificate) else { return Ok(Facts::Unknown) };
     Ok(match store.seal(&number).await? {
-        Some(seal) => Facts::OtherCertificate { seal: seal.seal, logged_since: None },
+        Some(seal) => Facts::OtherCertificate { seal: seal.seal, logged_since: seal.logged_since },
         None => Facts::Unknown,
     })
 }

@@ -28,6 +28,8 @@ pub(super) struct Asked {
 struct Memory {
     /// Leaves of the head that it has seen, as far as we know.
     size: Option<u64>,
+    /// Leaves of the largest head that it cosigned for us.
+    cosigned: u64,
     failures: u32,
     rests_until: Option<OffsetDateTime>,
     last_fault: Option<Fault>,
@@ -86,26 +88,25 @@ impl Asked {
         now: OffsetDateTime,
         budget: Budget,
     ) -> Result<Answer, Fault> {
-        let body = request.to_string();
+        let (body, before) = (request.to_string(), self.memory().cosigned);
         // A connection kept from last time may be closed by now, which shows only here. Asking twice does no harm.
         let outcome = match self.exchange(&body, budget) {
             Err(Fault::Unreachable(_)) => self.exchange(&body, budget),
             outcome => outcome,
         };
-        let outcome = outcome.and_then(|answer| self.read(request, now, &answer));
+        let outcome = outcome.and_then(|answer| match self.read(request, now, &answer)? {
+            Answer::HasSeen(seen) if seen < before => Err(Fault::WentBack(seen)),
+            answer => Ok(answer),
+        });
         let mut memory = self.memory();
         match &outcome {
             Ok(Answer::Cosigned(..)) => {
                 // Another caller's newer head may have come between.
                 memory.size = memory.size.max(Some(size));
+                memory.cosigned = memory.cosigned.max(size);
                 (memory.failures, memory.rests_until, memory.last_fault) = (0, None, None);
             }
-            Ok(Answer::HasSeen(seen)) => {
-                if memory.size.is_some_and(|size| size > *seen) {
-                    tracing::warn!(witness = self.name(), seen, "a witness went back: it has seen less than before");
-                }
-                memory.size = Some(*seen);
-            }
+            Ok(Answer::HasSeen(seen)) => memory.size = Some(*seen),
             Err(fault) => {
                 tracing::warn!(witness = self.name(), fault = %fault.message().en, "not cosigned");
                 let rest = FIRST_REST * 2i32.saturating_pow(memory.failures.min(16));

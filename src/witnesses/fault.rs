@@ -21,6 +21,8 @@ pub enum Fault {
     OtherRoot,
     /// It has seen a larger head of ours, of so many leaves: a newer one must be shown.
     Ahead(u64),
+    /// It has seen so many leaves, which is less than it cosigned: its state was put back, and its word is worth nothing.
+    WentBack(u64),
     TooLarge,
     Unreadable,
     /// No line of its key, or one that does not hold.
@@ -32,9 +34,10 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// Whether it is a sign that the log shows two faces, or was taken back to an older state: a person must look.
+    /// Whether it is a sign that the log shows two faces, or that log or witness were put back to an older state: a person
+    /// must look.
     pub fn is_alarming(&self) -> bool {
-        matches!(self, Self::Inconsistent | Self::OtherRoot)
+        matches!(self, Self::Inconsistent | Self::OtherRoot | Self::WentBack(_))
     }
 
     /// The kind of trouble; addresses and paths stay out of it.
@@ -70,6 +73,10 @@ impl Fault {
             Self::Inconsistent => ("它认为树头不是已见树头的延续：日志可能被改动或回退，请立即查明".into(), "it says that the head does not continue the one it saw: the log may have been altered or set back; look into it now".into()),
             Self::OtherRoot => ("它见过同样大小而内容不同的树：日志可能被改动或回退，请立即查明".into(), "it has seen another tree of the same size: the log may have been altered or set back; look into it now".into()),
             Self::Ahead(size) => (format!("它已见过更新的树头（{size} 条）"), format!("it has seen a newer head, of {size} leaves")),
+            Self::WentBack(size) => (
+                format!("它只记得 {size} 条，少于它签过的：其状态已回退，请其运行单位查明"),
+                format!("it remembers {size} leaves, which is less than it cosigned: its state was put back; have its operator look into it"),
+            ),
             Self::TooLarge => ("答复过大".into(), "its answer is too large".into()),
             Self::Unreadable => ("答复无法识别".into(), "its answer cannot be read".into()),
             Self::Unsigned => ("答复中没有它的有效签名".into(), "its answer has no signature of its own that holds".into()),

@@ -4,6 +4,7 @@ mod export;
 mod sample;
 mod state;
 mod table;
+mod witness;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -33,8 +34,10 @@ use crate::issue::{self, IssueRequest, Issued, LicenceRequest};
 use crate::item::ItemCode;
 use crate::licence::LicenceAct;
 use crate::officer::{Duty, Officer, OfficerId};
+use crate::register::snapshot::Published;
 use crate::register::{self, Question};
 use crate::seal::SealNumber;
+use crate::store::FiledSnapshot;
 use crate::verify::gather::house_trust;
 use crate::verify::judge;
 
@@ -71,6 +74,7 @@ pub(super) async fn run(arguments: DemoArguments, clock: Clock) -> Result<ExitCo
         print(&format!("※ {line}"));
     }
     let state = State::prepare(&arguments)?;
+    let _witness = witness::beside(&state, clock).await?;
     let rooms = Rooms::of(Some(&state.settings()), false)?;
     let dir = arguments.once.clone().unwrap_or_else(|| state.out());
     std::fs::create_dir_all(dir.join("reports")).map_err(|e| Trouble::file(&dir, &e))?;
@@ -318,13 +322,26 @@ impl Story {
             let pem = crate::pki::certificate::to_pem("CERTIFICATE", &ca.certificate);
             write_file(&self.dir.join("root.pem"), pem.as_bytes())?;
         }
+        // With the root, what a verifier trusts: the log's key and its witnesses'.
+        let log = desk.log((self.clock)()).await?.vkey;
+        write_file(&self.dir.join("log.vkey"), format!("{log}\n").as_bytes())?;
+        for witness in desk.logging.witnesses().keys() {
+            write_file(&self.dir.join("witness.vkey"), format!("{witness}\n").as_bytes())?;
+        }
         let register = export::register(&desk.store, &self.sample, &self.made, (self.clock)()).await?;
         let text = serde_json::to_string_pretty(&register).unwrap_or_default();
         write_file(&self.dir.join("register.json"), text.as_bytes())?;
         let read = crate::verify::Register::read(text.as_bytes(), &crate::verify::Trust::default())
             .map(|register| register.seals.len());
         self.table.expect("register.json 可供离线验证", "Ok(20)", format!("{read:?}"));
-        Ok(())
+        // What needs nobody: the register that the log proves, and the key to see that by.
+        desk.publish_register((self.clock)()).await?;
+        if let Some(FiledSnapshot { snapshot, receipt: Some(receipt), .. }) = desk.store.snapshot(None).await? {
+            let text = Published::Whole(snapshot).write(&receipt);
+            write_file(&self.dir.join("snapshot.json"), text.as_bytes())?;
+        }
+        let log = desk.log((self.clock)()).await?;
+        write_file(&self.dir.join("trust/log.vkey"), format!("{}\n", log.vkey).as_bytes())
     }
 }
 

@@ -83,8 +83,23 @@ impl State {
         self.folder.join("yinxin.toml")
     }
 
+    /// Where everything of the demonstration is.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Adds sections to the settings.
+    pub fn add_settings(&self, text: &str) -> Result<(), Trouble> {
+        let path = self.settings();
+        OpenOptions::new()
+            .append(true)
+            .open(&path)
+            .and_then(|mut file| file.write_all(text.as_bytes()))
+            .map_err(|e| Trouble::file(&path, &e))
+    }
+
     /// A new file of its owner's alone.
-    fn write(&self, name: &str, text: &str) -> Result<(), Trouble> {
+    pub fn write(&self, name: &str, text: &str) -> Result<(), Trouble> {
         let path = self.folder.join(name);
         OpenOptions::new()
             .write(true)

@@ -54,7 +54,7 @@ fn two_are_none_and_so_is_another_kind_of_text() {
     let of = |receipt| signed_attributes(&crypto::sha256(CONTENT), made.seal.der(), receipt);
     let one = members(&of(Some(RECEIPT))).into_iter().find(|member| !members(&of(None)).contains(member)).unwrap();
     let plus = |more: &[Vec<u8>]| tlv::set_of(tlv::SET, [members(&of(None)), more.to_vec()].concat());
-    assert_eq!(plus(&[one.clone()]), of(Some(RECEIPT)));
+    assert_eq!(plus(std::slice::from_ref(&one)), of(Some(RECEIPT)));
 
     let twice = with(&made, &plus(&[one.clone(), one.clone()]));
     assert_eq!(twice.signers[0].receipt(), BAD);

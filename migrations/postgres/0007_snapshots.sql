@@ -1,0 +1,20 @@
+-- The register as data, as it was published: one row a day, and one for each change. The two folders hold the same
+-- statements up to the triggers at the end.
+
+CREATE TABLE register_snapshot (
+    -- entries that the log had when it was begun: its name
+    size BIGINT PRIMARY KEY NOT NULL,
+    made_at BIGINT NOT NULL,
+    -- the canonical text, whose SHA-256 is in the log
+    body TEXT NOT NULL,
+    -- its own entry's place
+    position BIGINT NOT NULL,
+    -- the proof of that (C2SP tlog-proof), once there is one
+    receipt TEXT
+);
+
+-- What was entered stays as it was written (rule 7); the receipt is put in once.
+CREATE TRIGGER register_snapshot_no_update BEFORE UPDATE ON register_snapshot FOR EACH ROW
+WHEN (OLD.receipt IS NOT NULL OR NEW.size <> OLD.size OR NEW.made_at <> OLD.made_at OR NEW.body <> OLD.body OR NEW.position <> OLD.position)
+EXECUTE FUNCTION append_only();
+CREATE TRIGGER register_snapshot_append_only BEFORE DELETE OR TRUNCATE ON register_snapshot EXECUTE FUNCTION append_only();

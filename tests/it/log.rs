@@ -1,0 +1,241 @@
+//! The public log: one order of entries whoever writes, receipts in documents, files that anyone can follow, and a database
+//! that is not believed.
+
+use sqlx::{AssertSqlSafe, Connection};
+use time::Duration;
+use yinxin::cms;
+use yinxin::issue::issue;
+use yinxin::store::{Act, OrderKind, Store, StoreError};
+use yinxin::tlog::LogFault;
+use yinxin::tlog::checkpoint::Checkpoint;
+use yinxin::tlog::leaf::{Entry, Matter};
+use yinxin::tlog::note::{Note, VerifierKey};
+use yinxin::tlog::receipt::Receipt;
+use yinxin::tlog::tile::{Kind, Tile, Tiles, needed, unbundle};
+use yinxin::tlog::tree::{self, Edge};
+
+use crate::bureau::*;
+use crate::db::{Database, on_both};
+use crate::http::Doors;
+
+fn act(number: usize) -> Act<'static> {
+    Act {
+        kind: OrderKind::Certificate,
+        key_label: "key",
+        title: "act",
+        to_be_signed: number.to_be_bytes().to_vec(),
+        who: "test",
+        now: NOW,
+    }
+}
+
+/// The root over what is stored, computed from the leaves alone.
+async fn root_of(store: &Store) -> (u64, tree::Hash) {
+    let mut edge = Edge::default();
+    loop {
+        let entries = store.entries(edge.size(), 500).await.unwrap();
+        if entries.is_empty() {
+            return (edge.size(), edge.root());
+        }
+        for entered in entries {
+            assert_eq!(entered.index, edge.size());
+            assert_eq!(entered.entry.leaf.commitment, entered.entry.opening.commitment());
+            edge.append(entered.entry.leaf.hash(), |_, _, _| {});
+        }
+    }
+}
+
+/// Two processes write to one log at the same time, and some of their callers go away half way: what stays is one tree, without
+/// gaps, that both know, and many share a commit.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn all_who_write_write_one_log() {
+    on_both("log_writers", async |database| {
+        let stores = [open(database).await, open(database).await];
+        stores[0].migrate().await.unwrap();
+        let mut work = tokio::task::JoinSet::new();
+        for n in 0..160 {
+            let store = stores[n % 2].clone();
+            work.spawn(async move {
+                let writing = store.write_down_act(act(n));
+                match n % 8 {
+                    // Gone after some steps of the work, whichever they are.
+                    7 => tokio::time::timeout(std::time::Duration::from_micros(n as u64 * 40), writing).await.is_ok(),
+                    _ => writing.await.is_ok(),
+                }
+            });
+        }
+        let mut written = 0;
+        while let Some(done) = work.join_next().await {
+            written += u64::from(done.unwrap());
+        }
+        assert!(written >= 140, "{written}");
+        let (size, root) = root_of(&stores[0]).await;
+        // Who went away may have been written all the same; nobody who was answered is missing.
+        assert!((written..=160).contains(&size), "{written} were answered, {size} are stored");
+        for store in &stores {
+            let head = store.newest_log_head().await.unwrap();
+            assert_eq!((head.size(), head.root()), (size, root));
+        }
+        let third = open(database).await;
+        assert_eq!(third.newest_log_head().await.unwrap().root(), root);
+        let commits = stores[0].committed() + stores[1].committed();
+        assert!(commits < 160, "{commits} commits for {size} entries");
+        // Every leaf can be proven under that head, from tiles at hand and from those that are read.
+        for store in [&stores[0], &third] {
+            for index in [0, 1, size / 2, size - 1] {
+                let proof = store.log_proof(&tree::inclusion(index, size), size).await.unwrap();
+                let leaf = store.entries(index, 1).await.unwrap()[0].entry.leaf.hash();
+                tree::check_inclusion(&leaf, index, size, &root, &proof).unwrap();
+            }
+        }
+    })
+    .await;
+}
+
+/// A part that a rule refused is taken back alone; those who share its transaction are written.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_refused_is_taken_back_alone() {
+    on_both("log_parts", async |database| {
+        let folder = tempfile::tempdir().unwrap();
+        let bureau = Bureau::found(database, folder.path()).await;
+        let store = &bureau.desk.store;
+        let before = store.newest_log_head().await.unwrap().size();
+        let mut work = tokio::task::JoinSet::new();
+        for n in 0..40 {
+            let store = store.clone();
+            work.spawn(async move {
+                match n % 4 {
+                    // No such grant: refused by the statement after the part began.
+                    3 => store.revoke_grant("nobody", &person("admin-1"), NOW).await.is_err(),
+                    _ => store.write_down_act(act(n)).await.is_ok(),
+                }
+            });
+        }
+        assert!(work.join_all().await.into_iter().all(|as_expected| as_expected));
+        let (size, root) = root_of(store).await;
+        assert_eq!(size, before + 30);
+        assert_eq!(store.newest_log_head().await.unwrap().root(), root);
+    })
+    .await;
+}
+
+/// A sealed licence carries the proof of its entry; the log's files, read over HTTP by nothing but their names, lead to the
+/// same head and hold the same leaf, and say nothing of the holder.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_proves_its_entry_and_the_files_agree() {
+    on_both("log_files", async |database| {
+        let doors = Doors::open(database).await;
+        let bureau = &doors.bureau;
+        assert_eq!(doors.public().get("/log/checkpoint").await.status, 404, "nothing was sealed yet");
+        let request = licence("许准〔2026〕1号", NOW - Duration::days(3));
+        let issued = issue(&bureau.desk, &bureau.chief, request, NOW).await.unwrap();
+        let document = bureau.desk.store.document(&issued.document).await.unwrap().unwrap();
+        let signed = cms_of(&document.bytes);
+        let text = signed.signers[0].receipt().unwrap().unwrap().to_owned();
+        let receipt = Receipt::read(text.as_bytes()).unwrap();
+        let entry = Entry::read(&receipt.extra).unwrap();
+        let key = doors.public().get("/log/key.vkey").await.text();
+        let key = VerifierKey::read(key.trim_end()).unwrap();
+        assert_eq!(key.name(), "seal.example/log");
+        let logged = receipt.check(&entry.leaf.hash(), &key, &[]).unwrap();
+        assert_eq!(
+            (logged.origin.as_str(), entry.leaf.matter, entry.leaf.act.as_str()),
+            ("seal.example/log", Matter::Order, "licence")
+        );
+        assert_eq!(entry.leaf.seal.as_deref(), Some(BUREAU_SEAL));
+        let digest = signed.signers[0].message_digest().unwrap();
+        for (fact, value) in [
+            ("document", hex::encode(digest)),
+            ("decision", "许准〔2026〕1号".into()),
+            ("officer", "chief".into()),
+            ("order", issued.order),
+        ] {
+            assert_eq!(entry.opening.fact(fact), Some(value.as_str()), "{fact}");
+        }
+
+        // As a monitor follows it.
+        let head = doors.public().get("/log/checkpoint").await;
+        let head = Checkpoint::open(&Note::read(&head.body).unwrap(), &key).unwrap();
+        assert!(head.size > receipt.index);
+        let whole = std::iter::once(0..head.size).collect::<Vec<_>>();
+        let mut tiles = Tiles::default();
+        for tile in needed(&whole, head.size) {
+            let answer = doors.public().get(&format!("/log/{}", tile.path())).await;
+            assert!(answer.header("cache-control").contains("immutable"), "{}", tile.path());
+            tiles.add(&tile, &answer.body).unwrap();
+        }
+        assert_eq!(tiles.root(0..head.size).unwrap(), head.root);
+        let entries = Tile { kind: Kind::Entries, index: 0, width: u16::try_from(head.size).unwrap() };
+        let answer = doors.public().get(&format!("/log/{}", entries.path())).await;
+        let leaves = unbundle(&answer.body, entries.width).unwrap();
+        assert_eq!(leaves[usize::try_from(receipt.index).unwrap()], entry.leaf.to_string().as_bytes());
+        for secret in ["许准", "chief", "示例餐饮"] {
+            assert!(!answer.text().contains(secret), "{secret}");
+        }
+        // Nothing beyond the head is promised, and nothing is there that is no tile.
+        let beyond = Tile { width: entries.width + 1, ..entries };
+        for path in [
+            beyond.path(),
+            "tile/0/001".into(),
+            "tile/9/000".into(),
+            "tile/entries/000.p/0".into(),
+            "tile/../checkpoint".into(),
+        ] {
+            assert_eq!(doors.public().get(&format!("/log/{path}")).await.status, 404, "{path}");
+        }
+        let page = doors.public().get("/log").await.text();
+        assert!(
+            page.contains("seal.example/log") && page.contains("用印：证照、批文") && !page.contains("chief"),
+            "{page}"
+        );
+    })
+    .await;
+}
+
+fn cms_of(pdf: &[u8]) -> cms::SignedData {
+    let hex: Vec<u8> = {
+        let at = pdf.windows(10).position(|w| w == b"/Contents<").unwrap() + 10;
+        pdf[at..].iter().copied().take_while(|b| *b != b'>').collect()
+    };
+    cms::read_pdf("ETSI.CAdES.detached", &hex::decode(hex).unwrap(), &[]).unwrap()
+}
+
+/// What somebody wrote over in the database is not built upon: neither by a process that knows better nor by a new one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_database_is_not_believed() {
+    for (change, at_the_start) in [
+        ("UPDATE log_leaf SET leaf = replace(leaf, 'order licence', 'order upload ')", true),
+        ("UPDATE log_head SET size = size - 1", true),
+        ("DELETE FROM log_leaf WHERE position = 3", true),
+        ("UPDATE log_head SET size = 0, edge = ''", true),
+        // One complete log over another: only who knows the true one can tell, as a witness or the holder of a receipt does.
+        ("UPDATE log_head SET size = 0, edge = '', checkpoint = '', checkpoint_size = 0", false),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::sqlite("tampered");
+        let bureau = Bureau::found(&database, folder.path()).await;
+        let request = licence("许准〔2026〕1号", NOW - Duration::days(3));
+        issue(&bureau.desk, &bureau.chief, request.clone(), NOW).await.unwrap();
+        let mut connection = sqlx::AnyConnection::connect(&database.url).await.unwrap();
+        for trigger in ["log_leaf_no_update", "log_leaf_no_delete"] {
+            sqlx::query(AssertSqlSafe(format!("DROP TRIGGER {trigger}"))).execute(&mut connection).await.unwrap();
+        }
+        sqlx::query(AssertSqlSafe(change.to_owned())).execute(&mut connection).await.unwrap();
+        let again = open(&database).await;
+        let met = again.write_down_act(act(1)).await;
+        match at_the_start {
+            true => assert!(
+                matches!(met, Err(StoreError::Log(LogFault::Unproven | LogFault::Missing) | StoreError::Row { .. })),
+                "{change}: {met:?}"
+            ),
+            false => drop(met),
+        }
+        if change.contains("log_head") {
+            let met = bureau.desk.store.write_down_act(act(2)).await;
+            assert!(
+                matches!(met, Err(StoreError::Log(_) | StoreError::Row { .. } | StoreError::Database(_))),
+                "{change}: {met:?}"
+            );
+        }
+    }
+}
