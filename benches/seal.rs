@@ -18,7 +18,7 @@ use ring::rsa;
 use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, RSA_PKCS1_SHA256};
 use time::Duration;
 use yinxin::cms;
-use yinxin::crypto::KeyAlgorithm;
+use yinxin::crypto::{Digest, KeyAlgorithm};
 use yinxin::issue::{UploadPlace, UploadRequest, issue, seal_upload};
 use yinxin::keys::{Keyring, Signer};
 use yinxin::pdf::appearance::Appearance;
@@ -161,7 +161,7 @@ impl Parts {
     }
 
     fn to_be_signed(&self, prepared: &Prepared) -> Vec<u8> {
-        cms::signed_attributes(&prepared.digest(), &self.chain[0], None)
+        cms::signed_attributes(Digest::Sha256, &prepared.digest(), &self.chain[0], None)
     }
 
     /// What is appended to the draft: the steps of the product between the draft and the store.

@@ -20,7 +20,7 @@ use serde::Deserialize;
 
 use crate::ceiling::Ceilings;
 use crate::issue::ReportSeal;
-use crate::keys::{Mode, TokenSettings};
+use crate::keys::{Mode, Sm2Numbers, TokenSettings};
 use crate::limits;
 use crate::officer::OfficerId;
 use crate::seal::SealNumber;
@@ -203,9 +203,9 @@ fn keys(
         }
         return Ok(Keys::Soft { dir: beside(&written.dir), passphrase_file: beside(&written.passphrase_file) });
     }
-    let Pkcs11Written { module, token_label, token_serial, pin_file, workers, deadline_seconds, token: listed } =
+    let Pkcs11Written { module, token_label, token_serial, pin_file, workers, deadline_seconds, sm2, token: listed } =
         written.pkcs11;
-    let all = TokenWritten { module, token_label, token_serial, pin_file, workers, deadline_seconds };
+    let all = TokenWritten { module, token_label, token_serial, pin_file, workers, deadline_seconds, sm2 };
     if listed.len() > limits::TOKENS {
         return Err(Wrong::Value("keys.pkcs11.token"));
     }
@@ -226,6 +226,10 @@ fn token(one: TokenWritten, all: &TokenWritten, beside: impl Fn(&Path) -> PathBu
     if !limits::TOKEN_DEADLINE_SECONDS.contains(&deadline) {
         return Err(Wrong::Value("keys.pkcs11.deadline_seconds"));
     }
+    let sm2 = one.sm2.or(all.sm2);
+    if sm2.is_some_and(|numbers| !numbers.are_possible()) {
+        return Err(Wrong::Value("keys.pkcs11.sm2"));
+    }
     let label = one.token_label.or(all.token_label.clone());
     Ok(TokenSettings {
         module: path(one.module, &all.module, "keys.pkcs11.module")?,
@@ -234,6 +238,7 @@ fn token(one: TokenWritten, all: &TokenWritten, beside: impl Fn(&Path) -> PathBu
         pin_file: path(one.pin_file, &all.pin_file, "keys.pkcs11.pin_file")?,
         sessions,
         deadline: Duration::from_secs(deadline),
+        sm2,
     })
 }
 
@@ -381,6 +386,7 @@ struct Pkcs11Written {
     pin_file: Option<PathBuf>,
     workers: Option<usize>,
     deadline_seconds: Option<u64>,
+    sm2: Option<Sm2Numbers>,
     token: Vec<TokenWritten>,
 }
 
@@ -394,6 +400,7 @@ struct TokenWritten {
     pin_file: Option<PathBuf>,
     workers: Option<usize>,
     deadline_seconds: Option<u64>,
+    sm2: Option<Sm2Numbers>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -490,6 +497,11 @@ const KEYS: &[(&str, &str, &str)] = &[
     ("keys.pkcs11.pin_file", "文件路径", "the path of a file"),
     ("keys.pkcs11.workers", "1 至 64 的整数", "a whole number from 1 to 64"),
     ("keys.pkcs11.deadline_seconds", "1 至 60 的整数（秒）", "a whole number of seconds from 1 to 60"),
+    (
+        "keys.pkcs11.sm2",
+        "{ key_type = …, generate = …, sign = …, digest_inside = true 或 false }：厂商自定义编号（0x80000000 起），key_type 可为 3，generate 可为 0x1040",
+        "{ key_type = …, generate = …, sign = …, digest_inside = true or false }: the vendor's numbers (from 0x80000000 on), or 3 for key_type, 0x1040 for generate",
+    ),
     (
         "keys.pkcs11.token",
         "至多 8 个 [[keys.pkcs11.token]] 小节，互为备用；未写明的项沿用 [keys.pkcs11]",

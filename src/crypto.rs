@@ -5,7 +5,7 @@
 //! or would rather not, believe. Three questions have three answers: is the value right ([`verify`]), what does it rest on
 //! ([`strengths`]), and until when is that accepted ([`Strength::until`]).
 //!
-//! Not here yet: signing with SM2, Brainpool and other curves, ML-DSA.
+//! Not here yet: Brainpool and other curves, ML-DSA.
 
 mod digest;
 mod rsa;
@@ -20,6 +20,8 @@ pub use self::digest::{Digest, Hashing, sha256, sha384, sha512};
 pub use self::signature::{
     SignatureFault, digest_of, effort, pkcs1_digest, strengths, verify, verify_digest, with_digest,
 };
+pub(crate) use self::sm2::IDENTITY as SM2_IDENTITY;
+pub use self::sm2::digest_for as sm2_digest;
 pub use self::strength::Strength;
 
 use std::fmt;
@@ -44,6 +46,10 @@ pub enum KeyAlgorithm {
     /// RSASSA-PKCS1-v1_5 with SHA-256 under a key of 3072 bits (RFC 8017 §8.2).
     #[serde(rename = "rsa-3072")]
     Rsa3072,
+    /// SM2 with SM3 under the default identity (GM/T 0003.2, GM/T 0009 §10); the value is DER `SEQUENCE { r, s }` (GM/T 0009
+    /// §7.3).
+    #[serde(rename = "sm2")]
+    Sm2,
     /// Ed25519 (RFC 8032 §5.1.6) over the message itself: what logs and witnesses sign with (C2SP signed-note). No
     /// certificate is made for it, so it can never be a seal's or an authority's.
     #[serde(rename = "ed25519")]
@@ -57,6 +63,7 @@ impl KeyAlgorithm {
             Self::EcdsaP256 => "ecdsa-p256",
             Self::Rsa2048 => "rsa-2048",
             Self::Rsa3072 => "rsa-3072",
+            Self::Sm2 => "sm2",
             Self::Ed25519 => "ed25519",
         }
     }
@@ -76,13 +83,14 @@ impl KeyAlgorithm {
             PublicKey::P256(_) => Ok(Self::EcdsaP256),
             PublicKey::Rsa { key, only: None } if key.bits == 2048 => Ok(Self::Rsa2048),
             PublicKey::Rsa { key, only: None } if key.bits == 3072 => Ok(Self::Rsa3072),
+            PublicKey::Sm2(_) => Ok(Self::Sm2),
             PublicKey::Ed25519(_) => Ok(Self::Ed25519),
             other => Err(SignatureFault::Unsupported(format!("{} key", other.name()))),
         }
     }
 
     /// The AlgorithmIdentifier of a signature by such a key (RFC 5758 §3.2: absent parameters for ECDSA;
-    /// RFC 4055 §5: NULL for RSA; RFC 8410 §3: absent for Ed25519).
+    /// RFC 4055 §5: NULL for RSA; RFC 8410 §3: absent for Ed25519, and for SM2 in every certificate met).
     pub fn signature_algorithm(self) -> AlgorithmIdentifierOwned {
         match self {
             Self::EcdsaP256 => AlgorithmIdentifierOwned { oid: db::rfc5912::ECDSA_WITH_SHA_256, parameters: None },
@@ -90,7 +98,18 @@ impl KeyAlgorithm {
                 oid: db::rfc5912::SHA_256_WITH_RSA_ENCRYPTION,
                 parameters: Some(Any::null()),
             },
+            Self::Sm2 => AlgorithmIdentifierOwned { oid: sm2::SM2_WITH_SM3, parameters: None },
             Self::Ed25519 => AlgorithmIdentifierOwned { oid: db::rfc8410::ID_ED_25519, parameters: None },
+        }
+    }
+
+    /// The digest of a document's content where such a key signs a CMS: the one that the signature itself uses, so that the
+    /// whole rests on one (RFC 8419 §3.1 for Ed25519).
+    pub fn digest(self) -> Digest {
+        match self {
+            Self::EcdsaP256 | Self::Rsa2048 | Self::Rsa3072 => Digest::Sha256,
+            Self::Sm2 => Digest::Sm3,
+            Self::Ed25519 => Digest::Sha512,
         }
     }
 
@@ -98,7 +117,7 @@ impl KeyAlgorithm {
     pub fn longest_signature(self) -> usize {
         match self {
             // SEQUENCE of two INTEGERs of at most 33 bytes each.
-            Self::EcdsaP256 => 72,
+            Self::EcdsaP256 | Self::Sm2 => 72,
             Self::Rsa2048 => 256,
             Self::Rsa3072 => 384,
             Self::Ed25519 => 64,
@@ -120,6 +139,7 @@ impl FromStr for KeyAlgorithm {
             "ecdsa-p256" => Ok(Self::EcdsaP256),
             "rsa-2048" => Ok(Self::Rsa2048),
             "rsa-3072" => Ok(Self::Rsa3072),
+            "sm2" => Ok(Self::Sm2),
             "ed25519" => Ok(Self::Ed25519),
             other => Err(SignatureFault::Unsupported(other.chars().take(40).collect())),
         }

@@ -17,11 +17,13 @@ mod request;
 mod waiting;
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::authority::Uscc;
+use crate::crypto::Digest;
 use crate::decision::{Allowed, Decision, DecisionRequest, Purpose};
 use crate::desk::{Desk, FlowError, SealParts, Step, blocking};
 use crate::keys;
@@ -414,6 +416,11 @@ pub(crate) struct Drafted {
     appended: Prepared,
 }
 
+/// What a /ByteRange covers: everything but the hole.
+fn around(bytes: &[u8], hole: Range<usize>) -> [&[u8]; 2] {
+    [bytes.get(..hole.start).unwrap_or_default(), bytes.get(hole.end..).unwrap_or_default()]
+}
+
 /// Steps 5 to 9 for any kind of document.
 #[expect(clippy::too_many_arguments, reason = "the one place where everything about a document comes together")]
 pub(crate) async fn write_down_and_finish(
@@ -430,6 +437,11 @@ pub(crate) async fn write_down_and_finish(
 ) -> Result<Issued, FlowError> {
     debug_assert!(kind != OrderKind::Notice || matches!(allowed.purpose(), Purpose::Notice { .. }));
     debug_assert!(kind != OrderKind::Report || matches!(allowed.purpose(), Purpose::Report { .. }));
+    let digest = parts.signer.algorithm().digest();
+    let content = match digest {
+        Digest::Sha256 => prepared.digest().to_vec(),
+        _ => digest.over(&around(&bytes, prepared.hole())),
+    };
     let sealing = SealUse {
         kind,
         once_key,
@@ -442,6 +454,7 @@ pub(crate) async fn write_down_and_finish(
         prepared: &bytes,
         hole: prepared.hole(),
         digest: prepared.digest(),
+        content: &content,
         ceilings: desk.ceilings,
     };
     let unfinished = desk.store.write_down(allowed, sealing).await?;

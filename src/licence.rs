@@ -101,6 +101,11 @@ impl LicenceIdentifier {
         self.version
     }
 
+    /// Code of the kind of licence: the defining body's and three digits.
+    pub fn type_code(&self) -> &str {
+        &self.type_code
+    }
+
     /// Code of the issuing body.
     pub fn issuer(&self) -> &str {
         &self.issuer

@@ -322,6 +322,8 @@ pub const PREVIEW_MEMORY_BYTES: u64 = 1024 * 1024 * 1024;
 /// Its processor time, and the time until it is stopped, seconds; a page takes about 30 ms.
 pub const PREVIEW_CPU_SECONDS: u64 = 10;
 pub const PREVIEW_SECONDS: u64 = 15;
+/// Things that are said to be left out of an OFD's pictures: of more kinds nobody reads.
+pub const PREVIEW_OMISSIONS: usize = 20;
 /// Such processes at once.
 pub const PREVIEWS: usize = 2;
 
@@ -431,3 +433,7 @@ pub const OFD_BODIES: usize = 16;
 pub const OFD_SIGNATURE_BYTES: usize = 2 * 1024 * 1024;
 /// Signatures of one package; as `PDF_SIGNATURES`.
 pub const OFD_SIGNATURES: usize = PDF_SIGNATURES;
+/// Pages of an OFD: three files for each of them, of `OFD_ENTRIES`.
+pub const OFD_PAGES: usize = 3000;
+/// Pages that one straddle seal is cut over: of a seal of 40 mm each shows 2 mm; of more pages every such batch has one.
+pub const OFD_STRADDLE_PAGES: usize = 20;

@@ -1,8 +1,13 @@
-//! OFD documents (GB/T 33190-2016): the package, and the signatures in it.
+//! OFD documents (GB/T 33190-2016): the package, the signatures in it, and documents of our own.
 
+pub mod document;
+pub mod draw;
 pub mod package;
+pub mod png;
 pub mod reading;
+pub mod seal;
 pub mod signatures;
+pub mod write;
 pub mod xml;
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use const_oid::db::rfc3161;
 use time::{Duration, OffsetDateTime};
 
+use crate::crypto::Digest;
 use crate::desk::{Desk, FlowError};
 use crate::issue::lasting::{self, appended, archived};
 use crate::limits;
@@ -88,7 +89,7 @@ pub async fn renew(
         }
     }
     // The new stamp's own evidence is the next renewal's; but who stamps now is known by asking, and so is how it stands.
-    let herald = desk.stamp(&crate::crypto::sha256(&document)).await?;
+    let herald = desk.stamp(Digest::Sha256, &crate::crypto::sha256(&document)).await?;
     if let Ok(material) = desk.evidence(&lasting::stampers(&herald)?, now).await {
         add(&mut found, material);
     }

@@ -5,7 +5,10 @@
 //! keeps the bytes as they were found, since both values are made over them.
 
 mod read;
+#[cfg(test)]
+pub(crate) mod trial;
 mod value;
+pub mod write;
 
 use const_oid::ObjectIdentifier;
 use time::OffsetDateTime;

@@ -135,16 +135,16 @@ impl NoToken {
 }
 
 impl Desk {
-    /// A token over this SHA-256 digest, DER, checked: from the first outside authority that gives one we take, then from
-    /// our own where the plan has it.
+    /// A token over this digest, DER, checked: from the first outside authority that gives one we take, then from our own where
+    /// the plan has it.
     ///
     /// # Errors
     /// [`FlowError::Unstamped`] where none can be had now; what waits for it is tried again later.
-    pub async fn stamp(&self, imprint: &[u8; 32]) -> Result<Vec<u8>, FlowError> {
+    pub async fn stamp(&self, digest: Digest, imprint: &[u8]) -> Result<Vec<u8>, FlowError> {
         let mut reasons = Vec::new();
         if !self.stamping.authorities().is_empty() {
-            let (stamping, clock, value) = (self.stamping.clone(), self.clock.clone(), *imprint);
-            let asked = blocking(move || stamping.authorities().stamp(Digest::Sha256, &value, &*clock)).await;
+            let (stamping, clock, value) = (self.stamping.clone(), self.clock.clone(), imprint.to_vec());
+            let asked = blocking(move || stamping.authorities().stamp(digest, &value, &*clock)).await;
             match asked {
                 Ok(token) => return Ok(token),
                 Err(faults) => reasons.extend(faults.into_iter().map(|(name, fault)| (name, fault.message()))),
@@ -152,7 +152,7 @@ impl Desk {
         }
         if self.stamping.plan().own {
             let nonce = keys::draw()?;
-            match self.make_token(&Request::of_ours(Digest::Sha256, imprint, nonce, None), "service").await {
+            match self.make_token(&Request::of_ours(digest, imprint, nonce, None), "service").await {
                 Ok(token) => return Ok(token),
                 Err(why) => reasons.push(("yinxin".into(), why.message())),
             }

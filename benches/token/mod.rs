@@ -54,6 +54,7 @@ pub fn child(folder: &Path, runtime: &tokio::runtime::Runtime, seconds: f64) {
         pin_file: folder.join("pin"),
         sessions: 8,
         deadline: Duration::from_secs(30),
+        sm2: None,
     };
     let keyring =
         Keyring::open(&KeySettings { mode: Mode::Production, home: HomeSettings::Pkcs11(vec![token]) }).unwrap();

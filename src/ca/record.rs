@@ -8,7 +8,6 @@ use time::{Duration, OffsetDateTime};
 use super::{Authority, ISSUING, ROOT, bad_name};
 use crate::ceremony::transcript::SIGNER;
 use crate::cms;
-use crate::crypto::sha256;
 use crate::desk::{FlowError, blocking};
 use crate::keys;
 use crate::pki::certificate::Certificate;
@@ -46,7 +45,8 @@ impl Authority {
         let certificate =
             self.ordered(OrderKind::Certificate, ISSUING, "ceremony certificate", unsigned, who, now).await?;
         let chain = [certificate, issuing.certificate, root.certificate];
-        let attributes = cms::signed_attributes(&sha256(bytes), &chain[0], None);
+        let digest = algorithm.digest();
+        let attributes = cms::signed_attributes(digest, &digest.over(&[bytes]), &chain[0], None);
         let title = format!("ceremony transcript: {title}");
         let act = Act {
             kind: OrderKind::Transcript,

@@ -152,6 +152,8 @@ pub enum Algorithm {
     Rsa2048,
     #[serde(rename = "rsa-3072")]
     Rsa3072,
+    #[serde(rename = "sm2")]
+    Sm2,
 }
 
 impl Algorithm {
@@ -160,6 +162,7 @@ impl Algorithm {
             Self::EcdsaP256 => KeyAlgorithm::EcdsaP256,
             Self::Rsa2048 => KeyAlgorithm::Rsa2048,
             Self::Rsa3072 => KeyAlgorithm::Rsa3072,
+            Self::Sm2 => KeyAlgorithm::Sm2,
         }
     }
 }

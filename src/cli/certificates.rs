@@ -226,6 +226,8 @@ pub(super) enum Algorithm {
     Rsa2048,
     #[value(name = "rsa-3072")]
     Rsa3072,
+    #[value(name = "sm2")]
+    Sm2,
 }
 
 impl Algorithm {
@@ -234,6 +236,7 @@ impl Algorithm {
             Self::EcdsaP256 => KeyAlgorithm::EcdsaP256,
             Self::Rsa2048 => KeyAlgorithm::Rsa2048,
             Self::Rsa3072 => KeyAlgorithm::Rsa3072,
+            Self::Sm2 => KeyAlgorithm::Sm2,
         }
     }
 }

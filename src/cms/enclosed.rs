@@ -1,7 +1,7 @@
 //! A signature with its content inside (RFC 5652 §5.1), as time-stamp tokens are: made here, read as any other.
 
 use const_oid::ObjectIdentifier;
-use const_oid::db::{rfc5911, rfc5912};
+use const_oid::db::rfc5911;
 use der::Encode;
 
 use super::CmsError;
@@ -27,8 +27,7 @@ pub fn enclose(
     let attributes = attributes.map_err(|_| CmsError::Malformed("signed attributes"))?;
     let signature_algorithm =
         algorithm.signature_algorithm().to_der().map_err(|_| CmsError::Malformed("signature algorithm"))?;
-    // RFC 5754 §2: SHA-2 identifiers are written without parameters.
-    let digest_algorithm = tlv::wrap(tlv::SEQUENCE, &[&tlv::object_identifier(rfc5912::ID_SHA_256)]);
+    let digest_algorithm = super::algorithm_identifier(algorithm.digest());
     let signer_info = tlv::wrap(
         tlv::SEQUENCE,
         &[

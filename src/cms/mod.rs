@@ -24,10 +24,10 @@ pub use receipt::is_receipt;
 pub use revocation::Brought;
 
 use const_oid::ObjectIdentifier;
-use const_oid::db::{rfc3161, rfc5911, rfc5912};
+use const_oid::db::{rfc3161, rfc5911};
 use der::Encode;
 
-use crate::crypto::{self, KeyAlgorithm};
+use crate::crypto::{Digest, KeyAlgorithm};
 use crate::pki::certificate::Certificate;
 use crate::pki::tlv;
 
@@ -37,27 +37,37 @@ use crate::pki::tlv;
 /// No signing-time: PAdES puts the claimed time into the signature dictionary and forbids it here (EN 319 142-1 §5.3,
 /// §6.3 table 1). The certificate reference is an ESSCertIDv2 with the default SHA-256 (RFC 5035 §4), without
 /// issuerSerial, which is only a hint (EN 319 122-1 §5.2.2).
-pub fn signed_attributes(content_digest: &[u8; 32], signer_certificate_der: &[u8], receipt: Option<&str>) -> Vec<u8> {
-    attributes(rfc5911::ID_DATA, content_digest, signer_certificate_der, receipt)
+///
+/// `digest` is that of the signer's algorithm ([`KeyAlgorithm::digest`]), which gave `content_digest` and gives the reference;
+/// another than SHA-256 is named in it.
+pub fn signed_attributes(
+    digest: Digest,
+    content_digest: &[u8],
+    signer_certificate_der: &[u8],
+    receipt: Option<&str>,
+) -> Vec<u8> {
+    attributes(rfc5911::ID_DATA, (digest, content_digest), signer_certificate_der, receipt)
 }
 
 /// The same for content of another type than id-data, which is no seal's.
 pub fn signed_attributes_of(
     content_type: ObjectIdentifier,
-    content_digest: &[u8; 32],
+    (digest, content_digest): (Digest, &[u8]),
     signer_certificate_der: &[u8],
 ) -> Vec<u8> {
-    attributes(content_type, content_digest, signer_certificate_der, None)
+    attributes(content_type, (digest, content_digest), signer_certificate_der, None)
 }
 
 fn attributes(
     content_type: ObjectIdentifier,
-    content_digest: &[u8; 32],
+    (digest, content_digest): (Digest, &[u8]),
     signer_certificate_der: &[u8],
     receipt: Option<&str>,
 ) -> Vec<u8> {
-    let certificate_hash = tlv::wrap(tlv::OCTET_STRING, &[&crypto::sha256(signer_certificate_der)]);
-    let reference = tlv::wrap(tlv::SEQUENCE, &[&certificate_hash]);
+    let certificate_hash = tlv::wrap(tlv::OCTET_STRING, &[&digest.over(&[signer_certificate_der])]);
+    // DER leaves out a default, and SHA-256 is one (RFC 5035 §4).
+    let named = if digest == Digest::Sha256 { Vec::new() } else { algorithm_identifier(digest) };
+    let reference = tlv::wrap(tlv::SEQUENCE, &[&named, &certificate_hash]);
     let references = tlv::wrap(tlv::SEQUENCE, &[&reference]);
     let attribute =
         |oid, value: &[u8]| tlv::wrap(tlv::SEQUENCE, &[&tlv::object_identifier(oid), &tlv::wrap(tlv::SET, &[value])]);
@@ -90,8 +100,7 @@ pub fn assemble(
     let signer = certificates.first().ok_or(CmsError::Malformed("signer certificate"))?;
     let signer = Certificate::read(signer).map_err(|_| CmsError::Malformed("signer certificate"))?;
 
-    // RFC 5754 §2: SHA-2 identifiers are written without parameters.
-    let digest_algorithm = tlv::wrap(tlv::SEQUENCE, &[&tlv::object_identifier(rfc5912::ID_SHA_256)]);
+    let digest_algorithm = algorithm_identifier(algorithm.digest());
     let signature_algorithm =
         algorithm.signature_algorithm().to_der().map_err(|_| CmsError::Malformed("signature algorithm"))?;
     let unsigned = stamp.map_or_else(Vec::new, |token| {
@@ -128,6 +137,11 @@ pub fn assemble(
     ))
 }
 
+/// A digest's AlgorithmIdentifier: SHA-2 is written without parameters (RFC 5754 §2), and so is SM3.
+fn algorithm_identifier(digest: Digest) -> Vec<u8> {
+    tlv::wrap(tlv::SEQUENCE, &[&tlv::object_identifier(digest.oid())])
+}
+
 /// The most bytes that [`assemble`] can give for this kind of key, these certificates, a token of at most `stamp` bytes and
 /// a receipt of at most `receipt` bytes (none at all where they are 0), so that a PDF can leave a hole of the right size
 /// before anything is signed.
@@ -142,7 +156,8 @@ pub fn room(
 ) -> Result<usize, CmsError> {
     let signer = certificates.first().ok_or(CmsError::Malformed("signer certificate"))?;
     let receipt = (receipt > 0).then(|| "0".repeat(receipt));
-    let attributes = signed_attributes(&[0; 32], signer, receipt.as_deref());
+    let digest = algorithm.digest();
+    let attributes = signed_attributes(digest, &vec![0; digest.length()], signer, receipt.as_deref());
     let (value, token) = (vec![0; algorithm.longest_signature()], vec![0; stamp]);
     let token = (stamp > 0).then_some(token.as_slice());
     Ok(assemble(&attributes, &value, algorithm, certificates, token)?.len())

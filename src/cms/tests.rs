@@ -1,22 +1,24 @@
 //! Our CMS before openssl and the `cms` crate; everybody else's before us.
 
-use const_oid::db::rfc5911;
+use const_oid::db::{rfc5911, rfc5912};
 use der::Decode;
 use proptest::prelude::*;
 
 use super::*;
-use crate::crypto::{Digest, SignatureFault, Strength};
+use crate::crypto::{self, SignatureFault, Strength};
 use crate::pki::tlv::Element;
 use crate::pki::trial::{self, Hierarchy, Key, openssl_accepts, openssl_refuses, put};
 
 mod attacks;
 mod kinds;
 mod receipt;
+mod sm2;
 
 const CONTENT: &[u8] = "准予行政许可决定书".as_bytes();
 
 fn sealed(made: &Hierarchy) -> Vec<u8> {
-    let attributes = signed_attributes(&crypto::sha256(CONTENT), made.seal.der(), None);
+    let digest = made.seal_key.algorithm.digest();
+    let attributes = signed_attributes(digest, &digest.over(&[CONTENT]), made.seal.der(), None);
     let value = made.seal_key.sign(&attributes);
     let certificates = [made.seal.der().to_vec(), made.issuing.der().to_vec()];
     assemble(&attributes, &value, made.seal_key.algorithm, &certificates, None).unwrap()
@@ -75,7 +77,7 @@ fn what_we_write_is_der_and_fits_its_room() {
     assert_eq!(read.signers[0].claimed_time(), None);
 
     // The issuers' order is not the caller's choice: DER has one (X.690 §11.6).
-    let attributes = signed_attributes(&crypto::sha256(CONTENT), made.seal.der(), None);
+    let attributes = signed_attributes(Digest::Sha256, &crypto::sha256(CONTENT), made.seal.der(), None);
     let value = made.seal_key.sign(&attributes);
     let with = |issuers: [&[u8]; 2]| {
         let certificates = [made.seal.der(), issuers[0], issuers[1]].map(<[u8]>::to_vec);
@@ -108,7 +110,7 @@ fn every_part_that_is_changed_is_named() {
     let made = Hierarchy::of(Key::p256);
     let other = Hierarchy::of(Key::p256);
     let cms = sealed(&made);
-    let attributes = signed_attributes(&crypto::sha256(CONTENT), made.seal.der(), None);
+    let attributes = signed_attributes(Digest::Sha256, &crypto::sha256(CONTENT), made.seal.der(), None);
     let value = made.seal_key.sign(&attributes);
     let with = |attributes: &[u8], value: &[u8], certificate: &[u8]| {
         assemble(attributes, value, KeyAlgorithm::EcdsaP256, &[certificate.to_vec()], None).unwrap()
@@ -150,7 +152,7 @@ fn every_part_that_is_changed_is_named() {
 #[test]
 fn unsorted_attributes_are_accepted_with_a_mark() {
     let made = Hierarchy::of(Key::p256);
-    let attributes = signed_attributes(&crypto::sha256(CONTENT), made.seal.der(), None);
+    let attributes = signed_attributes(Digest::Sha256, &crypto::sha256(CONTENT), made.seal.der(), None);
     let members = Element::read_all(&attributes).unwrap().children().unwrap();
     let unsorted: Vec<&[u8]> = members.iter().rev().map(|member| member.whole).collect();
     let unsorted = tlv::wrap(tlv::SET, &unsorted);
@@ -247,7 +249,7 @@ proptest! {
         static MADE: std::sync::OnceLock<(Vec<u8>, Vec<u8>)> = std::sync::OnceLock::new();
         let (cms, attributes) = MADE.get_or_init(|| {
             let made = Hierarchy::of(Key::p256);
-            (sealed(&made), signed_attributes(&crypto::sha256(CONTENT), made.seal.der(), None))
+            (sealed(&made), signed_attributes(Digest::Sha256, &crypto::sha256(CONTENT), made.seal.der(), None))
         });
         let mut damaged = cms.clone();
         let at = at % damaged.len();

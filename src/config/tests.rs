@@ -182,6 +182,7 @@ fn a_token_needs_its_module_label_and_pin_file() {
         pin_file: "/etc/yinxin/pin".into(),
         sessions: 4,
         deadline: std::time::Duration::from_secs(10),
+        sm2: None,
     };
     assert_eq!(whole.keys, Keys::Pkcs11(vec![alone.clone()]));
 
@@ -190,7 +191,27 @@ fn a_token_needs_its_module_label_and_pin_file() {
         "[[keys.pkcs11.token]]\ntoken_serial = \"1\"\n[[keys.pkcs11.token]]\ntoken_label = \"spare\"\nworkers = 2";
     let pair = read(&format!("[keys]\nhome = \"pkcs11\"\n[keys.pkcs11]\n{}\n{second}", all.join("\n"))).unwrap();
     let first = TokenSettings { serial: Some("1".into()), ..alone.clone() };
-    assert_eq!(pair.keys, Keys::Pkcs11(vec![first, TokenSettings { token: "spare".into(), sessions: 2, ..alone }]));
+    assert_eq!(
+        pair.keys,
+        Keys::Pkcs11(vec![first, TokenSettings { token: "spare".into(), sessions: 2, ..alone.clone() }])
+    );
+
+    // A vendor's numbers for SM2, as hexadecimal as the vendor has them.
+    let with = |numbers: &str| format!("[keys]\nhome = \"pkcs11\"\n[keys.pkcs11]\n{}\nsm2 = {numbers}", all.join("\n"));
+    let own = "{ key_type = 0x80000010, generate = 0x80000020, sign = 0x80000021, digest_inside = true }";
+    let numbers = Sm2Numbers { key_type: 0x8000_0010, generate: 0x8000_0020, sign: 0x8000_0021, digest_inside: true };
+    assert_eq!(read(&with(own)).unwrap().keys, Keys::Pkcs11(vec![TokenSettings { sm2: Some(numbers), ..alone }]));
+    read(&with("{ key_type = 3, generate = 0x1040, sign = 0x80000021, digest_inside = false }")).unwrap();
+    for (id, wrong) in [
+        // CKM_ECDSA is another signature.
+        ("config.value-not-allowed", "{ key_type = 3, generate = 0x1040, sign = 0x1041, digest_inside = false }"),
+        ("config.value-not-allowed", "{ key_type = 0, generate = 0x1040, sign = 0x80000021, digest_inside = false }"),
+        ("config.value-not-allowed", "{ key_type = 3, generate = 0, sign = 0x80000021, digest_inside = false }"),
+        ("config.wrong-type", "{ key_type = 3, generate = 0x1040, sign = 0x80000021 }"),
+        ("config.wrong-type", "{ key_type = -1, generate = 0x1040, sign = 0x80000021, digest_inside = false }"),
+    ] {
+        assert_eq!(complaint(&with(wrong)).0, id, "{wrong}");
+    }
 }
 
 #[test]

@@ -1,11 +1,13 @@
-//! SM2 signatures with SM3 (GM/T 0003.2, GM/T 0009): verification. The signer's identity is the default one, as in every
-//! certificate and seal met; with another, or none, no value holds.
+//! SM2 signatures with SM3 (GM/T 0003.2, GM/T 0009): verification, and what a key signs. The signer's identity is the default
+//! one, as in every certificate and seal met; with another, or none, no value holds.
 
 use const_oid::ObjectIdentifier;
 use sm2::dsa::signature::Verifier;
 use sm2::dsa::{Signature, VerifyingKey};
+use sm2::elliptic_curve::sec1::ToSec1Point;
 
-use super::SignatureFault;
+use super::signature::PublicKey;
+use super::{Digest, SignatureFault};
 
 /// The curve sm2p256v1 (GM/T 0006).
 pub(super) const CURVE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.156.10197.1.301");
@@ -15,117 +17,48 @@ pub(super) const SM2_SIGNATURE: ObjectIdentifier = ObjectIdentifier::new_unwrap(
 pub(super) const SM2_WITH_SM3: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.156.10197.1.501");
 
 /// The identity that goes into Z where nothing else was agreed (GM/T 0009 §10).
-const IDENTITY: &str = "1234567812345678";
+pub(crate) const IDENTITY: &str = "1234567812345678";
+
+/// a, b, x and y of the base point, 32 octets each (GM/T 0003.5 §2).
+const PARAMETERS: [u8; 128] = [
+    0xFF, 0xFF, 0xFF, 0xFE, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, // a
+    0xFF, 0xFF, 0xFF, 0xFF, 0x00, 0x00, 0x00, 0x00, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFC, //
+    0x28, 0xE9, 0xFA, 0x9E, 0x9D, 0x9F, 0x5E, 0x34, 0x4D, 0x5A, 0x9E, 0x4B, 0xCF, 0x65, 0x09, 0xA7, // b
+    0xF3, 0x97, 0x89, 0xF5, 0x15, 0xAB, 0x8F, 0x92, 0xDD, 0xBC, 0xBD, 0x41, 0x4D, 0x94, 0x0E, 0x93, //
+    0x32, 0xC4, 0xAE, 0x2C, 0x1F, 0x19, 0x81, 0x19, 0x5F, 0x99, 0x04, 0x46, 0x6A, 0x39, 0xC9, 0x94, // x
+    0x8F, 0xE3, 0x0B, 0xBF, 0xF2, 0x66, 0x0B, 0xE1, 0x71, 0x5A, 0x45, 0x89, 0x33, 0x4C, 0x74, 0xC7, //
+    0xBC, 0x37, 0x36, 0xA2, 0xF4, 0xF6, 0x77, 0x9C, 0x59, 0xBD, 0xCE, 0xE3, 0x6B, 0x69, 0x21, 0x53, // y
+    0xD0, 0xA9, 0x87, 0x7C, 0xC6, 0x2A, 0x47, 0x40, 0x02, 0xDF, 0x32, 0xE5, 0x21, 0x39, 0xF0, 0xA0, //
+];
 
 /// Checks a value in DER over the message with the key at this point (SEC 1 §2.3.3).
 pub(super) fn verify(point: &[u8], message: &[u8], value: &[u8]) -> Result<(), SignatureFault> {
-    let key = VerifyingKey::from_sec1_bytes(IDENTITY, point)
-        .map_err(|_| SignatureFault::Malformed("elliptic curve point"))?;
+    let key = VerifyingKey::from_sec1_bytes(IDENTITY, point).map_err(|_| NO_POINT)?;
     // GM/T 0009 §7.3: SEQUENCE { r INTEGER, s INTEGER }.
     let value = Signature::from_der(value).map_err(|_| SignatureFault::Wrong)?;
     key.verify(message, &value).map_err(|_| SignatureFault::Wrong)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::pki::tlv;
+const NO_POINT: SignatureFault = SignatureFault::Malformed("elliptic curve point");
 
-    /// GM/T 0003.5-2012, annex A: the example on the recommended curve.
-    const POINT: &str = "04\
-        09f9df311e5421a150dd7d161e4bc5c672179fad1833fc076bb08ff356f35020\
-        ccea490ce26775a52dc6ea718cc1aa600aed05fbf35e084a6632f6072da9ad13";
-    const R: &str = "f5a03b0648d2c4630eeac513e1bb81a15944da3827d5b74143ac7eaceee720b3";
-    const S: &str = "b1b6aa29df212fd8763182bc0d421ca1bb9038fd1f7f42d4840b69c485bbc1aa";
-    const N: &str = "fffffffeffffffffffffffffffffffff7203df6b21c6052b53bbf40939d54123";
-    const MESSAGE: &[u8] = b"message digest";
-
-    fn number(hexadecimal: &str) -> Vec<u8> {
-        hex::decode(hexadecimal).unwrap()
-    }
-
-    fn value(r: &[u8], s: &[u8]) -> Vec<u8> {
-        tlv::wrap(tlv::SEQUENCE, &[&tlv::unsigned_integer(r), &tlv::unsigned_integer(s)])
-    }
-
-    fn check(value: &[u8]) -> Result<(), SignatureFault> {
-        verify(&number(POINT), MESSAGE, value)
-    }
-
-    /// a - b and a + b of 256-bit numbers, with the carry in front.
-    fn minus(a: &[u8], b: &[u8]) -> Vec<u8> {
-        let mut borrow = 0_i16;
-        let mut out: Vec<u8> = a
-            .iter()
-            .zip(b)
-            .rev()
-            .map(|(a, b)| {
-                let digit = i16::from(*a) - i16::from(*b) - borrow;
-                borrow = i16::from(digit < 0);
-                digit.rem_euclid(256) as u8
-            })
-            .collect();
-        out.reverse();
-        out
-    }
-
-    fn plus(a: &[u8], b: &[u8]) -> Vec<u8> {
-        let mut carry = 0_u16;
-        let mut out: Vec<u8> = a
-            .iter()
-            .zip(b)
-            .rev()
-            .map(|(a, b)| {
-                let digit = u16::from(*a) + u16::from(*b) + carry;
-                carry = digit >> 8;
-                (digit & 0xFF) as u8
-            })
-            .collect();
-        out.push(carry as u8);
-        out.reverse();
-        out
-    }
-
-    #[test]
-    fn the_standards_example_holds() {
-        check(&value(&number(R), &number(S))).unwrap();
-        assert_eq!(
-            verify(&number(POINT), b"message digesu", &value(&number(R), &number(S))),
-            Err(SignatureFault::Wrong)
-        );
-    }
-
-    #[test]
-    fn values_that_are_none_do_not_hold() {
-        let (r, s, n) = (number(R), number(S), number(N));
-        for (what, wrong) in [
-            ("r = 0", value(&[0], &s)),
-            ("s = 0", value(&r, &[0])),
-            ("r = n", value(&n, &s)),
-            ("s = n", value(&r, &n)),
-            ("r + n", value(&plus(&r, &n), &s)),
-            ("s + n", value(&r, &plus(&s, &n))),
-            ("t = r + s = 0", value(&r, &minus(&n, &r))),
-            ("n - s", value(&r, &minus(&n, &s))),
-            ("r and s exchanged", value(&s, &r)),
-            ("r ‖ s", [&r[..], &s].concat()),
-            ("a zero in front", [&[0x30, 0x47, 2, 0x22, 0, 0][..], &r, &[2, 0x21, 0], &s].concat()),
-            ("a negative r", [&[0x30, 0x45, 2, 0x20][..], &r, &[2, 0x21, 0], &s].concat()),
-            ("bytes behind", [value(&r, &s), vec![0]].concat()),
-            ("a long length", [&[0x30, 0x81, 0x46][..], &value(&r, &s)[2..]].concat()),
-            ("nothing", vec![]),
-        ] {
-            assert_eq!(check(&wrong), Err(SignatureFault::Wrong), "{what}");
-        }
-    }
-
-    #[test]
-    fn points_that_are_none_are_no_keys() {
-        let (point, right) = (number(POINT), value(&number(R), &number(S)));
-        let mut off = point.clone();
-        off[64] ^= 1;
-        for wrong in [off, vec![0], vec![4; 65], point[..64].to_vec(), vec![]] {
-            assert_eq!(verify(&wrong, MESSAGE, &right), Err(SignatureFault::Malformed("elliptic curve point")));
-        }
-    }
+/// e = SM3(Z ‖ message), which an SM2 key signs, for keys whose home does not digest by itself; `public_key` is its DER
+/// SubjectPublicKeyInfo. Z = SM3(ENTL ‖ identity ‖ a ‖ b ‖ base point ‖ key) (GM/T 0003.2 §5.5, §6.1).
+///
+/// # Errors
+/// [`SignatureFault::Malformed`] where it is no SM2 key.
+pub fn digest_for(public_key: &[u8], message: &[u8]) -> Result<Vec<u8>, SignatureFault> {
+    let PublicKey::Sm2(point) = PublicKey::read(public_key)? else {
+        return Err(SignatureFault::Malformed("public key, which is none for SM2"));
+    };
+    Ok(Digest::Sm3.over(&[&z(&point)?, message]))
 }
+
+fn z(point: &[u8]) -> Result<Vec<u8>, SignatureFault> {
+    let point = sm2::PublicKey::from_sec1_bytes(point).map_err(|_| NO_POINT)?.to_sec1_point(false);
+    let coordinates = point.as_bytes().get(1..).ok_or(NO_POINT)?;
+    let bits = (8 * IDENTITY.len() as u16).to_be_bytes();
+    Ok(Digest::Sm3.over(&[&bits, IDENTITY.as_bytes(), &PARAMETERS, coordinates]))
+}
+
+#[cfg(test)]
+mod tests;

@@ -92,11 +92,17 @@ fn digests_of_known_text() {
 
 #[test]
 fn key_algorithm_has_one_name_everywhere() {
-    for algorithm in [KeyAlgorithm::EcdsaP256, KeyAlgorithm::Rsa2048, KeyAlgorithm::Rsa3072, KeyAlgorithm::Ed25519] {
+    for algorithm in [
+        KeyAlgorithm::EcdsaP256,
+        KeyAlgorithm::Rsa2048,
+        KeyAlgorithm::Rsa3072,
+        KeyAlgorithm::Sm2,
+        KeyAlgorithm::Ed25519,
+    ] {
         assert_eq!(serde_json::to_value(algorithm).unwrap(), algorithm.name());
         assert_eq!(algorithm.to_string().parse(), Ok(algorithm));
     }
-    assert_eq!("sm2".parse::<KeyAlgorithm>(), Err(SignatureFault::Unsupported("sm2".into())));
+    assert_eq!("sm4".parse::<KeyAlgorithm>(), Err(SignatureFault::Unsupported("sm4".into())));
 }
 
 #[test]

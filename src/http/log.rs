@@ -41,7 +41,7 @@ pub(super) async fn key(State(state): State<PublicState>) -> Result<Response, Pr
 
 /// A tile of hashes, or a bundle of entries, that the newest head promises.
 pub(super) async fn tile(State(state): State<PublicState>, Path(path): Path<String>) -> Result<Response, Problem> {
-    let tile = Tile::of_path(&format!("tile/{path}")).ok_or_else(nothing)?;
+    let tile = Tile::of_path(&path).ok_or_else(nothing)?;
     let bytes = state.store.log_tile(&tile).await?.ok_or_else(nothing)?;
     let headers = [
         (header::CONTENT_TYPE, "application/octet-stream".to_owned()),

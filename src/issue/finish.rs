@@ -86,11 +86,16 @@ async fn leave(
             ));
         }
     };
-    let mut digest = [0; 32];
-    hex::decode_to_slice(&record.digest, &mut digest)
-        .map_err(|_| lost("issue.digest", "该记录的摘要无法识别", "the order's digest cannot be read"))?;
+    // What was entered is what is signed.
+    let content = entered.entry.opening.fact("document").and_then(|content| hex::decode(content).ok());
+    let content = content.ok_or_else(|| lost("issue.digest", "该记录的摘要无法识别", "the order's digest cannot be read"))?;
     let (receipt, head) = desk.receipt(&entered, now).await?;
-    let to_be_signed = cms::signed_attributes(&digest, &parts.certificate.certificate, Some(&receipt));
+    let to_be_signed = cms::signed_attributes(
+        parts.signer.algorithm().digest(),
+        &content,
+        &parts.certificate.certificate,
+        Some(&receipt),
+    );
     let order = desk.store.receipted(&record.id, &receipt, &to_be_signed, (head.size, &head.note)).await?;
     (desk.done)(Step::Receipted);
     Ok(order)
@@ -119,7 +124,11 @@ async fn seal_and_check(
     .await?;
     let stamp = match record.level {
         Level::B => None,
-        _ => Some(lasting::stamp(desk, &crate::crypto::sha256(signature.value())).await?),
+        _ => {
+            // By the digest that the signature itself uses: a stamp should rest on nothing else.
+            let digest = signature.algorithm().digest();
+            Some(lasting::stamp(desk, digest, &digest.over(&[signature.value()])).await?)
+        }
     };
     let (by, token) = (parts.clone(), stamp.clone());
     let mut bytes = blocking(move || {

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use time::OffsetDateTime;
 
 use crate::cms;
-use crate::crypto::Strength;
+use crate::crypto::{Digest, Strength};
 use crate::desk::{Desk, FlowError, SealParts, Step, blocking};
 use crate::limits;
 use crate::message::Message;
@@ -34,7 +34,7 @@ pub(crate) async fn room(
 /// same, with room for a large one.
 pub(super) async fn stamp_room(desk: &Desk) -> usize {
     if desk.largest_stamp.load(Ordering::Relaxed) == 0 {
-        let measured = desk.stamp(&crate::crypto::sha256(b"yinxin: the size of a time stamp")).await;
+        let measured = desk.stamp(Digest::Sha256, &crate::crypto::sha256(b"yinxin: the size of a time stamp")).await;
         if let Ok(token) = measured {
             desk.largest_stamp.fetch_max(token.len(), Ordering::Relaxed);
         }
@@ -46,8 +46,8 @@ pub(super) async fn stamp_room(desk: &Desk) -> usize {
 }
 
 /// A time stamp, DER, and its size kept in mind for the next document.
-pub(super) async fn stamp(desk: &Desk, imprint: &[u8; 32]) -> Result<Vec<u8>, FlowError> {
-    let token = desk.stamp(imprint).await?;
+pub(super) async fn stamp(desk: &Desk, digest: Digest, imprint: &[u8]) -> Result<Vec<u8>, FlowError> {
+    let token = desk.stamp(digest, imprint).await?;
     desk.largest_stamp.fetch_max(token.len(), Ordering::Relaxed);
     (desk.done)(Step::Stamped);
     Ok(token)
@@ -90,7 +90,7 @@ pub(crate) async fn archived(desk: &Desk, document: Vec<u8>) -> Result<(Vec<u8>,
         Ok::<_, FlowError>((document, prepared))
     })
     .await?;
-    let token = desk.stamp(&prepared.digest()).await?;
+    let token = desk.stamp(Digest::Sha256, &prepared.digest()).await?;
     desk.largest_stamp.fetch_max(token.len(), Ordering::Relaxed);
     let lapses_at = lapses_at(&token)?;
     let tail = fits(prepared.close(&token))?;

@@ -130,10 +130,10 @@ impl KeyError {
             Self::PublicKey { label, why } => Message::new(
                 "keys.public-key",
                 format!(
-                    "密钥“{label}”的公钥不能用：{why}。请用 P-256、RSA-2048、RSA-3072 或（日志、见证）Ed25519 密钥。"
+                    "密钥“{label}”的公钥不能用：{why}。请用 P-256、SM2、RSA-2048、RSA-3072 或（日志、见证）Ed25519 密钥。"
                 ),
                 format!(
-                    "The public half of key \"{label}\" cannot be used: {why}. Use a P-256, RSA-2048 or RSA-3072 key, or for logs and witnesses Ed25519."
+                    "The public half of key \"{label}\" cannot be used: {why}. Use a P-256, SM2, RSA-2048 or RSA-3072 key, or for logs and witnesses Ed25519."
                 ),
             ),
             Self::NotForNotes { label } => Message::new(
@@ -169,16 +169,16 @@ impl KeyError {
             ),
             Self::SoftRsa => Message::new(
                 "keys.soft-rsa",
-                "文件密钥库不能生成 RSA 密钥。请用 ecdsa-p256，或导入已有的 PKCS#8 私钥，或在密码机中生成。",
-                "Key files cannot make RSA keys. Use ecdsa-p256, import a PKCS#8 key made elsewhere, or make it in a token.",
+                "文件密钥库不能生成 RSA 密钥。请用 ecdsa-p256 或 sm2，或导入已有的 PKCS#8 私钥，或在密码机中生成。",
+                "Key files cannot make RSA keys. Use ecdsa-p256 or sm2, import a PKCS#8 key made elsewhere, or make it in a token.",
             ),
             Self::PrivateKey { why } => Message::new(
                 "keys.private-key",
                 format!(
-                    "无法使用该私钥：{why}。请提供未加密的 PKCS#8 格式的 P-256、RSA-2048、RSA-3072 或 Ed25519 私钥。"
+                    "无法使用该私钥：{why}。请提供未加密的 PKCS#8 格式的 P-256、SM2、RSA-2048、RSA-3072 或 Ed25519 私钥。"
                 ),
                 format!(
-                    "This private key cannot be used: {why}. Give an unencrypted PKCS#8 key: P-256, RSA-2048, RSA-3072 or Ed25519."
+                    "This private key cannot be used: {why}. Give an unencrypted PKCS#8 key: P-256, SM2, RSA-2048, RSA-3072 or Ed25519."
                 ),
             ),
             Self::SecretFile { path, why } => secret_file(path, why),

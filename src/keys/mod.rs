@@ -31,7 +31,7 @@ use crate::store::Order;
 pub use error::{KeyError, SecretFileFault};
 pub use pkcs11::{TokenFault, TokenState};
 pub use private_file::read_secret;
-pub use settings::{HomeSettings, KeySettings, Mode, SoftKeysInProduction, TokenSettings};
+pub use settings::{HomeSettings, KeySettings, Mode, Sm2Numbers, SoftKeysInProduction, TokenSettings};
 
 /// A private key that can be used but not seen.
 pub trait Signer: fmt::Debug + Send + Sync {
@@ -93,8 +93,8 @@ impl Signature {
         self.algorithm
     }
 
-    /// The value: ECDSA as DER `SEQUENCE { r, s }` (RFC 3279 §2.2.3), RSA as the PKCS#1 v1.5 octets, Ed25519 as the
-    /// 64 bytes of RFC 8032.
+    /// The value: ECDSA and SM2 as DER `SEQUENCE { r, s }` (RFC 3279 §2.2.3, GM/T 0009 §7.3), RSA as the PKCS#1 v1.5 octets,
+    /// Ed25519 as the 64 bytes of RFC 8032.
     pub fn value(&self) -> &[u8] {
         &self.value
     }
@@ -198,11 +198,12 @@ impl Keyring {
         Ok(Self { mode: self.mode, rooms })
     }
 
-    /// Takes in a private key made elsewhere (PKCS#8, RFC 5958, DER or PEM, unencrypted) and gives its public half.
+    /// Takes in a private key made elsewhere (PKCS#8, RFC 5958, DER or PEM, unencrypted; an SM2 key in PEM also as
+    /// ECPrivateKey, RFC 5915) and gives its public half.
     ///
     /// # Errors
     /// [`KeyError::ImportIntoToken`] for a token: what was ever outside cannot be promised never to have been copied.
-    /// [`KeyError::PrivateKey`] where it is not P-256, RSA-2048, RSA-3072 or Ed25519.
+    /// [`KeyError::PrivateKey`] where it is not P-256, SM2, RSA-2048, RSA-3072 or Ed25519.
     pub fn import_pkcs8(&self, label: &str, pkcs8: &[u8]) -> Result<Vec<u8>, KeyError> {
         let label = new_label(label)?;
         match &self.rooms {

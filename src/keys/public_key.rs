@@ -4,11 +4,18 @@ use const_oid::db::rfc5912::{ID_EC_PUBLIC_KEY, RSA_ENCRYPTION, SECP_256_R_1};
 use const_oid::db::rfc8410::ID_ED_25519;
 use der::asn1::{Any, BitString, UintRef};
 use der::{Encode, Sequence};
+use sm2::Sm2;
+use sm2::pkcs8::AssociatedOid;
 use spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 
 /// A P-256 key from its uncompressed point, 0x04 and 64 bytes (RFC 5480 §2).
 pub(super) fn p256(point: &[u8]) -> der::Result<Vec<u8>> {
     spki(ID_EC_PUBLIC_KEY, Some(Any::encode_from(&SECP_256_R_1)?), point)
+}
+
+/// An SM2 key from its uncompressed point, 0x04 and 64 bytes: id-ecPublicKey on sm2p256v1, as in every certificate met.
+pub(super) fn sm2(point: &[u8]) -> der::Result<Vec<u8>> {
+    spki(ID_EC_PUBLIC_KEY, Some(Any::encode_from(&Sm2::OID)?), point)
 }
 
 /// An RSA key from its PKCS#1 RSAPublicKey (RFC 3279 §2.3.1).

@@ -62,4 +62,23 @@ pub struct TokenSettings {
     pub sessions: usize,
     /// How long a caller waits for an answer; whoever does not answer by then is given up.
     pub deadline: Duration,
+    /// How it calls SM2; without these it has none.
+    pub sm2: Option<Sm2Numbers>,
+}
+
+/// The numbers by which a token's vendor calls SM2, for which PKCS#11 has none. [`Sm2Numbers::are_possible`] says whether they
+/// can be meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(deny_unknown_fields)]
+pub struct Sm2Numbers {
+    /// CKA_KEY_TYPE of its keys: a vendor's own, or CKK_EC (3).
+    pub key_type: u64,
+    /// The mechanism that makes a key pair: a vendor's own, or CKM_EC_KEY_PAIR_GEN (0x1040).
+    pub generate: u64,
+    /// The mechanism that signs: a vendor's own.
+    pub sign: u64,
+    /// Whether that takes the message, and makes Z of the default identity and the digest by itself; where not, it is given
+    /// SM3(Z ‖ message).
+    pub digest_inside: bool,
 }

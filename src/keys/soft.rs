@@ -1,8 +1,10 @@
 //! Soft keys: one encrypted file a key, `LABEL.key`, in one directory.
 //!
 //! What this can and cannot do: a stolen disk or backup gives nothing without the passphrase. But while the service
-//! runs, the keys are in its memory (ring keeps them and does not wipe them), so whoever can read that can copy a
+//! runs, the keys are in its memory (ring and sm2 keep them and do not wipe them), so whoever can read that can copy a
 //! seal. That is why production refuses soft keys unless told otherwise.
+
+mod sm2;
 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
@@ -19,6 +21,7 @@ use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPa
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
+use self::sm2::Sm2Key;
 use super::envelope::{self, Envelope, Fault, FileKey, Stretching};
 use super::{KeyCard, KeyError, KeyFacts, Signature, Signer, private_file, public_key};
 use crate::crypto::KeyAlgorithm;
@@ -71,6 +74,7 @@ impl SoftHome {
         let pkcs8 = match algorithm {
             KeyAlgorithm::EcdsaP256 => EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random),
             KeyAlgorithm::Ed25519 => Ed25519KeyPair::generate_pkcs8(&random),
+            KeyAlgorithm::Sm2 => return self.keep(label, &sm2::generate()?),
             // ring makes none, and the one crate that does leaks timing (RUSTSEC-2023-0071).
             KeyAlgorithm::Rsa2048 | KeyAlgorithm::Rsa3072 => return Err(KeyError::SoftRsa),
         };
@@ -83,11 +87,15 @@ impl SoftHome {
             return self.keep(label, pkcs8);
         }
         let not_pem = |why: String| KeyError::PrivateKey { why };
-        let (kind, der) = der::pem::decode_vec(pkcs8).map_err(|why| not_pem(format!("not PEM: {why}")))?;
+        let block = private_block(pkcs8);
+        let (kind, der) = der::pem::decode_vec(block).map_err(|why| not_pem(format!("not PEM: {why}")))?;
         let der = Zeroizing::new(der);
         match kind {
             "PRIVATE KEY" => self.keep(label, &der),
-            other => Err(not_pem(format!("PEM of kind \"{other}\""))),
+            other => match sm2::from_sec1(&der) {
+                Some(pkcs8) => self.keep(label, &pkcs8?),
+                None => Err(not_pem(format!("PEM of kind \"{other}\""))),
+            },
         }
     }
 
@@ -229,6 +237,18 @@ impl SoftHome {
     }
 }
 
+/// The block of PEM text that holds a private key: OpenSSL writes the curve's parameters before it.
+fn private_block(pem: &[u8]) -> &[u8] {
+    const BEGIN: &[u8] = b"-----BEGIN ";
+    let starts: Vec<_> = memchr::memmem::find_iter(pem, BEGIN).chain([pem.len()]).collect();
+    let mut blocks = starts.windows(2).filter_map(|ends| pem.get(*ends.first()?..*ends.last()?));
+    let is_private = |block: &&[u8]| {
+        let line = block.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        line.trim_ascii_end().ends_with(b"PRIVATE KEY-----")
+    };
+    blocks.find(is_private).unwrap_or(pem)
+}
+
 fn file_fault(path: &Path, fault: Fault) -> KeyError {
     match fault {
         Fault::Unfit(why) => KeyError::KeyFile { path: path.to_owned(), why: why.to_owned() },
@@ -245,6 +265,7 @@ pub(super) struct SoftKey {
 
 enum Pair {
     P256(EcdsaKeyPair),
+    Sm2(Sm2Key),
     Rsa(rsa::KeyPair),
     Ed25519(Ed25519KeyPair),
 }
@@ -254,14 +275,19 @@ impl SoftKey {
         let unfit = |why: &dyn fmt::Display| KeyError::PrivateKey { why: why.to_string() };
         let p256 = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, pkcs8, &SystemRandom::new());
         // Other programs write Ed25519 keys without the public half (RFC 5958 version 1); the test signature proves both.
-        let (pair, public_key) = match (p256, Ed25519KeyPair::from_pkcs8_maybe_unchecked(pkcs8)) {
-            (Ok(pair), _) => {
+        let ed25519 = Ed25519KeyPair::from_pkcs8_maybe_unchecked(pkcs8);
+        let (pair, public_key) = match (p256, ed25519, Sm2Key::from_pkcs8(pkcs8)) {
+            (Ok(pair), ..) => {
                 let public_key = public_key::p256(pair.public_key().as_ref());
                 (Pair::P256(pair), public_key)
             }
-            (_, Ok(pair)) => {
+            (_, Ok(pair), _) => {
                 let public_key = public_key::ed25519(pair.public_key().as_ref());
                 (Pair::Ed25519(pair), public_key)
+            }
+            (_, _, Some(key)) => {
+                let public_key = key.public_key();
+                (Pair::Sm2(key), public_key)
             }
             _ => {
                 let pair = rsa::KeyPair::from_pkcs8(pkcs8).map_err(|why| unfit(&why))?;
@@ -284,6 +310,9 @@ impl SoftKey {
             }),
             Some(Pair::P256(pair)) => {
                 pair.sign(&random, message).map(|value| value.as_ref().to_vec()).map_err(|_| KeyError::NoRandomness)
+            }
+            Some(Pair::Sm2(key)) => {
+                key.sign(message).ok_or_else(|| KeyError::Unproven { label: self.card.label.clone() })
             }
             Some(Pair::Rsa(pair)) => {
                 let mut value = vec![0; pair.public().modulus_len()];

@@ -7,6 +7,8 @@ use std::process::Command;
 
 use super::*;
 
+mod sm2;
+
 const PASSPHRASE: &str = "correct horse battery staple";
 
 /// A directory with a passphrase file, and the settings that name both.

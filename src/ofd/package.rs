@@ -10,6 +10,10 @@ use flate2::read::DeflateDecoder;
 
 use crate::limits;
 
+mod packing;
+
+pub use packing::{Packing, write};
+
 /// A package, opened: its directory is read and agrees with what lies in the file. Contents are unpacked on demand.
 #[derive(Debug)]
 pub struct Package<'a> {
@@ -309,39 +313,4 @@ fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
 
 fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_le_bytes(bytes.get(at..at.checked_add(4)?)?.try_into().ok()?))
-}
-
-/// A package of these files, stored as they are: names in UTF-8, no times, so that the same files give the same bytes.
-pub fn write<'f>(files: impl IntoIterator<Item = (&'f str, &'f [u8])>) -> Vec<u8> {
-    let (mut bytes, mut directory, mut count) = (Vec::new(), Vec::new(), 0_u16);
-    for (name, content) in files {
-        let start = (bytes.len() as u32).to_le_bytes();
-        let mut crc = flate2::Crc::new();
-        crc.update(content);
-        let size = (content.len() as u32).to_le_bytes();
-        // Version 2.0, UTF-8 names, stored; 1 January 1980, the first day there is.
-        let header: [&[u8]; 7] = [
-            &[20, 0],
-            &NAMES_IN_UTF8.to_le_bytes(),
-            &[0, 0, 0, 0, 33, 0],
-            &crc.sum().to_le_bytes(),
-            &size,
-            &size,
-            &(name.len() as u16).to_le_bytes(),
-        ];
-        let header = [&header.concat()[..], &[0, 0]].concat();
-        for part in [&LOCAL.to_le_bytes()[..], &header, name.as_bytes(), content] {
-            bytes.extend_from_slice(part);
-        }
-        for part in [&CENTRAL.to_le_bytes()[..], &[20, 0], &header, &[0; 10], &start, name.as_bytes()] {
-            directory.extend_from_slice(part);
-        }
-        count += 1;
-    }
-    let (start, size) = ((bytes.len() as u32).to_le_bytes(), (directory.len() as u32).to_le_bytes());
-    bytes.append(&mut directory);
-    for part in [&END.to_le_bytes()[..], &[0; 4], &count.to_le_bytes(), &count.to_le_bytes(), &size, &start, &[0, 0]] {
-        bytes.extend_from_slice(part);
-    }
-    bytes
 }

@@ -187,7 +187,7 @@ fn stamp(node: &Node) -> Option<Stamp> {
     Some(Stamp { page: node.attribute("PageRef")?.to_owned(), boundary: numbers(node.attribute("Boundary")?)?, clip })
 }
 
-fn numbers(text: &str) -> Option<[f64; 4]> {
+pub(super) fn numbers(text: &str) -> Option<[f64; 4]> {
     let numbers: Option<Vec<f64>> =
         text.split_whitespace().map(|one| one.parse().ok().filter(|n: &f64| n.is_finite())).collect();
     numbers?.try_into().ok()
@@ -213,23 +213,23 @@ pub fn located(file: &str, place: &str) -> Option<String> {
 }
 
 /// The file of this name; if there is none, the one whose name differs in case alone.
-fn find<'p>(package: &'p Package<'_>, path: &str) -> Result<&'p Entry, SignaturesFault> {
+pub(super) fn find<'p>(package: &'p Package<'_>, path: &str) -> Result<&'p Entry, SignaturesFault> {
     package.entry_in_any_case(path).ok_or_else(|| SignaturesFault::Missing(path.to_owned()))
 }
 
 /// A list or a signature, which is short whatever it signs.
-fn small_node(package: &Package<'_>, path: &str) -> Result<Node, SignaturesFault> {
+pub(super) fn small_node(package: &Package<'_>, path: &str) -> Result<Node, SignaturesFault> {
     if find(package, path)?.size > limits::OFD_SIGNATURE_BYTES {
         return Err(SignaturesFault::TooMany("bytes of a signature"));
     }
     node(package, path)
 }
 
-fn node(package: &Package<'_>, path: &str) -> Result<Node, SignaturesFault> {
+pub(super) fn node(package: &Package<'_>, path: &str) -> Result<Node, SignaturesFault> {
     let bytes = package.unpack(find(package, path)?)?;
     Node::read(&bytes).map_err(|fault| SignaturesFault::Xml { file: path.to_owned(), fault })
 }
 
-fn malformed(file: &str, part: &'static str) -> SignaturesFault {
+pub(super) fn malformed(file: &str, part: &'static str) -> SignaturesFault {
     SignaturesFault::Malformed { file: file.to_owned(), part }
 }

@@ -84,7 +84,10 @@ impl Node {
     }
 
     fn trim(&mut self) {
-        self.text = self.text.trim().to_owned();
+        // Of text on a page every character counts, since each has its place (GB/T 33190 §11.3).
+        if self.name != "TextCode" {
+            self.text = self.text.trim().to_owned();
+        }
         self.children.iter_mut().for_each(Self::trim);
     }
 
@@ -139,4 +142,22 @@ fn character(reference: &str) -> Result<Cow<'static, str>, NotXml> {
         }
         _ => Err(NotXml("an XML file names an unknown entity")),
     }
+}
+
+/// Text as it stands in an element or between `"` (XML 1.0 §2.4); characters that XML cannot hold are left out (§2.2).
+pub fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            // Readers turn these into spaces where they stand in an attribute.
+            '\t' | '\n' | '\r' => out.push_str(&format!("&#{};", u32::from(c))),
+            '\0'..' ' | '\u{FFFE}' | '\u{FFFF}' => {}
+            c => out.push(c),
+        }
+    }
+    out
 }

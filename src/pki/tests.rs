@@ -7,7 +7,7 @@ use time::macros::datetime;
 use super::certificate::{Certificate, to_pem};
 use super::evidence::{RevocationEvidence, Unknown};
 use super::install::{InstallFault, check_installable};
-use super::issue::{self, IssueFault, Period, Reason, Request, Revoked, Unsigned};
+use super::issue::{self, IssueFault, Period, Reason, Revoked, Unsigned};
 use super::known::Known;
 use super::path::{PathVerdict, Purse, Rule, judge_path_within};
 use super::revocation::RevocationList;
@@ -18,6 +18,8 @@ use crate::crypto::SignatureFault;
 
 mod ocsp;
 mod pkits;
+mod request;
+mod sm2;
 mod strength;
 
 const NOW: time::OffsetDateTime = datetime!(2026-06-01 00:00 UTC);
@@ -97,34 +99,6 @@ fn openssl_accepts_the_hierarchy() {
         let text = openssl_refuses(&[&verify[..], &["-CRLfile", &crls, &seal]].concat());
         assert!(text.contains("certificate revoked"), "{text}");
     }
-}
-
-#[test]
-fn requests_prove_possession() {
-    for key in [Key::p256(), Key::rsa2048(), Key::rsa3072()] {
-        let unsigned = issue::request(&name("请求"), &key.public_key).unwrap();
-        let stored = unsigned.to_be_signed().to_vec();
-        let der = key.finish(unsigned);
-        let folder = tempfile::tempdir().unwrap();
-        let file = put(folder.path(), "request.der", &der);
-        openssl_accepts(&["req", "-inform", "DER", "-in", &file, "-verify", "-noout"]);
-        let read = Request::read(&der).unwrap();
-        assert_eq!((read.subject, read.public_key), (name("请求"), key.public_key.clone()));
-
-        // After a crash the written-down bytes give the same thing.
-        let again = Unsigned::again(stored, &key.public_key).unwrap();
-        assert_eq!(Request::read(&key.finish(again)).unwrap().public_key, key.public_key);
-
-        let at = der.windows(6).position(|window| window == "请求".as_bytes()).unwrap();
-        let mut other_name = der.clone();
-        other_name[at + 5] ^= 1;
-        assert_eq!(Request::read(&other_name), Err(IssueFault::Signature(SignatureFault::Wrong)));
-        assert_eq!(Request::read(&der[1..]), Err(IssueFault::NotARequest));
-    }
-    // A foreign request.
-    let key = rcgen::KeyPair::generate().unwrap();
-    let request = rcgen::CertificateParams::new(vec!["seal.example".into()]).unwrap().serialize_request(&key).unwrap();
-    assert_eq!(Request::read(request.der()).unwrap().public_key, key.subject_public_key_info());
 }
 
 #[test]

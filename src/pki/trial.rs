@@ -4,8 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
-use ring::rand::SystemRandom;
+use const_oid::{ObjectIdentifier, db};
+use der::Encode;
+use der::asn1::{Any, BitString};
+use ring::rand::{SecureRandom, SystemRandom};
 use ring::signature::{self, EcdsaKeyPair, RsaKeyPair};
+use spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 use time::OffsetDateTime;
 use time::macros::datetime;
 
@@ -28,6 +32,7 @@ pub(crate) struct Key {
 enum Inner {
     Ecdsa(EcdsaKeyPair),
     Rsa(RsaKeyPair),
+    Sm2(sm2::dsa::SigningKey),
 }
 
 impl Key {
@@ -43,6 +48,20 @@ impl Key {
         let scheme = &signature::ECDSA_P256_SHA256_ASN1_SIGNING;
         let pair = EcdsaKeyPair::from_pkcs8(scheme, pkcs8, &SystemRandom::new()).unwrap();
         Self { inner: Inner::Ecdsa(pair), algorithm: KeyAlgorithm::EcdsaP256, public_key }
+    }
+
+    pub(crate) fn sm2() -> Self {
+        use sm2::elliptic_curve::sec1::ToSec1Point;
+
+        let mut octets = [0; 32];
+        SystemRandom::new().fill(&mut octets).unwrap();
+        let key = sm2::dsa::SigningKey::from_slice(crate::crypto::SM2_IDENTITY, &octets).unwrap();
+        let curve = Any::encode_from(&ObjectIdentifier::new_unwrap("1.2.156.10197.1.301")).unwrap();
+        let algorithm = AlgorithmIdentifierOwned { oid: db::rfc5912::ID_EC_PUBLIC_KEY, parameters: Some(curve) };
+        let subject_public_key =
+            BitString::from_bytes(key.verifying_key().as_affine().to_sec1_point(false).as_bytes()).unwrap();
+        let public_key = SubjectPublicKeyInfoOwned { algorithm, subject_public_key }.to_der().unwrap();
+        Self { inner: Inner::Sm2(key), algorithm: KeyAlgorithm::Sm2, public_key }
     }
 
     pub(crate) fn rsa2048() -> Self {
@@ -72,6 +91,12 @@ impl Key {
     pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
         let random = SystemRandom::new();
         match &self.inner {
+            Inner::Sm2(key) => {
+                use sm2::dsa::signature::Signer;
+
+                let value: sm2::dsa::Signature = key.sign(message);
+                value.to_der().as_bytes().to_vec()
+            }
             Inner::Ecdsa(pair) => pair.sign(&random, message).unwrap().as_ref().to_vec(),
             Inner::Rsa(pair) => {
                 let mut value = vec![0; pair.public().modulus_len()];
@@ -161,6 +186,39 @@ pub(crate) fn openssl_refuses(arguments: &[&str]) -> String {
     let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
     assert!(!output.status.success(), "openssl {arguments:?} should have failed: {text}");
     text
+}
+
+/// Whether openssl holds this SM2 value, under the default identity, for the key's (DER SubjectPublicKeyInfo). Its `verify`,
+/// `crl` and `cms` fail with SM2 up to 3.0, even on its own.
+pub(crate) fn openssl_takes_sm2(public_key: &[u8], message: &[u8], value: &[u8]) -> bool {
+    let folder = tempfile::tempdir().unwrap();
+    let [key, message, value] = [("key", public_key), ("message", message), ("value", value)]
+        .map(|(name, bytes)| put(folder.path(), name, bytes));
+    let identity = format!("distid:{}", crate::crypto::SM2_IDENTITY);
+    let asked = ["pkeyutl", "-verify", "-pubin", "-keyform", "DER", "-inkey", &key, "-rawin", "-digest", "sm3"];
+    let said = openssl(&[&asked[..], &["-in", &message, "-sigfile", &value, "-pkeyopt", &identity]].concat());
+    let text = String::from_utf8_lossy(&[said.stdout, said.stderr].concat()).into_owned();
+    assert!(
+        text.contains("Signature Verified Successfully") || text.contains("Signature Verification Failure"),
+        "{text}"
+    );
+    said.status.success()
+}
+
+/// Runs a script by the peers' Python where scripts/setup made one, else by the system's; without either it is left out.
+#[track_caller]
+pub(crate) fn python_holds(arguments: &[&str]) {
+    let home = std::env::var("HOME").unwrap_or_default();
+    let peers = std::env::var_os("YINXIN_PEERS").map_or(Path::new(&home).join(".cache/yinxin/peers"), Into::into);
+    let python = Some(peers.join("bin/python")).filter(|python| python.exists()).unwrap_or_else(|| "python3".into());
+    match Command::new(python).args(arguments).output() {
+        Err(why) => eprintln!("SKIPPED: no Python ({why})"),
+        Ok(said) => {
+            let text = String::from_utf8_lossy(&[said.stdout, said.stderr].concat()).into_owned();
+            assert!(said.status.success(), "{text}");
+            eprintln!("{}", text.trim_end());
+        }
+    }
 }
 
 /// Writes bytes into a folder and gives the path as text.

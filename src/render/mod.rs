@@ -1,12 +1,14 @@
-//! Renders an official document: template + data → pages → PDF/A-3b (ISO 19005-3) with its data attached.
+//! Renders an official document: template + data → pages → PDF/A-3b (ISO 19005-3) or OFD (GB/T 33190), its data attached.
 //!
 //! The story of one document: the data is checked against the template's JSON Schema and the fonts' coverage, laid out
-//! by Typst, and exported with every font embedded. The same input gives the same bytes. The template marks, with a
+//! by Typst, and exported with every font embedded. One template feeds both formats. The same input gives the same bytes. The template marks, with a
 //! label, where the seal is to stand; this room draws no seal: the impression is the signature's own appearance.
 //!
 //! Not checked here: whether the data is true. That was the rules' work.
 
+mod face;
 mod form;
+mod ofd;
 mod paper;
 mod picture;
 mod template;
@@ -14,7 +16,7 @@ mod template;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use time::OffsetDateTime;
+use time::{OffsetDateTime, UtcOffset};
 use typst::foundations::{Datetime, Label, Smart};
 use typst::layout::Abs;
 use typst::text::{FontInstance, FontVariations};
@@ -58,6 +60,16 @@ pub struct Renderer {
 pub struct Draft {
     /// PDF/A-3b, ending in a line end, so an incremental update may follow at once.
     pub pdf: Vec<u8>,
+    pub pages: u32,
+    pub seal_place: SealPlace,
+    pub template: TemplateVersion,
+}
+
+/// A document laid out and written as OFD, not yet sealed.
+#[derive(Debug, Clone)]
+pub struct OfdDraft {
+    /// A package without signatures.
+    pub ofd: Vec<u8>,
     pub pages: u32,
     pub seal_place: SealPlace,
     pub template: TemplateVersion,
@@ -119,6 +131,50 @@ impl Renderer {
         ident: &str,
         at: OffsetDateTime,
     ) -> Result<Draft, RenderError> {
+        self.laid_out(template, data, |desk, document, (pages, seal_place, template)| {
+            let options = PdfOptions {
+                ident: Smart::Custom(ident.to_owned()),
+                creator: Smart::Custom(Some("yinxin".into())),
+                timestamp: timestamp(at),
+                standards: self.standards.clone(),
+                tagged: false,
+                ..PdfOptions::default()
+            };
+            let mut pdf = typst_pdf::pdf(document, &options).map_err(|faults| desk.explain(&faults))?;
+            // ISO 19005-3 §6.1.3 allows one end of line after the last %%EOF; an update appended without it would break it.
+            pdf.push(b'\n');
+            Ok(Draft { pdf, pages, seal_place, template: template.version().clone() })
+        })
+    }
+
+    /// Renders the same document as OFD: the same pages, data and identifier. Arguments as for [`Renderer::render`];
+    /// the date is written as China's.
+    ///
+    /// # Errors
+    /// [`RenderError`], also where a template draws what OFD objects are not written for here.
+    pub fn render_ofd(
+        &self,
+        template: &str,
+        data: &serde_json::Value,
+        ident: &str,
+        at: OffsetDateTime,
+    ) -> Result<OfdDraft, RenderError> {
+        let mut id = [0; 16];
+        id.iter_mut().zip(crate::crypto::sha256(ident.as_bytes())).for_each(|(id, octet)| *id = octet);
+        let made_on = at.to_offset(UtcOffset::from_hms(8, 0, 0).unwrap_or(UtcOffset::UTC)).date();
+        self.laid_out(template, data, |_, document, (pages, seal_place, template)| {
+            let ofd = ofd::package(document, template, data, data.to_string(), (id, made_on))?;
+            Ok(OfdDraft { ofd, pages, seal_place, template: template.version().clone() })
+        })
+    }
+
+    /// Checks the data, lays it out, and has the pages written.
+    fn laid_out<D>(
+        &self,
+        template: &str,
+        data: &serde_json::Value,
+        write: impl FnOnce(&paper::Desk<'_>, &PagedDocument, (u32, SealPlace, &Template)) -> Result<D, RenderError>,
+    ) -> Result<D, RenderError> {
         let template = self.template(template).ok_or_else(|| RenderError::Unknown { name: template.into() })?;
         let json = data.to_string();
         if json.len() > RENDER_DATA_BYTES {
@@ -128,43 +184,28 @@ impl Renderer {
         self.paper.check_characters(template, data)?;
 
         let running = self.running.fetch_add(1, Ordering::Relaxed) + 1;
-        let drawn = self.draw(template, data, json, ident, at);
+        let drawn = self.paper.desk(template, data, json).and_then(|desk| {
+            let (document, pages, seal_place) = compose(&desk, template)?;
+            write(&desk, &document, (pages, seal_place, template))
+        });
         // Typst remembers what it laid out. Forgetting what the last document did not use keeps memory flat (0.45 MB
         // a document otherwise); each thread at work forgets once a document, so an entry may live that much longer.
         comemo::evict(running);
         self.running.fetch_sub(1, Ordering::Relaxed);
         drawn
     }
+}
 
-    fn draw(
-        &self,
-        template: &Template,
-        data: &serde_json::Value,
-        json: String,
-        ident: &str,
-        at: OffsetDateTime,
-    ) -> Result<Draft, RenderError> {
-        let desk = self.paper.desk(template, data, json)?;
-        let document = typst::compile::<PagedDocument>(&desk).output.map_err(|faults| desk.explain(&faults))?;
-        let pages = document.pages().len();
-        if pages > RENDER_PAGES {
-            return Err(RenderError::TooLarge { what: "页数/pages", has: pages, most: RENDER_PAGES });
-        }
-        let seal_place = seal_place(&document)
-            .ok_or_else(|| RenderError::Template { name: template.name().into(), detail: "no <seal> mark".into() })?;
-        let options = PdfOptions {
-            ident: Smart::Custom(ident.to_owned()),
-            creator: Smart::Custom(Some("yinxin".into())),
-            timestamp: timestamp(at),
-            standards: self.standards.clone(),
-            tagged: false,
-            ..PdfOptions::default()
-        };
-        let mut pdf = typst_pdf::pdf(&document, &options).map_err(|faults| desk.explain(&faults))?;
-        // ISO 19005-3 §6.1.3 allows one end of line after the last %%EOF; an update appended without it would break it.
-        pdf.push(b'\n');
-        Ok(Draft { pdf, pages: pages as u32, seal_place, template: template.version().clone() })
+/// The pages, how many they are, and where the seal goes.
+fn compose(desk: &paper::Desk<'_>, template: &Template) -> Result<(PagedDocument, u32, SealPlace), RenderError> {
+    let document = typst::compile::<PagedDocument>(desk).output.map_err(|faults| desk.explain(&faults))?;
+    let pages = document.pages().len();
+    if pages > RENDER_PAGES {
+        return Err(RenderError::TooLarge { what: "页数/pages", has: pages, most: RENDER_PAGES });
     }
+    let seal_place = seal_place(&document)
+        .ok_or_else(|| RenderError::Template { name: template.name().into(), detail: "no <seal> mark".into() })?;
+    Ok((document, pages as u32, seal_place))
 }
 
 /// Finds the label `<seal>`, which every template sets at the middle of the seal's place.
@@ -260,8 +301,8 @@ impl RenderError {
             ),
             Self::Export { detail } => Message::new(
                 "render.export",
-                format!("无法输出PDF/A：{detail}；请修正模板或数据"),
-                format!("cannot write PDF/A: {detail}; correct the template or the data"),
+                format!("无法输出：{detail}；请修正模板或数据"),
+                format!("cannot write the document: {detail}; correct the template or the data"),
             ),
             Self::Font { family, looked_in } => Message::new(
                 "render.font",

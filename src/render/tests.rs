@@ -8,37 +8,37 @@ use typst::layout::{Frame, FrameItem, Transform};
 
 use super::*;
 
-const NAMES: [&str; 4] =
+pub(super) const NAMES: [&str; 4] =
     ["approval-decision", "food-operation-licence", "seal-abolition-notice", "verification-report"];
-const AT: OffsetDateTime = datetime!(2021-01-08 02:00 UTC);
+pub(super) const AT: OffsetDateTime = datetime!(2021-01-08 02:00 UTC);
 
-fn settings() -> RenderSettings {
+pub(super) fn settings() -> RenderSettings {
     let templates = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates");
     RenderSettings { templates, fonts: vec![DEBIAN_FONTS.into()] }
 }
 
-fn renderer() -> &'static Renderer {
+pub(super) fn renderer() -> &'static Renderer {
     static ONE: OnceLock<Renderer> = OnceLock::new();
     ONE.get_or_init(|| Renderer::load(&settings()).unwrap())
 }
 
-fn example(name: &str) -> Value {
+pub(super) fn example(name: &str) -> Value {
     let file = settings().templates.join(name).join("example.json");
     serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap()
 }
 
 /// One run of text as laid out: page from 1, mm from the top left to its start on the baseline.
 #[derive(Debug)]
-struct Run {
-    page: u32,
-    x: f64,
-    y: f64,
-    points: f64,
-    text: String,
+pub(super) struct Run {
+    pub(super) page: u32,
+    pub(super) x: f64,
+    pub(super) y: f64,
+    pub(super) points: f64,
+    pub(super) text: String,
 }
 
 /// What a reader of the document would see, run by run.
-fn read_back(name: &str, data: &Value) -> Result<Vec<Run>, RenderError> {
+pub(super) fn read_back(name: &str, data: &Value) -> Result<Vec<Run>, RenderError> {
     fn walk(frame: &Frame, at: Transform, page: u32, runs: &mut Vec<Run>) {
         for (point, item) in frame.items() {
             let here = at.pre_concat(Transform::translate(point.x, point.y));
@@ -66,7 +66,7 @@ fn read_back(name: &str, data: &Value) -> Result<Vec<Run>, RenderError> {
     Ok(runs)
 }
 
-fn whole_text(runs: &[Run]) -> String {
+pub(super) fn whole_text(runs: &[Run]) -> String {
     runs.iter().map(|r| r.text.as_str()).collect()
 }
 
@@ -248,7 +248,7 @@ fn the_version_covers_the_template_and_what_it_shares() {
     assert!(digests().iter().zip(&second).all(|(now, before)| now != before));
 }
 
-fn write(folder: &Path, path: &str, text: &str) {
+pub(super) fn write(folder: &Path, path: &str, text: &str) {
     let file = folder.join(path);
     std::fs::create_dir_all(file.parent().unwrap()).unwrap();
     std::fs::write(file, text).unwrap();

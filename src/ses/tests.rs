@@ -2,10 +2,13 @@
 
 use std::path::PathBuf;
 
+use super::trial::{Made, making, picture};
 use super::value::{Form, Value};
-use super::{Holders, NotASeal, Version, read_seal, read_signature};
+use super::write::{self, Use};
+use super::{Extension, Holders, NotASeal, Version, read_seal, read_signature};
 use crate::crypto::{self, Digest};
 use crate::ofd::package::Package;
+use crate::pki::trial::{Hierarchy, Key, MADE, openssl_takes_sm2};
 use der::{Decode, Encode};
 use spki::AlgorithmIdentifierOwned;
 use x509_cert::Certificate;
@@ -142,5 +145,92 @@ fn a_seal_cut_anywhere_is_no_seal() {
         }
         assert!(read_seal(&[&bytes[..], &[0]].concat()).is_err());
         assert!(read_signature(&bytes).is_err());
+    }
+}
+
+/// A seal of ours and its use, read back by the reader that reads foreign ones.
+#[test]
+fn our_seals_and_signatures_are_read_back_and_hold() {
+    let pki = Hierarchy::of(Key::sm2);
+    let house = Made::of(&pki);
+    let seal = read_seal(&house.seal).unwrap();
+    assert_eq!(
+        (seal.version, seal.id.as_str(), seal.name.as_str()),
+        (Version::V4, "51322100000001", "汶川县行政审批专用章")
+    );
+    assert_eq!((seal.made_at, seal.picture.width_mm, seal.kind), (MADE, 40, 6));
+    assert_eq!(holds(&seal.maker, &seal.to_be_signed, &seal.value), Some(Form::Standard));
+    assert!(seal.is_held_by(&house.signer) && !seal.is_held_by(&house.maker));
+    assert!(Package::open(&seal.picture.data).unwrap().entry("OFD.xml").is_some());
+
+    let receipt = Extension { oid: "1.3.6.1.4.1.1".parse().unwrap(), critical: false, value: vec![7; 300] };
+    let used = Use {
+        seal: &house.seal,
+        at: MADE + time::Duration::days(30),
+        digest: &[9; 32],
+        property: "/Doc_0/Signs/Sign_0/Signature.xml",
+        extensions: std::slice::from_ref(&receipt),
+    };
+    let to_be_signed = write::to_be_signed(&used).unwrap();
+    let value = pki.seal_key.sign(&to_be_signed);
+    let token = vec![0x30; 2000];
+    let whole = write::assemble(&to_be_signed, &house.signer, &value, Some(&token)).unwrap();
+    assert!(whole.len() <= write::room(&house.seal, &house.signer, used.extensions, token.len()));
+    let read = read_signature(&whole).unwrap();
+    assert_eq!((read.version, read.claimed_at, &read.digest[..]), (Version::V4, Some(used.at), &used.digest[..]));
+    assert_eq!((read.property.as_str(), &read.extensions), (used.property, &vec![receipt.clone()]));
+    assert_eq!((read.seal.whole.as_slice(), read.stamp), (house.seal.as_slice(), Some(token)));
+    assert_eq!(holds(&read.signer, &read.to_be_signed, &read.value), Some(Form::Standard));
+    assert_eq!(read.value, write::written(&value).unwrap());
+
+    // Without extensions and time stamp.
+    let used = Use { extensions: &[], ..used };
+    let to_be_signed = write::to_be_signed(&used).unwrap();
+    let whole = write::assemble(&to_be_signed, &house.signer, &pki.seal_key.sign(&to_be_signed), None).unwrap();
+    assert!(read_signature(&whole).unwrap().stamp.is_none());
+    // A key that the seal does not name.
+    let stranger = Hierarchy::of(Key::sm2).seal.der().to_vec();
+    let refused = write::assemble(&to_be_signed, &stranger, &pki.seal_key.sign(&to_be_signed), None);
+    assert_eq!(refused, Err(NotASeal("signer's certificate")));
+    assert_eq!(write::assemble(&to_be_signed, &house.signer, &[1; 63], None), Err(NotASeal("signature value")));
+}
+
+#[test]
+fn a_seal_names_its_holders_and_its_maker_is_another() {
+    let pki = Hierarchy::of(Key::sm2);
+    let house = Made::of(&pki);
+    let digest = Digest::Sm3.over(&[&house.signer]);
+    let listed = Holders::Digests(vec![("1.2.156.10197.1.401".into(), digest)]);
+    let information = write::seal_information(&making(&listed, &picture())).unwrap();
+    let value = house.maker_key.sign(&information);
+    let seal = read_seal(&write::assemble_seal(&information, &house.maker, &value).unwrap()).unwrap();
+    assert!(seal.is_held_by(&house.signer) && !seal.is_held_by(&house.maker));
+    // The signer as his own maker.
+    let own = write::assemble_seal(&information, &house.signer, &pki.seal_key.sign(&information));
+    assert_eq!(own, Err(NotASeal("maker's certificate")));
+    for (fault, part) in [
+        (write::seal_information(&making(&Holders::Certificates(Vec::new()), &picture())), "certificate list"),
+        (write::seal_information(&write::Making { id: "五一三二", ..making(&listed, &picture()) }), "seal's number"),
+        (
+            write::seal_information(&write::Making {
+                valid_until: MADE - time::Duration::DAY,
+                ..making(&listed, &picture())
+            }),
+            "validity",
+        ),
+    ] {
+        assert_eq!(fault, Err(NotASeal(part)));
+    }
+}
+
+#[test]
+fn openssl_finds_our_values_right() {
+    let pki = Hierarchy::of(Key::sm2);
+    let house = Made::of(&pki);
+    let seal = read_seal(&house.seal).unwrap();
+    let mut changed = seal.to_be_signed.clone();
+    *changed.last_mut().unwrap() ^= 1;
+    for (message, right) in [(&seal.to_be_signed, true), (&changed, false)] {
+        assert_eq!(openssl_takes_sm2(&house.maker_key.public_key, message, &seal.value), right);
     }
 }

@@ -8,7 +8,7 @@ use time::{Duration, OffsetDateTime, UtcOffset};
 use super::encoded;
 use super::request::Request;
 use crate::cms::{self, CmsError};
-use crate::crypto::{self, KeyAlgorithm};
+use crate::crypto::{Digest, KeyAlgorithm};
 use crate::message::Message;
 use crate::pki::certificate::Certificate;
 use crate::pki::issue::Serial;
@@ -60,7 +60,10 @@ impl Unsigned {
     /// Of this TSTInfo (DER), by the authority that has this certificate, with those to be in it (DER; none where none
     /// were asked for). The reference to the signer's is an ESSCertIDv2 (RFC 5816 §2.2.1).
     pub fn of(info: Vec<u8>, signer: &Certificate, certificates: &[Vec<u8>]) -> Self {
-        let attributes = cms::signed_attributes_of(rfc3161::ID_CT_TST_INFO, &crypto::sha256(&info), signer.der());
+        // A key that is none of ours signs nothing of ours.
+        let digest = KeyAlgorithm::of_public_key(&signer.public_key).map_or(Digest::Sha256, KeyAlgorithm::digest);
+        let value = digest.over(&[&info]);
+        let attributes = cms::signed_attributes_of(rfc3161::ID_CT_TST_INFO, (digest, &value), signer.der());
         Self { info, attributes, signer: signer.clone(), certificates: certificates.to_vec() }
     }
 
@@ -144,8 +147,8 @@ impl Rejection {
         let (id, zh, en) = match self {
             Self::BadAlg => (
                 "stamp.bad-alg",
-                "只接受SHA-256、SHA-384、SHA-512摘要，请改用其中之一。",
-                "Only SHA-256, SHA-384 and SHA-512 digests are stamped; use one of them.",
+                "只接受SHA-256、SHA-384、SHA-512、SM3摘要，请改用其中之一。",
+                "Only SHA-256, SHA-384, SHA-512 and SM3 digests are stamped; use one of them.",
             ),
             Self::BadRequest => (
                 "stamp.bad-request",

@@ -27,8 +27,8 @@ pub struct Request {
 }
 
 /// What may be stamped. EN 319 422 §5.1.2 leaves the choice to TS 119 312, whose present list these head; a stamp is
-/// asked about in thirty years.
-const TAKEN: [Digest; 3] = [Digest::Sha256, Digest::Sha384, Digest::Sha512];
+/// asked about in thirty years. SM3 is what GB/T 20520 asks with.
+const TAKEN: [Digest; 4] = [Digest::Sha256, Digest::Sha384, Digest::Sha512, Digest::Sm3];
 
 impl Request {
     /// A request of ours: the certificate shall come with the token, and the nonce, random octets, must come back.
@@ -40,7 +40,7 @@ impl Request {
         Self { digest, value: value.to_vec(), null_beside: false, policy, nonce, certificates: true }
     }
 
-    /// Reads a request as our own authority answers it: DER, SHA-256, SHA-384 or SHA-512, no extensions.
+    /// Reads a request as our own authority answers it: DER, SHA-256, SHA-384, SHA-512 or SM3, no extensions.
     ///
     /// # Errors
     /// What to answer instead of a token. Which policies there are is not known here.

@@ -7,6 +7,7 @@ use crate::crypto::SignatureFault;
 use crate::pki::trial::{corpus_files, openssl, put};
 
 mod own;
+mod sm2;
 
 const CONTENT: &[u8] = "准予行政许可决定书".as_bytes();
 

@@ -146,8 +146,10 @@ pub struct SealUse<'a> {
     /// The document with its hole.
     pub prepared: &'a [u8],
     pub hole: Range<usize>,
-    /// SHA-256 of the document's signed bytes.
+    /// SHA-256 of the document's signed bytes, by which the document is found.
     pub digest: [u8; 32],
+    /// The same bytes' digest that is signed, by the signer's algorithm: what the log's entry says.
+    pub content: &'a [u8],
     /// How often the seal may be used, where nothing was laid down for it.
     pub ceilings: Ceilings,
 }
@@ -287,10 +289,10 @@ impl Store {
             &serde_json::json!({ "seal": allowed.seal(), "digest": hex::encode(sealing.digest) }),
         )
         .await?;
-        let (digest, identifier) = (hex::encode(sealing.digest), version.map(ToString::to_string));
+        let (content, identifier) = (hex::encode(sealing.content), version.map(ToString::to_string));
         let facts = [
             ("order", Some(id.as_str())),
-            ("document", Some(&digest)),
+            ("document", Some(&content)),
             ("licence", identifier.as_deref()),
             ("decision", decision.as_deref()),
             ("abolition", abolition.as_deref()),

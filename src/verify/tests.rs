@@ -32,6 +32,7 @@ mod forms;
 mod levels;
 mod log;
 mod ofd;
+mod sm2;
 mod stamps;
 mod update;
 
@@ -53,7 +54,11 @@ struct House {
 
 impl House {
     fn new() -> Self {
-        let pki = Hierarchy::of(Key::p256);
+        Self::on(Key::p256)
+    }
+
+    fn on(key: fn() -> Key) -> Self {
+        let pki = Hierarchy::of(key);
         let anchors = vec![pki.root.clone()];
         let life = vec![event(SealEventKind::Activated, trial::MADE)];
         Self { pki, anchors, revoked: Vec::new(), lists_at: NOW, life, logged_since: None }
@@ -180,7 +185,8 @@ fn seal_with(
     reserve: usize,
     complete: impl Fn(&[u8], Vec<u8>) -> Vec<u8>,
 ) -> Vec<u8> {
-    let usual = |digest: &[u8; 32]| cms::signed_attributes(digest, house.pki.seal.der(), None);
+    let algorithm = house.pki.seal_key.algorithm.digest();
+    let usual = |digest: &[u8; 32]| cms::signed_attributes(algorithm, digest, house.pki.seal.der(), None);
     seal_saying(draft, house, claims, certify, (reserve, &usual), complete)
 }
 
@@ -209,7 +215,10 @@ fn seal_saying(
         reserve,
     };
     let prepared = prepare(draft, &plan).unwrap();
-    let attributes = attributes(&prepared.digest());
+    let (digest, hole, tail) = (pki.seal_key.algorithm.digest(), prepared.hole(), prepared.tail());
+    let blank = hole.start - draft.len()..hole.end - draft.len();
+    let content = digest.over(&[draft, &tail[..blank.start], &tail[blank.end..]]);
+    let attributes = attributes(&content.try_into().unwrap());
     let value = pki.seal_key.sign(&attributes);
     let cms = cms::assemble(&attributes, &value, pki.seal_key.algorithm, &certificates, None).unwrap();
     [draft, &prepared.close(&complete(&value, cms)).unwrap()].concat()

@@ -61,15 +61,20 @@ impl Bureau {
 
     /// The same with certificates that name this address.
     pub async fn found_publishing(database: &Database, folder: &Path, at: &str) -> Self {
-        Self::founded(database, Arc::new(keyring(folder)), at).await
+        Self::founded(database, Arc::new(keyring(folder)), KeyAlgorithm::EcdsaP256, at).await
     }
 
     /// The same with its keys elsewhere.
     pub async fn found_with(database: &Database, keyring: Arc<Keyring>) -> Self {
-        Self::founded(database, keyring, "https://seal.example").await
+        Self::found_on(database, keyring, KeyAlgorithm::EcdsaP256).await
     }
 
-    async fn founded(database: &Database, keyring: Arc<Keyring>, at: &str) -> Self {
+    /// The same with keys of another kind.
+    pub async fn found_on(database: &Database, keyring: Arc<Keyring>, algorithm: KeyAlgorithm) -> Self {
+        Self::founded(database, keyring, algorithm, "https://seal.example").await
+    }
+
+    async fn founded(database: &Database, keyring: Arc<Keyring>, algorithm: KeyAlgorithm, at: &str) -> Self {
         let store = open(database).await;
         store.migrate().await.unwrap();
         store.check_migrations().await.unwrap();
@@ -131,13 +136,11 @@ impl Bureau {
         let mut bureau = Self::with_keys(store, keyring).await;
         bureau.desk.publication.at = Some(at.into());
         let authority = bureau.authority();
-        authority.init("示例县行政审批局", KeyAlgorithm::EcdsaP256, "test", NOW - Duration::days(2)).await.unwrap();
+        authority.init("示例县行政审批局", algorithm, "test", NOW - Duration::days(2)).await.unwrap();
         for seal in [BUREAU_SEAL, DEPARTMENT_SEAL] {
             let seal = bureau.desk.store.seal(&number(seal)).await.unwrap().unwrap();
-            authority
-                .certify_seal(&seal.seal, KeyAlgorithm::EcdsaP256, &person("admin-1"), NOW - Duration::days(1))
-                .await
-                .unwrap();
+            let by = person("admin-1");
+            authority.certify_seal(&seal.seal, algorithm, &by, NOW - Duration::days(1)).await.unwrap();
         }
         authority.refresh("test", NOW).await.unwrap();
         bureau

@@ -78,6 +78,7 @@ async fn sealing_goes_on_with_the_second_token() {
         pin_file: folder.join("pin"),
         sessions: 2,
         deadline: Duration::from_secs(10),
+        sm2: None,
     };
     let tokens = vec![token("first", module.into()), token("second", folder.join("second.so"))];
     let keyring =

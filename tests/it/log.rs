@@ -161,7 +161,8 @@ async fn a_document_proves_its_entry_and_the_files_agree() {
         let mut tiles = Tiles::default();
         for tile in needed(&whole, head.size) {
             let answer = doors.public().get(&format!("/log/{}", tile.path())).await;
-            assert!(answer.header("cache-control").contains("immutable"), "{}", tile.path());
+            let cached = answer.header("cache-control");
+            assert!(cached.contains("immutable"), "{} {}: {cached} {}", tile.path(), answer.status, answer.text());
             tiles.add(&tile, &answer.body).unwrap();
         }
         assert_eq!(tiles.root(0..head.size).unwrap(), head.root);

@@ -20,6 +20,7 @@ mod pdf_corpus;
 mod pdf_seal;
 mod pdf_second;
 mod pdf_source;
+mod sm2;
 mod stamping;
 mod status;
 mod store;

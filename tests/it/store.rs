@@ -176,6 +176,7 @@ async fn an_order_on_stale_facts_is_refused() {
             prepared: b"p",
             hole: 0..1,
             digest: [0; 32],
+            content: &[0; 32],
             ceilings: Default::default(),
         };
         let refused = store.write_down(allowed, sealing).await.unwrap_err();

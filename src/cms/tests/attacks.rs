@@ -58,7 +58,7 @@ fn attribute(oid: &str, value: &[u8]) -> Vec<u8> {
 
 /// The usual attributes and these, in DER.
 fn attributes_and(made: &Hierarchy, more: &[Vec<u8>]) -> Vec<u8> {
-    let usual = signed_attributes(&crypto::sha256(CONTENT), made.seal.der(), None);
+    let usual = signed_attributes(Digest::Sha256, &crypto::sha256(CONTENT), made.seal.der(), None);
     let set = Element::read_all(&usual).unwrap();
     let mut members: Vec<Vec<u8>> = set.children().unwrap().iter().map(|member| member.whole.to_vec()).collect();
     // A later one of the same kind takes the place of the usual one.

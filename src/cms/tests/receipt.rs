@@ -18,7 +18,7 @@ fn members(attributes: &[u8]) -> Vec<Vec<u8>> {
 #[test]
 fn openssl_takes_it_and_we_read_it_back() {
     let made = Hierarchy::of(Key::p256);
-    let attributes = signed_attributes(&crypto::sha256(CONTENT), made.seal.der(), Some(RECEIPT));
+    let attributes = signed_attributes(Digest::Sha256, &crypto::sha256(CONTENT), made.seal.der(), Some(RECEIPT));
     let value = made.seal_key.sign(&attributes);
     let certificates = [made.seal.der().to_vec(), made.issuing.der().to_vec()];
     let cms = assemble(&attributes, &value, made.seal_key.algorithm, &certificates, None).unwrap();
@@ -43,7 +43,7 @@ fn openssl_takes_it_and_we_read_it_back() {
     let read = read(&cms).unwrap();
     assert_eq!(read.signers[0].receipt(), Some(Ok(RECEIPT)));
     assert!(read.signers[0].signed_attributes.iter().any(|attribute| is_receipt(&attribute.oid)));
-    let without = with(&made, &signed_attributes(&crypto::sha256(CONTENT), made.seal.der(), None));
+    let without = with(&made, &signed_attributes(Digest::Sha256, &crypto::sha256(CONTENT), made.seal.der(), None));
     assert_eq!(without.signers[0].receipt(), None);
 }
 
@@ -51,7 +51,7 @@ fn openssl_takes_it_and_we_read_it_back() {
 fn two_are_none_and_so_is_another_kind_of_text() {
     const BAD: Option<Result<&str, CmsError>> = Some(Err(CmsError::Malformed("log receipt")));
     let made = Hierarchy::of(Key::p256);
-    let of = |receipt| signed_attributes(&crypto::sha256(CONTENT), made.seal.der(), receipt);
+    let of = |receipt| signed_attributes(Digest::Sha256, &crypto::sha256(CONTENT), made.seal.der(), receipt);
     let one = members(&of(Some(RECEIPT))).into_iter().find(|member| !members(&of(None)).contains(member)).unwrap();
     let plus = |more: &[Vec<u8>]| tlv::set_of(tlv::SET, [members(&of(None)), more.to_vec()].concat());
     assert_eq!(plus(std::slice::from_ref(&one)), of(Some(RECEIPT)));

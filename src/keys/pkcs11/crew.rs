@@ -396,7 +396,7 @@ impl Worker {
         work: &impl Fn(&mut Desk) -> Result<T, KeyError>,
     ) -> Result<T, KeyError> {
         if how == How::Apart {
-            return work(&mut Desk::at(self.shared.token.visit(Access::Write, until)?));
+            return work(&mut Desk::at(self.shared.token.visit(Access::Write, until)?, self.shared.token.settings.sm2));
         }
         if let Some(mut desk) = self.desk.take()
             && how == How::Kept
@@ -406,7 +406,7 @@ impl Worker {
             self.desk = Some(desk);
             return Ok(value);
         }
-        let mut desk = Desk::at(self.shared.token.visit(Access::Read, until)?);
+        let mut desk = Desk::at(self.shared.token.visit(Access::Read, until)?, self.shared.token.settings.sm2);
         if self.shared.queue().open {
             self.shared.token.module()?.relied_on(self.shared.home, true);
         }

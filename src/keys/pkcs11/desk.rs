@@ -7,11 +7,14 @@ use cryptoki::object::{AttributeType, ObjectClass, ObjectHandle};
 
 use super::visit::Visit;
 use super::{KeyCard, KeyError, Proven, TokenFault, wire};
+use crate::keys::settings::Sm2Numbers;
 
 /// Handles are not carried from one session to the next: they are void with it.
 pub(super) struct Desk {
     visit: Visit,
     keys: HashMap<String, Proved>,
+    /// How the token calls SM2.
+    sm2: Option<Sm2Numbers>,
 }
 
 struct Proved {
@@ -20,8 +23,8 @@ struct Proved {
 }
 
 impl Desk {
-    pub(super) fn at(visit: Visit) -> Self {
-        Self { visit, keys: HashMap::new() }
+    pub(super) fn at(visit: Visit, sm2: Option<Sm2Numbers>) -> Self {
+        Self { visit, keys: HashMap::new(), sm2 }
     }
 
     /// Before each job: whether the session is still the one that was opened.
@@ -32,6 +35,10 @@ impl Desk {
 
     pub(super) fn visit(&self) -> &Visit {
         &self.visit
+    }
+
+    pub(super) fn sm2(&self) -> Option<&Sm2Numbers> {
+        self.sm2.as_ref()
     }
 
     /// Signs with the key of this card and no other.
@@ -80,7 +87,7 @@ impl Desk {
             AttributeType::Modulus,
             AttributeType::PublicExponent,
         ];
-        let public_key = wire::public_key(&self.visit.attributes(public, &wanted)?)
+        let public_key = wire::public_key(&self.visit.attributes(public, &wanted)?, self.sm2())
             .map_err(|why| KeyError::PublicKey { label: label.to_owned(), why: why.to_owned() })?;
         let card = KeyCard::new(label, public_key)?;
         card.prove(|message| self.make(&card, private, message))?;
@@ -90,7 +97,10 @@ impl Desk {
     }
 
     fn make(&self, card: &KeyCard, key: ObjectHandle, message: &[u8]) -> Result<Vec<u8>, KeyError> {
-        let (mechanism, input) = (wire::mechanism(card.algorithm), wire::input(card.algorithm, message));
+        let unfit = |why: &str| KeyError::PublicKey { label: card.label.clone(), why: why.to_owned() };
+        let mechanism = wire::mechanism(card.algorithm, self.sm2())
+            .ok_or_else(|| unfit("SM2, for which the settings name no mechanism"))?;
+        let input = wire::input(card, self.sm2(), message).ok_or_else(|| unfit("a public point that is none"))?;
         let raw = self.visit.call("C_Sign", |session| session.sign(&mechanism, key, &input))?;
         wire::value(card.algorithm, raw)
             .ok_or(TokenFault::Failed { doing: "C_Sign", why: "a value of the wrong length".into() }.into())

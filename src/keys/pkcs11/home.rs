@@ -12,7 +12,7 @@ use super::desk::Desk;
 use super::token::Token;
 use super::{KeyCard, KeyCheck, KeyError, KeyFacts, Signature, Signer, TokenFault, is_away, random, wire};
 use crate::crypto::KeyAlgorithm;
-use crate::keys::settings::TokenSettings;
+use crate::keys::settings::{Sm2Numbers, TokenSettings};
 use crate::limits;
 use crate::store::Destruction;
 use crate::store::Order;
@@ -143,7 +143,9 @@ fn everything(desk: &Desk, label: &str) -> Result<Vec<cryptoki::object::ObjectHa
 }
 
 fn make(desk: &mut Desk, label: &str, id: &[u8], algorithm: KeyAlgorithm) -> Result<KeyCard, KeyError> {
-    let (mechanism, public, private) = templates(label, id, algorithm);
+    let templates = templates(label, id, algorithm, desk.sm2());
+    let (mechanism, public, private) =
+        templates.ok_or_else(|| TokenFault::Cannot { algorithm, why: wire::NO_SM2.to_owned() })?;
     let made = desk
         .visit()
         .call("C_GenerateKeyPair", |session| Ok(session.generate_key_pair(&mechanism, &public, &private)))?;
@@ -157,12 +159,14 @@ fn make(desk: &mut Desk, label: &str, id: &[u8], algorithm: KeyAlgorithm) -> Res
     desk.read(label)
 }
 
-/// Mechanism, public and private template (PKCS #11 v2.40 §4.9) of a key that signs and does nothing else.
+/// Mechanism, public and private template (PKCS #11 v2.40 §4.9) of a key that signs and does nothing else; none for SM2 where
+/// nobody says how the token calls it.
 pub(super) fn templates(
     label: &str,
     id: &[u8],
     algorithm: KeyAlgorithm,
-) -> (Mechanism<'static>, Vec<Attribute>, Vec<Attribute>) {
+    sm2: Option<&Sm2Numbers>,
+) -> Option<(Mechanism<'static>, Vec<Attribute>, Vec<Attribute>)> {
     let rsa = |bits: u64| {
         let size = vec![Attribute::ModulusBits(bits.into()), Attribute::PublicExponent(vec![1, 0, 1])];
         (Mechanism::RsaPkcsKeyPairGen, KeyType::RSA, size)
@@ -170,6 +174,10 @@ pub(super) fn templates(
     let (mechanism, key_type, kind) = match algorithm {
         KeyAlgorithm::EcdsaP256 => {
             (Mechanism::EccKeyPairGen, KeyType::EC, vec![Attribute::EcParams(wire::P256_PARAMS.to_vec())])
+        }
+        KeyAlgorithm::Sm2 => {
+            let params = vec![Attribute::EcParams(wire::SM2_PARAMS.to_vec())];
+            (sm2?.generation()?, sm2?.key_kind()?, params)
         }
         KeyAlgorithm::Rsa2048 => rsa(2048),
         KeyAlgorithm::Rsa3072 => rsa(3072),
@@ -202,7 +210,7 @@ pub(super) fn templates(
         Attribute::Label(label.into()),
         Attribute::Id(id.to_vec()),
     ];
-    (mechanism, public, private)
+    Some((mechanism, public, private))
 }
 
 /// A key in the token, proven.

@@ -8,6 +8,7 @@
 //! | [`token`] | finding the token, and the PIN |
 //! | [`visit`], [`module`] | sessions, and the gate that no handle of an earlier life of the library passes |
 //! | [`wire`] | PKCS#11's forms and ours |
+//! | [`vendor`] | the numbers by which a vendor calls SM2 |
 //!
 //! Several tokens stand in for one another: each holds keys of its own, a seal has a certificate for each, and what is
 //! away is passed over when a new order is written. A key never leaves its token, so an order stays with its key.
@@ -18,6 +19,7 @@ mod fault;
 mod home;
 mod module;
 mod token;
+mod vendor;
 mod visit;
 mod wire;
 

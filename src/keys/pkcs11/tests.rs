@@ -19,6 +19,7 @@ use crate::store::Order;
 use crate::{crypto, limits};
 
 mod drills;
+mod sm2;
 
 const PIN: &str = "246813579";
 const MODULES: [&str; 2] = ["/usr/lib/softhsm/libsofthsm2.so", "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so"];
@@ -91,6 +92,7 @@ impl Bench {
             pin_file: self.folder.join("pin"),
             sessions: 4,
             deadline: Duration::from_secs(5),
+            sm2: None,
         }
     }
 
@@ -217,7 +219,7 @@ fn ambiguous_halved_and_false_keys_are_refused() {
     let session = strangers_session(&stranger(), "bureau");
     let make = |label: &str, extractable: bool| {
         let id = crate::keys::random::<16>().unwrap();
-        let (mechanism, public, mut private) = home::templates(label, &id, KeyAlgorithm::EcdsaP256);
+        let (mechanism, public, mut private) = home::templates(label, &id, KeyAlgorithm::EcdsaP256, None).unwrap();
         for attribute in &mut private {
             if let Attribute::Extractable(value) = attribute {
                 *value = extractable;

@@ -61,8 +61,8 @@ impl CertId {
     /// Written in one of the two ways that honest askers have, with the algorithm's parameters NULL or absent: so there are
     /// few questions about one certificate, and an answer repeats nothing odd.
     fn is_plain(&self) -> bool {
-        // RFC 5019 §2.1.1 has SHA-1, RFC 9654's askers SHA-256.
-        if !matches!(self.digest, Some(Digest::Sha1 | Digest::Sha256)) {
+        // RFC 5019 §2.1.1 has SHA-1, RFC 9654's askers SHA-256, those of GB/T 19713 SM3.
+        if !matches!(self.digest, Some(Digest::Sha1 | Digest::Sha256 | Digest::Sm3)) {
             return false;
         }
         let ways: [&[u8]; 2] = [&[5, 0], &[]];

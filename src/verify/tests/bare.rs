@@ -12,7 +12,7 @@ use crate::verify::{Evidence, Report, Trust, judge};
 const CONTENT: &[u8] = "准予行政许可决定书".as_bytes();
 
 fn detached(made: &Hierarchy) -> Vec<u8> {
-    let attributes = cms::signed_attributes(&crypto::sha256(CONTENT), made.seal.der(), None);
+    let attributes = cms::signed_attributes(crypto::Digest::Sha256, &crypto::sha256(CONTENT), made.seal.der(), None);
     let value = made.seal_key.sign(&attributes);
     let certificates = [made.seal.der().to_vec(), made.issuing.der().to_vec()];
     cms::assemble(&attributes, &value, KeyAlgorithm::EcdsaP256, &certificates, None).unwrap()

@@ -196,7 +196,8 @@ fn an_abolished_seal_signs_without_a_document() {
     house.life.push(event(SealEventKind::Abolished, ABOLISHED));
     let pki = &house.pki;
     let content = b"Permit No. 9";
-    let attributes = cms::signed_attributes(&crate::crypto::sha256(content), pki.seal.der(), None);
+    let attributes =
+        cms::signed_attributes(crate::crypto::Digest::Sha256, &crate::crypto::sha256(content), pki.seal.der(), None);
     let certificates = [pki.seal.der().to_vec(), pki.issuing.der().to_vec()];
     let value = pki.seal_key.sign(&attributes);
     let bare = cms::assemble(&attributes, &value, pki.seal_key.algorithm, &certificates, None).unwrap();
@@ -217,7 +218,8 @@ fn nobody_lines_up_a_thousand_signers() {
     // Each is judged by himself, with all the certificates inside: a small file could cost minutes.
     let house = House::new();
     let pki = &house.pki;
-    let attributes = cms::signed_attributes(&crate::crypto::sha256(b""), pki.seal.der(), None);
+    let attributes =
+        cms::signed_attributes(crate::crypto::Digest::Sha256, &crate::crypto::sha256(b""), pki.seal.der(), None);
     let value = pki.seal_key.sign(&attributes);
     let one = cms::assemble(&attributes, &value, pki.seal_key.algorithm, &[pki.seal.der().to_vec()], None).unwrap();
     let lined_up = |count: usize| {

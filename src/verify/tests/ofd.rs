@@ -10,6 +10,13 @@ use crate::verify::report::{Format, Outcome, Verdict};
 use crate::verify::{Evidence, Report, Trust, judge};
 use time::macros::datetime;
 
+use super::{House, NOW, SEALED, sealed};
+use crate::ofd::seal::{Place, SealPlan, prepare};
+use crate::ofd::write::{Document, Page};
+use crate::pki::trial::Key;
+use crate::ses::trial::Made;
+use crate::ses::{self, write::Use};
+
 fn judged(file: &str, bytes: &[u8]) -> Report {
     let report = judge(&Evidence::open(file, bytes, Arc::new(Trust::default()), datetime!(2026-11-22 00:00 UTC)));
     assert_eq!(report.format, Format::Ofd);
@@ -81,4 +88,76 @@ fn every_file_of_the_list_counts_and_what_it_leaves_open_is_said() {
             assert!(report.signatures.iter().all(|s| !s.intact), "{name} was changed");
         }
     }
+}
+
+/// A licence of two empty pages under a seal of ours.
+fn licence(house: &House, made: &Made, lock: bool) -> Vec<u8> {
+    let page = || Page { width_mm: 210.0, height_mm: 297.0, objects: Vec::new() };
+    let draft = crate::ofd::write::write(&Document {
+        id: [7; 16],
+        title: "证照".into(),
+        author: "汶川县教育局".into(),
+        made_on: SEALED.date(),
+        data: vec![("ZZBH".into(), "1".into())],
+        faces: Vec::new(),
+        pictures: Vec::new(),
+        pages: vec![page(), page()],
+        attachments: Vec::new(),
+    });
+    let places = [Place::On { page: 1, centre_mm: (150.0, 230.0) }, Place::Straddle { centre_mm: 100.0 }];
+    let seal = ses::read_seal(&made.seal).unwrap();
+    let prepared = prepare(&draft, &SealPlan { seal: &seal, places: &places, at: SEALED, lock }).unwrap();
+    let (digest, property) = (prepared.digest(), prepared.property());
+    let used = Use { seal: &made.seal, at: SEALED, digest: &digest, property: &property, extensions: &[] };
+    let to_be_signed = ses::write::to_be_signed(&used).unwrap();
+    let value = house.pki.seal_key.sign(&to_be_signed);
+    prepared.close(&ses::write::assemble(&to_be_signed, &made.signer, &value, None).unwrap()).unwrap()
+}
+
+#[test]
+fn a_package_sealed_here_is_genuine_and_every_file_of_it_counts() {
+    let house = House::on(Key::sm2);
+    let made = Made::of(&house.pki);
+    let bytes = licence(&house, &made, true);
+    let report = house.judge(&bytes, sealed());
+    assert_eq!(report.format, Format::Ofd);
+    assert!(report.verdict.is_genuine(), "{report:#?}");
+    assert_eq!(report.signatures[0].coverage, Coverage::Whole);
+
+    let package = Package::open(&bytes).unwrap();
+    let files: Vec<(String, Vec<u8>)> =
+        package.entries().iter().map(|e| (e.name.clone(), package.unpack(e).unwrap())).collect();
+    for (place, (name, content)) in files.iter().enumerate() {
+        for at in (0..content.len()).step_by((content.len() / 12).max(1)) {
+            let mut files = files.clone();
+            files[place].1[at] ^= 1;
+            let changed =
+                crate::ofd::package::write(files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())));
+            let report = house.judge(&changed, sealed());
+            assert!(!report.verdict.is_genuine(), "{name} at {at}: {report:#?}");
+        }
+    }
+}
+
+/// What the maker answers for: a seal that he did not sign, one that names somebody else, and one made by its user himself.
+#[test]
+fn a_seal_that_its_maker_does_not_vouch_for_passes_nothing() {
+    let house = House::on(Key::sm2);
+    let made = Made::of(&house.pki);
+    assert!(house.judge(&licence(&house, &made, false), sealed()).verdict.is_genuine());
+    let other = House::on(Key::sm2);
+    let foreign = Made { signer: made.signer.clone(), ..Made::of(&other.pki) };
+    let own = ses::read_seal(&made.seal).unwrap();
+    let information = own.to_be_signed;
+    // Another's value over the same words, under the maker's certificate.
+    let value = other.pki.seal_key.sign(&information);
+    let unsigned = Made { seal: ses::write::assemble_seal(&information, &made.maker, &value).unwrap(), ..made };
+    let report = house.judge(&licence(&house, &unsigned, false), sealed());
+    let check = report.signatures[0].checks.iter().find(|check| check.id == "seal").unwrap();
+    assert_eq!((check.outcome, report.verdict.is_genuine()), (Outcome::Failed, false));
+    // The seal names another's certificate: it is not even put together.
+    let seal = ses::read_seal(&foreign.seal).unwrap();
+    assert!(!seal.is_held_by(&foreign.signer));
+    // Judged before the house's lists were made, nothing is known of revocation.
+    assert!(SEALED < NOW);
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use time::Duration;
+use yinxin::crypto::Digest;
 use yinxin::desk::{Desk, FlowError};
 use yinxin::stamp::Token;
 use yinxin::stamping::{Plan, Stamping};
@@ -50,7 +51,7 @@ const IMPRINT: [u8; 32] = [0x5A; 32];
 
 /// A token over [`IMPRINT`], and what is wrong where there is none.
 async fn stamp(desk: &Desk) -> Result<Token, String> {
-    match desk.stamp(&IMPRINT).await {
+    match desk.stamp(Digest::Sha256, &IMPRINT).await {
         Ok(der) => Ok(Token::read(&der).unwrap()),
         Err(FlowError::Unstamped(message)) => {
             assert_eq!(message.id, "stamping.unstamped");

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Instant;
 
 use time::Duration;
+use yinxin::crypto::Digest;
 use yinxin::http::{PublicState, public_router};
 use yinxin::pki::certificate::{Certificate, to_pem};
 use yinxin::pki::issue::Reason;
@@ -188,7 +189,7 @@ async fn our_judge_believes_our_tokens_and_the_store_has_each_of_them() {
     on_both("stamps_judged", async |database| {
         let house = House::found(database).await;
         let desk = &house.bureau.desk;
-        let der = desk.stamp(&yinxin::crypto::sha256(CONTENT)).await.unwrap();
+        let der = desk.stamp(Digest::Sha256, &yinxin::crypto::sha256(CONTENT)).await.unwrap();
         let trust = Arc::new(house_trust(&desk.store).await.unwrap());
         let mut evidence = gather(None, trust, "stamp.tst", der.clone(), NOW).await.unwrap();
         evidence.content = Some(CONTENT.to_vec());
@@ -200,7 +201,9 @@ async fn our_judge_believes_our_tokens_and_the_store_has_each_of_them() {
         let mut waiting = tokio::task::JoinSet::new();
         for i in 0..16 {
             let desk = if i % 2 == 0 { desk.clone() } else { replica.clone() };
-            waiting.spawn(async move { Token::read(&desk.stamp(&IMPRINT).await.unwrap()).unwrap().serial });
+            waiting.spawn(
+                async move { Token::read(&desk.stamp(Digest::Sha256, &IMPRINT).await.unwrap()).unwrap().serial },
+            );
         }
         let mut serials = waiting.join_all().await;
         serials.sort();
@@ -228,8 +231,8 @@ async fn our_judge_believes_our_tokens_and_the_store_has_each_of_them() {
         let other = Bureau::at_work(desk.store.clone(), house.folder.path()).await;
         std::fs::remove_file(&file).unwrap();
         let broken = Bureau::at_work(desk.store.clone(), house.folder.path()).await;
-        assert!(broken.desk.stamp(&IMPRINT).await.is_err());
-        other.desk.stamp(&IMPRINT).await.unwrap();
+        assert!(broken.desk.stamp(Digest::Sha256, &IMPRINT).await.is_err());
+        other.desk.stamp(Digest::Sha256, &IMPRINT).await.unwrap();
         assert!(desk.store.unfinished().await.unwrap().is_empty());
         // One that a crash left behind is shown as lost when resuming.
         let order = desk.store.write_down_stamp(stamp("00"), "test").await.unwrap();
