@@ -1,6 +1,7 @@
 //! `yinxin doctor`: everything the service stands on, one line each, with what to do about it.
 
 mod log;
+mod trail;
 mod upkeep;
 
 use std::path::{Path, PathBuf};
@@ -404,6 +405,7 @@ async fn filed(
     }
     upkeep::overdue(store, findings, now).await?;
     report_seal(store, with, findings, now).await?;
+    trail::anchored(store, findings, now).await?;
     let unfinished = store.unfinished().await?.len();
     if unfinished > 0 {
         findings.add(

@@ -269,7 +269,7 @@ fn differences(entry: &Entry, of: &OrderRow) -> Vec<&'static str> {
     });
     let said: Vec<(&'static str, Option<&str>)> = match leaf.matter {
         Matter::Order => vec![
-            ("document", Some(&of.digest)),
+            // The document itself is held against its entry where the order is.
             ("licence", licence.as_deref()),
             ("decision", of.decision.as_deref()),
             ("abolition", of.abolition.as_deref()),

@@ -7,6 +7,7 @@ use crate::desk::blocking;
 use crate::pdf::seal::Prepared;
 use crate::pdf::signatures;
 use crate::store::{OrderAlone, OrderRow, StoreError, Unsigned};
+use crate::tlog::leaf::Opening;
 
 /// Kinds that are not entered in the log: answers to whoever asks, by keys that seal nothing.
 const ANSWERS: [&str; 2] = ["ocsp", "stamp"];
@@ -27,7 +28,11 @@ impl Walk<'_> {
     }
 
     async fn order(&mut self, alone: OrderAlone, began: i64) -> Result<(), StoreError> {
-        let OrderAlone { order, entries, version, unsigned } = alone;
+        let OrderAlone { order, entries, opening, version, unsigned } = alone;
+        // The digest of the document that is signed, by the key's own algorithm.
+        let content = opening.and_then(|opening| {
+            hex::decode(Opening::read(opening.as_bytes()).ok()?.fact("document")?).ok()
+        });
         let about = format!("order {}", order.id);
         let expected = i64::from(!ANSWERS.contains(&order.kind.as_str()));
         if entries == 0 && expected == 1 && order.written_at < began {
@@ -54,7 +59,7 @@ impl Walk<'_> {
             }
         }
         if let Some(unsigned) = unsigned {
-            self.unsigned(&order, unsigned).await;
+            self.unsigned(&order, unsigned, content.clone()).await;
         }
         if is_use && order.state == "sealed" {
             if entries > 0 && order.receipt.is_none() {
@@ -73,22 +78,26 @@ impl Walk<'_> {
                     "the version of the licence that was sealed is not in the register, or is there with another document",
                 );
             }
-            self.sealed(order).await?;
+            self.sealed(order, content).await?;
         }
         Ok(())
     }
 
     /// What will be signed is what was written down.
-    async fn unsigned(&mut self, order: &OrderRow, unsigned: Unsigned) {
+    async fn unsigned(&mut self, order: &OrderRow, unsigned: Unsigned, content: Option<Vec<u8>>) {
         let (digest, receipt) = (order.digest.clone(), order.receipt.clone());
         let fits = blocking(move || {
             let Unsigned { to_be_signed, prepared, hole, certificate } = unsigned;
-            let prepared = Prepared::from_parts(&[][..], prepared, hole).map_err(|_| ())?;
             let certificate = certificate.ok_or(())?;
-            let bound = receipt.is_none_or(|receipt| {
-                to_be_signed == cms::signed_attributes(&prepared.digest(), &certificate, Some(&receipt))
-            });
-            if hex::encode(prepared.digest()) == digest && bound { Ok(()) } else { Err(()) }
+            let around = [prepared.get(..hole.start).ok_or(())?, prepared.get(hole.end..).ok_or(())?];
+            let fits = |by: Digest, content: &[u8]| {
+                let bound = |receipt: &str| cms::signed_attributes(by, content, &certificate, Some(receipt));
+                by.over(&around) == content && receipt.as_ref().is_none_or(|receipt| to_be_signed == bound(receipt))
+            };
+            // Before there was a log nothing was entered, and nothing is taken up again.
+            let signed = content.is_none_or(|content| [Digest::Sha256, Digest::Sm3].into_iter().any(|by| fits(by, &content)));
+            let filed = hex::encode(Digest::Sha256.over(&around)) == digest;
+            if filed && signed && Prepared::from_parts(&[][..], prepared, hole).is_ok() { Ok(()) } else { Err(()) }
         });
         if fits.await.is_err() {
             self.found(
@@ -101,11 +110,12 @@ impl Walk<'_> {
     }
 
     /// The document that an order made.
-    async fn sealed(&mut self, order: OrderRow) -> Result<(), StoreError> {
+    async fn sealed(&mut self, order: OrderRow, content: Option<Vec<u8>>) -> Result<(), StoreError> {
         let about = format!("order {}", order.id);
         let name = order.document.clone().unwrap_or_default();
         let Some(bytes) = self.document(&about, &name).await? else { return Ok(()) };
-        if let Err((id, zh, en)) = blocking(move || carries(&bytes, &order.digest, order.receipt.as_deref())).await {
+        let carries = blocking(move || carries(&bytes, &order.digest, content.as_deref(), order.receipt.as_deref()));
+        if let Err((id, zh, en)) = carries.await {
             self.found(about, id, zh, en);
         }
         Ok(())
@@ -140,8 +150,9 @@ impl Walk<'_> {
 
 type Wrong = (&'static str, &'static str, &'static str);
 
-/// Whether a document has an intact signature over the bytes with this digest that carries this receipt.
-fn carries(document: &[u8], digest: &str, receipt: Option<&str>) -> Result<(), Wrong> {
+/// Whether a document has an intact signature over the bytes with this SHA-256 (hexadecimal) that carries this receipt, and
+/// signs what was entered in the log.
+fn carries(document: &[u8], digest: &str, content: Option<&[u8]>, receipt: Option<&str>) -> Result<(), Wrong> {
     let other = ("fsck.other-document", "文书上没有此次用印的完好签名", "the document has no intact signature of this use of the seal");
     let reading = signatures::read(document).map_err(|_| other)?;
     let over = |one: &&signatures::Signature| one.digest(Digest::Sha256).is_some_and(|found| hex::encode(found) == digest);
@@ -153,7 +164,8 @@ fn carries(document: &[u8], digest: &str, receipt: Option<&str>) -> Result<(), W
         .iter()
         .map(|&(start, length)| document.get(start..start.saturating_add(length)))
         .collect();
-    if !signed.check(signer, &pieces.unwrap_or_default()).is_intact() {
+    let entered = content.is_none_or(|content| signer.message_digest().is_some_and(|signed| signed == content));
+    if !entered || !signed.check(signer, &pieces.unwrap_or_default()).is_intact() {
         return Err(other);
     }
     match (signer.receipt().transpose(), receipt) {

@@ -88,6 +88,8 @@ pub struct OrderAlone {
     pub order: OrderRow,
     /// Entries of the log that are filed with it.
     pub entries: i64,
+    /// What opens the entry.
+    pub opening: Option<String>,
     /// The document of the licence's version that it made.
     pub version: Option<String>,
     /// What an order that has not ended will have signed.
@@ -236,7 +238,8 @@ impl Inventory {
              o.officer AS officer, o.grant_id AS grant_id, o.decision AS decision, o.abolition AS abolition, o.licence AS licence, \
              o.version AS version, o.licence_version AS licence_version, o.digest AS digest, o.written_at AS written_at, \
              o.receipt AS receipt, o.document AS document, v.document AS version_document, \
-             (SELECT COUNT(*) FROM log_leaf l WHERE l.seal_order = o.id) AS entries \
+             (SELECT COUNT(*) FROM log_leaf l WHERE l.seal_order = o.id) AS entries, \
+             (SELECT MAX(l.opening) FROM log_leaf l WHERE l.seal_order = o.id) AS opening \
              FROM seal_order o LEFT JOIN licence_version v ON v.licence = o.licence AND v.version = o.version \
              WHERE o.id > $1 ORDER BY o.id LIMIT $2",
         )
@@ -252,7 +255,13 @@ impl Inventory {
                 "written" if order.seal.is_some() => self.unsigned(&order).await?,
                 _ => None,
             };
-            orders.push(OrderAlone { entries: row.get("entries")?, version: row.get("version_document")?, order, unsigned });
+            orders.push(OrderAlone {
+                entries: row.get("entries")?,
+                opening: row.get("opening")?,
+                version: row.get("version_document")?,
+                order,
+                unsigned,
+            });
         }
         Ok(orders)
     }
@@ -314,7 +323,7 @@ impl Inventory {
         let rows = sqlx::query(
             "SELECT v.identifier AS identifier, v.licence AS licence, v.version AS version, v.act AS act, v.document AS document, \
              o.id AS made_by, o.document AS made FROM licence_version v \
-             LEFT JOIN seal_order o ON o.licence = v.licence AND o.version = v.version AND o.state = 'sealed' \
+             LEFT JOIN seal_order o ON o.licence = v.licence AND o.version = v.version AND o.state = 'sealed' AND o.state <> 'lost' \
              WHERE v.licence > $1 OR (v.licence = $1 AND v.version > $2) ORDER BY v.licence, v.version LIMIT $3",
         )
         .bind(licence)
@@ -421,6 +430,13 @@ impl Inventory {
             (Matter::Licence, _) => {
                 let version = "SELECT act AS found FROM licence_version WHERE identifier = $1";
                 one(tx, version, fact("licence")).await?.is_some_and(|act| act == entry.leaf.act)
+            }
+            (Matter::Register, _) => {
+                let size = fact("size").parse().unwrap_or(-1_i64);
+                let query = sqlx::query("SELECT body FROM register_snapshot WHERE size = $1").bind(size);
+                let digest = |body: &str| hex::encode(sha256(body.as_bytes())) == fact("snapshot");
+                let rows = query.fetch_all(tx).await?;
+                any(&rows, |row| Ok(digest(&row.get::<String>("body")?)))?
             }
             _ => return Ok(None),
         }))
