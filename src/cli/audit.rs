@@ -151,11 +151,17 @@ fn message(fault: &TrailFault) -> Message {
         TrailFault::Malformed(line) => ("audit.malformed", format!("第{line}行不合格式")),
         TrailFault::Gap(event) => ("audit.gap", format!("缺少第{event}条审计记录，或其位置不对")),
         TrailFault::Changed(first, last) => ("audit.changed", format!("第{first}至{last}条之间有记录被改动")),
-        TrailFault::Unproven(length, why) => ("audit.unproven", format!("公开日志对{length}条记录的锚定不成立（{why}）")),
+        TrailFault::Unproven(length, why) => {
+            ("audit.unproven", format!("公开日志对{length}条记录的锚定不成立（{why}）"))
+        }
         TrailFault::UnknownLog(log) => ("audit.unknown-log", format!("信任目录中没有公开日志 {log} 的公钥（.vkey）")),
         TrailFault::Unwitnessed(seen) => ("audit.unwitnessed", format!("日志头只有{seen}个见证方，不足要求")),
         TrailFault::Uncovered(event) => ("audit.uncovered", format!("自第{event}条起没有日志锚定")),
         TrailFault::CutOff => ("audit.cut-off", "文件不完整，末尾缺失".to_owned()),
     };
-    Message::new(id, format!("{zh}；请向导出单位索取原件并查明原因"), format!("{fault}; ask the exporter for the original, and for the reason"))
+    Message::new(
+        id,
+        format!("{zh}；请向导出单位索取原件并查明原因"),
+        format!("{fault}; ask the exporter for the original, and for the reason"),
+    )
 }

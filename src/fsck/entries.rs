@@ -177,7 +177,9 @@ impl Walk<'_> {
                     about,
                     "fsck.order-missing",
                     format!("日志记载的用印记录{order}不在库中，或此条目归在另一记录之下"),
-                    format!("the order {order} that the entry speaks of is not stored, or the entry is filed under another"),
+                    format!(
+                        "the order {order} that the entry speaks of is not stored, or the entry is filed under another"
+                    ),
                 ),
             }
         } else if self.inventory.has_record(&entry).await? == Some(false) {
@@ -185,7 +187,11 @@ impl Walk<'_> {
                 about,
                 "fsck.record",
                 format!("日志记载的事项（{} {}）不在库中，或与所记不符", entry.leaf.matter.as_str(), entry.leaf.act),
-                format!("what the entry speaks of ({} {}) is not stored, or not as it says", entry.leaf.matter.as_str(), entry.leaf.act),
+                format!(
+                    "what the entry speaks of ({} {}) is not stored, or not as it says",
+                    entry.leaf.matter.as_str(),
+                    entry.leaf.act
+                ),
             );
         }
         Ok(())
@@ -281,11 +287,9 @@ fn differences(entry: &Entry, of: &OrderRow) -> Vec<&'static str> {
     let mut differ: Vec<_> =
         said.into_iter().filter(|(key, value)| opening.fact(key) != *value).map(|(key, _)| key).collect();
     let at = i64::try_from(leaf.at.unix_timestamp_nanos() / 1000).ok();
-    for (what, same) in [
-        ("kind", leaf.act == of.kind),
-        ("seal", leaf.seal == of.seal),
-        ("time", at == Some(of.written_at)),
-    ] {
+    for (what, same) in
+        [("kind", leaf.act == of.kind), ("seal", leaf.seal == of.seal), ("time", at == Some(of.written_at))]
+    {
         if !same {
             differ.push(what);
         }

@@ -30,9 +30,8 @@ impl Walk<'_> {
     async fn order(&mut self, alone: OrderAlone, began: i64) -> Result<(), StoreError> {
         let OrderAlone { order, entries, opening, version, unsigned } = alone;
         // The digest of the document that is signed, by the key's own algorithm.
-        let content = opening.and_then(|opening| {
-            hex::decode(Opening::read(opening.as_bytes()).ok()?.fact("document")?).ok()
-        });
+        let content =
+            opening.and_then(|opening| hex::decode(Opening::read(opening.as_bytes()).ok()?.fact("document")?).ok());
         let about = format!("order {}", order.id);
         let expected = i64::from(!ANSWERS.contains(&order.kind.as_str()));
         if entries == 0 && expected == 1 && order.written_at < began {
@@ -53,7 +52,8 @@ impl Walk<'_> {
             (true, "lost") => counts.lost += 1,
             (false, "written" | "sealed" | "lost") => counts.acts += 1,
             (_, other) => {
-                let (zh, en) = (format!("用印记录的状态无法识别：{other}"), format!("the order is '{other}', which is no state"));
+                let (zh, en) =
+                    (format!("用印记录的状态无法识别：{other}"), format!("the order is '{other}', which is no state"));
                 self.found(about, "fsck.state", zh, en);
                 return Ok(());
             }
@@ -95,7 +95,8 @@ impl Walk<'_> {
                 by.over(&around) == content && receipt.as_ref().is_none_or(|receipt| to_be_signed == bound(receipt))
             };
             // Before there was a log nothing was entered, and nothing is taken up again.
-            let signed = content.is_none_or(|content| [Digest::Sha256, Digest::Sm3].into_iter().any(|by| fits(by, &content)));
+            let signed =
+                content.is_none_or(|content| [Digest::Sha256, Digest::Sm3].into_iter().any(|by| fits(by, &content)));
             let filed = hex::encode(Digest::Sha256.over(&around)) == digest;
             if filed && signed && Prepared::from_parts(&[][..], prepared, hole).is_ok() { Ok(()) } else { Err(()) }
         });
@@ -153,23 +154,29 @@ type Wrong = (&'static str, &'static str, &'static str);
 /// Whether a document has an intact signature over the bytes with this SHA-256 (hexadecimal) that carries this receipt, and
 /// signs what was entered in the log.
 fn carries(document: &[u8], digest: &str, content: Option<&[u8]>, receipt: Option<&str>) -> Result<(), Wrong> {
-    let other = ("fsck.other-document", "文书上没有此次用印的完好签名", "the document has no intact signature of this use of the seal");
+    let other = (
+        "fsck.other-document",
+        "文书上没有此次用印的完好签名",
+        "the document has no intact signature of this use of the seal",
+    );
     let reading = signatures::read(document).map_err(|_| other)?;
-    let over = |one: &&signatures::Signature| one.digest(Digest::Sha256).is_some_and(|found| hex::encode(found) == digest);
+    let over =
+        |one: &&signatures::Signature| one.digest(Digest::Sha256).is_some_and(|found| hex::encode(found) == digest);
     let signature = reading.signatures.iter().find(over).ok_or(other)?;
     let signed = cms::read_pdf(&signature.sub_filter, &signature.cms, &signature.certificates).map_err(|_| other)?;
     let [signer] = signed.signers.as_slice() else { return Err(other) };
-    let pieces: Option<Vec<&[u8]>> = signature
-        .byte_range
-        .iter()
-        .map(|&(start, length)| document.get(start..start.saturating_add(length)))
-        .collect();
+    let pieces: Option<Vec<&[u8]>> =
+        signature.byte_range.iter().map(|&(start, length)| document.get(start..start.saturating_add(length))).collect();
     let entered = content.is_none_or(|content| signer.message_digest().is_some_and(|signed| signed == content));
     if !entered || !signed.check(signer, &pieces.unwrap_or_default()).is_intact() {
         return Err(other);
     }
     match (signer.receipt().transpose(), receipt) {
         (Ok(carried), filed) if carried == filed => Ok(()),
-        _ => Err(("fsck.other-receipt", "文书签名所带的日志回执不是库中登记的那份", "the receipt under the document's signature is not the one that is filed")),
+        _ => Err((
+            "fsck.other-receipt",
+            "文书签名所带的日志回执不是库中登记的那份",
+            "the receipt under the document's signature is not the one that is filed",
+        )),
     }
 }

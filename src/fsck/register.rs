@@ -17,7 +17,10 @@ impl Walk<'_> {
                 format!("seal {}", numbering.seal),
                 "fsck.uses",
                 format!("用印序号不连续：共{}次，末号为{}", numbering.uses, numbering.last),
-                format!("uses are not numbered one after the other: {} of them, the last is number {}", numbering.uses, numbering.last),
+                format!(
+                    "uses are not numbered one after the other: {} of them, the last is number {}",
+                    numbering.uses, numbering.last
+                ),
             );
         }
         let mut after = String::new();

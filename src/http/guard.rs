@@ -120,7 +120,18 @@ async fn answer(State(how): State<Around>, request: Request, next: Next) -> Resp
 }
 
 fn wants_page(path: &str, headers: &HeaderMap) -> bool {
-    let program = ["/api/", "/openapi.json", "/healthz", "/readyz", "/add-checkpoint", "/ocsp", "/crl/", "/ca/", "/tsa", "/assets/"];
+    let program = [
+        "/api/",
+        "/openapi.json",
+        "/healthz",
+        "/readyz",
+        "/add-checkpoint",
+        "/ocsp",
+        "/crl/",
+        "/ca/",
+        "/tsa",
+        "/assets/",
+    ];
     !program.iter().any(|prefix| path.starts_with(prefix))
         && headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|a| a.contains("text/html"))
 }

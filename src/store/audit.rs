@@ -121,8 +121,7 @@ pub(super) fn read_event(row: &Reading<'_>) -> Result<Event, StoreError> {
 /// What the chain's entries in the log are filed under, in place of an order.
 const ANCHOR: &str = "audit-trail";
 
-const ANCHORS: &str =
-    "SELECT position, leaf, opening FROM log_leaf WHERE seal_order = $1 AND position < $2 ORDER BY position DESC LIMIT $3";
+const ANCHORS: &str = "SELECT position, leaf, opening FROM log_leaf WHERE seal_order = $1 AND position < $2 ORDER BY position DESC LIMIT $3";
 
 impl Store {
     /// An audit event that belongs to no other write (a sign-in, a refused request).

@@ -177,10 +177,11 @@ impl Inventory {
     /// # Errors
     /// [`StoreError::Row`] where the head's row is unreadable.
     pub async fn standing(&mut self) -> Result<Standing, StoreError> {
-        let row =
-            sqlx::query("SELECT size, edge, trail_length, trail, checkpoint_size, checkpoint FROM log_head WHERE id = 1")
-                .fetch_one(&mut *self.tx)
-                .await?;
+        let row = sqlx::query(
+            "SELECT size, edge, trail_length, trail, checkpoint_size, checkpoint FROM log_head WHERE id = 1",
+        )
+        .fetch_one(&mut *self.tx)
+        .await?;
         let row = Reading("log_head", &row);
         let Head { edge, trail } = Head::read(&row)?;
         let (size, note): (i64, String) = (row.get("checkpoint_size")?, row.get("checkpoint")?);
@@ -407,7 +408,9 @@ impl Inventory {
         let is_record = |text: &str| hex::encode(sha256(text.as_bytes())) == record;
         let tx: &mut AnyConnection = &mut self.tx;
         Ok(Some(match (entry.leaf.matter, entry.leaf.act.as_str()) {
-            (Matter::Seal, "filed") => one(tx, "SELECT number AS found FROM seal WHERE number = $1", seal).await?.is_some(),
+            (Matter::Seal, "filed") => {
+                one(tx, "SELECT number AS found FROM seal WHERE number = $1", seal).await?.is_some()
+            }
             (Matter::Seal, "certificate") => {
                 // The record is the certificate's own digest, hashed as all records are.
                 let rows = all(tx, "SELECT digest FROM seal_certificate WHERE seal = $1", seal).await?;
@@ -418,7 +421,8 @@ impl Inventory {
                 any(&rows, |row| Ok(is_record(&row.get::<String>("entry")?)))?
             }
             (Matter::Seal, "activated" | "suspended" | "resumed" | "abolished" | "reinstated") => {
-                let events = "SELECT seal, kind, at, document, reason, successor, items FROM seal_event WHERE seal = $1";
+                let events =
+                    "SELECT seal, kind, at, document, reason, successor, items FROM seal_event WHERE seal = $1";
                 let rows = all(tx, events, seal).await?;
                 any(&rows, |row| Ok(is_record(&to_json(&read_seal_event(row)?)?)))?
             }
@@ -426,7 +430,9 @@ impl Inventory {
                 Some(grant) => is_record(&to_json(&Grant { revoked_at: None, ..grant })?),
                 None => false,
             },
-            (Matter::Grant, "taken-back") => grant(tx, fact("grant")).await?.is_some_and(|grant| grant.revoked_at.is_some()),
+            (Matter::Grant, "taken-back") => {
+                grant(tx, fact("grant")).await?.is_some_and(|grant| grant.revoked_at.is_some())
+            }
             (Matter::Licence, _) => {
                 let version = "SELECT act AS found FROM licence_version WHERE identifier = $1";
                 one(tx, version, fact("licence")).await?.is_some_and(|act| act == entry.leaf.act)

@@ -209,7 +209,8 @@ impl Store {
             .await
             .map_err(|e| already(e, "store.grant", "该授权编号已登记", "this grant is already filed"))?;
         let detail = serde_json::json!({ "grant": grant.id, "officer": grant.officer, "document": grant.document, "confirmed_by": confirmed_by });
-        let filed = Grant { from: as_stored(grant.from), until: as_stored(grant.until), revoked_at: None, ..grant.clone() };
+        let filed =
+            Grant { from: as_stored(grant.from), until: as_stored(grant.until), revoked_at: None, ..grant.clone() };
         let detail = changed(detail, None, Some(&filed))?;
         audit(&mut tx, now, by.as_str(), "grant.given", grant.seal.as_str(), &detail).await?;
         let record = hex::encode(crate::crypto::sha256(to_json(&filed)?.as_bytes()));

@@ -136,7 +136,8 @@ async fn unguard(connection: &mut AnyConnection, sqlite: bool) {
         return run(connection, "SET session_replication_role = replica").await;
     }
     run(connection, "PRAGMA foreign_keys = OFF").await;
-    let triggers = sqlx::query("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetch_all(&mut *connection).await;
+    let triggers =
+        sqlx::query("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetch_all(&mut *connection).await;
     for row in triggers.unwrap() {
         run(connection, &format!("DROP TRIGGER {}", row.get::<String, _>(0))).await;
     }
@@ -185,7 +186,8 @@ async fn changes(worked: &Worked) -> Vec<Change> {
     let entered = store.entry_of(first).await.unwrap().unwrap();
     let place = entered.index;
     // An entry and its opening that belong together, as an insider would write them.
-    let facts: Vec<_> = entered.entry.opening.to_string().lines().skip(2).map(|line| line.replace("chief", "other")).collect();
+    let facts: Vec<_> =
+        entered.entry.opening.to_string().lines().skip(2).map(|line| line.replace("chief", "other")).collect();
     let facts = facts.iter().map(|line| line.split_once(' ').unwrap());
     let leaf = entered.entry.leaf.clone();
     let forged = Entry::new(Matter::Order, "licence", leaf.at, leaf.seal, Opening::new([7; 32], facts).unwrap());
@@ -205,11 +207,38 @@ async fn changes(worked: &Worked) -> Vec<Change> {
     let newest = length + 1;
     vec![
         // — the log
-        change(&["log_leaf"], format!("UPDATE log_leaf SET leaf = replace(leaf, 'order licence', 'order upload') WHERE position = {place}"), &["fsck.other-tree", "fsck.facts", "fsck.receipt", "fsck.head"]),
-        change(&["log_leaf"], format!("UPDATE log_leaf SET opening = replace(opening, 'officer chief', 'officer other') WHERE position = {place}"), &["fsck.entry"]),
-        change(&["log_leaf"], format!("UPDATE log_leaf SET leaf = '{}', opening = '{}' WHERE position = {place}", forged.leaf, forged.opening), &["fsck.other-tree", "fsck.facts", "fsck.receipt"]),
-        change(&["log_leaf"], format!("UPDATE log_leaf SET seal_order = '{second}' WHERE position = {place}"), &["fsck.order-missing", "fsck.entries"]),
-        change(&["log_leaf"], format!("DELETE FROM log_leaf WHERE position = {place}"), &["fsck.entry-missing", "fsck.entries"]),
+        change(
+            &["log_leaf"],
+            format!(
+                "UPDATE log_leaf SET leaf = replace(leaf, 'order licence', 'order upload') WHERE position = {place}"
+            ),
+            &["fsck.other-tree", "fsck.facts", "fsck.receipt", "fsck.head"],
+        ),
+        change(
+            &["log_leaf"],
+            format!(
+                "UPDATE log_leaf SET opening = replace(opening, 'officer chief', 'officer other') WHERE position = {place}"
+            ),
+            &["fsck.entry"],
+        ),
+        change(
+            &["log_leaf"],
+            format!(
+                "UPDATE log_leaf SET leaf = '{}', opening = '{}' WHERE position = {place}",
+                forged.leaf, forged.opening
+            ),
+            &["fsck.other-tree", "fsck.facts", "fsck.receipt"],
+        ),
+        change(
+            &["log_leaf"],
+            format!("UPDATE log_leaf SET seal_order = '{second}' WHERE position = {place}"),
+            &["fsck.order-missing", "fsck.entries"],
+        ),
+        change(
+            &["log_leaf"],
+            format!("DELETE FROM log_leaf WHERE position = {place}"),
+            &["fsck.entry-missing", "fsck.entries"],
+        ),
         change(&["log_leaf"], format!("DELETE FROM log_leaf WHERE position = {last}"), &["fsck.head", "fsck.cut-off"]),
         Change {
             tables: &["log_leaf", "log_head"],
@@ -221,23 +250,73 @@ async fn changes(worked: &Worked) -> Vec<Change> {
         },
         change(&["log_head"], format!("UPDATE log_head SET size = {last}, edge = '{subtrees}'"), &["fsck.head"]),
         change(&["log_head"], "UPDATE log_head SET edge = '00'", &["store.row"]),
-        change(&["log_head"], "UPDATE log_head SET checkpoint = replace(checkpoint, 'seal.example', 'mine.example')", &["fsck.checkpoint"]),
+        change(
+            &["log_head"],
+            "UPDATE log_head SET checkpoint = replace(checkpoint, 'seal.example', 'mine.example')",
+            &["fsck.checkpoint"],
+        ),
         change(&["log_head"], "UPDATE log_head SET checkpoint_size = checkpoint_size - 1", &["fsck.checkpoint"]),
         change(&["log_identity"], "DELETE FROM log_identity", &["fsck.identity", "fsck.receipt"]),
         change(&["log_node"], "DELETE FROM log_node", &["fsck.node", "fsck.nodes"]),
-        change(&["log_node"], "INSERT INTO log_node (level, position, hash) SELECT level, position + 7, hash FROM log_node", &["fsck.nodes"]),
+        change(
+            &["log_node"],
+            "INSERT INTO log_node (level, position, hash) SELECT level, position + 7, hash FROM log_node",
+            &["fsck.nodes"],
+        ),
         // — orders
-        change(&["seal_order"], format!("UPDATE seal_order SET officer = 'other' WHERE id = '{first}'"), &["fsck.facts"]),
-        change(&["seal_order"], format!("UPDATE seal_order SET written_at = written_at - 1 WHERE id = '{first}'"), &["fsck.facts"]),
-        change(&["seal_order"], format!("DELETE FROM seal_order WHERE id = '{first}'"), &["fsck.order-missing", "fsck.event-order", "fsck.uses", "fsck.stray", "fsck.version-order"]),
-        change(&["seal_order"], format!("UPDATE seal_order SET state = 'lost' WHERE id = '{first}'"), &["fsck.event-order", "fsck.version-order"]),
+        change(
+            &["seal_order"],
+            format!("UPDATE seal_order SET officer = 'other' WHERE id = '{first}'"),
+            &["fsck.facts"],
+        ),
+        change(
+            &["seal_order"],
+            format!("UPDATE seal_order SET written_at = written_at - 1 WHERE id = '{first}'"),
+            &["fsck.facts"],
+        ),
+        change(
+            &["seal_order"],
+            format!("DELETE FROM seal_order WHERE id = '{first}'"),
+            &["fsck.order-missing", "fsck.event-order", "fsck.uses", "fsck.stray", "fsck.version-order"],
+        ),
+        change(
+            &["seal_order"],
+            format!("UPDATE seal_order SET state = 'lost' WHERE id = '{first}'"),
+            &["fsck.event-order", "fsck.version-order"],
+        ),
         change(&["seal_order"], format!("UPDATE seal_order SET state = 'gone' WHERE id = '{first}'"), &["fsck.state"]),
-        change(&["seal_order"], format!("UPDATE seal_order SET receipt = NULL WHERE id = '{first}'"), &["fsck.no-receipt", "fsck.other-receipt"]),
-        change(&["seal_order"], format!("UPDATE seal_order SET receipt = (SELECT receipt FROM seal_order WHERE id = '{second}') WHERE id = '{first}'"), &["fsck.receipt", "fsck.other-receipt"]),
-        change(&["seal_order"], format!("UPDATE seal_order SET to_be_signed = (SELECT to_be_signed FROM seal_order WHERE id = '{second}') WHERE id = '{waiting}'"), &["fsck.unsigned"]),
-        change(&["seal_order"], format!("UPDATE seal_order SET hole_start = hole_start + 1 WHERE id = '{waiting}'"), &["fsck.unsigned"]),
+        change(
+            &["seal_order"],
+            format!("UPDATE seal_order SET receipt = NULL WHERE id = '{first}'"),
+            &["fsck.no-receipt", "fsck.other-receipt"],
+        ),
+        change(
+            &["seal_order"],
+            format!(
+                "UPDATE seal_order SET receipt = (SELECT receipt FROM seal_order WHERE id = '{second}') WHERE id = '{first}'"
+            ),
+            &["fsck.receipt", "fsck.other-receipt"],
+        ),
+        change(
+            &["seal_order"],
+            format!(
+                "UPDATE seal_order SET to_be_signed = (SELECT to_be_signed FROM seal_order WHERE id = '{second}') WHERE id = '{waiting}'"
+            ),
+            &["fsck.unsigned"],
+        ),
+        change(
+            &["seal_order"],
+            format!("UPDATE seal_order SET hole_start = hole_start + 1 WHERE id = '{waiting}'"),
+            &["fsck.unsigned"],
+        ),
         // — documents and licences
-        change(&["document"], format!("UPDATE document SET bytes = (SELECT bytes FROM document WHERE sha256 = '{other}') WHERE sha256 = '{document}'"), &["fsck.document-changed"]),
+        change(
+            &["document"],
+            format!(
+                "UPDATE document SET bytes = (SELECT bytes FROM document WHERE sha256 = '{other}') WHERE sha256 = '{document}'"
+            ),
+            &["fsck.document-changed"],
+        ),
         change(&["document"], format!("DELETE FROM document WHERE sha256 = '{document}'"), &["fsck.document-missing"]),
         Change {
             tables: &["seal_order", "licence_version"],
@@ -247,10 +326,22 @@ async fn changes(worked: &Worked) -> Vec<Change> {
             ],
             finds: &["fsck.other-document", "fsck.stray"],
         },
-        change(&["licence_version"], format!("DELETE FROM licence_version WHERE document = '{document}'"), &["fsck.version-missing", "fsck.version"]),
+        change(
+            &["licence_version"],
+            format!("DELETE FROM licence_version WHERE document = '{document}'"),
+            &["fsck.version-missing", "fsck.version"],
+        ),
         change(&["licence_version"], "DELETE FROM licence_version WHERE act = 'cancel'", &["fsck.record"]),
-        change(&["licence_version"], format!("UPDATE licence_version SET document = '{other}' WHERE document = '{document}'"), &["fsck.version-order", "fsck.version-missing"]),
-        change(&["licence_version"], "UPDATE licence_version SET version = 3 WHERE act = 'cancel'", &["fsck.version", "fsck.identifier"]),
+        change(
+            &["licence_version"],
+            format!("UPDATE licence_version SET document = '{other}' WHERE document = '{document}'"),
+            &["fsck.version-order", "fsck.version-missing"],
+        ),
+        change(
+            &["licence_version"],
+            "UPDATE licence_version SET version = 3 WHERE act = 'cancel'",
+            &["fsck.version", "fsck.identifier"],
+        ),
         // — what else the log speaks of
         change(&["seal_grant"], "UPDATE seal_grant SET until_at = until_at + 1 WHERE id = 'g-chief'", &["fsck.record"]),
         change(&["seal_grant"], "UPDATE seal_grant SET revoked_at = NULL WHERE id = 'g-extra'", &["fsck.record"]),
@@ -258,9 +349,17 @@ async fn changes(worked: &Worked) -> Vec<Change> {
         change(&["seal_certificate"], "DELETE FROM seal_certificate", &["fsck.record"]),
         // — the chain
         change(&["audit_event"], "UPDATE audit_event SET who = 'nobody' WHERE position = 5", &["fsck.event-changed"]),
-        change(&["audit_event"], "UPDATE audit_event SET source = 'elsewhere' WHERE position = 5", &["fsck.event-changed"]),
+        change(
+            &["audit_event"],
+            "UPDATE audit_event SET source = 'elsewhere' WHERE position = 5",
+            &["fsck.event-changed"],
+        ),
         change(&["audit_event"], "DELETE FROM audit_event WHERE position = 5", &["fsck.event-missing"]),
-        change(&["audit_event"], format!("DELETE FROM audit_event WHERE position = {newest}"), &["fsck.events-cut-off"]),
+        change(
+            &["audit_event"],
+            format!("DELETE FROM audit_event WHERE position = {newest}"),
+            &["fsck.events-cut-off"],
+        ),
         Change {
             tables: &["audit_event", "log_head"],
             statements: vec![
@@ -293,7 +392,10 @@ async fn an_export_is_checked_alone() {
         }
         run(&["audit", "export", "all.jsonl"]);
         run(&["audit", "export", "part.jsonl", "--from", "2026-11-21T11:00:00Z", "--to", "2026-11-21T14:00:00Z"]);
-        assert!(!yinxin(folder.path(), &["audit", "export", "all.jsonl"]).output().unwrap().status.success(), "it is there");
+        assert!(
+            !yinxin(folder.path(), &["audit", "export", "all.jsonl"]).output().unwrap().status.success(),
+            "it is there"
+        );
 
         // Elsewhere: the log's key, the file, and nothing of ours.
         let away = tempfile::tempdir().unwrap();
@@ -319,7 +421,9 @@ async fn an_export_is_checked_alone() {
         assert!(part.contains(r#"{\"n\":3}"#) && !part.contains(r#"{\"n\":2}"#), "{part}");
         assert_eq!(check(&part, &trust, &[]).0, Some(0));
 
-        let without = |n: usize| lines.iter().enumerate().filter(|(at, _)| *at != n).map(|(_, line)| format!("{line}\n")).collect::<String>();
+        let without = |n: usize| {
+            lines.iter().enumerate().filter(|(at, _)| *at != n).map(|(_, line)| format!("{line}\n")).collect::<String>()
+        };
         let last = lines.len() - 1;
         for (text, trust, more, id) in [
             (all.replacen("test.done", "test.undo", 1), &trust, &[][..], "audit.changed"),
@@ -346,10 +450,13 @@ async fn an_export_is_checked_alone() {
 async fn the_trail_says_from_where_and_what_changed() {
     let database = Database::sqlite("audit_source");
     let doors = Doors::open(&database).await;
-    let (one, two) = (doors.token("admin-1", &[Scope::Administer]).await, doors.token("admin-2", &[Scope::Administer]).await);
+    let (one, two) =
+        (doors.token("admin-1", &[Scope::Administer]).await, doors.token("admin-2", &[Scope::Administer]).await);
     let body = serde_json::json!({ "level": "B-T" });
     let client = doors.staff().with_token(&one).with_second(&two).also("X-Forwarded-For: 203.0.113.9");
-    let answer = client.send("PUT", &format!("/api/v1/seals/{BUREAU_SEAL}/level"), "application/json", body.to_string().as_bytes()).await;
+    let answer = client
+        .send("PUT", &format!("/api/v1/seals/{BUREAU_SEAL}/level"), "application/json", body.to_string().as_bytes())
+        .await;
     assert_eq!(answer.status, 204, "{}", answer.text());
     let store = &doors.bureau.desk.store;
     let event = store.audit_events(10).await.unwrap().into_iter().find(|event| event.what == "seal.level").unwrap();

@@ -61,8 +61,10 @@ impl Server {
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
         let (mut finished, mut doors) = (0, vec![]);
         while doors.len() < 2 {
-            let line = lines.next().unwrap_or_else(|| panic!("{}", std::fs::read_to_string(path.join("server.log")).unwrap()));
-            assert!(!line.contains("未完成"), "{line}");
+            let line =
+                lines.next().unwrap_or_else(|| panic!("{}", std::fs::read_to_string(path.join("server.log")).unwrap()));
+            // An act of the authorities is given up after a while; the next server does it anew.
+            assert!(!line.contains("未完成") || line.contains("issue.act-interrupted"), "{line}");
             finished += usize::from(line.starts_with("已完成中断的用印"));
             let address = line.split_once("http://").and_then(|(_, rest)| rest.trim_end_matches('/').parse().ok());
             doors.extend(address);
@@ -167,7 +169,8 @@ async fn kill_loop(database: &Database, kills: u32) {
              [use]\nseal_per_hour = 90000\nseal_per_day = 90000\nofficer_per_hour = 90000\nofficer_per_day = 90000\n";
     std::fs::write(path.join("yinxin.toml"), text).unwrap();
     let (id, scopes) = (hex::encode(yinxin::crypto::sha256(TOKEN.as_bytes())), [Scope::Issue].into());
-    let token = ApiToken { id, officer: person("chief"), label: "test".into(), scopes, expires_at: NOW + Duration::days(9000) };
+    let token =
+        ApiToken { id, officer: person("chief"), label: "test".into(), scopes, expires_at: NOW + Duration::days(9000) };
     bureau.desk.store.add_token(&token, NOW).await.unwrap();
     let log = bureau.desk.log(NOW).await.unwrap().vkey;
 
@@ -198,7 +201,12 @@ async fn kill_loop(database: &Database, kills: u32) {
         }
         if kill % 10 == 0 {
             let known = known.lock().unwrap();
-            eprintln!("{kill} kills: {} made, {} open, log of {:?}", known.made.len(), known.open.len(), seen.as_ref().map(|head| head.size));
+            eprintln!(
+                "{kill} kills: {} made, {} open, log of {:?}",
+                known.made.len(),
+                known.open.len(),
+                seen.as_ref().map(|head| head.size)
+            );
         }
     }
 
@@ -228,7 +236,10 @@ async fn kill_loop(database: &Database, kills: u32) {
     let whole = yinxin(path, &["--json", "fsck"]).output().unwrap();
     assert_eq!(whole.status.code(), Some(0), "{}", said(&whole));
     let counts = serde_json::from_slice::<serde_json::Value>(&whole.stdout).unwrap()["counts"].clone();
-    assert_eq!((&counts["sealed"], &counts["versions"], &counts["documents"]), (&made.into(), &made.into(), &made.into()));
+    assert_eq!(
+        (&counts["sealed"], &counts["versions"], &counts["documents"]),
+        (&made.into(), &made.into(), &made.into())
+    );
     assert_eq!((&counts["waiting"], &counts["lost"]), (&0.into(), &0.into()));
     eprintln!(
         "{kills} kills in {:.0} s (a start takes {:.1} s): {made} licences, {finished} finished at a start; fsck: {counts}",
