@@ -7,6 +7,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use time::Duration;
+use yinxin::crypto::Digest;
 use yinxin::issue::issue;
 use yinxin::pdf::seal::{Certification, Place, SealPlan, prepare};
 use yinxin::verify::{Evidence, judge};
@@ -73,7 +74,7 @@ fn main() {
         judge(&Evidence::open("bench", sealed.clone(), trust.clone(), NOW));
     });
     line("time stamp (our own: key, check, two commits)", seconds, || {
-        runtime.block_on(desk.stamp(&[7; 32])).unwrap();
+        runtime.block_on(desk.stamp(Digest::Sha256, &[7; 32])).unwrap();
     });
     line("end to end (decision to stored, SQLite FULL)", seconds, || {
         n += 1;

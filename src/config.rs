@@ -160,7 +160,7 @@ fn check(text: &str, file: &Path) -> Result<Settings, Wrong> {
         ceilings: upkeep::ceilings(&written.r#use)?,
         certificates: Certificates::of(&written.certificates, mode)?,
         stamp: stamp(written.stamp, &written.verify.trust, beside)?,
-        log: log::check_log(written.log, mode)?,
+        log: log::check_log(written.log, (mode, written.soft_keys_in_production.as_deref()), beside)?,
     })
 }
 

@@ -6,13 +6,13 @@
 
 mod register;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use time::OffsetDateTime;
 
 use crate::crypto::KeyAlgorithm;
 use crate::desk::{Desk, FlowError, blocking};
-use crate::keys::{KeyError, Signer};
+use crate::keys::{KeyError, Keyring, Signer};
 use crate::limits;
 use crate::message::Message;
 use crate::store::{Entered, LogHead, LogIdentity, StoreError};
@@ -31,6 +31,8 @@ struct Laid {
     /// Held while a head is made, so that all who need one share it.
     turn: tokio::sync::Mutex<()>,
     newest: Mutex<Option<Arc<SignedHead>>>,
+    /// It never changes once it is there.
+    identity: OnceLock<LogIdentity>,
 }
 
 /// What the settings say.
@@ -40,11 +42,13 @@ pub struct Plan {
     pub name: Option<String>,
     /// Label of the log's key.
     pub key: String,
+    /// Its home, where it is not the seals'.
+    pub keyring: Option<Arc<Keyring>>,
 }
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { name: None, key: "log".to_owned() }
+        Self { name: None, key: "log".to_owned(), keyring: None }
     }
 }
 
@@ -59,7 +63,13 @@ impl Logging {
     /// Lays the plan out.
     pub fn of(plan: Plan, witnesses: WitnessesSettings) -> Self {
         let witnesses = Witnesses::of(witnesses);
-        Self(Arc::new(Laid { plan, witnesses, turn: Default::default(), newest: Default::default() }))
+        Self(Arc::new(Laid {
+            plan,
+            witnesses,
+            turn: Default::default(),
+            newest: Default::default(),
+            identity: OnceLock::new(),
+        }))
     }
 
     /// Who cosigns heads.
@@ -91,11 +101,15 @@ impl Desk {
     /// # Errors
     /// The key's home or the store failed, or the label is another key's.
     pub async fn log(&self, now: OffsetDateTime) -> Result<LogIdentity, FlowError> {
-        if let Some(identity) = self.store.log_identity().await? {
-            return Ok(identity);
+        let known = &self.logging.0.identity;
+        if let Some(identity) = known.get() {
+            return Ok(identity.clone());
         }
-        let Plan { name, key } = self.logging.0.plan.clone();
-        let (keyring, label) = (self.keyring.clone(), key.clone());
+        if let Some(identity) = self.store.log_identity().await? {
+            return Ok(known.get_or_init(|| identity).clone());
+        }
+        let Plan { name, key, .. } = self.logging.0.plan.clone();
+        let (keyring, label) = (self.log_keyring(), key.clone());
         let signer = blocking(move || match keyring.signer(&label) {
             Err(KeyError::Unknown { .. }) => {
                 keyring.generate(&label, KeyAlgorithm::Ed25519)?;
@@ -115,8 +129,12 @@ impl Desk {
         self.store.log_identity().await?.ok_or(FlowError::Store(StoreError::Log(LogFault::Missing)))
     }
 
+    fn log_keyring(&self) -> Arc<Keyring> {
+        self.logging.0.plan.keyring.as_ref().unwrap_or(&self.keyring).clone()
+    }
+
     async fn log_signer(&self, identity: &LogIdentity) -> Result<Arc<dyn Signer>, FlowError> {
-        let (keyring, label) = (self.keyring.clone(), identity.key_label.clone());
+        let (keyring, label) = (self.log_keyring(), identity.key_label.clone());
         let signer = blocking(move || keyring.signer(&label)).await?;
         if is_key_of(&*signer, identity) { Ok(signer) } else { Err(not_the_logs(&identity.key_label)) }
     }

@@ -138,7 +138,10 @@ impl Witnesses {
                     Some(proof) => Ok(Vec::clone(proof)),
                     // Nothing is to be proven about no tree, or about the same.
                     None if old == 0 || old == size => Ok(vec![]),
-                    None => prove(old).await.map_err(|why| Fault::NoProof(why.to_string())),
+                    None => match timeout_at(until, prove(old)).await {
+                        Ok(proven) => proven.map_err(|why| Fault::NoProof(why.to_string())),
+                        Err(_) => Err(Fault::NoProof("not in time".into())),
+                    },
                 };
                 match proof {
                     Ok(proof) => {

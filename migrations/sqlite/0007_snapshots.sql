@@ -13,7 +13,7 @@ CREATE TABLE register_snapshot (
     receipt TEXT
 );
 
--- What was entered stays as it was written (rule 7); the receipt is put in once.
+-- What happened stays as it was written (rule 7); the receipt is put in once.
 CREATE TRIGGER register_snapshot_no_update BEFORE UPDATE ON register_snapshot
 WHEN OLD.receipt IS NOT NULL OR NEW.size <> OLD.size OR NEW.made_at <> OLD.made_at OR NEW.body <> OLD.body OR NEW.position <> OLD.position
 BEGIN SELECT RAISE(ABORT, 'append only'); END;

@@ -25,6 +25,7 @@ use crate::pki::certificate::{Certificate, from_pem_or_der, to_pem};
 use crate::pki::issue::Reason;
 use crate::seal::{Level, SealEvent, SealEventKind, SealNumber};
 use crate::store::Store;
+use crate::tlog::note::VerifierKey;
 use crate::verify::Trust;
 
 #[derive(Debug, Subcommand)]
@@ -263,7 +264,8 @@ pub(super) async fn ca(rooms: &Rooms, command: CaCommand, now: OffsetDateTime) -
             );
         }
         CaCommand::Export { dir } => {
-            let files = export(&rooms.store().await?, &dir).await?;
+            let witnesses: Vec<_> = rooms.settings.log.witnesses.each.iter().map(|one| one.key.clone()).collect();
+            let files = export(&rooms.store().await?, &witnesses, &dir).await?;
             rooms.say(&format!("已导出 {}", files.join("、")), "exported", &serde_json::json!({ "files": files }));
         }
         CaCommand::Refresh => {
@@ -292,9 +294,13 @@ pub(super) async fn ca(rooms: &Rooms, command: CaCommand, now: OffsetDateTime) -
     Ok(())
 }
 
-/// Writes `root.pem`, `issuing.pem`, `root.crl`, `issuing.crl` and `stamping.pem` (those that there are; the last has every
-/// certificate of the time-stamping unit) and gives their names.
-pub(super) async fn export(store: &Store, dir: &std::path::Path) -> Result<Vec<String>, Trouble> {
+/// Writes `root.pem`, `issuing.pem`, `root.crl`, `issuing.crl`, `stamping.pem` (every certificate of the time-stamping unit),
+/// `log.vkey` and `witnesses.vkey` (those that there are), and gives their names.
+pub(super) async fn export(
+    store: &Store,
+    witnesses: &[VerifierKey],
+    dir: &std::path::Path,
+) -> Result<Vec<String>, Trouble> {
     std::fs::create_dir_all(dir).map_err(|e| Trouble::file(dir, &e))?;
     let mut written = vec![];
     for ca in store.ca_certificates().await? {
@@ -312,6 +318,14 @@ pub(super) async fn export(store: &Store, dir: &std::path::Path) -> Result<Vec<S
         let pem: String = units.iter().map(|unit| to_pem("CERTIFICATE", &unit.certificate)).collect();
         write_file(&dir.join("stamping.pem"), pem.as_bytes())?;
         written.push("stamping.pem".to_owned());
+    }
+    let log: Vec<VerifierKey> = store.log_identity().await?.map(|log| log.vkey).into_iter().collect();
+    for (name, keys) in [("log.vkey", log.as_slice()), ("witnesses.vkey", witnesses)] {
+        if !keys.is_empty() {
+            let lines: String = keys.iter().map(|key| format!("{key}\n")).collect();
+            write_file(&dir.join(name), lines.as_bytes())?;
+            written.push(name.to_owned());
+        }
     }
     Ok(written)
 }

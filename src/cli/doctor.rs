@@ -163,7 +163,12 @@ async fn examine(rooms: &Rooms, findings: &mut Findings, clock: Clock) {
                 findings.fail(message);
             }
             let witnesses = rooms.settings.log.witnesses.clone();
-            if let Err(Trouble(message)) = log::log(&store, keyring.as_deref(), witnesses, findings, now).await {
+            let own = rooms.log_keyring().await;
+            let at_home = own.map(|own| own.or_else(|| keyring.clone())).unwrap_or_else(|Trouble(message)| {
+                findings.fail(message);
+                None
+            });
+            if let Err(Trouble(message)) = log::log(&store, at_home.as_deref(), witnesses, findings, now).await {
                 findings.fail(message);
             }
             let renderer = renderer.ok();

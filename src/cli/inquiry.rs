@@ -221,11 +221,28 @@ fn tell(report: &Report) {
                 crate::verify::report::Outcome::Info => "·",
             };
             print(&format!("    {mark} {} / {}  [{}; {}]", check.message.zh, check.message.en, check.id, check.clause));
+            if let Some(advice) = advice(check.message.id) {
+                print(&format!("      → {advice}"));
+            }
         }
     }
     for finding in &report.findings {
         print(&format!("  ! {finding}"));
     }
+}
+
+/// For whoever runs this program: a check's own words are for citizens, who have neither folder nor options.
+fn advice(id: &str) -> Option<&'static str> {
+    Some(match id {
+        "pki.path-no-anchor" => {
+            "如信任该签发机构，请把其根证书放入 --trust 目录 / if you trust this authority, put its root certificate into the folder of --trust"
+        }
+        "pki.path-revocation-unknown" => {
+            "请取得签发者的最新 CRL 或 OCSP 响应，放入 --trust 目录 / obtain the issuer's current CRL or an OCSP response and put it into the folder of --trust"
+        }
+        "verify.content-missing" => "请用 --content 给出内容 / name the content with --content",
+        _ => return None,
+    })
 }
 
 pub(super) async fn status(rooms: &Rooms, status: Status, now: OffsetDateTime) -> Result<(), Trouble> {

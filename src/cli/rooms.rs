@@ -76,7 +76,19 @@ impl Rooms {
 
     /// The keys. What must be said of them is said aloud each time.
     pub async fn keyring(&self) -> Result<Arc<Keyring>, Trouble> {
-        let settings = key_settings(self.settings.mode, self.settings.keys.clone());
+        self.open_keyring(self.settings.keys.clone()).await
+    }
+
+    /// The home of the log's key, where it is another.
+    pub async fn log_keyring(&self) -> Result<Option<Arc<Keyring>>, Trouble> {
+        match self.settings.log.keys.clone() {
+            Some(keys) => Ok(Some(self.open_keyring(keys).await?)),
+            None => Ok(None),
+        }
+    }
+
+    async fn open_keyring(&self, keys: Keys) -> Result<Arc<Keyring>, Trouble> {
+        let settings = key_settings(self.settings.mode, keys);
         let keyring = blocking(move || Keyring::open(&settings)).await?;
         for warning in keyring.warnings() {
             eprintln!("{warning}");
@@ -97,8 +109,9 @@ impl Rooms {
         let config::Status { publication, hosts } = self.settings.status.clone();
         let mut desk = Desk::new(store, self.keyring().await?, renderer, public_url, Arc::new(clock), done());
         desk.ceilings = self.settings.ceilings;
-        let config::Log { name, key, witnesses } = self.settings.log.clone();
-        let desk = desk.logged_by(Logging::of(log::Plan { name, key }, witnesses));
+        let config::Log { name, key, witnesses, .. } = self.settings.log.clone();
+        let plan = log::Plan { name, key, keyring: self.log_keyring().await? };
+        let desk = desk.logged_by(Logging::of(plan, witnesses));
         let desk = desk.stamped_by(self.stamping(clock)?);
         Ok(desk.publishing(publication).fetching(Fetcher::new(hosts)))
     }

@@ -1,10 +1,11 @@
 //! `[log]`: the public log's name and key; `[log.witnesses]`: who must cosign its heads before anything is sealed.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{Mode, Wrong};
+use super::{Keys, KeysWritten, Mode, Wrong};
 use crate::limits;
 use crate::tlog::note::{Kind, VerifierKey};
 use crate::witnesses::{WitnessSettings, WitnessesSettings};
@@ -15,6 +16,8 @@ use crate::witnesses::{WitnessSettings, WitnessesSettings};
 pub(super) struct LogWritten {
     name: Option<String>,
     key: Option<String>,
+    #[cfg_attr(test, serde(skip_serializing))]
+    keys: Option<KeysWritten>,
     witnesses: WitnessesWritten,
 }
 
@@ -25,6 +28,8 @@ pub struct Log {
     pub name: Option<String>,
     /// Label of its key.
     pub key: String,
+    /// The key's own home, where it is not the seals': a token that has no Ed25519, or a log kept apart.
+    pub keys: Option<Keys>,
     pub witnesses: WitnessesSettings,
 }
 
@@ -51,14 +56,19 @@ struct WitnessWritten {
     vkey: String,
 }
 
-pub(super) fn check_log(written: LogWritten, mode: Mode) -> Result<Log, Wrong> {
+pub(super) fn check_log(
+    written: LogWritten,
+    (mode, soft_keys): (Mode, Option<&str>),
+    beside: impl Fn(&Path) -> PathBuf,
+) -> Result<Log, Wrong> {
     // A name is what a verifier key carries (C2SP signed-note).
     let named = |name: &String| VerifierKey::new(name, Kind::Ed25519, [0; 32]).is_ok() && name.len() <= 100;
     if !written.name.as_ref().is_none_or(named) {
         return Err(Wrong::Value("log.name"));
     }
     let key = written.key.unwrap_or_else(|| "log".to_owned());
-    Ok(Log { name: written.name, key, witnesses: check(written.witnesses, mode)? })
+    let keys = written.keys.map(|keys| super::keys(keys, mode, soft_keys, beside)).transpose()?;
+    Ok(Log { name: written.name, key, keys, witnesses: check(written.witnesses, mode)? })
 }
 
 fn check(written: WitnessesWritten, mode: Mode) -> Result<WitnessesSettings, Wrong> {

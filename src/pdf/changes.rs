@@ -13,16 +13,20 @@ use crate::limits;
 use crate::message::Message;
 pub(super) use history::History;
 use history::{At, Way};
-use std::collections::{BTreeSet, HashSet};
+use numbers::Numbers;
+use std::collections::BTreeSet;
+use std::fmt::Display;
 
 mod annotations;
 mod catalog;
 mod fields;
 mod history;
 mod looks;
+mod numbers;
 mod pages;
 mod signing;
 mod tags;
+mod updates;
 
 /// The worst that happened since, in rising order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -87,9 +91,10 @@ pub(super) fn since(history: &History<'_, '_>, end: usize, leave: &Leave) -> (La
         signed: at.file,
         newest: history.newest,
         leave,
-        changed: BTreeSet::new(),
-        explained: HashSet::new(),
-        followed: HashSet::new(),
+        changed: Numbers::default(),
+        rewritten: Vec::new(),
+        explained: Numbers::default(),
+        followed: Numbers::default(),
         why: Vec::new(),
     };
     if let Err(error) = judge.run() {
@@ -123,10 +128,12 @@ struct Judge<'j, 'f, 'a> {
     signed: &'j File<'a>,
     newest: &'f File<'a>,
     leave: &'j Leave,
-    changed: BTreeSet<u32>,
-    explained: HashSet<u32>,
+    changed: Numbers,
+    /// Those among them that the signed state's index lists, ascending: few, whatever came later.
+    rewritten: Vec<u32>,
+    explained: Numbers,
     /// New objects whose own references were followed.
-    followed: HashSet<u32>,
+    followed: Numbers,
     why: Vec<(LaterChanges, Message)>,
 }
 
@@ -150,13 +157,16 @@ impl Judge<'_, '_, '_> {
         self.judge_the_rest()
     }
 
-    fn say(&mut self, worst: LaterChanges, id: &'static str, zh: &str, en: &str) {
-        // Seals put on one after another each say the same of the next ones.
+    fn say(&mut self, worst: LaterChanges, id: &'static str, zh: impl Display, en: impl Display) {
+        // Seals put on one after another each say the same of the next ones; what is not kept is not put into words.
         let is_full = self.why.len() >= limits::PDF_FINDINGS && self.why.iter().all(|(mildest, _)| *mildest >= worst);
-        if is_full || self.why.iter().any(|(_, m)| m.id == id && m.en == en) {
+        if is_full {
             return;
         }
-        let message = Message::new(id, zh, en);
+        let message = Message::new(id, zh.to_string(), en.to_string());
+        if self.why.iter().any(|(_, m)| m.id == id && m.en == message.en) {
+            return;
+        }
         if self.why.len() < limits::PDF_FINDINGS {
             self.why.push((worst, message));
         } else if let Some(mildest) = self.why.iter_mut().min_by_key(|(worst, _)| *worst)
@@ -167,7 +177,7 @@ impl Judge<'_, '_, '_> {
     }
 
     /// A change that is understood; whether it was allowed is a matter of level.
-    fn allow(&mut self, step: Step, zh: &str, en: &str) {
+    fn allow(&mut self, step: Step, zh: impl Display, en: impl Display) {
         let refused = match self.leave.level {
             Some(1) => step != Step::Validation,
             Some(2) => matches!(step, Step::NewField | Step::Annotating),
@@ -180,25 +190,25 @@ impl Judge<'_, '_, '_> {
         };
         if refused {
             let (zh, en) = (format!("{zh}，但认证签名不允许"), format!("{en}, which the certification does not allow"));
-            self.say(LaterChanges::Forbidden, "pdf.docmdp-violated", &zh, &en);
+            self.say(LaterChanges::Forbidden, "pdf.docmdp-violated", zh, en);
         } else if unasked && step == Step::Filling {
             let (zh, en) = (format!("{zh}，而签名未曾允许填写"), format!("{en}, and no signature allowed filling in"));
-            self.say(LaterChanges::Suspicious, "pdf.filled-in-later", &zh, &en);
+            self.say(LaterChanges::Suspicious, "pdf.filled-in-later", zh, en);
         } else if unasked {
             let (zh, en) = (format!("{zh}，而签名未曾允许批注"), format!("{en}, and no signature allowed notes"));
-            self.say(LaterChanges::Suspicious, "pdf.annotated-later", &zh, &en);
+            self.say(LaterChanges::Suspicious, "pdf.annotated-later", zh, en);
         } else {
             self.say(LaterChanges::Allowed, "pdf.allowed-change", zh, en);
         }
     }
 
     /// A change nobody may make to a signed document.
-    fn forbid(&mut self, id: &'static str, zh: &str, en: &str) {
+    fn forbid(&mut self, id: &'static str, zh: impl Display, en: impl Display) {
         self.say(LaterChanges::Forbidden, id, zh, en);
     }
 
     /// A change that is not understood. A certification below level 3 forbids what it does not name.
-    fn doubt(&mut self, id: &'static str, zh: &str, en: &str) {
+    fn doubt(&mut self, id: &'static str, zh: impl Display, en: impl Display) {
         let closed = self.leave.level.is_some_and(|level| level < 3);
         let worst = if closed { LaterChanges::Forbidden } else { LaterChanges::Suspicious };
         self.say(worst, id, zh, en);
@@ -206,10 +216,25 @@ impl Judge<'_, '_, '_> {
 
     /// Fills `changed` with every object that means something else now. False where the newest state is the signed one.
     fn find_changes(&mut self) -> Result<bool, PdfError> {
-        let mut numbers = history::numbers_since(self.newest, self.signed)?;
-        numbers.extend(self.at.history.unended());
-        self.at.history.pay(numbers.len() + 1)?;
-        for number in numbers {
+        let mut listed: Vec<u32> = self.at.history.unended().collect();
+        let mut since = 0;
+        for update in self.at.updates() {
+            since += 1;
+            if !update.is_after(self.signed) {
+                listed.push(update.number);
+            } else if update.is_there {
+                self.changed.insert(update.number);
+            }
+        }
+        // What an object stream held then, another one in its place may not hold (ISO 32000-1 §7.5.7).
+        for at in 0..listed.len() {
+            let Some(&number) = listed.get(at) else { break };
+            listed.extend(self.signed.packed_in(number)?);
+        }
+        listed.sort_unstable();
+        listed.dedup();
+        self.at.history.pay(since + listed.len() + 1)?;
+        for number in listed {
             let same = match (self.signed.load_number(number), self.newest.load_number(number)) {
                 (Ok(None), Ok(None)) => true,
                 (Ok(Some(a)), Ok(Some(b))) => a.reference == b.reference && self.same(&a.object, &b.object)?,
@@ -220,6 +245,7 @@ impl Judge<'_, '_, '_> {
             };
             if !same {
                 self.changed.insert(number);
+                self.rewritten.push(number);
             }
         }
         Ok(self.newest.sections().count() > self.signed.sections().count())
@@ -308,7 +334,7 @@ impl Judge<'_, '_, '_> {
     /// As [`Self::explain`], of an object that has the role in both states, for the ways that fit the role.
     fn explain_known(&mut self, number: u32, fits: impl Fn(&Way) -> bool) {
         self.explained.insert(number);
-        if !self.changed.contains(&number) {
+        if !self.changed.contains(number) {
             return;
         }
         if let Some(stranger) = self.at.ways(number).find(|way| !fits(way)) {
@@ -367,7 +393,7 @@ impl Judge<'_, '_, '_> {
 
     /// Whatever changed and was not explained.
     fn judge_the_rest(&mut self) -> Result<(), PdfError> {
-        let rest: Vec<u32> = self.changed.iter().copied().filter(|n| !self.explained.contains(n)).collect();
+        let rest: Vec<u32> = self.changed.iter().filter(|n| !self.explained.contains(*n)).collect();
         for number in rest {
             // What an update left behind and nothing leads to is shown by no viewer; where something signed led to it,
             // that was changed too, and judged.

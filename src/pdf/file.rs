@@ -191,20 +191,30 @@ impl<'a> File<'a> {
         &self.newest.trailer
     }
 
+    /// How many sections of the whole file's chain came after this state.
+    pub(super) fn later(&self) -> usize {
+        self.later
+    }
+
+    /// Place in the whole file's chain, newest first, of the oldest section that lists a number.
+    pub(super) fn first_listed(&self, number: u32) -> Option<usize> {
+        self.mentions(number).last().map(|(place, _)| *place)
+    }
+
+    fn mentions(&self, number: u32) -> Mentions {
+        if let Some(known) = self.shared.entries.borrow().get(&number) {
+            return known.clone();
+        }
+        let said =
+            |(place, section): (usize, &Rc<Section>)| Some((place, section.entry(self.whole, number).transpose()?));
+        let all: Mentions = self.shared.chain.iter().enumerate().filter_map(said).collect();
+        self.shared.entries.borrow_mut().insert(number, all.clone());
+        all
+    }
+
     /// What the newest section that knows the object says of it.
     pub fn entry(&self, number: u32) -> Result<Option<Entry>, PdfError> {
-        let known = self.shared.entries.borrow().get(&number).cloned();
-        let mentions = match known {
-            Some(known) => known,
-            None => {
-                let said = |(place, section): (usize, &Rc<Section>)| {
-                    Some((place, section.entry(self.whole, number).transpose()?))
-                };
-                let all: Mentions = self.shared.chain.iter().enumerate().filter_map(said).collect();
-                self.shared.entries.borrow_mut().insert(number, all.clone());
-                all
-            }
-        };
+        let mentions = self.mentions(number);
         mentions.iter().find(|(place, _)| *place >= self.later).map(|(_, entry)| entry.clone()).transpose()
     }
 

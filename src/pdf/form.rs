@@ -36,18 +36,46 @@ pub fn form(file: &File<'_>) -> Result<Option<Dict>, PdfError> {
 
 /// All fields, in the order of the form.
 pub fn fields(file: &File<'_>) -> Result<Vec<Field>, PdfError> {
-    let Some(form) = form(file)? else { return Ok(Vec::new()) };
-    let Object::Array(top) = file.get(&form, b"Fields")? else { return Ok(Vec::new()) };
+    let mut fields = Vec::new();
+    walk(file, &|_| false, &mut |found| {
+        if let Found::Read(field) = found {
+            fields.push(field);
+        }
+        Ok(())
+    })?;
+    Ok(fields)
+}
+
+/// What a walk over the form comes by.
+pub(super) enum Found {
+    /// Of the form's own list, and known to whoever walks: it was not read.
+    Known(Ref),
+    Read(Field),
+}
+
+/// Visits all fields, in the order of the form.
+pub(super) fn walk(
+    file: &File<'_>,
+    is_known: &dyn Fn(Ref) -> bool,
+    visit: &mut dyn FnMut(Found) -> Result<(), PdfError>,
+) -> Result<(), PdfError> {
+    let Some(form) = form(file)? else { return Ok(()) };
+    let Object::Array(top) = file.get(&form, b"Fields")? else { return Ok(()) };
     let node = |object: &Object, above: Option<&Field>| -> (Object, Option<Field>) { (object.clone(), above.cloned()) };
     let mut waiting: Vec<_> = top.iter().rev().map(|o| node(o, None)).collect();
-    let (mut found, mut seen) = (Vec::new(), HashSet::new());
+    let (mut found, mut seen) = (0, HashSet::new());
     while let Some((object, above)) = waiting.pop() {
-        if found.len() + waiting.len() > limits::PDF_FIELDS {
+        if found + waiting.len() > limits::PDF_FIELDS {
             return Err(PdfError::OverLimit { what: "form fields", limit: limits::PDF_FIELDS as u64 });
         }
         let reference = object.reference();
         if reference.is_some_and(|r| !seen.insert(r)) {
             // Twice in the form is once; a circle ends here.
+            continue;
+        }
+        if let Some(known) = reference.filter(|r| above.is_none() && is_known(*r)) {
+            found += 1;
+            visit(Found::Known(known))?;
             continue;
         }
         let Object::Dict(dict) = file.resolve(&object)? else { continue };
@@ -79,10 +107,11 @@ pub fn fields(file: &File<'_>) -> Result<Vec<Field>, PdfError> {
             }
         }
         if below.is_empty() {
-            found.push(field);
+            found += 1;
+            visit(Found::Read(field))?;
         } else {
             waiting.extend(below);
         }
     }
-    Ok(found)
+    Ok(())
 }

@@ -392,11 +392,11 @@ impl PathVerdict {
                 Message::new(
                     "pki.path-revocation-unknown",
                     format!(
-                        "证书链可信，但无法确认“{}”当时是否被撤销：{zh}。请取得该签发者的最新 CRL 或 OCSP 响应后重新检验。",
+                        "证书链可信，但无法确认“{}”当时是否被撤销：{zh}。请稍后重新核验，或向发文机关核实。",
                         who(chain, *at_fault)
                     ),
                     format!(
-                        "The chain is trusted, but nothing shows whether \"{}\" was revoked: {en}. Obtain its issuer's current CRL or an OCSP response and check again.",
+                        "The chain is trusted, but nothing shows whether \"{}\" was revoked: {en}. Verify again later, or ask the issuing office.",
                         who(chain, *at_fault)
                     ),
                 )
@@ -446,8 +446,8 @@ impl PathVerdict {
             }
             Self::NoAnchor => Message::new(
                 "pki.path-no-anchor",
-                "没有找到通向受信任根证书的证书链。如信任该签发机构，请把其根证书加入信任目录。",
-                "No chain leads to a trusted root. If you trust this authority, add its root certificate to the trust folder.",
+                "签名证书不是由此处信任的机构签发的，无法确认签署者是谁。请向发文机关核实。",
+                "The certificate was not issued by an authority that is trusted here, so nobody can say who signed. Ask the issuing office.",
             ),
         }
     }

@@ -1,6 +1,5 @@
 //! Everything made here is judged by openssl; every verdict of ours on chains is provoked once.
 
-use rcgen::PublicKeyData;
 use time::Duration;
 use time::macros::datetime;
 

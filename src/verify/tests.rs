@@ -190,13 +190,16 @@ fn seal_with(
     seal_saying(draft, house, claims, certify, (reserve, &usual), complete)
 }
 
+/// Makes the signed attributes of the content's digest.
+type Attributes<'a> = &'a dyn Fn(&[u8; 32]) -> Vec<u8>;
+
 /// As `seal_with`, under attributes that are made of the digest.
 fn seal_saying(
     draft: &[u8],
     house: &House,
     claims: OffsetDateTime,
     certify: Option<Certification>,
-    (reserve, attributes): (usize, &dyn Fn(&[u8; 32]) -> Vec<u8>),
+    (reserve, attributes): (usize, Attributes<'_>),
     complete: impl Fn(&[u8], Vec<u8>) -> Vec<u8>,
 ) -> Vec<u8> {
     let square = vec![Segment::Move(0.0, 0.0), Segment::Line(40.0, 0.0), Segment::Line(40.0, 40.0), Segment::Close];

@@ -1,10 +1,16 @@
 //! The public log: one order of entries whoever writes, receipts in documents, files that anyone can follow, and a database
 //! that is not believed.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use sqlx::{AssertSqlSafe, Connection};
 use time::Duration;
 use yinxin::cms;
-use yinxin::issue::issue;
+use yinxin::desk::{FlowError, Step};
+use yinxin::http::{serve, witness_router};
+use yinxin::issue::{issue, resume};
+use yinxin::log::{Logging, Plan};
 use yinxin::store::{Act, OrderKind, Store, StoreError};
 use yinxin::tlog::LogFault;
 use yinxin::tlog::checkpoint::Checkpoint;
@@ -13,6 +19,9 @@ use yinxin::tlog::note::{Note, VerifierKey};
 use yinxin::tlog::receipt::Receipt;
 use yinxin::tlog::tile::{Kind, Tile, Tiles, needed, unbundle};
 use yinxin::tlog::tree::{self, Edge};
+
+use yinxin::witness::{Office, Witness};
+use yinxin::witnesses::{WitnessSettings, WitnessesSettings};
 
 use crate::bureau::*;
 use crate::db::{Database, on_both};
@@ -199,6 +208,52 @@ fn cms_of(pdf: &[u8]) -> cms::SignedData {
         pdf[at..].iter().copied().take_while(|b| *b != b'>').collect()
     };
     cms::read_pdf("ETSI.CAdES.detached", &hex::decode(hex).unwrap(), &[]).unwrap()
+}
+
+/// While too few witnesses answer, orders wait, and no key was touched for them; when one is back they end, seen by it.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_its_witness_nothing_is_sealed() {
+    on_both("log_unseen", async |database| {
+        let folder = tempfile::tempdir().unwrap();
+        let bureau = Bureau::found(database, folder.path()).await;
+        let key = bureau.desk.log(NOW).await.unwrap().vkey;
+        let elsewhere = tempfile::tempdir().unwrap();
+        let keys = keyring(elsewhere.path());
+        let state = elsewhere.path().join("state");
+        let office = Office { name: "witness.example/1".into(), key: "witness".into(), state, logs: vec![key.clone()] };
+        let witness = Witness::begin(&office, &keys).unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        drop(listener);
+        let each = vec![WitnessSettings { url: url.clone(), key: witness.clone() }];
+        let asked = WitnessesSettings { each, needed: 1, deadline: std::time::Duration::from_secs(5) };
+        let mut desk = bureau.desk.clone().logged_by(Logging::of(Plan::default(), asked));
+
+        let signed = Arc::new(AtomicU64::new(0));
+        let count = signed.clone();
+        desk.done = Arc::new(move |step| {
+            count.fetch_add(u64::from(step == Step::Signed), Ordering::SeqCst);
+        });
+        let waits = issue(&desk, &bureau.chief, licence("许准〔2026〕1号", NOW - Duration::days(3)), NOW).await;
+        let Err(FlowError::Waiting(waiting)) = waits else { panic!("{waits:?}") };
+        assert_eq!(waiting.because.id, "log.unseen");
+        assert_eq!(signed.load(Ordering::SeqCst), 0);
+        assert!(desk.store.checkpoint().await.unwrap().is_none(), "nothing is published unseen");
+
+        let back = Witness::open(&office, &keys, Arc::new(|| NOW)).unwrap();
+        let listener = tokio::net::TcpListener::bind(url.strip_prefix("http://").unwrap()).await.unwrap();
+        tokio::spawn(serve(listener, witness_router(Arc::new(back)), std::future::pending()));
+        let resumed = resume(&desk, NOW).await.unwrap();
+        let issued = resumed.into_iter().next().unwrap().outcome.unwrap();
+        assert_eq!(signed.load(Ordering::SeqCst), 1);
+        let document = desk.store.document(&issued.document).await.unwrap().unwrap();
+        let cms = cms_of(&document.bytes);
+        let receipt = Receipt::read(cms.signers[0].receipt().unwrap().unwrap().as_bytes()).unwrap();
+        let entry = Entry::read(&receipt.extra).unwrap();
+        let logged = receipt.check(&entry.leaf.hash(), &key, &[witness]).unwrap();
+        assert_eq!(logged.witnesses.iter().map(|seen| seen.name.as_str()).collect::<Vec<_>>(), ["witness.example/1"]);
+    })
+    .await;
 }
 
 /// What somebody wrote over in the database is not built upon: neither by a process that knows better nor by a new one.

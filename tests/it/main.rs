@@ -22,6 +22,7 @@ mod pdf_seal;
 mod pdf_second;
 mod pdf_source;
 mod sm2;
+mod register;
 mod stamping;
 mod status;
 mod store;

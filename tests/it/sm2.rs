@@ -12,12 +12,14 @@ use yinxin::cms::{self, Signer};
 use yinxin::crypto::{Digest, KeyAlgorithm};
 use yinxin::issue::issue;
 use yinxin::keys::{HomeSettings, KeySettings, Keyring, Mode, Sm2Numbers, TokenSettings};
+use yinxin::log::{Logging, Plan};
 use yinxin::pdf::signatures;
 use yinxin::pki::certificate::Certificate;
 use yinxin::seal::Level;
 use yinxin::stamp::Token;
 use yinxin::verify::gather::{gather, house_trust};
 use yinxin::verify::judge;
+use yinxin::witnesses::WitnessesSettings;
 
 use crate::bureau::*;
 use crate::db::{Database, on_both};
@@ -43,7 +45,12 @@ async fn a_bureau_on_sm2_keys_in_a_token_keeps_every_promise() {
     let home = HomeSettings::Pkcs11(vec![token]);
     let keyring = Keyring::open(&KeySettings { mode: Mode::Production, home }).unwrap();
     let database = Database::sqlite("sm2_token");
-    let bureau = Bureau::found_on(&database, Arc::new(keyring), KeyAlgorithm::Sm2).await;
+    let mut bureau = Bureau::found_on(&database, Arc::new(keyring), KeyAlgorithm::Sm2).await;
+    // Such a token need not know Ed25519; then the log's key has a home of its own.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let plan = Plan { keyring: Some(Arc::new(crate::bureau::keyring(elsewhere.path()))), ..Plan::default() };
+    let nobody = WitnessesSettings { each: vec![], needed: 0, deadline: std::time::Duration::ZERO };
+    bureau.desk = bureau.desk.logged_by(Logging::of(plan, nobody));
     sealed_and_judged(&bureau, Level::Lta, "一").await;
 }
 

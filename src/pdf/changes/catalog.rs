@@ -52,7 +52,7 @@ impl Judge<'_, '_, '_> {
                 }
                 let Some(number) = object.reference().map(|r| r.number) else { continue };
                 let stream = matches!(self.newest.resolve(&object)?, Object::Stream(_));
-                if stream && (self.changed.contains(&number) || before.get(&entry.key) != Some(&entry.value)) {
+                if stream && (self.changed.contains(number) || before.get(&entry.key) != Some(&entry.value)) {
                     let key = shown(&entry.key);
                     let zh = format!("文件尾部/{key}新增了内嵌内容");
                     let en = format!("The trailer's /{key} leads to content that was added later");
@@ -197,8 +197,7 @@ impl Judge<'_, '_, '_> {
         }
         self.judge_vri(old_dss.as_ref(), &dss)?;
         if old.get(b"DSS") != new.get(b"DSS") || self.explained.len() > marked {
-            let touched = self.explained.iter().any(|n| self.changed.contains(n));
-            if touched {
+            if self.explained.meets(&self.changed) {
                 self.allow(Step::Validation, "添加了验证数据（DSS）", "Validation data (DSS) were added");
             }
         }

@@ -6,6 +6,7 @@ use crate::pdf::PdfError;
 use crate::pdf::form::Field;
 use crate::pdf::object::{Dict, Object, Ref};
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 /// Ways that may lead to a field or a widget: the form, the page, the tags, other notes, and actions that name a field.
 pub(super) const FIELD_WAYS: [&[u8]; 12] =
@@ -31,13 +32,13 @@ impl Judge<'_, '_, '_> {
         let history = self.at.history;
         let (old_fields, new_fields) = (self.at.form()?, history.fields()?);
         history.pay(old_fields.len() + new_fields.len())?;
-        let known: HashMap<Ref, &Kept> = old_fields.iter().filter_map(|f| Some((f.field.reference?, f))).collect();
+        let known: HashMap<Ref, &Rc<Kept>> = old_fields.iter().filter_map(|f| Some((f.field.reference?, f))).collect();
         let mut still = HashSet::new();
         for field in new_fields {
             match field.reference.and_then(|r| known.get(&r)) {
                 Some(old) => {
                     still.extend(field.reference);
-                    if old.parts.iter().any(|part| self.changed.contains(part)) || old.field.value != field.value {
+                    if old.parts.iter().any(|part| self.changed.contains(*part)) || old.field.value != field.value {
                         self.judge_field(&old.field, field)?;
                     }
                 }
@@ -118,7 +119,7 @@ impl Judge<'_, '_, '_> {
         Ok(())
     }
 
-    fn judge_new_field(&mut self, field: &Field, old_fields: &[Kept]) -> Result<(), PdfError> {
+    fn judge_new_field(&mut self, field: &Field, old_fields: &[Rc<Kept>]) -> Result<(), PdfError> {
         let name = &field.name;
         let fresh = field.reference.is_some_and(|r| self.at.is_new(r.number));
         let mut known = field.dict.entries().iter().all(|e| is_plain_key(&e.key));
@@ -132,11 +133,11 @@ impl Judge<'_, '_, '_> {
                     .dict()
                     .is_some_and(|d| d.entries().iter().all(|e| is_plain_key(&e.key) || &*e.key == b"Parent"));
         }
-        let (zh, en) = (format!("新增了表单域“{name}”"), format!("The form field “{name}” was added"));
+        let (zh, en) = (format_args!("新增了表单域“{name}”"), format_args!("The form field “{name}” was added"));
         if active {
-            self.forbid("pdf.action-changed", &format!("{zh}，并带有动作"), &format!("{en}, with an action"));
+            self.forbid("pdf.action-changed", format_args!("{zh}，并带有动作"), format_args!("{en}, with an action"));
         } else if !(field.is_signature() && fresh && known) {
-            self.doubt("pdf.field-added", &zh, &en);
+            self.doubt("pdf.field-added", zh, en);
         }
         if !(field.is_signature() && fresh && known) {
             return Ok(());
@@ -160,16 +161,16 @@ impl Judge<'_, '_, '_> {
     fn judge_field(&mut self, old: &Field, new: &Field) -> Result<(), PdfError> {
         self.judge_widgets(old, new)?;
         let was_signed = old.is_signature() && !self.signed.resolve(&old.value)?.is_null();
-        if was_signed && old.value.reference().is_some_and(|r| self.changed.contains(&r.number)) {
+        if was_signed && old.value.reference().is_some_and(|r| self.changed.contains(r.number)) {
             let zh = format!("“{}”的签名数据被改写", new.name);
             let en = format!("The signature data of “{}” were overwritten", new.name);
             self.forbid("pdf.signed-field-changed", &zh, &en);
         }
         let Some(r) = new.reference else { return Ok(()) };
         let name = &new.name;
-        if !self.changed.contains(&r.number) {
+        if !self.changed.contains(r.number) {
             // The value or the appearance may be objects of their own that were overwritten in place.
-            let valued = |n: u32| self.changed.contains(&n);
+            let valued = |n: u32| self.changed.contains(n);
             let value = new.value.reference().is_some_and(|r| valued(r.number)) && !new.is_signature();
             if value {
                 self.explain(Some(&new.value), Some(&old.value), &[b"V", b"DV"]);
@@ -286,7 +287,7 @@ impl Judge<'_, '_, '_> {
         for r in now.iter().filter_map(Object::reference).filter(|r| known.contains(r)) {
             let (Some(a), Some(b)) = (self.signed.load(r)?, self.newest.load(r)?) else { continue };
             let (Some(a), Some(b)) = (a.object.dict(), b.object.dict()) else { continue };
-            let changed = self.changed.contains(&r.number);
+            let changed = self.changed.contains(r.number);
             let mut strange = None;
             if changed {
                 for key in self.differing(a, b)? {
@@ -375,7 +376,7 @@ impl Judge<'_, '_, '_> {
 
     /// An appearance that was there has been overwritten in place.
     fn overwrites(&mut self, number: u32, field: &str, family: &HashSet<u32>) -> bool {
-        if !self.changed.contains(&number) || self.at.is_new(number) {
+        if !self.changed.contains(number) || self.at.is_new(number) {
             return false;
         }
         if self.is_of(number, family) {

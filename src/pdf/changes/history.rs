@@ -1,13 +1,15 @@
 //! The states of one file that signatures speak for, and what led to what in each of them: read once, oldest first,
 //! each state costing only what changed since the one before.
 
+use super::looks::Drawn;
 use super::pages::Places;
 use super::signing::Shown;
+use super::updates::{Update, numbers_since, updates};
 use crate::limits;
 use crate::pdf::PdfError;
 use crate::pdf::file::File;
-use crate::pdf::form::{self, Field};
-use crate::pdf::object::{Object, Stream};
+use crate::pdf::form::{self, Field, Found};
+use crate::pdf::object::{Object, Ref, Stream, text};
 use crate::pdf::page::{self, Page};
 use crate::pdf::reach::{deep, reachable};
 use crate::pdf::xref::Entry;
@@ -22,6 +24,8 @@ pub(in crate::pdf) struct History<'f, 'a> {
     /// Ascending by where they end.
     states: Vec<State<'a>>,
     ways: Ways,
+    /// Ascending by number.
+    updates: Vec<Update>,
     pages: OnceCell<Vec<Page>>,
     places: OnceCell<Places>,
     fields: OnceCell<Vec<Field>>,
@@ -30,13 +34,14 @@ pub(in crate::pdf) struct History<'f, 'a> {
     strays: OnceCell<Vec<(usize, u32)>>,
     /// By the field's object number.
     pub(super) pictures: RefCell<HashMap<u32, Rc<[Shown]>>>,
+    pub(super) drawn: Drawn,
     left: Cell<usize>,
 }
 
 struct State<'a> {
     end: usize,
     file: Result<Option<File<'a>>, PdfError>,
-    form: OnceCell<Vec<Kept>>,
+    form: OnceCell<Vec<Rc<Kept>>>,
 }
 
 /// A field of a signed state, with the numbers of what it is made of: where none of them changed, neither did the field.
@@ -45,6 +50,8 @@ pub(super) struct Kept {
     pub parts: Vec<u32>,
     /// Its appearance dictionaries and what they lead to, where they are objects of their own.
     looks: Vec<u32>,
+    /// Nothing else was read for it.
+    whole: bool,
 }
 
 /// One of the signed states.
@@ -86,12 +93,13 @@ impl<'f, 'a> History<'f, 'a> {
         let ends: BTreeSet<usize> = ends.into_iter().collect();
         let states: Vec<_> =
             ends.into_iter().map(|end| State { end, file: newest.earlier(end), form: OnceCell::new() }).collect();
-        let ways = Ways::over(newest, &states)?;
+        let (ways, updates) = Ways::over(newest, &states)?;
         let left = Cell::new(limits::PDF_JUDGED);
         Ok(Self {
             newest,
             states,
             ways,
+            updates,
             pages: OnceCell::new(),
             places: OnceCell::new(),
             fields: OnceCell::new(),
@@ -99,6 +107,7 @@ impl<'f, 'a> History<'f, 'a> {
             shown: OnceCell::new(),
             strays: OnceCell::new(),
             pictures: RefCell::default(),
+            drawn: Drawn::default(),
             left,
         })
     }
@@ -181,19 +190,33 @@ pub(super) fn pages(file: &File<'_>) -> Result<Vec<Page>, PdfError> {
 impl<'h, 'f, 'a> At<'h, 'f, 'a> {
     /// Whether a number meant nothing in this state: the state has no such object and does not ask for one.
     pub fn is_new(&self, number: u32) -> bool {
-        matches!(self.file.load_number(number), Ok(None)) && !self.is_promised(number)
+        self.lacks(number) && !self.is_led_to(number)
+    }
+
+    fn lacks(&self, number: u32) -> bool {
+        let updates = &self.history.updates;
+        let update = updates.binary_search_by_key(&number, |update| update.number).ok().and_then(|at| updates.get(at));
+        update.is_some_and(|update| update.is_after(self.file)) || matches!(self.file.load_number(number), Ok(None))
+    }
+
+    fn is_led_to(&self, number: u32) -> bool {
+        self.history.ways.led.get(&number).is_some_and(|&since| since <= self.index)
+    }
+
+    /// Every number that an update behind this state speaks of, ascending, and perhaps others.
+    pub fn updates(self) -> impl Iterator<Item = &'h Update> {
+        self.history.updates.iter().filter(move |update| update.until >= self.index)
     }
 
     /// The state refers to a number that it does not have: whoever defines it later changes what was signed.
     pub fn is_promised(&self, number: u32) -> bool {
-        let led = self.history.ways.led.get(&number).is_some_and(|&since| since <= self.index);
-        led && matches!(self.file.load_number(number), Ok(None))
+        self.is_led_to(number) && self.lacks(number)
     }
 
     /// This state's form fields.
-    pub fn form(self) -> Result<&'h [Kept], PdfError> {
+    pub fn form(self) -> Result<&'h [Rc<Kept>], PdfError> {
         match self.history.states.get(self.index) {
-            Some(state) => state.form(self.file),
+            Some(state) => state.form(self.file, None),
             None => Ok(&[]),
         }
     }
@@ -207,28 +230,39 @@ impl<'h, 'f, 'a> At<'h, 'f, 'a> {
 }
 
 impl Ways {
-    fn over(newest: &File<'_>, states: &[State<'_>]) -> Result<Self, PdfError> {
+    fn over<'s, 'a>(newest: &File<'a>, states: &'s [State<'a>]) -> Result<(Self, Vec<Update>), PdfError> {
         let mut ways = Self::default();
-        let files = || {
-            let state = |(i, state): (usize, _)| {
-                let state: &State<'_> = state;
-                Some((i, state, state.file.as_ref().ok()?.as_ref()?))
-            };
-            states.iter().enumerate().filter_map(state)
+        let files: Vec<(usize, &State<'a>, &File<'a>)> = {
+            let readable =
+                |(index, state): (usize, &'s State<'a>)| Some((index, state, state.file.as_ref().ok()?.as_ref()?));
+            states.iter().enumerate().filter_map(readable).collect()
         };
-        let Some((_, _, oldest)) = files().next() else { return Ok(ways) };
-        ways.touched = numbers_since(newest, oldest)?;
+        // Behind each state, up to the next one: together what is new behind any of them, each number once.
+        let mut steps = Vec::with_capacity(files.len());
+        let next = files.iter().skip(1).map(|(_, _, file)| *file).chain([newest]);
+        for ((_, _, file), next) in files.iter().zip(next) {
+            steps.push(numbers_since(next, file)?);
+        }
+        let updates = updates(newest, files.iter().map(|(index, ..)| *index).zip(&steps))?;
+        ways.touched.extend(updates.iter().map(|update| update.number));
+        for &(index, _, file) in &files {
+            for update in updates.iter().filter(|update| update.until >= index && !update.is_after(file)) {
+                ways.touched.extend(file.packed_in(update.number)?);
+            }
+        }
         // A field may get another picture without its old one being touched, or a picture may be touched while what
         // holds it is not: who else shows them matters.
-        for (_, state, file) in files() {
-            let form = state.form(file).unwrap_or_default();
+        let mut before = None;
+        for ((_, state, file), step) in files.iter().zip(&steps) {
+            let form = state.form(file, before).unwrap_or_default();
             ways.touched.extend(form.iter().flat_map(|kept| &kept.looks));
+            before = Some((form, step));
         }
-        let mut before: Option<&File<'_>> = None;
-        for (index, _, file) in files() {
+        let mut steps = std::iter::once(None).chain(steps.iter().map(Some));
+        for &(index, _, file) in &files {
             let mut waiting = vec![(0, Object::Dict(file.trailer().clone()))];
-            if let Some(before) = before {
-                for number in numbers_since(file, before)? {
+            if let Some(step) = steps.next().flatten() {
+                for &number in step {
                     if ways.led.contains_key(&number) {
                         let version = ways.version(file, number)?;
                         ways.versions.entry(number).or_default().push((index, version.is_some()));
@@ -239,9 +273,8 @@ impl Ways {
                 ways.versions.entry(0).or_default().push((index, true));
             }
             ways.walk(file, index, waiting)?;
-            before = Some(file);
         }
-        Ok(ways)
+        Ok((ways, updates))
     }
 
     fn walk(&mut self, file: &File<'_>, index: usize, mut waiting: Vec<(u32, Object)>) -> Result<(), PdfError> {
@@ -307,9 +340,26 @@ impl Ways {
 }
 
 impl State<'_> {
-    fn form(&self, file: &File<'_>) -> Result<&[Kept], PdfError> {
-        once(&self.form, || form::fields(file)?.into_iter().map(|field| Kept::of(file, field)).collect())
-            .map(Vec::as_slice)
+    /// `before`: an earlier state's form, and what was spoken of since. A form grows with each signature, so what stayed
+    /// is not read again.
+    fn form(&self, file: &File<'_>, before: Option<(&[Rc<Kept>], &HashSet<u32>)>) -> Result<&[Rc<Kept>], PdfError> {
+        let read = || {
+            let mut stayed: HashMap<Ref, &Rc<Kept>> = HashMap::new();
+            if let Some((fields, spoken_of)) = before {
+                let stay = fields.iter().filter(|kept| kept.stays(spoken_of));
+                stayed.extend(stay.filter_map(|kept| Some((kept.field.reference?, kept))));
+            }
+            let mut form = Vec::new();
+            form::walk(file, &|top| stayed.contains_key(&top), &mut |found| {
+                form.extend(match found {
+                    Found::Known(top) => stayed.get(&top).map(|kept| Rc::clone(kept)),
+                    Found::Read(field) => Some(Rc::new(Kept::of(file, field)?)),
+                });
+                Ok(())
+            })?;
+            Ok(form)
+        };
+        once(&self.form, read).map(Vec::as_slice)
     }
 }
 
@@ -336,39 +386,19 @@ impl Kept {
             }
         }
         parts.extend(&looks);
-        Ok(Self { field, parts, looks })
+        // It inherits nothing, has nothing below it, and its name and type stand in its own object.
+        let own = |key: &[u8]| field.dict.get(key).filter(|value| value.reference().is_none());
+        let whole = own(b"T").and_then(Object::string).is_some_and(|name| text(name) == field.name)
+            && own(b"FT").and_then(Object::name) == Some(field.kind.as_slice())
+            && (field.dict.get(b"V").is_some() || field.value.is_null())
+            && field.dict.get(b"Kids").is_none();
+        Ok(Self { field, parts, looks, whole })
     }
-}
 
-/// Every number that the sections of `newer` speak of which `older` has not, and those in the object streams among them:
-/// another stream under the same number changes what older sections say is in it (ISO 32000-1 §7.5.7).
-pub(super) fn numbers_since(newer: &File<'_>, older: &File<'_>) -> Result<HashSet<u32>, PdfError> {
-    let new = newer.sections().count().saturating_sub(older.sections().count());
-    let mut numbers = HashSet::new();
-    for section in newer.sections().take(new) {
-        numbers.extend(section.numbers()?);
-        if numbers.len() > limits::PDF_COMPARED {
-            return Err(PdfError::OverLimit { what: "changed objects", limit: limits::PDF_COMPARED as u64 });
-        }
+    /// It would be read again as it was.
+    fn stays(&self, spoken_of: &HashSet<u32>) -> bool {
+        self.whole && !self.parts.iter().any(|part| spoken_of.contains(part))
     }
-    let mut packed = Vec::new();
-    for &number in &numbers {
-        packed.extend(older.packed_in(number)?);
-        packed.extend(newer.packed_in(number)?);
-    }
-    numbers.extend(packed);
-    // An index may lead behind the end of its own state, and what is appended there be an object that no later index names.
-    let (source, end) = (older.source(), older.source().length());
-    for section in older.sections() {
-        if section.furthest(source)? >= end {
-            section.each(source, &mut |number, entry| {
-                if matches!(entry, Entry::At { offset, .. } if offset >= end) {
-                    numbers.insert(number);
-                }
-            })?;
-        }
-    }
-    Ok(numbers)
 }
 
 /// Heads of objects from `from` on that stand where no index leads.

@@ -55,7 +55,7 @@ pub(super) struct Places {
 impl Judge<'_, '_, '_> {
     pub(super) fn judge_pages(&mut self) -> Result<(), PdfError> {
         let places = self.at.history.places()?;
-        let tree = self.changed.iter().any(|n| {
+        let tree = self.rewritten.iter().any(|n| {
             let loaded = self.signed.load_number(*n).ok().flatten();
             loaded.is_some_and(|l| l.object.dict().is_some_and(|d| d.is(b"Type", b"Pages") || d.get(b"Kids").is_some()))
         });
@@ -69,18 +69,19 @@ impl Judge<'_, '_, '_> {
             }
         }
         let mut touched: Vec<usize> = Vec::new();
-        for number in &self.changed {
-            touched.extend(places.pages.get(number));
-            touched.extend(places.lists.get(number).into_iter().flatten());
-        }
+        touched.extend(self.rewritten.iter().filter_map(|number| places.pages.get(number)));
+        // A list may be new where its page is not.
+        let lists = places.lists.iter().filter(|(number, _)| self.changed.contains(**number));
+        touched.extend(lists.flat_map(|(_, pages)| pages));
         touched.sort_unstable();
         touched.dedup();
         for page in touched {
             self.judge_page(page)?;
         }
-        let notes: Vec<(u32, usize)> = self.changed.iter().filter_map(|n| Some((*n, *places.notes.get(n)?))).collect();
+        let notes: Vec<(u32, usize)> =
+            self.rewritten.iter().filter_map(|n| Some((*n, *places.notes.get(n)?))).collect();
         for (number, page) in notes {
-            if !self.explained.contains(&number) && !self.at.is_new(number) {
+            if !self.explained.contains(number) && !self.at.is_new(number) {
                 self.judge_changed_note(number, page)?;
             }
         }
@@ -157,7 +158,7 @@ impl Judge<'_, '_, '_> {
         for come in is.iter().filter(|o| o.reference().is_none_or(|r| !then.contains(&r.number))) {
             match come.reference() {
                 None if was.contains(come) => {}
-                Some(r) if self.explained.contains(&r.number) && self.at.is_new(r.number) => {}
+                Some(r) if self.explained.contains(r.number) && self.at.is_new(r.number) => {}
                 Some(r) if !self.at.is_new(r.number) => self.judge_activated_note(r.number, page)?,
                 _ => self.judge_new_note(come, page)?,
             }
@@ -175,7 +176,7 @@ impl Judge<'_, '_, '_> {
         }
         // A field of the form that was signed since: as if it were new.
         let field = self.at.history.fields()?.iter().find(|f| f.reference.is_some_and(|r| r.number == number));
-        if let Some(field) = field.filter(|f| f.is_signature() && self.explained.contains(&number))
+        if let Some(field) = field.filter(|f| f.is_signature() && self.explained.contains(number))
             && !self.newest.resolve(&field.value)?.is_null()
         {
             let name = field.name.clone();

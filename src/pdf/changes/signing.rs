@@ -54,7 +54,11 @@ impl Judge<'_, '_, '_> {
             let (zh, en) = (format!("“{name}”已被锁定却又签名"), format!("“{name}” was signed though it was locked"));
             self.forbid("pdf.locked-field-changed", &zh, &en);
         }
-        self.allow(step, &format!("后来又加了签名“{name}”"), &format!("The signature “{name}” was added later"));
+        self.allow(
+            step,
+            format_args!("后来又加了签名“{name}”"),
+            format_args!("The signature “{name}” was added later"),
+        );
         for picture in pictures {
             self.judge_picture(name, picture)?;
         }
@@ -66,18 +70,18 @@ impl Judge<'_, '_, '_> {
     pub(super) fn judge_picture(&mut self, name: &str, picture: &Shown) -> Result<(), PdfError> {
         let Shown { page, rect, looks, letters } = picture;
         let number = page + 1;
-        let zh = format!("后加签名“{name}”的图案显示在第{number}页");
-        let en = format!("The later signature “{name}” shows a picture on page {number}");
-        self.say(LaterChanges::Allowed, "pdf.later-signature-visible", &zh, &en);
+        let zh = format_args!("后加签名“{name}”的图案显示在第{number}页");
+        let en = format_args!("The later signature “{name}” shows a picture on page {number}");
+        self.say(LaterChanges::Allowed, "pdf.later-signature-visible", zh, en);
         let Some(found) = self.at.history.pages()?.get(*page) else { return Ok(()) };
         // A seal's thin strokes over the text are the custom. What hides the text is not, and where the author certified
         // it, neither is what adds to it; without a certification, text in a signature's picture is its signer's own.
         let hides = if self.leave.level.is_some() { looks.can_mislead() } else { looks.hides() };
         let under = || once(letters, || text::letters_within(self.newest, found, *rect));
         if self.leave.level == Some(2) || hides && *under()? > 0 {
-            let zh = format!("{zh}，可能遮盖或改写已签名的内容");
-            let en = format!("{en}, where it may cover or add to what was signed");
-            self.doubt("pdf.sneaky-signature", &zh, &en);
+            let zh = format_args!("{zh}，可能遮盖或改写已签名的内容");
+            let en = format_args!("{en}, where it may cover or add to what was signed");
+            self.doubt("pdf.sneaky-signature", zh, en);
         }
         Ok(())
     }
@@ -111,7 +115,7 @@ impl History<'_, '_> {
             if (right - left) * (top - bottom) <= 1.0 || flags & HIDDEN != 0 {
                 continue;
             }
-            let looks = looks::of(self.newest, dict.get(b"AP"))?;
+            let looks = looks::of(self.newest, dict.get(b"AP"), &self.drawn)?;
             let place = self.page_of(reference.map(|r| r.number), &dict)?;
             if let Some(page) = place.filter(|_| !looks.is_blank()) {
                 pictures.push(Shown { page, rect, looks, letters: OnceCell::new() });

@@ -20,7 +20,7 @@ impl Judge<'_, '_, '_> {
         let root = new.get(b"StructTreeRoot");
         let mut grown = false;
         if root != old.get(b"StructTreeRoot")
-            || root.and_then(Object::reference).is_some_and(|r| self.changed.contains(&r.number))
+            || root.and_then(Object::reference).is_some_and(|r| self.changed.contains(r.number))
         {
             if !old_root.entries().is_empty() && new_root.entries().is_empty() {
                 let (zh, en) = ("文件的结构标签被删除", "The tags of the document were removed");
@@ -38,7 +38,7 @@ impl Judge<'_, '_, '_> {
             }
         }
         grown |= self.judge_index(&old_root, &new_root)?;
-        let elements: Vec<u32> = self.changed.iter().copied().filter(|n| !self.explained.contains(n)).collect();
+        let elements: Vec<u32> = self.rewritten.iter().copied().filter(|n| !self.explained.contains(*n)).collect();
         for number in elements {
             let (old, new) = (self.signed.load_number(number), self.newest.load_number(number));
             let (Ok(Some(old)), Ok(Some(new))) = (old, new) else { continue };
@@ -191,7 +191,7 @@ impl Judge<'_, '_, '_> {
             self.explain_new(is)?;
         }
         for value in after.values() {
-            if let Some(r) = value.reference().filter(|r| self.changed.contains(&r.number))
+            if let Some(r) = value.reference().filter(|r| self.changed.contains(r.number))
                 && matches!(self.newest.resolve(value)?, Object::Array(_))
             {
                 self.explain_known(r.number, |way| TAG_WAYS.contains(&&*way.keys[1]) || way.keys[1].is_empty());
@@ -204,13 +204,13 @@ impl Judge<'_, '_, '_> {
     fn is_touched(&self, tree: &Object) -> Result<bool, PdfError> {
         let mut waiting = vec![(tree.clone(), 0)];
         while let Some((node, depth)) = waiting.pop() {
-            if node.reference().is_some_and(|r| self.changed.contains(&r.number)) {
+            if node.reference().is_some_and(|r| self.changed.contains(r.number)) {
                 return Ok(true);
             }
             self.at.history.pay(1)?;
             let Object::Dict(dict) = self.newest.resolve(&node)? else { continue };
             for key in [b"Nums".as_slice(), b"Kids"] {
-                if dict.get(key).and_then(Object::reference).is_some_and(|r| self.changed.contains(&r.number)) {
+                if dict.get(key).and_then(Object::reference).is_some_and(|r| self.changed.contains(r.number)) {
                     return Ok(true);
                 }
             }
@@ -219,7 +219,7 @@ impl Judge<'_, '_, '_> {
                 waiting.extend(kids.array().unwrap_or_default().iter().map(|k| (k.clone(), depth + 1)));
             }
             let nums = self.newest.get(&dict, b"Nums")?;
-            let changed = |o: &Object| o.reference().is_some_and(|r| self.changed.contains(&r.number));
+            let changed = |o: &Object| o.reference().is_some_and(|r| self.changed.contains(r.number));
             if nums.array().unwrap_or_default().iter().any(changed) {
                 return Ok(true);
             }
@@ -239,7 +239,7 @@ impl Judge<'_, '_, '_> {
         while let Some((node, depth)) = waiting.pop() {
             let Object::Dict(dict) = file.resolve(&node)? else { continue };
             for part in [Some(&node), dict.get(b"Nums"), dict.get(b"Kids")].into_iter().flatten() {
-                if newest && let Some(r) = part.reference().filter(|r| self.changed.contains(&r.number)) {
+                if newest && let Some(r) = part.reference().filter(|r| self.changed.contains(r.number)) {
                     self.explain_known(r.number, |way| TAG_WAYS.contains(&&*way.keys[1]) || way.keys[1].is_empty());
                 }
             }

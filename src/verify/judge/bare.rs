@@ -69,8 +69,8 @@ fn time_stamp(evidence: &Evidence, token: Token, content: Option<&[u8]>) -> Sign
         intact = alone;
         let message = Message::new(
             "verify.content-missing",
-            "没有提供时间戳所针对的内容，请用 --content 给出。",
-            "The content that was stamped is not at hand; name it with --content.",
+            "没有提供时间戳所针对的内容，无法核对。请连同内容一并核验。",
+            "The content that was stamped is not at hand. Verify the time stamp together with its content.",
         );
         let missing = Check::new("imprint", "RFC 3161 §2.4.2 (messageImprint)", Outcome::Indeterminate, message);
         let missing = missing.because(Sub::SignedDataNotFound);

@@ -186,8 +186,8 @@ pub(super) fn bare_coverage(has_content: bool) -> (Found<Covered>, Option<Unchan
     }
     let text = Message::new(
         "verify.content-missing",
-        "没有提供被签名的内容，请用 --content 给出。",
-        "The content that was signed is not at hand; name it with --content.",
+        "没有提供被签名的内容，无法核对。请提交含有内容的签章文件，或连同内容一并核验。",
+        "The content that was signed is not at hand. Submit the sealed document, or verify the signature together with its content.",
     );
     (open(ID, CLAUSE, Sub::SignedDataNotFound, text), None)
 }
@@ -557,9 +557,12 @@ pub(super) fn later_changes(signature: &Signature) -> Found<Unchanged> {
             Sub::Generic,
             Message::new(
                 "verify.changes-not-understood",
-                format!("签章后的更新无法解释：{}。请向发文机关索取原件。", message.zh.trim_end_matches('。')),
                 format!(
-                    "An update since is not understood: {}. Ask the issuer for the original.",
+                    "签章后文件又被更新，更新的内容无法解释，现在显示的可能已不是签章时的内容（{}）。请向发文机关索取原件。",
+                    message.zh.trim_end_matches('。')
+                ),
+                format!(
+                    "The file was updated since in a way that is not understood, so what it shows may not be what was sealed ({}). Ask the issuer for the original.",
                     message.en.trim_end_matches('.')
                 ),
             ),

@@ -185,13 +185,15 @@ impl Writer<'_> {
                     let words = |value: serde_json::Result<serde_json::Value>| {
                         value.ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
                     };
-                    for (name, value) in [
+                    let said = [
                         ("field", signature.name.clone()),
                         ("intact", signature.intact.to_string()),
                         ("coverage", words(serde_json::to_value(signature.coverage))),
                         ("later-changes", words(serde_json::to_value(signature.later_changes))),
                         ("log", signature.log.as_ref().map_or_else(|| "none".to_owned(), |log| log.words().1)),
-                    ] {
+                    ];
+                    let level = signature.level.map(|level| ("pades-level", level.as_str().to_owned()));
+                    for (name, value) in said.into_iter().chain(level) {
                         xml.parent("ReportData", |xml| {
                             xml.leaf("Type", &format!("urn:yinxin:report:{name}"));
                             xml.leaf("Value", &value);

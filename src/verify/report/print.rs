@@ -49,6 +49,7 @@ pub fn print(report: &Report, original: &Original) -> Value {
             "by": plain(&by),
             "indication": indication(signature.verdict.indication(), signature.verdict.sub_indication()),
             "claimed": signature.signed_at.map_or_else(|| "—".into(), moment),
+            "level": signature.level.map_or_else(|| "—".into(), |level| format!("PAdES {level}（{}）", level.zh())),
             "proven": signature.proven_time.map_or_else(|| "—".into(), moment) + proof(signature.proven_by.as_ref()),
             "checks": checks,
         })

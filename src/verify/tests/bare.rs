@@ -52,7 +52,11 @@ fn a_detached_signature_is_judged_over_the_content_given() {
     assert!(!other.signatures[0].intact);
     let without = judged(detached(&made), None, trust(&made));
     assert_eq!(without.verdict, Verdict::Indeterminate(SubIndication::SignedDataNotFound));
-    assert!(!without.signatures[0].intact && without.summary.zh.contains("--content"), "{}", without.summary.zh);
+    assert!(
+        !without.signatures[0].intact && without.summary.zh.contains("没有提供被签名的内容"),
+        "{}",
+        without.summary.zh
+    );
     let stranger = judged(detached(&made), Some(CONTENT), Trust::default());
     assert_eq!(stranger.verdict, Verdict::Indeterminate(SubIndication::NoCertificateChainFound));
     assert!(stranger.signatures[0].intact && !stranger.signatures[0].trusted);

@@ -159,6 +159,9 @@ fn a_genuine_document_in_the_words_of_the_standard() {
     let kinds = texts(&xml, "ObjectType");
     assert_eq!(kinds.iter().filter(|kind| **kind == urn("validationObject", "certificate")).count(), 3, "{kinds:?}");
     assert_eq!(texts(&xml, "IntermediateCertificate").len(), 1);
+    let mut data = texts(&xml, "Type").into_iter().zip(texts(&xml, "Value"));
+    assert_eq!(data.find(|(name, _)| name.ends_with(":pades-level")).unwrap().1, "B-B");
+    assert_eq!(print(&report, &Original::of(&bytes))["signatures"][0]["level"], "PAdES B-B（仅签名）");
 }
 
 #[test]

@@ -11,6 +11,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 use yinxin::authority::Uscc;
 use yinxin::http::hash_password;
+use yinxin::issue::{UploadPlace, UploadRequest, seal_upload};
 use yinxin::officer::Officer;
 
 use self::driver::Browser;
@@ -25,6 +26,8 @@ struct House {
     public: String,
     staff: String,
     folder: tempfile::TempDir,
+    /// Under the department's old seal, for a case that it had accepted before the transfer.
+    old: Vec<u8>,
     _database: Database,
     /// Kept open: a program that cannot say what it has to say may end.
     _said: Lines<BufReader<ChildStdout>>,
@@ -51,6 +54,15 @@ impl House {
         for id in ["chief", "admin-1", "admin-2", "department-1", "department-2"] {
             store.set_password(&person(id), &hash).await.unwrap();
         }
+        let old = UploadRequest {
+            decision: decision("许准〔2020〕9号", TRANSFER - time::Duration::DAY),
+            seal: number(DEPARTMENT_SEAL),
+            title: "准予行政许可决定书".into(),
+            place: UploadPlace::At { page: 1, x_mm: 150.0, y_mm: 220.5 },
+        };
+        let by = store.officer(&person("old-chief")).await.unwrap().unwrap();
+        let old = seal_upload(&bureau.desk, &by, old, DRAFT.to_vec(), NOW).await.unwrap();
+        let old = store.document(&old.document).await.unwrap().unwrap().bytes;
         store.close().await;
 
         let root = env!("CARGO_MANIFEST_DIR");
@@ -75,7 +87,7 @@ impl House {
             serving.kill().ok();
             panic!("yinxin serve did not open its doors");
         };
-        Self { serving, public, staff, folder, _database: database, _said: said }
+        Self { serving, public, staff, folder, old, _database: database, _said: said }
     }
 
     fn ours(&self) -> [&str; 2] {
@@ -129,6 +141,15 @@ impl Visit {
         self.browser.follow("main form button[type=submit]").await;
     }
 
+    /// Submits a file to be verified; the verdict in one word.
+    async fn verify(&self, name: &str, bytes: &[u8]) -> String {
+        self.public("/verify").await;
+        let file = self.house.file(name, bytes);
+        self.fill(&[("file", file.to_str().unwrap())]).await;
+        self.submit().await;
+        self.browser.read("main .verdict .word").await
+    }
+
     async fn main(&self) -> String {
         self.browser.read("main").await
     }
@@ -164,6 +185,7 @@ async fn a_day_at_the_bureau() {
     visit.sign_out().await;
     anyone_verifies(&visit, &licence).await;
     the_owner_closes_and_keeps_an_old_seal(&visit).await;
+    what_the_old_seal_sealed_too_late_is_refused(&visit).await;
     anyone_asks_the_register(&visit).await;
     two_administrators_suspend_and_resume(&visit).await;
 }
@@ -265,16 +287,9 @@ async fn anyone_verifies(visit: &Visit, licence: &[u8]) {
     let browser = &visit.browser;
     visit.public("/").await;
     visit.look("home").await;
-    let verify = async |name: &str, bytes: &[u8]| {
-        visit.public("/verify").await;
-        let file = visit.house.file(name, bytes);
-        visit.fill(&[("file", file.to_str().unwrap())]).await;
-        visit.submit().await;
-        browser.read("main .verdict .word").await
-    };
     visit.public("/verify").await;
     visit.look("verify").await;
-    let verdict = verify("licence.pdf", licence).await;
+    let verdict = visit.verify("licence.pdf", licence).await;
     assert!(verdict.contains("核验通过"), "{verdict}");
     visit.look("report").await;
     visit.says(&["食品经营许可证", "示例县行政审批专用章"]).await;
@@ -282,9 +297,35 @@ async fn anyone_verifies(visit: &Visit, licence: &[u8]) {
     let mut changed = licence.to_vec();
     let stream = changed.windows(7).position(|window| window == b"stream\n").unwrap() + 20;
     changed[stream] ^= 1;
-    let verdict = verify("changed.pdf", &changed).await;
+    let verdict = visit.verify("changed.pdf", &changed).await;
     assert!(verdict.contains("核验不通过"), "{verdict}");
     visit.look("report-changed").await;
+    let verdict = visit.verify("nothing.pdf", b"no document at all").await;
+    assert!(verdict.contains("无法确认"), "{verdict}");
+    visit.look("report-nothing").await;
+    visit.says(&["无法识别文件格式"]).await;
+    // While its seal counts, so does what it sealed.
+    let verdict = visit.verify("old.pdf", &visit.house.old).await;
+    assert!(verdict.contains("核验通过"), "{verdict}");
+    let Some(corpus) = std::env::var_os("YINXIN_CORPUS").map(PathBuf::from) else {
+        return eprintln!("SKIPPED: the page of a shadow attack, as YINXIN_CORPUS is not set");
+    };
+    let verdict = visit.verify("shadow.pdf", &std::fs::read(corpus.join(SHADOW)).unwrap()).await;
+    assert!(!verdict.contains("核验通过"), "{verdict}");
+    visit.look("report-shadow").await;
+    // A citizen is told what it means, and not how to set up a verifier.
+    let said = visit.main().await;
+    assert!(!said.contains("信任目录") && !said.contains("--") && !said.contains("trust folder"), "{said}");
+}
+
+/// Its seal was abolished as of a moment before this was sealed, as the ledger proves.
+async fn what_the_old_seal_sealed_too_late_is_refused(visit: &Visit) {
+    let verdict = visit.verify("old.pdf", &visit.house.old).await;
+    assert!(verdict.contains("核验不通过"), "{verdict}");
+    visit.look("report-abolished").await;
+    visit.says(&["示例县市场监督管理局行政审批专用章", "废止", "示府〔2020〕63号"]).await;
+    visit.browser.follow(&format!("main article.signature a[href='/register/{DEPARTMENT_SEAL}']")).await;
+    visit.says(&["已废止"]).await;
 }
 
 async fn the_owner_closes_and_keeps_an_old_seal(visit: &Visit) {
@@ -302,6 +343,7 @@ async fn the_owner_closes_and_keeps_an_old_seal(visit: &Visit) {
         ("reason", "相对集中行政许可权"),
         ("successor", BUREAU_SEAL),
         ("seals", DEPARTMENT_SEAL),
+        ("acknowledged", "1"),
         ("second_id", "department-2"),
     ];
     visit.fill(&order).await;
@@ -400,5 +442,9 @@ async fn two_administrators_suspend_and_resume(visit: &Visit) {
     visit.staff("/nothing").await;
     visit.look_refused("staff-nothing").await;
 }
+
+/// Within the foreign corpus.
+const SHADOW: &str = "files/RUB-NDS+pdf-attacker/shadow-demo-exploits/hide/variant-2_hide-via-referenced-object/\
+    hide-text-via-form/4_original-document-shadowed-signed-manipulated.pdf";
 
 const DRAFT: &[u8] = include_bytes!("../../../src/cli/demo/draft.pdf");

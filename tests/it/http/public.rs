@@ -306,10 +306,16 @@ async fn a_judgement_keeps_its_turn_when_its_client_hangs_up() {
             let request = Request::post("/api/v1/verifications").header("content-type", "application/pdf");
             routes.clone().oneshot(request.body(Body::from(pdf.clone())).unwrap())
         };
-        let asked = tokio::spawn(upload());
-        while turns.available_permits() > 0 {
-            tokio::task::yield_now().await;
-        }
+        // Watched until it has begun; one that ended before anybody saw it begin is sent again.
+        let asked = loop {
+            let asked = tokio::spawn(upload());
+            while turns.available_permits() > 0 && !asked.is_finished() {
+                tokio::task::yield_now().await;
+            }
+            if !asked.is_finished() {
+                break asked;
+            }
+        };
         asked.abort();
         assert!(asked.await.unwrap_err().is_cancelled(), "hung up");
         assert_eq!(turns.available_permits(), 0, "the work goes on, and so does its turn");

@@ -16,7 +16,7 @@ use crate::db::Database;
 const WRONG: &[(Does, &str)] = &[
     (Does::WrongImprint, "is of something else"),
     (Does::WrongNonce, "answers another request"),
-    (Does::Untrusted, "No chain leads to a trusted root"),
+    (Does::Untrusted, "not issued by an authority that is trusted here"),
     (Does::Expired, "had expired"),
     (Does::NotForStamps, "not for time stamps alone"),
     (Does::Revoked, "was revoked"),

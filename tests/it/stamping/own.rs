@@ -56,7 +56,7 @@ async fn openssl_takes_our_tokens_over_http() {
         let (content, query, reply) = (path("content"), path("query"), path("reply"));
         std::fs::write(&content, CONTENT).unwrap();
         let at = NOW.unix_timestamp().to_string();
-        for digest in ["-sha256", "-sha384", "-sha512"] {
+        for digest in ["-sha256", "-sha384", "-sha512", "-sm3"] {
             for extra in [&["-cert"][..], &[], &["-no_nonce", "-cert"], &["-no_nonce"]] {
                 let made =
                     run("openssl", &[&["ts", "-query", "-data", &content, digest, "-out", &query], extra].concat());

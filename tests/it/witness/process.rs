@@ -126,3 +126,18 @@ fn try_ask(door: SocketAddr, body: &str) -> Option<(u16, String)> {
     let mut answer = request.send(body).ok()?;
     Some((answer.status().as_u16(), answer.body_mut().read_to_string().ok()?))
 }
+
+#[test]
+fn a_logs_key_is_made_and_shown() {
+    let place = crate::cli::Place::new("sqlite:yinxin.sqlite");
+    place.run(&["migrate"]).good();
+    place.run(&["key", "generate", "log", "--name", "seal example"]).complains(1, "cli.log-name");
+    let said = place.run(&["--json", "key", "generate", "log", "--name", LOG]).good();
+    let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let key = VerifierKey::read(said["vkey"].as_str().unwrap()).unwrap();
+    assert_eq!((key.name(), key.kind()), (LOG, Kind::Ed25519));
+    place.run(&["key", "generate", "log", "--name", LOG]).complains(1, "keys.already-there");
+    // Seals and authorities cannot ask for one.
+    let refused = place.run(&["ca", "init", "--organisation", "x", "--algorithm", "ed25519"]);
+    assert!(refused.code == 3 && refused.err.contains("ecdsa-p256"), "{}", refused.err);
+}
