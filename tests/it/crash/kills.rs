@@ -66,8 +66,8 @@ impl Server {
             // An act of the authorities is given up after a while; the next server does it anew.
             assert!(!line.contains("未完成") || line.contains("issue.act-interrupted"), "{line}");
             finished += usize::from(line.starts_with("已完成中断的用印"));
-            let address = line.split_once("http://").and_then(|(_, rest)| rest.trim_end_matches('/').parse().ok());
-            doors.extend(address);
+            let address = line.split_once("http://").map(|(_, rest)| rest.trim_end_matches('/'));
+            doors.extend(address.and_then(|address| address.parse::<SocketAddr>().ok()));
         }
         // Nobody may wait for us to read.
         std::thread::spawn(move || lines.for_each(drop));
