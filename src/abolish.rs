@@ -173,7 +173,7 @@ pub async fn notice(
     })
     .await?;
     let once = (once_key.as_str(), fingerprint.as_str());
-    write_down_and_finish(desk, allowed, OrderKind::Notice, once, &seal, &parts, &title, None, prepared, now).await
+    write_down_and_finish(desk, allowed, OrderKind::Notice, once, &seal, &title, None, vec![prepared], now).await
 }
 
 fn notice_identifier(wanted: &NoticeRequest, seal: &FiledSeal) -> Result<String, FlowError> {

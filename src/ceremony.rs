@@ -15,15 +15,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use time::OffsetDateTime;
 
 use crate::administer::whose_seal;
+use crate::ca::Authority;
 use crate::ca::life::{Rekey, Revoke};
-use crate::ca::{Authority, ISSUING, ROOT};
 use crate::crypto::sha256;
 use crate::desk::{FlowError, blocking};
+use crate::impression::Impression;
 use crate::keys::KeyError;
 use crate::message::Message;
 use crate::officer::{Care, Officer, check_two_administrators};
-use crate::pki::certificate::Certificate;
+use crate::pki::certificate::{Certificate, to_pem};
 use crate::seal::{Seal, SealNumber};
+use crate::ses::Picture;
 use script::{Script, Step};
 use transcript::{CertificateFacts, Hand, KeyFacts, Outcome, Said, StepRecord, StepState, Transcript};
 
@@ -55,6 +57,15 @@ pub struct Held {
     pub signature: Result<Vec<u8>, Message>,
 }
 
+/// What steps are carried out with.
+pub struct Means<'a> {
+    pub authority: &'a Authority,
+    /// Draws a seal's picture from its description in the register.
+    pub draw: &'a (dyn Fn(&serde_json::Value) -> Result<Impression, FlowError> + Sync),
+    /// Asked at each step.
+    pub clock: &'a (dyn Fn() -> OffsetDateTime + Sync),
+}
+
 /// Keeps the transcript as it grows, where a power cut does not reach it.
 pub type Keep<'a> = &'a mut (dyn FnMut(&[u8]) -> Result<(), Message> + Send);
 
@@ -73,7 +84,7 @@ pub async fn rehearse(
     let mut steps = vec![];
     let mut founded = !authority.store.ca_certificates().await?.is_empty();
     for step in &script.steps {
-        let fault = match check(authority, step, officers, founded).await {
+        let fault = match check(authority, step, officers, founded, now).await {
             Ok(()) => None,
             Err(error) => Some(error.message()),
         };
@@ -83,19 +94,19 @@ pub async fn rehearse(
     Ok(steps)
 }
 
-/// Holds the ceremony. `text` is the script as written, `clock` is asked at each step.
+/// Holds the ceremony. `text` is the script as written.
 ///
 /// # Errors
 /// Nothing was begun: the two may not, a step may not be, or the transcript cannot be kept. What goes wrong later is in
 /// [`Held::transcript`].
 pub async fn hold(
-    authority: &Authority,
+    means: &Means<'_>,
     (script, text): (&Script, &str),
     present: [Present; 2],
     place: Place,
-    clock: &(dyn Fn() -> OffsetDateTime + Sync),
     keep: Keep<'_>,
 ) -> Result<Held, FlowError> {
+    let Means { authority, clock, .. } = *means;
     let began = clock();
     let hands = present.map(|one| (one.officer, one.proven_by));
     let officers = [hands[0].0.clone(), hands[1].0.clone()];
@@ -124,7 +135,7 @@ pub async fn hold(
     keep(&transcript.bytes()).map_err(FlowError::Request)?;
     trail(authority, &officers, "ceremony.begun", &transcript, began).await?;
     for n in 0..transcript.steps.len() {
-        if !run(authority, &mut transcript, n, &script.steps, &officers, clock, keep).await {
+        if !run(means, &mut transcript, n, &script.steps, &officers, keep).await {
             break;
         }
     }
@@ -144,14 +155,14 @@ pub async fn hold(
 
 /// One step, with what came before and after it. `false` where the next one must not be begun.
 async fn run(
-    authority: &Authority,
+    means: &Means<'_>,
     transcript: &mut Transcript,
     n: usize,
     steps: &[Step],
     officers: &[Officer; 2],
-    clock: &(dyn Fn() -> OffsetDateTime + Sync),
     keep: Keep<'_>,
 ) -> bool {
+    let Means { authority, clock, .. } = *means;
     let (Some(step), Some(record)) = (steps.get(n), transcript.steps.get_mut(n)) else { return false };
     let began = clock();
     record.began = Some(began);
@@ -161,7 +172,7 @@ async fn run(
         kept.map_err(FlowError::Request)?;
         trail(authority, officers, "ceremony.step-begun", transcript, began).await?;
         let before = Facts::of(authority, step.seal()).await?;
-        let outcome = carry_out(authority, step, &transcript.document, officers, clock()).await;
+        let outcome = carry_out(means, step, &transcript.document, officers).await;
         let after = Facts::of(authority, step.seal()).await;
         Ok::<_, FlowError>((before, after, outcome))
     }
@@ -178,7 +189,7 @@ async fn run(
     };
     record.ended = Some(clock());
     match outcome {
-        Ok(said) => (record.state, record.said) = (StepState::Done, said),
+        Ok(Yield { said, request }) => (record.state, record.said, record.request) = (StepState::Done, said, request),
         Err(error) => (record.state, record.said) = (StepState::Failed, Some(Said::of(error.message()))),
     }
     let done = record.state == StepState::Done;
@@ -191,14 +202,18 @@ async fn check(
     step: &Step,
     [by, second]: &[Officer; 2],
     founded: bool,
+    now: OffsetDateTime,
 ) -> Result<(), FlowError> {
     match (step.seal(), step) {
-        (None, _) if founded => Err(FlowError::Request(Message::new(
+        (None, Step::DestroyIssuing { authority: label }) => authority.ended_issuing(label, now).await.map(drop),
+        (None, Step::RekeyIssuing { .. }) if founded => Ok(()),
+        (None, Step::InitAuthorities { .. }) if founded => Err(FlowError::Request(Message::new(
             "ca.exists",
             "证书机构已经建立，不会重建",
             "the certificate authorities already exist and are not made again",
         ))),
-        (None, _) => Ok(()),
+        (None, Step::InitAuthorities { .. }) => Ok(()),
+        (None, _) => Err(no_authorities()),
         (Some(seal), step) => {
             filed(authority, seal).await?;
             let care = match step {
@@ -206,32 +221,58 @@ async fn check(
                 _ => Care::Make,
             };
             whose_seal(&authority.store, care, seal, &[by, second]).await?;
-            if founded || matches!(step, Step::Destroy { .. }) {
+            if founded || matches!(step, Step::Destroy { .. } | Step::Request { .. }) {
                 return Ok(());
             }
-            Err(FlowError::Request(Message::new(
-                "ca.missing",
-                "证书机构尚未建立，请先建立（init-authorities）",
-                "there is no certificate authority yet; begin with init-authorities",
-            )))
+            Err(no_authorities())
         }
     }
 }
 
+fn no_authorities() -> FlowError {
+    FlowError::Request(Message::new(
+        "ca.missing",
+        "证书机构尚未建立，请先建立（init-authorities）",
+        "there is no certificate authority yet; begin with init-authorities",
+    ))
+}
+
 async fn carry_out(
-    authority: &Authority,
+    means: &Means<'_>,
     step: &Step,
     document: &str,
     [by, second]: &[Officer; 2],
-    now: OffsetDateTime,
-) -> Result<Option<Said>, FlowError> {
+) -> Result<Yield, FlowError> {
+    let (authority, now) = (means.authority, (means.clock)());
     let two = (&by.id, &second.id);
     match step {
         Step::InitAuthorities { organisation, algorithm } => {
             authority.init(organisation, algorithm.key(), by.id.as_str(), now).await?;
         }
+        Step::RekeyIssuing { algorithm } => {
+            authority.rekey_issuing(algorithm.map(script::Algorithm::key), by.id.as_str(), now).await?;
+        }
+        Step::DestroyIssuing { authority: label } => {
+            authority.destroy_issuing(label, document, by.id.as_str(), now).await?;
+        }
         Step::MakeSealKey { seal, algorithm } => {
             authority.certify_seal(&filed(authority, seal).await?, algorithm.key(), &by.id, now).await?;
+        }
+        Step::Request { seal, algorithm } => {
+            let of = filed(authority, seal).await?;
+            let (label, request) = authority.request(&of, algorithm.key(), &by.id, now).await?;
+            return Ok(Yield {
+                request: Some(to_pem("CERTIFICATE REQUEST", &request)),
+                said: Some(Said {
+                    id: "ceremony.request".into(),
+                    zh: format!("安装证书时请写 --key {label}"),
+                    en: format!("install the certificate with --key {label}"),
+                }),
+            });
+        }
+        Step::MakeSes { seal } => {
+            let filed = authority.store.seal(seal).await?.ok_or_else(|| crate::seal::unknown(seal))?;
+            authority.make_seal(&filed.seal, Picture::in_dots(&(means.draw)(&filed.impression)?), two, now).await?;
         }
         Step::Rekey { seal, serial, algorithm, from, keep_old_key } => {
             let order = Rekey {
@@ -255,16 +296,25 @@ async fn carry_out(
         }
         Step::Destroy { seal, key } => {
             if !authority.end_key(seal, key, document, two, now).await? {
-                return Ok(Some(Said {
+                let said = Said {
                     id: "ceremony.key-waits".into(),
                     zh: "尚有已登记的用印等待该密钥，办结后自动销毁".into(),
                     en: "orders that were written down wait for this key; it is destroyed once they are finished"
                         .into(),
-                }));
+                };
+                return Ok(Yield { said: Some(said), request: None });
             }
         }
     }
-    Ok(None)
+    Ok(Yield::default())
+}
+
+/// What comes of a step beside keys and certificates.
+#[derive(Default)]
+struct Yield {
+    said: Option<Said>,
+    /// PEM.
+    request: Option<String>,
 }
 
 async fn filed(authority: &Authority, number: &SealNumber) -> Result<Seal, FlowError> {
@@ -310,7 +360,9 @@ impl Facts {
         })
         .await?;
         let mut certificates = BTreeMap::new();
+        let mut revoked = BTreeSet::new();
         for ca in authority.store.ca_certificates().await? {
+            revoked.extend(authority.store.revocations(&ca.label).await?.into_iter().map(|one| one.serial));
             let facts = CertificateFacts::of(&Certificate::read(&ca.certificate)?, &ca.label);
             certificates.insert(facts.sha256.clone(), facts);
         }
@@ -319,10 +371,6 @@ impl Facts {
                 let facts = CertificateFacts::of(&Certificate::read(&filed.certificate)?, &filed.key_label);
                 certificates.insert(facts.sha256.clone(), facts);
             }
-        }
-        let mut revoked = BTreeSet::new();
-        for label in [ROOT, ISSUING] {
-            revoked.extend(authority.store.revocations(label).await?.into_iter().map(|one| one.serial));
         }
         Ok(Self { keys, certificates, revoked })
     }

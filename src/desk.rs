@@ -11,6 +11,7 @@ use time::OffsetDateTime;
 
 use crate::ca::Publication;
 use crate::ca::life::in_use;
+use crate::ca::making::is_sm2;
 use crate::ceiling::Ceilings;
 use crate::cms::{self, CmsError};
 use crate::fetch::Fetcher;
@@ -18,12 +19,14 @@ use crate::impression::{Centre, Impression, ImpressionError, Legend};
 use crate::keys::{KeyError, Keyring, Signer};
 use crate::log::Logging;
 use crate::message::{Message, china_time};
+use crate::ofd::seal::SealFault;
 use crate::pdf::PdfError;
 use crate::pdf::appearance::Appearance;
 use crate::pki::certificate::{Certificate, CertificateFault};
 use crate::pki::issue::IssueFault;
 use crate::refusal::Refusal;
 use crate::render::{PictureError, RenderError, Renderer, read_png, read_svg};
+use crate::ses::{self, NotASeal};
 use crate::stamping::Stamping;
 use crate::status::Remembered;
 use crate::store::{FiledSeal, SealCertificate, Store, StoreError, Waiting};
@@ -95,6 +98,14 @@ pub struct SealParts {
     pub room: usize,
 }
 
+/// What sealing an OFD needs beside that.
+#[derive(Debug, Clone)]
+pub struct OfdParts {
+    pub parts: Arc<SealParts>,
+    /// The seal as its maker signed it.
+    pub seal: ses::Seal,
+}
+
 impl Desk {
     /// Lays the tools out.
     pub fn new(
@@ -156,7 +167,11 @@ impl Desk {
         let lives = self.store.certificate_lives(number).await?;
         let mut against = None;
         let mut silent = None;
-        for certificate in in_use(&lives, now) {
+        let mut usable = in_use(&lives, now);
+        // What a seal as data names is there for OFD; a PDF takes it only where the seal has no other.
+        let files = self.store.seal_files(number).await?;
+        usable.sort_by_key(|certificate| files.iter().any(|file| file.certificate == certificate.digest));
+        for certificate in usable {
             match self.parts_of(seal, certificate).await {
                 Ok(parts) if parts.signer.answers() || is_back(&parts).await => return Ok(parts),
                 Ok(parts) => silent = silent.or(Some(parts)),
@@ -171,6 +186,42 @@ impl Desk {
             (None, None) if lives.is_empty() => Err(FlowError::NoCertificate(number.to_string())),
             (None, None) => Err(FlowError::CertificateEnded(number.to_string())),
         }
+    }
+
+    /// The parts for a new use of a seal on an OFD, as [`Desk::parts_in_force`] has them for a PDF: under an SM2 certificate for
+    /// which the seal is made as data. None where it is made for none that may be used now.
+    ///
+    /// # Errors
+    /// As [`Desk::parts`].
+    pub async fn ofd_parts_in_force(
+        &self,
+        seal: &FiledSeal,
+        now: OffsetDateTime,
+    ) -> Result<Option<OfdParts>, FlowError> {
+        let number = &seal.seal.number;
+        let files = self.store.seal_files(number).await?;
+        if files.is_empty() {
+            return Ok(None);
+        }
+        let mut silent = None;
+        for certificate in in_use(&self.store.certificate_lives(number).await?, now) {
+            let file = files.iter().rfind(|file| file.certificate == certificate.digest);
+            let Some(file) = file.filter(|_| is_sm2(&certificate).unwrap_or(false)) else { continue };
+            let made = ses::read_seal(&file.file).map_err(FlowError::SealData)?;
+            if now < made.valid_from || now > made.valid_until {
+                continue;
+            }
+            let parts = match self.parts_of(seal, certificate).await {
+                Err(FlowError::Key(_)) => continue,
+                other => OfdParts { parts: other?, seal: made },
+            };
+            if parts.parts.signer.answers() || is_back(&parts.parts).await {
+                return Ok(Some(parts));
+            }
+            // Its key is away. The order is written all the same and waits for it.
+            silent = silent.or(Some(parts));
+        }
+        Ok(silent)
     }
 
     /// The parts of a seal under its newest certificate, or under the one with this digest.
@@ -305,6 +356,11 @@ pub enum FlowError {
     #[error(transparent)]
     Pdf(#[from] PdfError),
     #[error(transparent)]
+    Ofd(#[from] SealFault),
+    /// A seal as data, or a use of it, that is not as GB/T 38540 has them.
+    #[error("{}", self.message())]
+    SealData(NotASeal),
+    #[error(transparent)]
     Cms(#[from] CmsError),
     #[error(transparent)]
     Certificate(#[from] CertificateFault),
@@ -322,6 +378,9 @@ pub enum FlowError {
     /// The certificate of the seal with this number has expired or is revoked.
     #[error("{}", self.message())]
     CertificateEnded(String),
+    /// The seal with this number is not made as data for a certificate that may be used now.
+    #[error("{}", self.message())]
+    NoSealFile(String),
     /// What was named is not there.
     #[error("{0}")]
     Unknown(Message),
@@ -364,6 +423,17 @@ impl FlowError {
             Self::Key(e) => e.message(),
             Self::Render(e) => e.message(),
             Self::Pdf(e) => e.message(),
+            Self::Ofd(e) => e.message(),
+            Self::SealData(e) => Message::new(
+                "desk.seal-data",
+                format!("印章数据不合GB/T 38540（{}）", e.0),
+                format!("the seal as data is not as GB/T 38540 has it ({})", e.0),
+            ),
+            Self::NoSealFile(number) => Message::new(
+                "desk.no-seal-file",
+                format!("印章{number}没有可用的电子印章数据，不能在OFD上用印；请先运行 yinxin seal make-ses"),
+                format!("the seal {number} is not made as data, so it seals no OFD; run `yinxin seal make-ses` first"),
+            ),
             Self::Cms(e) => e.message(),
             Self::Certificate(e) => e.message(),
             Self::Issue(e) => e.message(),
@@ -392,9 +462,7 @@ impl FlowError {
             | Self::Request(message)
             | Self::Unstamped(message)
             | Self::NoEvidence(message)
-            | Self::Unlogged(message) => {
-                message.clone()
-            }
+            | Self::Unlogged(message) => message.clone(),
             Self::Waiting(waiting) => {
                 let (zh, en) = (waiting.because.zh.trim_end_matches('。'), waiting.because.en.trim_end_matches('.'));
                 let next = china_time(waiting.next_try);

@@ -5,6 +5,7 @@
 
 mod draw;
 mod legend;
+mod raster;
 mod svg;
 
 pub use legend::{Centre, Legend};

@@ -3,48 +3,52 @@
 //! 1 read the decision · 2 authorise · 3 render, or take the document that was uploaded · 4 prepare · 5 write it down, in the
 //! public log too, and get its receipt · 6 seal · 7 time stamp, evidence, and a time stamp over all of it, as the seal's level promises · 8 close and check
 //! ourselves · 9 store and deliver.
+//! A licence is made in both formats where its seal can seal both: PDF, and OFD (GB/T 33190) where it is made as data. They have one
+//! decision, one identifier and one leave, and an order each.
 //! After step 5 there is one function, [`finish()`]; a crash re-enters it with the same bytes, and so does an order that waits
 //! for a time stamp, for evidence or for its key. Nothing is released with less than it was promised.
 
 mod again;
 mod check;
+mod draft;
 pub(crate) mod facts;
 mod finish;
 pub(crate) mod lasting;
 mod place;
 mod report;
 mod request;
+mod value;
 mod waiting;
 
 use std::collections::HashMap;
-use std::ops::Range;
 
 use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::authority::Uscc;
-use crate::crypto::Digest;
 use crate::decision::{Allowed, Decision, DecisionRequest, Purpose};
-use crate::desk::{Desk, FlowError, SealParts, Step, blocking};
+use crate::desk::{Desk, FlowError, Step, blocking};
 use crate::keys;
 use crate::licence::{LicenceAct, LicenceIdentifier, LicenceVersion};
 use crate::limits;
 use crate::message::Message;
+use crate::ofd::seal::Place as OfdPlace;
 use crate::officer::{Duty, Grant, Officer, OfficerId};
-use crate::pdf::seal::{self as pdf_seal, Certification, Place, Prepared, SealPlan};
+use crate::pdf::seal::{Certification, Place};
 use crate::refusal::{Refusal, Rule};
 use crate::seal::SealNumber;
-use crate::store::{FiledSeal, LicencePending, OrderKind, SealUse};
+use crate::store::{FiledSeal, LicencePending, OrderKind, SealUse, Unfinished};
 
 pub use again::{Resumed, resume, retry};
 pub(crate) use again::{fingerprint, made_before, newest};
+pub(crate) use draft::{Drafted, prepare, prepare_ofd};
 use facts::Facts;
 use finish::finish;
-use place::place_on;
+use place::{place_on, place_on_ofd};
 
 pub(crate) use lasting::room;
 pub use report::{ReportSeal, TEMPLATE as REPORT_TEMPLATE, seal_report};
-pub use request::{EndRequest, IssueRequest, LicenceRequest, UploadPlace, UploadRequest};
+pub use request::{EndRequest, Files, IssueRequest, LicenceRequest, UploadPlace, UploadRequest};
 
 /// A sealed, checked and stored document.
 #[derive(Debug, Clone, Serialize)]
@@ -52,8 +56,11 @@ pub struct Issued {
     pub order: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub identifier: Option<LicenceIdentifier>,
-    /// SHA-256, hexadecimal.
+    /// SHA-256, hexadecimal; of the PDF, where there is one.
     pub document: String,
+    /// SHA-256, hexadecimal, of the same document as OFD where it was made beside the PDF; not there while that waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ofd: Option<String>,
     pub title: String,
     /// It had been made before: this request repeated an earlier one.
     pub again: bool,
@@ -80,43 +87,87 @@ pub async fn issue(
         return Ok(issued);
     }
     let pending = pending(desk, &decision, &seal, &request, now).await?;
-    let parts = desk.parts_in_force(&seal, now).await?;
-    let room = room(desk, &parts, seal.level, now).await?;
-
-    let (renderer, identifier, data, template) =
-        (desk.renderer.clone(), pending.version.identifier.to_string(), pending.data.clone(), request.template.clone());
-    let reason = request.decision.number.clone();
-    let (drawn, signer_name) = (parts.clone(), seal.seal.owner_name.clone());
-    let prepared = blocking(move || {
-        let draft = renderer.render(&template, &data, &identifier, now)?;
-        let place = Place { page: draft.seal_place.page.saturating_sub(1), centre_mm: draft.seal_place.centre_mm };
-        prepare(&draft.pdf, &drawn, place, &signer_name, &reason, now, Some(Certification::NoChanges), room)
-    })
-    .await?;
+    let drafts = drafted(desk, &seal, &request, &pending, now).await?;
     write_down_and_finish(
         desk,
         allowed,
         OrderKind::Licence,
         (&once_key, &fingerprint),
         &seal,
-        &parts,
         &pending.name.clone(),
         Some(&pending),
-        prepared,
+        drafts,
         now,
     )
     .await
 }
 
-/// Seals a PDF drafted elsewhere. Earlier signatures in it stay valid.
+/// Steps 3 and 4 of a licence, in the formats that were asked for: both where nothing was said and the seal seals both.
+async fn drafted(
+    desk: &Desk,
+    seal: &FiledSeal,
+    request: &IssueRequest,
+    pending: &LicencePending,
+    now: OffsetDateTime,
+) -> Result<Vec<Drafted>, FlowError> {
+    let ofd = match request.files {
+        Some(Files::Pdf) => None,
+        wanted => match desk.ofd_parts_in_force(seal, now).await? {
+            None if wanted.is_some() => return Err(FlowError::NoSealFile(seal.seal.number.to_string())),
+            with => with,
+        },
+    };
+    let mut drafts = vec![];
+    if request.files != Some(Files::Ofd) {
+        let parts = desk.parts_in_force(seal, now).await?;
+        let room = room(desk, &parts, seal.level, now).await?;
+        let (renderer, identifier, data, template) = of_pending(desk, pending);
+        let (reason, signer_name) = (request.decision.number.clone(), seal.seal.owner_name.clone());
+        let prepared = blocking(move || {
+            let draft = renderer.render(&template, &data, &identifier, now)?;
+            let place = Place { page: draft.seal_place.page.saturating_sub(1), centre_mm: draft.seal_place.centre_mm };
+            prepare(&draft.pdf, &parts, place, &signer_name, &reason, now, Some(Certification::NoChanges), room)
+        });
+        drafts.push(prepared.await?);
+    }
+    if let Some(with) = ofd {
+        let (renderer, identifier, data, template) = of_pending(desk, pending);
+        let prepared = blocking(move || {
+            let draft = renderer.render_ofd(&template, &data, &identifier, now)?;
+            let page = draft.seal_place.page.saturating_sub(1);
+            let place = OfdPlace::On { page, centre_mm: draft.seal_place.centre_mm };
+            prepare_ofd(&draft.ofd, &with, &[place], now)
+        });
+        match prepared.await {
+            Ok(prepared) => drafts.push(prepared),
+            // Nobody asked for it by name: a template that OFD cannot show holds no licence up.
+            Err(error) if request.files.is_none() => {
+                tracing::warn!(template = request.template, %error, "not made as OFD");
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(drafts)
+}
+
+/// What both formats are rendered from.
+fn of_pending(
+    desk: &Desk,
+    pending: &LicencePending,
+) -> (std::sync::Arc<crate::render::Renderer>, String, serde_json::Value, String) {
+    let identifier = pending.version.identifier.to_string();
+    (desk.renderer.clone(), identifier, pending.data.clone(), pending.template.clone())
+}
+
+/// Seals a PDF or an OFD drafted elsewhere. Earlier signatures in it stay valid.
 ///
 /// # Errors
-/// As [`issue`]; and [`FlowError::Pdf`] where the file cannot be sealed.
+/// As [`issue`]; and [`FlowError::Pdf`] or [`FlowError::Ofd`] where the file cannot be sealed.
 pub async fn seal_upload(
     desk: &Desk,
     officer: &Officer,
     request: UploadRequest,
-    pdf: Vec<u8>,
+    file: Vec<u8>,
     now: OffsetDateTime,
 ) -> Result<Issued, FlowError> {
     if request.title.trim().is_empty()
@@ -129,14 +180,14 @@ pub async fn seal_upload(
             "give the document's title (200 characters at most)",
         )));
     }
-    if pdf.len() > limits::PDF_BYTES {
+    if file.len() > limits::PDF_BYTES {
         return Err(FlowError::Request(Message::new(
             "issue.too-large",
             "文件超过大小上限，请压缩后再上传",
             "the file is larger than the limit; make it smaller first",
         )));
     }
-    let once_key = format!("upload/{}/{}", request.decision.number, hex::encode(crate::crypto::sha256(&pdf)));
+    let once_key = format!("upload/{}/{}", request.decision.number, hex::encode(crate::crypto::sha256(&file)));
     let decision = read_decision(desk, request.decision.clone()).await?;
     let seal = filed_seal(desk, &request.seal).await?;
     let allowed = authorise(desk, decision, &seal, officer, now).await?;
@@ -144,28 +195,60 @@ pub async fn seal_upload(
     if let Some(issued) = made_before(desk, &once_key, &fingerprint, Some(&request.decision), now).await? {
         return Ok(issued);
     }
-    let parts = desk.parts_in_force(&seal, now).await?;
-    let room = room(desk, &parts, seal.level, now).await?;
-    let (drawn, signer_name, reason, wanted) =
-        (parts.clone(), seal.seal.owner_name.clone(), request.decision.number.clone(), request.place.clone());
-    let prepared = blocking(move || {
-        let place = place_on(&pdf, &wanted)?;
-        prepare(&pdf, &drawn, place, &signer_name, &reason, now, None, room)
-    })
-    .await?;
+    let draft = drafted_elsewhere(desk, &seal, &request, file, now).await?;
     write_down_and_finish(
         desk,
         allowed,
         OrderKind::Upload,
         (&once_key, &fingerprint),
         &seal,
-        &parts,
         &request.title,
         None,
-        prepared,
+        vec![draft],
         now,
     )
     .await
+}
+
+/// Step 4 of a document from elsewhere.
+async fn drafted_elsewhere(
+    desk: &Desk,
+    seal: &FiledSeal,
+    request: &UploadRequest,
+    file: Vec<u8>,
+    now: OffsetDateTime,
+) -> Result<Drafted, FlowError> {
+    let (place, straddle_mm) = (request.place.clone(), request.straddle_mm);
+    if is_package(&file) {
+        let with = desk.ofd_parts_in_force(seal, now).await?;
+        let with = with.ok_or_else(|| FlowError::NoSealFile(seal.seal.number.to_string()))?;
+        return blocking(move || {
+            let mut places = vec![place_on_ofd(&file, &place)?];
+            places.extend(straddle_mm.map(|centre_mm| OfdPlace::Straddle { centre_mm }));
+            prepare_ofd(&file, &with, &places, now)
+        })
+        .await;
+    }
+    if straddle_mm.is_some() {
+        return Err(FlowError::Request(Message::new(
+            "issue.straddle-pdf",
+            "PDF文件暂不支持骑缝章，请改用OFD文件，或不加盖骑缝章",
+            "a straddle seal goes on an OFD alone; upload an OFD, or leave it out",
+        )));
+    }
+    let parts = desk.parts_in_force(seal, now).await?;
+    let room = room(desk, &parts, seal.level, now).await?;
+    let (signer_name, reason) = (seal.seal.owner_name.clone(), request.decision.number.clone());
+    blocking(move || {
+        let place = place_on(&file, &place)?;
+        prepare(&file, &parts, place, &signer_name, &reason, now, None, room)
+    })
+    .await
+}
+
+/// A ZIP archive, as every OFD is (GB/T 33190 §7.1).
+fn is_package(file: &[u8]) -> bool {
+    file.starts_with(b"PK\x03\x04")
 }
 
 /// Ends a licence on a decision: cancelled, withdrawn or revoked. The new version has no document.
@@ -383,45 +466,8 @@ pub(crate) fn random_serial() -> Result<String, FlowError> {
     Ok(keys::draw()?.iter().map(|b| char::from_digit(u32::from(b % 10), 10).unwrap_or('0')).collect())
 }
 
-/// Step 4. `room` is [`lasting::room`]'s.
-#[expect(clippy::too_many_arguments, reason = "what a draft, a seal and a decision say, side by side")]
-pub(crate) fn prepare(
-    draft: &[u8],
-    parts: &SealParts,
-    place: Place,
-    signer_name: &str,
-    reason: &str,
-    now: OffsetDateTime,
-    certify: Option<Certification>,
-    room: usize,
-) -> Result<Drafted, FlowError> {
-    let plan = SealPlan {
-        appearance: &parts.appearance,
-        place,
-        signer_name,
-        reason,
-        location: "",
-        at: now,
-        certify,
-        reserve: room,
-    };
-    let appended = pdf_seal::prepare(draft, &plan)?;
-    Ok(Drafted { bytes: [draft, appended.tail()].concat(), appended })
-}
-
-/// A draft with what is appended to it.
-pub(crate) struct Drafted {
-    /// Both, as one file with a hole.
-    bytes: Vec<u8>,
-    appended: Prepared,
-}
-
-/// What a /ByteRange covers: everything but the hole.
-fn around(bytes: &[u8], hole: Range<usize>) -> [&[u8]; 2] {
-    [bytes.get(..hole.start).unwrap_or_default(), bytes.get(hole.end..).unwrap_or_default()]
-}
-
-/// Steps 5 to 9 for any kind of document.
+/// Steps 5 to 9 for any kind of document: one draft, or one and the same document in both formats under one leave. Where the
+/// second cannot be finished now, the first is none the worse, and the second waits as any order does.
 #[expect(clippy::too_many_arguments, reason = "the one place where everything about a document comes together")]
 pub(crate) async fn write_down_and_finish(
     desk: &Desk,
@@ -429,35 +475,50 @@ pub(crate) async fn write_down_and_finish(
     kind: OrderKind,
     (once_key, request): (&str, &str),
     seal: &FiledSeal,
-    parts: &SealParts,
     title: &str,
     licence: Option<&LicencePending>,
-    Drafted { bytes, appended: prepared }: Drafted,
+    drafts: Vec<Drafted>,
     now: OffsetDateTime,
 ) -> Result<Issued, FlowError> {
     debug_assert!(kind != OrderKind::Notice || matches!(allowed.purpose(), Purpose::Notice { .. }));
     debug_assert!(kind != OrderKind::Report || matches!(allowed.purpose(), Purpose::Report { .. }));
-    let digest = parts.signer.algorithm().digest();
-    let content = match digest {
-        Digest::Sha256 => prepared.digest().to_vec(),
-        _ => digest.over(&around(&bytes, prepared.hole())),
-    };
-    let sealing = SealUse {
+    let second_key = second_of(once_key);
+    let keys = [once_key, second_key.as_str()];
+    let uses = drafts.iter().zip(keys).map(|(draft, once_key)| SealUse {
         kind,
         once_key,
         request,
         revision: seal.revision,
-        certificate: &parts.certificate,
+        certificate: &draft.parts.certificate,
         title,
         licence,
+        media_type: draft.media_type,
         level: seal.level,
-        prepared: &bytes,
-        hole: prepared.hole(),
-        digest: prepared.digest(),
-        content: &content,
+        prepared: &draft.bytes,
+        hole: draft.hole.clone(),
+        digest: draft.digest,
+        content: &draft.content,
         ceilings: desk.ceilings,
-    };
-    let unfinished = desk.store.write_down(allowed, sealing).await?;
+    });
+    let mut unfinished = desk.store.write_down(allowed, uses.collect()).await?.into_iter();
     (desk.done)(Step::Written);
-    finish(desk, unfinished, now).await
+    let second = async |unfinished: Option<Unfinished>| match unfinished {
+        Some(unfinished) => finish(desk, unfinished, now).await.map(Some),
+        None => Ok(None),
+    };
+    let (first, also) = (unfinished.next(), unfinished.next());
+    let (first, also) = tokio::join!(second(first), second(also));
+    let issued = first?.ok_or_else(|| {
+        FlowError::Request(Message::new("issue.nothing", "没有要制作的文书", "there is nothing to be made"))
+    })?;
+    let ofd = also.unwrap_or_else(|error| {
+        tracing::warn!(order = issued.order, %error, "the same document as OFD is not finished yet");
+        None
+    });
+    Ok(Issued { ofd: ofd.map(|ofd| ofd.document), ..issued })
+}
+
+/// What may happen only once for the same document in its other format.
+pub(crate) fn second_of(once_key: &str) -> String {
+    format!("{once_key}/ofd")
 }

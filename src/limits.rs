@@ -128,6 +128,11 @@ pub const OCSP_SERIAL_BYTES: usize = 32;
 /// of some 2 kB that stays. Beyond that askers get the answer kept for all, or are told to come again.
 pub const OCSP_SIGNED_A_MINUTE: usize = 60;
 
+/// Answers signed within a minute that are kept for all askers. There are as many as certificates, each in the few ways of
+/// asking; so many at once only where a thousand certificates are asked about for the first time. What is kept is given as long
+/// as it holds.
+pub const OCSP_KEPT_A_MINUTE: usize = 600;
+
 /// Seconds for which caches on the way keep an answer or a list: a revocation is known everywhere within the hour.
 pub const OCSP_CACHE_SECONDS: i64 = 3600;
 
@@ -409,6 +414,9 @@ pub const LOG_LAST_SECOND: u64 = i64::MAX as u64;
 // — seals
 /// A seal, bytes: the largest met has 17 kB; an `ofd` picture with a font can take some hundred.
 pub const SEAL_BYTES: usize = 2 * 1024 * 1024;
+/// Dots an inch of a seal's picture: 300 and more are asked of filed ones (standards: 4.2); printers of offices have 600, and
+/// a seal of 42 mm then takes 90 kB.
+pub const SEAL_DPI: f64 = 600.0;
 /// A seal signature with its seal and a time stamp, bytes.
 pub const SEAL_SIGNATURE_BYTES: usize = 4 * 1024 * 1024;
 

@@ -3,10 +3,10 @@
 pub mod document;
 pub mod draw;
 pub mod package;
-pub mod png;
 pub mod reading;
 pub mod seal;
 pub mod signatures;
+pub mod text;
 pub mod write;
 pub mod xml;
 

@@ -13,7 +13,11 @@ pub mod write;
 use const_oid::ObjectIdentifier;
 use time::OffsetDateTime;
 
+use crate::cms::{self, AttributeType};
 use crate::crypto::Digest;
+use crate::impression::Impression;
+use crate::limits;
+use crate::pki::tlv::{self, Element};
 
 pub use read::{read_seal, read_signature};
 pub use value::{Form, Value};
@@ -84,6 +88,18 @@ pub struct Picture {
     pub height_mm: u64,
 }
 
+impl Picture {
+    /// An impression in dots: the form that every reader of seals shows. Sizes are whole millimetres on the wire.
+    pub fn in_dots(impression: &Impression) -> Self {
+        Self {
+            label: "PNG".into(),
+            data: impression.raster(limits::SEAL_DPI).png(),
+            width_mm: impression.width_mm.round() as u64,
+            height_mm: impression.height_mm.round() as u64,
+        }
+    }
+}
+
 impl std::fmt::Debug for Picture {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Picture({} {}×{} mm, {} bytes)", self.label, self.width_mm, self.height_mm, self.data.len())
@@ -93,7 +109,7 @@ impl std::fmt::Debug for Picture {
 /// ExtData.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Extension {
-    pub oid: ObjectIdentifier,
+    pub oid: AttributeType,
     pub critical: bool,
     pub value: Vec<u8>,
 }
@@ -137,6 +153,21 @@ impl Seal {
                 list.iter().any(|(_, held)| *held == digest)
             }
         }
+    }
+}
+
+impl SealSignature {
+    /// The log's receipt among the signed extensions: one UTF8String with the text of C2SP tlog-proof, under the identifier
+    /// that it has in a CMS.
+    ///
+    /// # Errors
+    /// [`NotASeal`] where it is there more than once, or is something else.
+    pub fn receipt(&self) -> Option<Result<&str, NotASeal>> {
+        let mut found = self.extensions.iter().filter(|extension| cms::is_receipt(&extension.oid));
+        let first = found.next()?;
+        let only = found.next().is_none().then(|| Element::read_all(&first.value).ok()).flatten();
+        let text = only.and_then(|value| value.expect(tlv::UTF8_STRING).ok().map(|value| value.content));
+        Some(text.and_then(|text| std::str::from_utf8(text).ok()).ok_or(NotASeal("log receipt")))
     }
 }
 

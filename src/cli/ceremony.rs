@@ -16,10 +16,11 @@ use super::Clock;
 use super::rooms::{Rooms, filed_officer, machine_user, print, read_file, secret, write_file};
 use super::trouble::Trouble;
 use crate::ca::Authority;
-use crate::ceremony::script::{Named, Script};
+use crate::ceremony::script::{Named, Script, Step};
 use crate::ceremony::transcript::{self, Outcome};
-use crate::ceremony::{self, Place, Present};
+use crate::ceremony::{self, Means, Place, Present};
 use crate::config::Keys;
+use crate::desk::{self, FlowError};
 use crate::http::try_password;
 use crate::keys::Mode;
 use crate::limits;
@@ -86,13 +87,24 @@ pub(super) async fn run(rooms: &Rooms, ceremony: Ceremony, clock: Clock) -> Resu
     }
     let Ok(present) = <[Present; 2]>::try_from(present) else { return Ok(ExitCode::FAILURE) };
     let mut keep = |bytes: &[u8]| keep(&out, bytes).map_err(|Trouble(message)| message);
-    let held = ceremony::hold(&authority, (&script, &text), present, place(rooms), &clock, &mut keep).await?;
+    // Fonts are read where a picture is to be drawn, and nowhere else.
+    let draws = script.steps.iter().any(|step| matches!(step, Step::MakeSes { .. }));
+    let renderer = if draws { Some(rooms.renderer().await?) } else { None };
+    let draw = |form: &serde_json::Value| match &renderer {
+        Some(renderer) => desk::impression(renderer, form),
+        None => Err(FlowError::ImpressionForm(String::new())),
+    };
+    let means = Means { authority: &authority, draw: &draw, clock: &clock };
+    let held = ceremony::hold(&means, (&script, &text), present, place(rooms), &mut keep).await?;
     let page = held.transcript.page().map_err(|e| Trouble::new("ceremony.page", e.to_string(), e.to_string()))?;
     write_file(&out.with_extension("html"), page.as_bytes())?;
     if let Ok(signature) = &held.signature {
         write_file(&signature_of(&out), signature)?;
     }
     for step in &held.transcript.steps {
+        if let Some(request) = &step.request {
+            write_file(&out.with_extension(format!("request-{}.pem", step.number)), request.as_bytes())?;
+        }
         let (zh, en) = step.asked.words();
         let said =
             step.said.as_ref().map_or(String::new(), |said| format!("：{} / {} [{}]", said.zh, said.en, said.id));

@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 
 use super::ceremony::only_by_ceremony;
 use super::filing::{SealRow, TwoOfficers, file_seal};
+use super::making::{MakingCommand, making};
 use super::rooms::{Rooms, filed_seal, files_in, instant, read_file, read_json, write_file};
 use super::trouble::Trouble;
 use crate::administer::{self, whose_seal};
@@ -37,6 +38,12 @@ pub(super) enum CaCommand {
         organisation: String,
         #[arg(long, value_enum, default_value = "ecdsa-p256")]
         algorithm: Algorithm,
+    },
+    /// 在原根证书下建立下一个签发证书机构，此后由其签发 / the next issuing authority under the same root; it makes whatever is new
+    Rekey {
+        /// 默认与现有的相同 / as the present one's by default
+        #[arg(long, value_enum)]
+        algorithm: Option<Algorithm>,
     },
     /// 建立时间戳密钥和证书；已有且可用的不重建 / make the time-stamping key and certificate where there is none that stamps
     Stamping,
@@ -184,6 +191,8 @@ pub(super) enum SealCommand {
         #[command(flatten)]
         two: TwoOfficers,
     },
+    #[command(flatten)]
+    Making(MakingCommand),
     /// 查看印章 / show a seal with its life, custody and certificates
     Show {
         #[arg(value_parser = SealNumber::parse)]
@@ -251,6 +260,16 @@ pub(super) async fn ca(rooms: &Rooms, command: CaCommand, now: OffsetDateTime) -
                 made.iter().map(|ca| serde_json::json!({ "label": ca.label, "serial": ca.serial })).collect();
             rooms.say("证书机构已建立", "the certificate authorities were made", &serials.into());
         }
+        CaCommand::Rekey { algorithm } => {
+            only_by_ceremony(rooms, "rekey-issuing")?;
+            let authority = rooms.authority().await?;
+            let made = authority.rekey_issuing(algorithm.map(Algorithm::key), "service", now).await?;
+            rooms.say(
+                &format!("已建立签发机构 {}，此后由其签发；原签发机构继续更新吊销列表和应答，直至到期", made.label),
+                "the next issuing authority makes whatever is new; the one before goes on answering until it ends",
+                &serde_json::json!({ "label": made.label, "serial": made.serial }),
+            );
+        }
         CaCommand::Stamping => {
             let (unit, made) = rooms.authority().await?.stamping("service", now).await?;
             let until = china_time(unit.key_until);
@@ -285,8 +304,8 @@ pub(super) async fn ca(rooms: &Rooms, command: CaCommand, now: OffsetDateTime) -
                 ),
                 &format!("{revoked} certificate(s) revoked, lists and answers are fresh"),
                 &serde_json::json!({
-                    "revoked": revoked, "warned": upkeep.warned, "rekeyed": upkeep.rekeyed, "destroyed": upkeep.destroyed,
-                    "trouble": upkeep.trouble,
+                    "revoked": revoked, "warned": upkeep.warned, "rekeyed": upkeep.rekeyed, "issuing": upkeep.issuing,
+                    "destroyed": upkeep.destroyed, "trouble": upkeep.trouble,
                 }),
             );
         }
@@ -378,6 +397,7 @@ pub(super) async fn seal(rooms: &Rooms, command: SealCommand, now: OffsetDateTim
             );
         }
         SealCommand::Csr { number, algorithm, out, token, two } => {
+            only_by_ceremony(rooms, "request")?;
             let authority = making_in(rooms.authority().await?, token.as_deref())?;
             let (by, _) = keepers(&authority.store, &two, "seal csr", Care::Make, &number, now).await?;
             let seal = filed_seal(&authority.store, &number).await?.seal;
@@ -461,6 +481,7 @@ pub(super) async fn seal(rooms: &Rooms, command: SealCommand, now: OffsetDateTim
                 &serde_json::json!({ "number": number, "ceiling": ceiling }),
             );
         }
+        SealCommand::Making(command) => making(rooms, command, now).await?,
         SealCommand::Show { number } => {
             let store = rooms.store().await?;
             let filed = filed_seal(&store, &number).await?;
@@ -479,6 +500,12 @@ pub(super) async fn seal(rooms: &Rooms, command: SealCommand, now: OffsetDateTim
                     })
                 })
                 .collect();
+            let files: Vec<_> = store
+                .seal_files(&number)
+                .await?
+                .iter()
+                .map(|file| serde_json::json!({ "sha256": file.digest, "certificate": file.certificate, "made_at": file.made_at.to_string() }))
+                .collect();
             let usage = store.usage(&number, rooms.settings.ceilings, now).await?;
             rooms.show(&serde_json::json!({
                 "seal": filed.seal,
@@ -487,6 +514,7 @@ pub(super) async fn seal(rooms: &Rooms, command: SealCommand, now: OffsetDateTim
                 "impression": filed.impression,
                 "custody": store.custody(&number).await?,
                 "certificates": certificates,
+                "seal_files": files,
                 "grants": store.grants(&number).await?,
                 "usage": usage,
             }))?;
@@ -506,7 +534,7 @@ pub(super) async fn seal(rooms: &Rooms, command: SealCommand, now: OffsetDateTim
 }
 
 /// Both officers, and this seal is theirs to care for.
-async fn keepers(
+pub(super) async fn keepers(
     store: &Store,
     two: &TwoOfficers,
     command: &str,

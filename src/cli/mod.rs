@@ -16,6 +16,8 @@ mod filing;
 mod fsck;
 mod inquiry;
 mod key;
+mod orders;
+mod making;
 mod renewing;
 mod rooms;
 mod sealing;
@@ -119,6 +121,9 @@ enum Command {
     },
     /// 继续完成中断的用印 / finish what a crash interrupted
     Resume,
+    /// 等待中的用印指令：查看、放弃 / orders that wait: show them, give one up
+    #[command(subcommand)]
+    Orders(orders::OrdersCommand),
     /// 文书续期：附加新的验证数据和时间戳，使其长期可验证 / renew documents before their time stamps lapse
     Renew(renewing::Renew),
     /// 用印台账 / the ledger of seal uses
@@ -211,6 +216,7 @@ async fn answer(arguments: Arguments, clock: Clock) -> Result<ExitCode, Trouble>
         Command::EndLicence(end) => sealing::end_licence(&rooms, end, clock).await?,
         Command::Abolish(abolish) => sealing::abolish(&rooms, abolish, clock).await?,
         Command::Resume => sealing::resume(&rooms, clock).await?,
+        Command::Orders(command) => orders::orders(&rooms, command, clock()).await?,
         Command::Renew(renew) => return renewing::renew(&rooms, renew, clock).await,
         Command::Ledger(ledger) => inquiry::ledger(&rooms, ledger).await?,
         Command::Status(status) => inquiry::status(&rooms, status, clock()).await?,

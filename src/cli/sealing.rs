@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::Clock;
 use super::filing::TwoOfficers;
@@ -10,7 +10,7 @@ use super::rooms::{Rooms, acting, read_file, read_json, write_file};
 use super::trouble::Trouble;
 use crate::abolish::{self, AbolishRequest};
 use crate::desk::Desk;
-use crate::issue::{self, EndRequest, IssueRequest, Issued, UploadRequest};
+use crate::issue::{self, EndRequest, Files, IssueRequest, Issued, UploadRequest};
 use crate::limits;
 use crate::officer::OfficerId;
 
@@ -22,21 +22,42 @@ pub(super) struct Issue {
     /// 用印人 / the officer who seals
     #[arg(long, value_name = "ID", value_parser = OfficerId::parse)]
     officer: OfficerId,
-    /// 把制成的文书写到这里 / write the document here
-    #[arg(long, value_name = "PDF")]
+    /// 文件格式：pdf、ofd 或 both，优先于申请；默认印章能做的都做 / formats, over what the request says; all that the seal can by default
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+    /// 把制成的文书写到这里；同时制作的OFD写在旁边 / write the document here, and an OFD beside it
+    #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Format {
+    Pdf,
+    Ofd,
+    Both,
+}
+
+impl From<Format> for Files {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Pdf => Self::Pdf,
+            Format::Ofd => Self::Ofd,
+            Format::Both => Self::Both,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
 pub(super) struct SealUpload {
-    /// 外来文书 / the document
-    pdf: PathBuf,
+    /// 外来文书：PDF或OFD / the document, PDF or OFD
+    #[arg(value_name = "FILE")]
+    document: PathBuf,
     /// 用印申请（JSON）/ the request
     #[arg(long, value_name = "FILE")]
     request: PathBuf,
     #[arg(long, value_name = "ID", value_parser = OfficerId::parse)]
     officer: OfficerId,
-    #[arg(long, value_name = "PDF")]
+    #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
 
@@ -67,7 +88,8 @@ pub(super) struct Abolish {
 
 pub(super) async fn issue(rooms: &Rooms, issue: Issue, clock: Clock) -> Result<(), Trouble> {
     let now = clock();
-    let request: IssueRequest = read_json(&issue.request)?;
+    let mut request: IssueRequest = read_json(&issue.request)?;
+    request.files = issue.format.map(Files::from).or(request.files);
     let desk = rooms.desk(clock).await?;
     let officer = acting(&desk.store, &issue.officer, "issue", now).await?;
     let issued = issue::issue(&desk, &officer, request, now).await?;
@@ -77,10 +99,10 @@ pub(super) async fn issue(rooms: &Rooms, issue: Issue, clock: Clock) -> Result<(
 pub(super) async fn seal_upload(rooms: &Rooms, upload: SealUpload, clock: Clock) -> Result<(), Trouble> {
     let now = clock();
     let request: UploadRequest = read_json(&upload.request)?;
-    let pdf = read_file(&upload.pdf, limits::PDF_BYTES)?;
+    let file = read_file(&upload.document, limits::PDF_BYTES)?;
     let desk = rooms.desk(clock).await?;
     let officer = acting(&desk.store, &upload.officer, "seal-upload", now).await?;
-    let issued = issue::seal_upload(&desk, &officer, request, pdf, now).await?;
+    let issued = issue::seal_upload(&desk, &officer, request, file, now).await?;
     deliver(rooms, &desk, &issued, upload.out.as_deref()).await
 }
 
@@ -143,6 +165,9 @@ pub(super) async fn resume(rooms: &Rooms, clock: Clock) -> Result<(), Trouble> {
 async fn deliver(rooms: &Rooms, desk: &Desk, issued: &Issued, out: Option<&Path>) -> Result<(), Trouble> {
     if let Some(out) = out {
         write_document(desk, issued, out).await?;
+        if let Some(ofd) = &issued.ofd {
+            write_of_digest(desk, ofd, &out.with_extension("ofd")).await?;
+        }
     }
     let name = issued.identifier.as_ref().map_or_else(|| issued.document.clone(), ToString::to_string);
     let again = if issued.again { ("（此前已制成）", ", made before") } else { ("", "") };
@@ -156,7 +181,11 @@ async fn deliver(rooms: &Rooms, desk: &Desk, issued: &Issued, out: Option<&Path>
 
 /// Writes a document that was made out of the store.
 pub(super) async fn write_document(desk: &Desk, issued: &Issued, out: &Path) -> Result<(), Trouble> {
-    let document = desk.store.document(&issued.document).await?;
-    let document = document.ok_or_else(|| Trouble::unknown("文书", "document", &issued.document))?;
+    write_of_digest(desk, &issued.document, out).await
+}
+
+pub(super) async fn write_of_digest(desk: &Desk, digest: &str, out: &Path) -> Result<(), Trouble> {
+    let document = desk.store.document(digest).await?;
+    let document = document.ok_or_else(|| Trouble::unknown("文书", "document", &digest))?;
     write_file(out, &document.bytes)
 }

@@ -21,6 +21,7 @@ pub use read::{
     Attribute, AttributeType, CertificateReference, CmsError, Form, SignedData, Signer, SignerName, read, read_pdf,
 };
 pub use receipt::is_receipt;
+pub(crate) use receipt::receipt_type;
 pub use revocation::Brought;
 
 use const_oid::ObjectIdentifier;

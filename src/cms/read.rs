@@ -86,9 +86,24 @@ pub struct Attribute {
 pub struct AttributeType(Vec<u8>);
 
 impl AttributeType {
+    /// By its content octets.
+    pub(crate) fn of(octets: &[u8]) -> Self {
+        Self(octets.to_vec())
+    }
+
     /// The content octets.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+}
+
+impl std::fmt::Display for AttributeType {
+    /// With dots, or the octets in hexadecimal where an arc is too large for that.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match ObjectIdentifier::from_bytes(&self.0) {
+            Ok(oid) => oid.fmt(f),
+            Err(_) => f.write_str(&hex::encode(&self.0)),
+        }
     }
 }
 

@@ -18,6 +18,11 @@ pub(super) fn attribute(receipt: &str) -> Vec<u8> {
     tlv::wrap(tlv::SEQUENCE, &[&tlv::wrap(tlv::OBJECT_IDENTIFIER, &[&RECEIPT]), &tlv::wrap(tlv::SET, &[&value])])
 }
 
+/// What such an attribute is; a use of a seal by GB/T 38540 names its receipt in the same way.
+pub(crate) fn receipt_type() -> AttributeType {
+    AttributeType::of(&RECEIPT)
+}
+
 /// Whether an attribute is such a one.
 pub fn is_receipt(oid: &AttributeType) -> bool {
     oid.as_bytes() == RECEIPT

@@ -389,6 +389,9 @@ pub(super) struct VersionAnswer {
     /// SHA-256 of the sealed document, hexadecimal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub document: Option<String>,
+    /// SHA-256 of the same version as OFD, hexadecimal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ofd: Option<String>,
 }
 
 impl LicenceAnswer {
@@ -446,6 +449,7 @@ impl VersionAnswer {
             valid_zh: format!("{}至{until}", china_day(version.valid_from)),
             decision: filed.licence.decision.clone(),
             document: filed.document.clone(),
+            ofd: filed.ofd.clone(),
         }
     }
 }

@@ -18,6 +18,9 @@ pub(super) struct IssueRequest {
     #[schema(value_type = Object)]
     data: serde_json::Value,
     licence: LicencePart,
+    /// `pdf`, `ofd` or `both`; where it is absent both, if the seal is made as data and has an SM2 certificate.
+    #[schema(required = false)]
+    files: Option<&'static str>,
 }
 
 /// A decision with its case and the hands through which it passed.
@@ -86,7 +89,7 @@ pub(super) struct EndRequest {
 #[expect(dead_code, reason = "the shape of a multipart form, for the description alone")]
 pub(super) struct UploadForm {
     request: UploadRequest,
-    /// The PDF itself.
+    /// The PDF or OFD itself.
     #[schema(format = Binary, value_type = String)]
     file: Vec<u8>,
 }
@@ -98,6 +101,9 @@ pub(super) struct UploadRequest {
     /// What the ledger calls it.
     title: String,
     place: UploadPlace,
+    /// 骑缝章, for an OFD: the seal also over the right edges of all pages, its middle so many millimetres from their top.
+    #[schema(required = false)]
+    straddle_mm: Option<f64>,
 }
 
 /// Where the seal goes.
@@ -317,7 +323,14 @@ mod tests {
             valid_until: Some(AT.into()),
         };
         let seal = || "51322100000002".to_owned();
-        let issue = IssueRequest { decision: decision(), seal: seal(), template: "t".into(), data: json!({}), licence };
+        let issue = IssueRequest {
+            decision: decision(),
+            seal: seal(),
+            template: "t".into(),
+            data: json!({}),
+            licence,
+            files: Some("both"),
+        };
         agree::<crate::issue::IssueRequest>(&issue);
         for place in [
             UploadPlace::Keyword { text: "盖章".into(), nth: 1, dx_mm: 0.5, dy_mm: 0.5 },
@@ -327,6 +340,7 @@ mod tests {
                 decision: decision(),
                 title: "t".into(),
                 place,
+                straddle_mm: Some(1.5),
             });
         }
         agree::<super::super::issuing::EndPart>(&EndRequest { decision: decision(), act: "cancel".into() });

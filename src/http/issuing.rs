@@ -31,6 +31,9 @@ pub(super) struct IssuedAnswer {
     identifier: Option<String>,
     /// SHA-256 of the document, hexadecimal; fetch it from `/api/v1/documents/{sha256}`.
     document: String,
+    /// SHA-256 of the same document as OFD, hexadecimal, where it was made in both formats; absent while that waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ofd: Option<String>,
     title: String,
     /// The same request had been carried out before; this is its document.
     again: bool,
@@ -39,7 +42,8 @@ pub(super) struct IssuedAnswer {
 impl From<Issued> for IssuedAnswer {
     fn from(issued: Issued) -> Self {
         let identifier = issued.identifier.map(|identifier| identifier.to_string());
-        Self { order: issued.order, identifier, document: issued.document, title: issued.title, again: issued.again }
+        let Issued { order, document, ofd, title, again, .. } = issued;
+        Self { order, identifier, document, ofd, title, again }
     }
 }
 
@@ -213,9 +217,11 @@ pub(super) struct UploadPart {
     decision: DecisionRequest,
     title: String,
     place: UploadPlace,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    straddle_mm: Option<f64>,
 }
 
-/// Seals a PDF that was drafted elsewhere: part `request` is JSON, part `file` the PDF.
+/// Seals a PDF or an OFD that was drafted elsewhere: part `request` is JSON, part `file` the document.
 #[utoipa::path(post, path = "/api/v1/seals/{number}/uploads", tag = "issuing", security(("token" = [])), params(("number" = String, Path, description = "13 or 14 digits")), request_body(content = asked::UploadForm, content_type = "multipart/form-data"), responses(
     (status = 201, description = "Sealed", body = IssuedAnswer),
     (status = 200, description = "The same request had been carried out before", body = IssuedAnswer),
@@ -233,8 +239,8 @@ pub(super) async fn uploads(
     program.may(Scope::Seal)?;
     let seal = SealNumber::parse(&number)?;
     let (part, pdf) = parts::<UploadPart>(form, "file").await?;
-    let UploadPart { decision, title, place } = part;
-    let request = UploadRequest { decision, seal, title, place };
+    let UploadPart { decision, title, place, straddle_mm } = part;
+    let request = UploadRequest { decision, seal, title, place, straddle_mm };
     let pdf = pdf.ok_or_else(|| missing("file"))?;
     made(issue::seal_upload(&state.desk, &program.officer, request, pdf, (state.clock)()).await)
 }
@@ -290,7 +296,7 @@ impl From<MultipartError> for Problem {
 
 /// A sealed document.
 #[utoipa::path(get, path = "/api/v1/documents/{sha256}", tag = "issuing", security(("token" = [])), params(("sha256" = String, Path, description = "SHA-256 of the document, hexadecimal")), responses(
-    (status = 200, description = "The document", body = Vec<u8>, content_type = "application/pdf"),
+    (status = 200, description = "The document: `application/pdf` or `application/ofd`", body = Vec<u8>, content_type = "application/pdf"),
     (status = 404, description = "No such document", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn document(
@@ -314,7 +320,10 @@ pub(super) async fn send_document(state: &StaffState, sha256: &str) -> Result<Re
         Problem::unknown("http.no-document", "没有此摘要的文件", "there is no document with this digest")
     })?;
     let name: String = found.sha256.chars().take(16).collect();
-    let disposition = format!("attachment; filename=\"{name}.pdf\"");
-    Ok(([(header::CONTENT_TYPE, found.media_type), (header::CONTENT_DISPOSITION, disposition)], found.bytes)
+    let disposition = format!("attachment; filename=\"{name}.{}\"", found.media_type.ending());
+    Ok((
+        [(header::CONTENT_TYPE, found.media_type.as_str().to_owned()), (header::CONTENT_DISPOSITION, disposition)],
+        found.bytes,
+    )
         .into_response())
 }

@@ -148,7 +148,7 @@ impl From<FlowError> for Problem {
                 }
                 _ => StatusCode::BAD_REQUEST,
             },
-            FlowError::Pdf(_) => StatusCode::BAD_REQUEST,
+            FlowError::Pdf(_) | FlowError::Ofd(_) => StatusCode::BAD_REQUEST,
             FlowError::CertificateEnded(_) => StatusCode::CONFLICT,
             FlowError::Render(
                 RenderError::Data { .. } | RenderError::Character { .. } | RenderError::TooLarge { .. },
@@ -162,6 +162,8 @@ impl From<FlowError> for Problem {
             | FlowError::Picture(_)
             | FlowError::ImpressionForm(_)
             | FlowError::NoCertificate(_)
+            | FlowError::NoSealFile(_)
+            | FlowError::SealData(_)
             | FlowError::SelfCheck(_)
             | FlowError::Unlogged(_)
             | FlowError::Unstamped(_)

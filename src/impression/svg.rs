@@ -1,12 +1,10 @@
 //! The impression for a page of the web: one self-contained SVG.
 
 use std::fmt::Write;
-use std::io::Write as _;
 
 use base64::Engine;
-use flate2::{Compression, Crc, write::ZlibEncoder};
 
-use super::{Impression, Picture, Raster, Segment};
+use super::{Impression, Picture, Segment};
 
 impl Impression {
     /// The impression as SVG at its true size in millimetres, with a transparent ground.
@@ -23,7 +21,7 @@ impl Impression {
                 }
             }
             Picture::Raster(raster) => {
-                let data = base64::engine::general_purpose::STANDARD.encode(png(raster));
+                let data = base64::engine::general_purpose::STANDARD.encode(raster.png());
                 svg += &format!("<image width=\"{w}\" height=\"{h}\" href=\"data:image/png;base64,{data}\"/>");
             }
         }
@@ -46,29 +44,4 @@ fn path(segments: &[Segment]) -> String {
         };
     }
     d
-}
-
-/// PNG (ISO/IEC 15948) of 8-bit RGBA, every row unfiltered: this room has no picture library.
-fn png(raster: &Raster) -> Vec<u8> {
-    let mut rows = ZlibEncoder::new(Vec::new(), Compression::default());
-    let width = raster.width.max(1) as usize;
-    for (rgb, alpha) in raster.rgb.chunks(width * 3).zip(raster.alpha.chunks(width)) {
-        let pixels = rgb.chunks_exact(3).zip(alpha);
-        let row: Vec<u8> = std::iter::once(0).chain(pixels.flat_map(|(c, a)| c.iter().chain([a])).copied()).collect();
-        // Writing to a Vec cannot fail.
-        let _ = rows.write_all(&row);
-    }
-    let mut header = [raster.width.to_be_bytes(), raster.height.to_be_bytes()].concat();
-    header.extend([8, 6, 0, 0, 0]);
-    let mut file = b"\x89PNG\r\n\x1a\n".to_vec();
-    for (kind, data) in [(b"IHDR", header), (b"IDAT", rows.finish().unwrap_or_default()), (b"IEND", Vec::new())] {
-        let mut crc = Crc::new();
-        crc.update(kind);
-        crc.update(&data);
-        file.extend((data.len() as u32).to_be_bytes());
-        file.extend(kind);
-        file.extend(data);
-        file.extend(crc.sum().to_be_bytes());
-    }
-    file
 }

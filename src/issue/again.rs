@@ -3,13 +3,13 @@
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::{Issued, filed_seal, finish};
+use super::{Issued, filed_seal, finish, second_of};
 use crate::decision::DecisionRequest;
 use crate::desk::{Desk, FlowError};
 use crate::message::Message;
 use crate::officer::OfficerId;
 use crate::seal::SealStatus;
-use crate::store::{OrderState, Stage, Store, StoreError, Unfinished};
+use crate::store::{OrderRecord, OrderState, Stage, Store, StoreError, Unfinished};
 
 /// SHA-256, hexadecimal, of a whole request. Two requests are the same when they say the same, in whatever order.
 pub(crate) fn fingerprint(request: &impl Serialize) -> Result<String, FlowError> {
@@ -29,7 +29,13 @@ pub(crate) async fn made_before(
     decision: Option<&DecisionRequest>,
     now: OffsetDateTime,
 ) -> Result<Option<Issued>, FlowError> {
-    let Some(record) = desk.store.order_once(once_key).await? else { return Ok(None) };
+    let also = desk.store.order_once(&second_of(once_key)).await?;
+    // Where the first was lost, the second alone is what came of the request.
+    let (record, also) = match (desk.store.order_once(once_key).await?, also) {
+        (Some(record), also) => (record, also),
+        (None, Some(also)) => (also, None),
+        (None, None) => return Ok(None),
+    };
     if let Some(decision) = decision
         && desk.store.decision(&decision.number).await?.as_ref() != Some(decision)
     {
@@ -52,6 +58,7 @@ pub(crate) async fn made_before(
             order: record.id.clone(),
             identifier,
             document: newest(&desk.store, document.clone()).await?,
+            ofd: second(desk, also, now).await?,
             title: record.title.clone(),
             again: true,
         }));
@@ -62,13 +69,30 @@ pub(crate) async fn made_before(
     }
     match desk.store.unfinished_order(&record.id).await? {
         Some(unfinished) if give_up_because(desk, &unfinished, now).await?.is_none() => {
-            finish(desk, unfinished, now).await.map(Some)
+            let issued = finish(desk, unfinished, now).await?;
+            Ok(Some(Issued { ofd: second(desk, also, now).await?, ..issued }))
         }
         _ => Err(FlowError::Request(Message::new(
             "issue.in-progress",
             "这份文书正在制作，请稍后查询",
             "this document is being made; look it up in a moment",
         ))),
+    }
+}
+
+/// The same document in its other format: made, or finished now where nothing stands in the way.
+async fn second(desk: &Desk, also: Option<OrderRecord>, now: OffsetDateTime) -> Result<Option<String>, FlowError> {
+    let Some(also) = also else { return Ok(None) };
+    if also.state == OrderState::Sealed {
+        return Ok(also.document);
+    }
+    let waits = desk.store.waiting(&also.id).await?.is_some_and(|waiting| now < waiting.next_try);
+    match desk.store.unfinished_order(&also.id).await?.filter(|_| !waits) {
+        Some(unfinished) if give_up_because(desk, &unfinished, now).await?.is_none() => {
+            let made = finish(desk, unfinished, now).await;
+            Ok(made.inspect_err(|error| tracing::warn!(%error, "not finished as OFD")).ok().map(|made| made.document))
+        }
+        _ => Ok(None),
     }
 }
 
@@ -170,6 +194,15 @@ async fn give_up_because(
             "issue.grant-ended",
             "中断期间授权已被收回，未再用印",
             "the grant was taken back while the order was interrupted; the seal was not used",
+        )));
+    }
+    // A seal is used under a grant that names a period (rule 5). Leave was given within it, but the key has not been used yet,
+    // and the ledger would show a use on a day for which nobody answers.
+    if grant.is_some_and(|g| g.until <= now) {
+        return Ok(Some(Message::new(
+            "issue.grant-expired",
+            "等待期间授权期限已届满，未再用印；请在新的授权下重新办理",
+            "the grant's period ended while the order waited; the seal was not used, ask again under a new grant",
         )));
     }
     // Leave was given while the seal was in force; what is sealed after its end would not be good.

@@ -52,6 +52,46 @@ pub(super) fn check_ourselves(
     keeps_promise(seal, level)
 }
 
+/// The same for an OFD, in which others may have sealed before us: ours is the last, and covers every file. What it lacks is a
+/// place for evidence; of revocation nothing is asked here.
+pub(super) fn check_ofd(
+    sealed: &[u8],
+    parts: &SealParts,
+    (stampers, makers): (Vec<Certificate>, Vec<Vec<Vec<u8>>>),
+    log: VerifierKey,
+    level: Level,
+    now: OffsetDateTime,
+) -> Result<(), FlowError> {
+    let mut trust = Trust { anchors: stampers, logs: vec![log], ..Trust::default() };
+    for chain in makers.iter().map(Vec::as_slice).chain([parts.chain.get(1..).unwrap_or_default()]) {
+        let Some((root, between)) = chain.split_last() else { continue };
+        trust.anchors.push(Certificate::read(root)?);
+        trust.intermediates.extend(between.iter().map(|one| Certificate::read(one)).collect::<Result<Vec<_>, _>>()?);
+    }
+    let evidence = Evidence::open("self-check", sealed, Arc::new(trust), now);
+    let report = judge(&evidence);
+    let (Some(seal), Opened::Ofd(reading)) = (report.signatures.last(), &evidence.opened) else {
+        return fault("读不到签章", "no signature is found in it");
+    };
+    let ours = reading.signatures.last().and_then(|read| read.certificate());
+    if ours.is_none_or(|c| c.der() != parts.certificate.certificate) {
+        return fault("签名证书不是该印章的证书", "the signer's certificate is not the seal's");
+    }
+    if !seal.intact || matches!(seal.verdict, Verdict::Failed(_)) {
+        return fault("摘要、签名值、印章或证书不符", "digest, value, seal or certificate do not fit");
+    }
+    if seal.log.is_none() {
+        return fault("其中没有公开日志的有效回执", "it carries no valid receipt of the public log");
+    }
+    if seal.coverage != Coverage::Whole {
+        return fault("签章未覆盖全部文件", "the signature does not cover every file of the package");
+    }
+    match level {
+        Level::B => Ok(()),
+        _ => keeps_promise(seal, Level::T),
+    }
+}
+
 /// Behind the seal there is what its level takes, and nothing else.
 fn stands_alone(seal: &SignatureReport, behind: &[SignatureReport], level: Level) -> Result<(), FlowError> {
     let good = match level {

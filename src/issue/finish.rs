@@ -2,14 +2,12 @@
 
 use time::OffsetDateTime;
 
-use super::check::check_ourselves;
-use super::{Issued, filed_seal, lasting, waiting};
-use crate::cms;
+use super::check::{check_ofd, check_ourselves};
+use super::{Issued, filed_seal, lasting, value, waiting};
 use crate::desk::{Desk, FlowError, SealParts, Step, blocking};
 use crate::message::Message;
-use crate::pdf::seal::Prepared;
 use crate::seal::Level;
-use crate::store::{Order, OrderRecord, OrderState, Stage, StoreError, Unfinished};
+use crate::store::{MediaType, Order, OrderRecord, OrderState, Stage, StoreError, Unfinished};
 
 /// Finishes an order that is written down, or leaves it waiting.
 pub(super) async fn finish(desk: &Desk, unfinished: Unfinished, now: OffsetDateTime) -> Result<Issued, FlowError> {
@@ -19,7 +17,7 @@ pub(super) async fn finish(desk: &Desk, unfinished: Unfinished, now: OffsetDateT
         // Somebody else may have ended the same order meanwhile; then what counts is what they stored.
         Ok(Some(sealed)) => {
             let Sealed { bytes, lapses_at, at } = sealed;
-            desk.store.finish(&record, &bytes, "application/pdf", lapses_at, at).await.map_err(FlowError::from)
+            desk.store.finish(&record, &bytes, record.media_type, lapses_at, at).await.map_err(FlowError::from)
         }
         Ok(None) => Ok(false),
         Err(error) => Err(error),
@@ -52,6 +50,7 @@ pub(super) async fn finish(desk: &Desk, unfinished: Unfinished, now: OffsetDateT
         order: record.id,
         identifier: record.licence.map(|l| l.version.identifier),
         document: stored,
+        ofd: None,
         title: record.title,
         again: false,
     })
@@ -70,7 +69,7 @@ struct Sealed {
 async fn leave(
     desk: &Desk,
     record: &OrderRecord,
-    stage: Stage,
+    (stage, prepared): (Stage, &[u8]),
     parts: &SealParts,
     now: OffsetDateTime,
 ) -> Result<Option<Order>, FlowError> {
@@ -88,14 +87,10 @@ async fn leave(
     };
     // What was entered is what is signed.
     let content = entered.entry.opening.fact("document").and_then(|content| hex::decode(content).ok());
-    let content = content.ok_or_else(|| lost("issue.digest", "该记录的摘要无法识别", "the order's digest cannot be read"))?;
+    let content =
+        content.ok_or_else(|| lost("issue.digest", "该记录的摘要无法识别", "the order's digest cannot be read"))?;
     let (receipt, head) = desk.receipt(&entered, now).await?;
-    let to_be_signed = cms::signed_attributes(
-        parts.signer.algorithm().digest(),
-        &content,
-        &parts.certificate.certificate,
-        Some(&receipt),
-    );
+    let to_be_signed = value::to_be_signed(record, prepared, parts, &content, &receipt)?;
     let order = desk.store.receipted(&record.id, &receipt, &to_be_signed, (head.size, &head.note)).await?;
     (desk.done)(Step::Receipted);
     Ok(order)
@@ -113,7 +108,7 @@ async fn seal_and_check(
     })?;
     let seal = filed_seal(desk, &number).await?;
     let parts = desk.parts(&seal, record.certificate.as_deref()).await?;
-    let Some(order) = leave(desk, &record, stage, &parts, clock()).await? else { return Ok(None) };
+    let Some(order) = leave(desk, &record, (stage, &prepared), &parts, clock()).await? else { return Ok(None) };
     let to_be_signed = order.to_be_signed().to_vec();
     let (signer, done) = (parts.signer.clone(), desk.done.clone());
     let signature = blocking(move || {
@@ -125,20 +120,18 @@ async fn seal_and_check(
     let stamp = match record.level {
         Level::B => None,
         _ => {
-            // By the digest that the signature itself uses: a stamp should rest on nothing else.
-            let digest = signature.algorithm().digest();
-            Some(lasting::stamp(desk, digest, &digest.over(&[signature.value()])).await?)
+            let (digest, imprint) = value::stamped(record.media_type, &signature)?;
+            Some(lasting::stamp(desk, digest, &imprint).await?)
         }
     };
-    let (by, token) = (parts.clone(), stamp.clone());
-    let mut bytes = blocking(move || {
-        let token = token.as_deref();
-        let cms = cms::assemble(&to_be_signed, signature.value(), signature.algorithm(), &by.chain, token)?;
-        lasting::fits(Prepared::from_parts(&[][..], prepared, hole)?.close(&cms))
-    })
-    .await?;
+    let (by, token, media_type) = (parts.clone(), stamp.clone(), record.media_type);
+    let mut bytes =
+        blocking(move || value::close((media_type, prepared, hole), &by, &to_be_signed, &signature, token.as_deref()))
+            .await?;
     let mut lapses_at = None;
-    if let Some(stamp) = stamp.filter(|_| record.level >= Level::Lt) {
+    // An OFD has no place for evidence; who verifies it later asks for that.
+    let lasts = record.level >= Level::Lt && media_type == MediaType::Pdf;
+    if let Some(stamp) = stamp.filter(|_| lasts) {
         bytes = lasting::with_evidence(desk, bytes, &parts.chain, &stamp, clock()).await?;
         if record.level == Level::Lta {
             let (archived, until) = lasting::archived(desk, bytes).await?;
@@ -148,8 +141,15 @@ async fn seal_and_check(
     // The record proves that the document existed by this moment, so it is read when everything is there.
     let (at, done, stampers) = (clock(), desk.done.clone(), desk.stamp_anchors().await?);
     let log = desk.log(at).await?.vkey;
+    let makers = match media_type {
+        MediaType::Pdf => vec![],
+        MediaType::Ofd => desk.store.seal_files(&number).await?.into_iter().map(|file| file.maker_chain).collect(),
+    };
     blocking(move || {
-        check_ourselves(&bytes, &parts, stampers, log, record.level, at)?;
+        match media_type {
+            MediaType::Pdf => check_ourselves(&bytes, &parts, stampers, log, record.level, at)?,
+            MediaType::Ofd => check_ofd(&bytes, &parts, (stampers, makers), log, record.level, at)?,
+        }
         done(Step::Checked);
         Ok(Some(Sealed { bytes, lapses_at, at }))
     })

@@ -87,7 +87,7 @@ pub async fn seal_report(
     })
     .await?;
     let once = (once_key.as_str(), fingerprint.as_str());
-    write_down_and_finish(desk, allowed, OrderKind::Report, once, &seal, &parts, &title, None, prepared, now).await
+    write_down_and_finish(desk, allowed, OrderKind::Report, once, &seal, &title, None, vec![prepared], now).await
 }
 
 /// Names in a foreign certificate may hold letters that our faces have not; each is printed as a box, so that a report

@@ -17,6 +17,18 @@ pub struct IssueRequest {
     /// What is printed, by the template's schema. `identifier` and `verify_url` are filled in by the service.
     pub data: serde_json::Value,
     pub licence: LicenceRequest,
+    /// In which formats; where nothing is said in both, if the seal seals both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<Files>,
+}
+
+/// The formats of one licence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Files {
+    Pdf,
+    Ofd,
+    Both,
 }
 
 /// The licence's part of a request.
@@ -49,6 +61,9 @@ pub struct UploadRequest {
     /// What the ledger calls it.
     pub title: String,
     pub place: UploadPlace,
+    /// 骑缝章, for an OFD: the seal once more over the right edges of all pages, its middle so many millimetres from their top.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub straddle_mm: Option<f64>,
 }
 
 /// Where the seal goes on an uploaded document.

@@ -142,7 +142,10 @@ impl<'p, 'a> Pen<'p, 'a> {
             templates.push((used.attribute("ZOrder") == Some("Foreground"), template));
         }
         for file in files {
-            self.resources.read(self.package, &file)?;
+            if let Err(fault) = self.resources.read(self.package, &file) {
+                let (zh, en) = (format!("资源无法读取：{fault}"), format!("resources cannot be read: {fault}"));
+                self.omit("ofd.resources", &zh, &en);
+            }
         }
         for (_, template) in templates.iter().filter(|(above, _)| !above) {
             self.layers(template);

@@ -154,7 +154,7 @@ pub fn prepare(draft: &[u8], plan: &SealPlan<'_>) -> Result<Prepared, SealFault>
     fresh.sort_unstable();
     fresh.into_iter().for_each(|(name, bytes)| packing.add(name, bytes));
     packing.add(&paths.signature, signature.as_bytes());
-    Prepared::new(packing.finish(), &signature, paths)
+    Prepared::new(packing.finish(), &signature, &plan.seal.whole, paths)
 }
 
 /// Where the signature's files lie.

@@ -223,7 +223,7 @@ pub fn impression(impression: &Impression, id: [u8; 16], made_on: Date) -> Vec<u
         }
         Look::Raster(raster) => {
             let matrix = [impression.width_mm, 0.0, 0.0, impression.height_mm, 0.0, 0.0];
-            let picture = Picture { format: PictureFormat::Png, file: super::png::write(raster) };
+            let picture = Picture { format: PictureFormat::Png, file: raster.png() };
             (vec![Object::Image(Image { picture: 0, matrix })], vec![picture])
         }
     };

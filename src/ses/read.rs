@@ -10,12 +10,12 @@ use time::macros::format_description;
 use time::{PrimitiveDateTime, UtcOffset};
 
 use super::{Extension, Holders, NotASeal, Picture, Seal, SealSignature, Version};
+use crate::cms::AttributeType;
 use crate::limits;
-use crate::pki::tlv::{self, Element};
+use crate::pki::tlv::{self, Element, UTF8_STRING};
 
 const IA5_STRING: u8 = 0x16;
 const PRINTABLE_STRING: u8 = 0x13;
-const UTF8_STRING: u8 = 0x0C;
 
 /// Reads a seal that fills `bytes`.
 ///
@@ -260,7 +260,7 @@ fn extensions(beyond: &Element<'_>) -> Result<Vec<Extension>, NotASeal> {
             [name, critical, value] if critical.tag == tlv::BOOLEAN => (name, critical.content != [0], value),
             _ => return Err(NotASeal(part)),
         };
-        Ok(Extension { oid: oid(name)?, critical, value: octets(value, part)? })
+        Ok(Extension { oid: AttributeType::of(identifier(name)?), critical, value: octets(value, part)? })
     };
     list.iter().map(read).collect()
 }
@@ -306,8 +306,17 @@ fn tagged_bits(element: &Element<'_>) -> Result<Vec<u8>, NotASeal> {
 
 fn oid(element: &Element<'_>) -> Result<ObjectIdentifier, NotASeal> {
     let wrong = NotASeal("object identifier");
+    ObjectIdentifier::from_bytes(identifier(element)?).map_err(|_| wrong)
+}
+
+/// The content octets of an object identifier, whose arcs may be of any size.
+fn identifier<'a>(element: &Element<'a>) -> Result<&'a [u8], NotASeal> {
+    let wrong = NotASeal("object identifier");
     let octets = element.expect(tlv::OBJECT_IDENTIFIER).map_err(|_| wrong)?.content;
-    ObjectIdentifier::from_bytes(octets).map_err(|_| wrong)
+    // X.690 §8.19.2: the last octet ends an arc, and none begins with nothing.
+    let ends = |octet: &u8| octet & 0x80 == 0;
+    let padded = octets.first() == Some(&0x80) || octets.windows(2).any(|two| matches!(two, [a, 0x80] if ends(a)));
+    if octets.last().is_some_and(ends) && !padded { Ok(octets) } else { Err(wrong) }
 }
 
 /// GeneralizedTime from V4 on, UTCTime before; both to the second, UTC.

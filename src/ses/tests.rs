@@ -163,7 +163,11 @@ fn our_seals_and_signatures_are_read_back_and_hold() {
     assert!(seal.is_held_by(&house.signer) && !seal.is_held_by(&house.maker));
     assert!(Package::open(&seal.picture.data).unwrap().entry("OFD.xml").is_some());
 
-    let receipt = Extension { oid: "1.3.6.1.4.1.1".parse().unwrap(), critical: false, value: vec![7; 300] };
+    let receipt = Extension {
+        oid: const_oid::ObjectIdentifier::new_unwrap("1.3.6.1.4.1.1").into(),
+        critical: false,
+        value: vec![7; 300],
+    };
     let used = Use {
         seal: &house.seal,
         at: MADE + time::Duration::days(30),
@@ -221,6 +225,18 @@ fn a_seal_names_its_holders_and_its_maker_is_another() {
     ] {
         assert_eq!(fault, Err(NotASeal(part)));
     }
+}
+
+#[test]
+fn a_picture_in_dots_has_the_seal_s_size() {
+    use crate::impression::{Impression, Picture as Look, Segment, Shape};
+
+    let segments = vec![Segment::Move(1.0, 1.0), Segment::Line(39.0, 1.0), Segment::Line(20.0, 29.0), Segment::Close];
+    let shapes = vec![Shape { rgb: [200, 0, 0], segments }];
+    let drawn = super::Picture::in_dots(&Impression { width_mm: 40.0, height_mm: 30.0, picture: Look::Vector(shapes) });
+    assert_eq!((drawn.label.as_str(), drawn.width_mm, drawn.height_mm), ("PNG", 40, 30));
+    let size: Vec<u8> = [945_u32.to_be_bytes(), 709_u32.to_be_bytes()].concat();
+    assert_eq!((&drawn.data[1..4], &drawn.data[16..24]), (&b"PNG"[..], &size[..]));
 }
 
 #[test]

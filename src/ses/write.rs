@@ -9,8 +9,9 @@ use der::asn1::GeneralizedTime;
 use time::OffsetDateTime;
 
 use super::{Extension, Holders, NotASeal, Picture, SM2_WITH_SM3, Value, Version, read_seal, read_signature};
+use crate::cms;
 use crate::limits;
-use crate::pki::tlv;
+use crate::pki::tlv::{self, UTF8_STRING};
 
 /// What is said of a seal by its maker.
 #[derive(Debug, Clone, Copy)]
@@ -175,6 +176,11 @@ pub fn written(value: &[u8]) -> Result<Vec<u8>, NotASeal> {
     standard(value)
 }
 
+/// The log's receipt (the text of a tlog-proof) as an extension of the signed part.
+pub fn receipt(text: &str) -> Extension {
+    Extension { oid: cms::receipt_type(), critical: false, value: tlv::wrap(tlv::UTF8_STRING, &[text.as_bytes()]) }
+}
+
 /// The most bytes that [`assemble`] can give for this seal, certificate, extensions, and a token of at most `stamp` bytes.
 pub fn room(seal: &[u8], signer: &[u8], extensions: &[Extension], stamp: usize) -> usize {
     let beyond: usize = extensions.iter().map(|one| extension(one).len()).sum();
@@ -186,7 +192,6 @@ pub fn room(seal: &[u8], signer: &[u8], extensions: &[Extension], stamp: usize) 
 
 const IA5_STRING: u8 = 0x16;
 const PRINTABLE_STRING: u8 = 0x13;
-const UTF8_STRING: u8 = 0x0C;
 
 fn standard(value: &[u8]) -> Result<Vec<u8>, NotASeal> {
     Ok(Value::read(value).ok_or(NotASeal("signature value"))?.to_der())
@@ -216,7 +221,7 @@ fn holders(holders: &Holders) -> Result<(u64, Vec<u8>), NotASeal> {
 fn extension(extension: &Extension) -> Vec<u8> {
     let critical = if extension.critical { tlv::wrap(tlv::BOOLEAN, &[&[0xFF]]) } else { Vec::new() };
     let value = tlv::wrap(tlv::OCTET_STRING, &[&extension.value]);
-    tlv::wrap(tlv::SEQUENCE, &[&tlv::object_identifier(extension.oid), &critical, &value])
+    tlv::wrap(tlv::SEQUENCE, &[&tlv::wrap(tlv::OBJECT_IDENTIFIER, &[extension.oid.as_bytes()]), &critical, &value])
 }
 
 fn ascii(text: &str, part: &'static str) -> Result<Vec<u8>, NotASeal> {

@@ -4,7 +4,7 @@ use sqlx::any::AnyRow;
 use time::OffsetDateTime;
 
 use super::audit::{audit, post};
-use super::licences::add_document;
+use super::licences::{MediaType, add_document};
 use super::row::Reading;
 use super::seals::already_there;
 use super::writing::Writing;
@@ -65,7 +65,7 @@ impl Store {
         let document = hex::encode(crate::crypto::sha256(renewed));
         let next = DocumentForm { original: form.original.clone(), position: form.position + 1, document, lapses_at };
         let mut tx = self.begin().await?;
-        add_document(&mut tx, &next.document, "application/pdf", renewed, now).await?;
+        add_document(&mut tx, &next.document, MediaType::Pdf, renewed, now).await?;
         match add_form(&mut tx, &next, now).await {
             Ok(()) => {}
             Err(StoreError::Database(error)) if already_there(&error) => return Ok(false),

@@ -31,8 +31,45 @@ pub struct LicencePending {
 #[derive(Debug, Clone)]
 pub struct FiledLicence {
     pub licence: LicencePending,
-    /// SHA-256 of the sealed document, hexadecimal; none for a version that ends the licence.
+    /// SHA-256 of the sealed document, hexadecimal, the PDF where there is one; none for a version that ends the licence.
     pub document: Option<String>,
+    /// SHA-256 of the same version as OFD, hexadecimal.
+    pub ofd: Option<String>,
+}
+
+/// The formats that sealed documents have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum MediaType {
+    #[serde(rename = "application/pdf")]
+    Pdf,
+    #[serde(rename = "application/ofd")]
+    Ofd,
+}
+
+impl MediaType {
+    /// As stored, and as it goes over the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pdf => "application/pdf",
+            Self::Ofd => "application/ofd",
+        }
+    }
+
+    /// As people call it, in any language.
+    pub fn zh(self) -> &'static str {
+        match self {
+            Self::Pdf => "PDF",
+            Self::Ofd => "OFD",
+        }
+    }
+
+    /// How the names of such files end.
+    pub fn ending(self) -> &'static str {
+        match self {
+            Self::Pdf => "pdf",
+            Self::Ofd => "ofd",
+        }
+    }
 }
 
 /// A sealed document.
@@ -40,11 +77,14 @@ pub struct FiledLicence {
 pub struct Document {
     /// SHA-256, hexadecimal.
     pub sha256: String,
-    pub media_type: String,
+    pub media_type: MediaType,
     pub bytes: Vec<u8>,
 }
 
-const COLUMNS: &str = "SELECT identifier, act, at, valid_from, valid_until, name, holder_name, decision, template, template_version, data, document FROM licence_version WHERE licence = $1 ORDER BY version";
+const COLUMNS: &str = "SELECT v.identifier AS identifier, act, at, valid_from, valid_until, name, holder_name, decision, template, template_version, data, \
+    COALESCE((SELECT f.document FROM licence_file f WHERE f.identifier = v.identifier AND f.media_type = 'application/pdf'), v.document) AS document, \
+    (SELECT f.document FROM licence_file f WHERE f.identifier = v.identifier AND f.media_type = 'application/ofd') AS ofd \
+    FROM licence_version v WHERE licence = $1 ORDER BY version";
 
 impl Store {
     /// A licence's life, by what stays the same over its versions ([`LicenceIdentifier::licence`]).
@@ -134,7 +174,7 @@ impl Store {
                 let row = Reading("document", row);
                 Ok(Document {
                     sha256: row.get("sha256")?,
-                    media_type: row.get("media_type")?,
+                    media_type: row.word("media_type")?,
                     bytes: row.get("bytes")?,
                 })
             })
@@ -207,6 +247,34 @@ pub(super) async fn add_version(
     Ok(())
 }
 
+/// Adds a file to a licence's version, which begins with its first file. A version of another decision is another's.
+pub(super) async fn add_file(
+    tx: &mut Writing,
+    pending: &LicencePending,
+    (media_type, document): (MediaType, &str),
+    now: OffsetDateTime,
+) -> Result<(), StoreError> {
+    let identifier = pending.version.identifier.to_string();
+    let begun = sqlx::query("SELECT decision FROM licence_version WHERE identifier = $1")
+        .bind(&identifier)
+        .fetch_optional(&mut **tx)
+        .await?;
+    match begun {
+        None => add_version(tx, pending, Some(document), now).await?,
+        Some(row) if Reading("licence_version", &row).get::<String>("decision")? == pending.decision => {}
+        Some(_) => return Err(version_taken()),
+    }
+    sqlx::query("INSERT INTO licence_file (identifier, media_type, document, recorded_at) VALUES ($1, $2, $3, $4)")
+        .bind(&identifier)
+        .bind(media_type.as_str())
+        .bind(document)
+        .bind(micros(now))
+        .execute(&mut **tx)
+        .await
+        .map_err(|e| if already_there(&e) { version_taken() } else { e.into() })?;
+    Ok(())
+}
+
 /// Nothing is written down for a version that there is already: the licence was ended, or renewed, meanwhile.
 pub(super) async fn check_version_free(tx: &mut Writing, identifier: &LicenceIdentifier) -> Result<(), StoreError> {
     let taken = sqlx::query("SELECT identifier FROM licence_version WHERE licence = $1 AND version >= $2")
@@ -228,13 +296,13 @@ fn version_taken() -> StoreError {
 pub(super) async fn add_document(
     tx: &mut Writing,
     sha256: &str,
-    media_type: &str,
+    media_type: MediaType,
     bytes: &[u8],
     now: OffsetDateTime,
 ) -> Result<(), StoreError> {
     sqlx::query("INSERT INTO document (sha256, media_type, bytes, stored_at) VALUES ($1, $2, $3, $4)")
         .bind(sha256)
-        .bind(media_type)
+        .bind(media_type.as_str())
         .bind(bytes)
         .bind(micros(now))
         .execute(&mut **tx)
@@ -261,5 +329,6 @@ fn read_licence(row: &AnyRow) -> Result<FiledLicence, StoreError> {
             data: row.json("data")?,
         },
         document: row.get("document")?,
+        ofd: row.get("ofd")?,
     })
 }

@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 
 use super::audit::{audit, post};
 use super::forms::{DocumentForm, add_form};
-use super::licences::{LicencePending, add_decision, add_document, add_version, check_version_free};
+use super::licences::{LicencePending, MediaType, add_decision, add_document, add_file, check_version_free};
 use super::life::check_not_revoked;
 use super::row::{Reading, to_json};
 use super::seals::{already, seal_in};
@@ -74,6 +74,8 @@ pub enum OrderKind {
     Notice,
     /// A report of what our own verification found.
     Report,
+    /// What a seal's maker says of it (GB/T 38540).
+    Seal,
     Certificate,
     Crl,
     /// A certificate request (PKCS#10).
@@ -96,6 +98,7 @@ impl OrderKind {
             OrderKind::Upload => "upload",
             OrderKind::Notice => "notice",
             OrderKind::Report => "report",
+            OrderKind::Seal => "seal",
             OrderKind::Certificate => "certificate",
             OrderKind::Crl => "crl",
             OrderKind::Request => "request",
@@ -141,9 +144,10 @@ pub struct SealUse<'a> {
     /// What the ledger calls it.
     pub title: &'a str,
     pub licence: Option<&'a LicencePending>,
+    pub media_type: MediaType,
     /// What the document is promised; it stands, whatever the seal's level becomes.
     pub level: Level,
-    /// The document with its hole.
+    /// The document with its hole; an OFD lacks a file and has no hole.
     pub prepared: &'a [u8],
     pub hole: Range<usize>,
     /// SHA-256 of the document's signed bytes, by which the document is found.
@@ -182,6 +186,7 @@ pub struct OrderRecord {
     pub decision: Option<String>,
     pub abolition: Option<String>,
     pub licence: Option<LicencePending>,
+    pub media_type: MediaType,
     pub level: Level,
     pub title: String,
     /// SHA-256 of the document's signed bytes, hexadecimal.
@@ -198,44 +203,35 @@ pub struct OrderRecord {
 macro_rules! records {
     ($where:literal) => {
         concat!(
-            "SELECT id, kind, state, request, seal, certificate, officer, grant_id, decision, abolition, licence_version, level, title, digest, written_at, ended_at, lost_because, document FROM seal_order ",
+            "SELECT id, kind, state, request, seal, certificate, officer, grant_id, decision, abolition, licence_version, media_type, level, title, digest, written_at, ended_at, lost_because, document FROM seal_order ",
             $where
         )
     };
 }
 
 impl Store {
-    /// Writes a use of a seal down (ISSUE, step 5): decision, order and audit event in one transaction. Refuses when
-    /// the seal's facts changed since leave was given, when the seal has been used as often as it may be, or when the same
-    /// thing is already written.
-    pub async fn write_down(&self, allowed: Allowed, sealing: SealUse<'_>) -> Result<Unfinished, StoreError> {
-        let id = fresh_id()?;
+    /// Writes uses of a seal down under one leave (ISSUE, step 5), all or none: decision, orders and audit events in one
+    /// transaction. There is one use, or two of one document in both formats. Refuses when the seal's facts changed since leave
+    /// was given, when the seal has been used as often as it may be, or when the same thing is already written.
+    pub async fn write_down(&self, allowed: Allowed, uses: Vec<SealUse<'_>>) -> Result<Vec<Unfinished>, StoreError> {
         let now = allowed.at();
         let mut tx = self.begin().await?;
         // Equal revision: neither the seal's life nor a grant moved. The write also locks the row until commit.
-        let done = sqlx::query("UPDATE seal SET revision = revision WHERE number = $1 AND revision = $2")
-            .bind(allowed.seal().as_str())
-            .bind(sealing.revision)
-            .execute(&mut *tx)
-            .await?;
-        exactly_one(done, || {
-            StoreError::conflict(
-                "store.stale",
-                "印章或授权刚刚发生变化，请重新提交",
-                "the seal or a grant changed just now; submit again",
-            )
-        })?;
-        let (seal, officer) = (allowed.seal(), allowed.officer());
-        let counted = match usage::take(&mut tx, seal, officer, allowed.grant(), sealing.ceilings, now).await {
-            Ok(counted) => counted,
-            Err(Stopped::Store(error)) => return Err(error),
-            Err(Stopped::Over(refusal, alarm)) => {
-                drop(tx);
-                self.alarm(seal, &alarm, now).await?;
-                return Err(refusal.into());
-            }
-        };
-        let (decision, abolition) = match allowed.purpose() {
+        for sealing in &uses {
+            let done = sqlx::query("UPDATE seal SET revision = revision WHERE number = $1 AND revision = $2")
+                .bind(allowed.seal().as_str())
+                .bind(sealing.revision)
+                .execute(&mut *tx)
+                .await?;
+            exactly_one(done, || {
+                StoreError::conflict(
+                    "store.stale",
+                    "印章或授权刚刚发生变化，请重新提交",
+                    "the seal or a grant changed just now; submit again",
+                )
+            })?;
+        }
+        let basis = match allowed.purpose() {
             Purpose::Decision(decision) => {
                 add_decision(&mut tx, decision, now).await?;
                 (Some(decision.get().number.clone()), None)
@@ -243,90 +239,22 @@ impl Store {
             Purpose::Notice { order } => (None, Some(order.clone())),
             Purpose::Report { .. } => (None, None),
         };
-        let version = sealing.licence.map(|l| &l.version.identifier);
-        if let Some(identifier) = version {
-            check_version_free(&mut tx, identifier).await?;
+        let mut unfinished = Vec::with_capacity(uses.len());
+        for sealing in uses {
+            let (seal, officer) = (allowed.seal(), allowed.officer());
+            let counted = match usage::take(&mut tx, seal, officer, allowed.grant(), sealing.ceilings, now).await {
+                Ok(counted) => counted,
+                Err(Stopped::Store(error)) => return Err(error),
+                Err(Stopped::Over(refusal, alarm)) => {
+                    drop(tx);
+                    self.alarm(seal, &alarm, now).await?;
+                    return Err(refusal.into());
+                }
+            };
+            unfinished.push(add_use(&mut tx, &allowed, sealing, &basis, counted).await?);
         }
-        sqlx::query(
-            "INSERT INTO seal_order (id, kind, state, once_key, key_label, to_be_signed, seal, certificate, officer, grant_id, decision, abolition, \
-             licence_version, licence, version, title, prepared, hole_start, hole_end, digest, written_at, request, of_seal, of_officer, level) \
-             VALUES ($1, $2, 'written', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)",
-        )
-        .bind(&id)
-        .bind(sealing.kind.as_str())
-        .bind(sealing.once_key)
-        .bind(&sealing.certificate.key_label)
-        // What is signed holds the receipt, which there is once this is durable.
-        .bind([0u8; 0].as_slice())
-        .bind(allowed.seal().as_str())
-        .bind(&sealing.certificate.digest)
-        .bind(allowed.officer().as_str())
-        .bind(allowed.grant())
-        .bind(decision.clone())
-        .bind(abolition.clone())
-        .bind(sealing.licence.map(to_json).transpose()?)
-        .bind(version.map(|v| v.licence()))
-        .bind(version.map(|v| i64::from(v.version())))
-        .bind(sealing.title)
-        .bind(sealing.prepared)
-        .bind(i64::try_from(sealing.hole.start).unwrap_or(i64::MAX))
-        .bind(i64::try_from(sealing.hole.end).unwrap_or(i64::MAX))
-        .bind(hex::encode(sealing.digest))
-        .bind(micros(now))
-        .bind(sealing.request)
-        .bind(counted.of_seal)
-        .bind(counted.of_officer)
-        .bind(sealing.level.as_str())
-        .execute(&mut *tx)
-        .await
-        .map_err(|e| already(e, "store.order", "该决定的这份文书正在制作或已经制成，请查询后再试", "this document of this decision is being made or is already made; look it up"))?;
-        audit(
-            &mut tx,
-            now,
-            allowed.officer().as_str(),
-            "order.written",
-            &id,
-            &serde_json::json!({ "seal": allowed.seal(), "digest": hex::encode(sealing.digest) }),
-        )
-        .await?;
-        let (content, identifier) = (hex::encode(sealing.content), version.map(ToString::to_string));
-        let facts = [
-            ("order", Some(id.as_str())),
-            ("document", Some(&content)),
-            ("licence", identifier.as_deref()),
-            ("decision", decision.as_deref()),
-            ("abolition", abolition.as_deref()),
-            ("officer", Some(allowed.officer().as_str())),
-            ("grant", Some(allowed.grant())),
-        ];
-        let facts: Vec<_> = facts.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
-        let entered = tx.enter((Matter::Order, sealing.kind.as_str()), now, Some(seal), Some(&id), &facts).await?;
         tx.commit().await?;
-        Ok(Unfinished {
-            stage: Stage::Entered(Box::new(entered)),
-            record: OrderRecord {
-                id,
-                kind: sealing.kind,
-                state: OrderState::Written,
-                request: Some(sealing.request.to_owned()),
-                seal: Some(allowed.seal().clone()),
-                certificate: Some(sealing.certificate.digest.clone()),
-                officer: allowed.officer().to_string(),
-                grant: Some(allowed.grant().to_owned()),
-                decision,
-                abolition,
-                licence: sealing.licence.cloned(),
-                level: sealing.level,
-                title: sealing.title.to_owned(),
-                digest: hex::encode(sealing.digest),
-                written_at: now,
-                ended_at: None,
-                lost_because: None,
-                document: None,
-            },
-            prepared: sealing.prepared.to_vec(),
-            hole: sealing.hole,
-        })
+        Ok(unfinished)
     }
 
     /// Writes an act of the certificate authorities down: a certificate, a list or a request to be signed.
@@ -353,7 +281,7 @@ impl Store {
         &self,
         record: &OrderRecord,
         sealed: &[u8],
-        media_type: &str,
+        media_type: MediaType,
         lapses_at: Option<OffsetDateTime>,
         now: OffsetDateTime,
     ) -> Result<bool, StoreError> {
@@ -389,10 +317,10 @@ impl Store {
             add_form(&mut tx, &form, now).await?;
         }
         if let Some(pending) = &record.licence {
-            add_version(&mut tx, pending, Some(&sha256), now).await?;
+            add_file(&mut tx, pending, (media_type, &sha256), now).await?;
         }
         let payload = serde_json::json!({
-            "order": record.id, "kind": record.kind, "decision": record.decision, "document": sha256,
+            "order": record.id, "media_type": media_type, "kind": record.kind, "decision": record.decision, "document": sha256,
             "licence": record.licence.as_ref().map(|l| l.version.identifier.to_string()),
         });
         post(&mut tx, now, "document.sealed", &record.id, &payload).await?;
@@ -474,6 +402,103 @@ impl Store {
     }
 }
 
+/// The row of a use, its audit event and its entry in the log.
+async fn add_use(
+    tx: &mut Writing,
+    allowed: &Allowed,
+    sealing: SealUse<'_>,
+    (decision, abolition): &(Option<String>, Option<String>),
+    counted: usage::Counted,
+) -> Result<Unfinished, StoreError> {
+    let (id, now, seal) = (fresh_id()?, allowed.at(), allowed.seal());
+    let (decision, abolition) = (decision.clone(), abolition.clone());
+    let version = sealing.licence.map(|l| &l.version.identifier);
+    if let Some(identifier) = version {
+        check_version_free(tx, identifier).await?;
+    }
+    sqlx::query(
+        "INSERT INTO seal_order (id, kind, state, once_key, key_label, to_be_signed, seal, certificate, officer, grant_id, decision, abolition, \
+         licence_version, licence, version, title, prepared, hole_start, hole_end, digest, written_at, request, of_seal, of_officer, level, media_type) \
+         VALUES ($1, $2, 'written', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)",
+    )
+    .bind(&id)
+    .bind(sealing.kind.as_str())
+    .bind(sealing.once_key)
+    .bind(&sealing.certificate.key_label)
+    // What is signed holds the receipt, which there is once this is durable.
+    .bind([0u8; 0].as_slice())
+    .bind(allowed.seal().as_str())
+    .bind(&sealing.certificate.digest)
+    .bind(allowed.officer().as_str())
+    .bind(allowed.grant())
+    .bind(decision.clone())
+    .bind(abolition.clone())
+    .bind(sealing.licence.map(to_json).transpose()?)
+    .bind(version.map(|v| v.licence()))
+    .bind(version.map(|v| i64::from(v.version())))
+    .bind(sealing.title)
+    .bind(sealing.prepared)
+    .bind(i64::try_from(sealing.hole.start).unwrap_or(i64::MAX))
+    .bind(i64::try_from(sealing.hole.end).unwrap_or(i64::MAX))
+    .bind(hex::encode(sealing.digest))
+    .bind(micros(now))
+    .bind(sealing.request)
+    .bind(counted.of_seal)
+    .bind(counted.of_officer)
+    .bind(sealing.level.as_str())
+    .bind(sealing.media_type.as_str())
+    .execute(&mut **tx)
+    .await
+    .map_err(|e| already(e, "store.order", "该决定的这份文书正在制作或已经制成，请查询后再试", "this document of this decision is being made or is already made; look it up"))?;
+    audit(
+        tx,
+        now,
+        allowed.officer().as_str(),
+        "order.written",
+        &id,
+        &serde_json::json!({ "seal": allowed.seal(), "media_type": sealing.media_type, "digest": hex::encode(sealing.digest) }),
+    )
+    .await?;
+    let (content, identifier) = (hex::encode(sealing.content), version.map(ToString::to_string));
+    let facts = [
+        ("order", Some(id.as_str())),
+        ("document", Some(&content)),
+        ("licence", identifier.as_deref()),
+        ("decision", decision.as_deref()),
+        ("abolition", abolition.as_deref()),
+        ("officer", Some(allowed.officer().as_str())),
+        ("grant", Some(allowed.grant())),
+    ];
+    let facts: Vec<_> = facts.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
+    let entered = tx.enter((Matter::Order, sealing.kind.as_str()), now, Some(seal), Some(&id), &facts).await?;
+    Ok(Unfinished {
+        stage: Stage::Entered(Box::new(entered)),
+        record: OrderRecord {
+            id,
+            kind: sealing.kind,
+            state: OrderState::Written,
+            request: Some(sealing.request.to_owned()),
+            seal: Some(allowed.seal().clone()),
+            certificate: Some(sealing.certificate.digest.clone()),
+            officer: allowed.officer().to_string(),
+            grant: Some(allowed.grant().to_owned()),
+            decision,
+            abolition,
+            licence: sealing.licence.cloned(),
+            media_type: sealing.media_type,
+            level: sealing.level,
+            title: sealing.title.to_owned(),
+            digest: hex::encode(sealing.digest),
+            written_at: now,
+            ended_at: None,
+            lost_because: None,
+            document: None,
+        },
+        prepared: sealing.prepared.to_vec(),
+        hole: sealing.hole,
+    })
+}
+
 /// The row of an act; gives the digest of what is to be signed, hexadecimal.
 pub(super) async fn add_act(tx: &mut Writing, id: &str, act: &Act<'_>) -> Result<String, StoreError> {
     let digest = hex::encode(crate::crypto::sha256(&act.to_be_signed));
@@ -519,6 +544,7 @@ fn read_record(row: &AnyRow) -> Result<OrderRecord, StoreError> {
             .map(|text| serde_json::from_str(&text))
             .transpose()
             .map_err(|e| row.bad("licence_version", e.to_string()))?,
+        media_type: row.word("media_type")?,
         level: row.parse("level", Level::parse)?,
         title: row.get("title")?,
         digest: row.get("digest")?,

@@ -295,5 +295,6 @@ pub fn licence(document: &str, accepted: OffsetDateTime) -> IssueRequest {
             valid_from: NOW,
             valid_until: Some(NOW + Duration::days(5 * 365)),
         },
+        files: None,
     }
 }

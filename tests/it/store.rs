@@ -172,6 +172,7 @@ async fn an_order_on_stale_facts_is_refused() {
             certificate: &certificate,
             title: "t",
             licence: None,
+            media_type: yinxin::store::MediaType::Pdf,
             level: Level::B,
             prepared: b"p",
             hole: 0..1,
@@ -179,7 +180,7 @@ async fn an_order_on_stale_facts_is_refused() {
             content: &[0; 32],
             ceilings: Default::default(),
         };
-        let refused = store.write_down(allowed, sealing).await.unwrap_err();
+        let refused = store.write_down(allowed, vec![sealing]).await.unwrap_err();
         assert_eq!(refused.message().id, "store.stale");
         assert!(store.unfinished().await.unwrap().is_empty());
         assert!(store.decision("许准〔2026〕5号").await.unwrap().is_none(), "nothing was written");

@@ -21,7 +21,7 @@ use super::certificates::export as export_certificates;
 use super::filing::{TwoOfficers, password_hash};
 use super::inquiry::gathered;
 use super::rooms::{Rooms, filed_seal, print, write_file};
-use super::sealing::write_document;
+use super::sealing::{write_document, write_of_digest};
 use super::trouble::Trouble;
 use super::{Clock, serve};
 use crate::abolish::{self, AbolishRequest};
@@ -29,7 +29,7 @@ use crate::abolition::AbolitionRequest;
 use crate::ca::Authority;
 use crate::crypto::KeyAlgorithm;
 use crate::decision::DecisionRequest;
-use crate::desk::{Desk, FlowError};
+use crate::desk::{self, Desk, FlowError};
 use crate::issue::{self, IssueRequest, Issued, LicenceRequest};
 use crate::item::ItemCode;
 use crate::licence::LicenceAct;
@@ -37,6 +37,7 @@ use crate::officer::{Duty, Officer, OfficerId};
 use crate::register::snapshot::Published;
 use crate::register::{self, Question};
 use crate::seal::SealNumber;
+use crate::ses::{self, Picture};
 use crate::store::FiledSnapshot;
 use crate::verify::gather::house_trust;
 use crate::verify::judge;
@@ -144,6 +145,16 @@ impl Story {
             let made = authority.certify_seal(&seal, KeyAlgorithm::EcdsaP256, &two.by, now).await?;
             print(&format!("  {}（{number}）：密钥 {}，证书 {}", seal.legend, made.key_label, made.serial));
         }
+        step(
+            "审批局印章另有SM2证书，并制作电子印章数据（GB/T 38540） / an SM2 certificate too, and the seal made as data",
+        );
+        let filed = filed_seal(&desk.store, &SealNumber::parse(BUREAU)?).await?;
+        authority.certify_seal(&filed.seal, KeyAlgorithm::Sm2, &two.by, now).await?;
+        let picture = Picture::in_dots(&desk::impression(&desk.renderer, &filed.impression)?);
+        let made = authority.make_seal(&filed.seal, picture, (&two.by, &two.second), now).await?;
+        let read = ses::read_seal(&made.file).map_err(FlowError::SealData)?;
+        self.table.expect("电子印章数据", format!("{BUREAU} V4"), format!("{} {:?}", read.id, read.version));
+        write_file(&self.dir.join(format!("{BUREAU}.esl")), &made.file)?;
         Ok(desk)
     }
 
@@ -198,6 +209,9 @@ impl Story {
                 }
             };
             write_document(desk, &issued, &self.dir.join(&case.file)).await?;
+            if let Some(ofd) = &issued.ofd {
+                write_of_digest(desk, ofd, &self.dir.join(&case.file).with_extension("ofd")).await?;
+            }
             let name = issued.identifier.as_ref().map_or_else(String::new, ToString::to_string);
             print(&format!("  {}：{} {name}", case.file, issued.title));
             self.made.push(issued);
@@ -257,6 +271,7 @@ impl Story {
                 valid_from: case.at,
                 valid_until: None,
             },
+            files: None,
         };
         Ok(issue::issue(desk, &sealer, request, case.at).await.map(|issued| issued.title))
     }
@@ -297,14 +312,13 @@ impl Story {
         let mut trust = house_trust(&desk.store).await?;
         trust.witnesses.extend(desk.logging.witnesses().keys());
         let trust = Arc::new(trust);
-        for name in ["licence", "approval", "notice", "uploaded"] {
-            let path = self.dir.join(format!("{name}.pdf"));
+        for file in ["licence.pdf", "approval.pdf", "notice.pdf", "uploaded.pdf", "licence.ofd", "approval.ofd"] {
+            let (path, name) = (self.dir.join(file), file.strip_suffix(".pdf").unwrap_or(file));
             let bytes = super::rooms::read_file(&path, crate::limits::PDF_BYTES)?;
             let now = (self.clock)();
-            let evidence =
-                gathered(Some(&desk.store), &trust, None, &format!("{name}.pdf"), bytes.clone(), None, now).await?;
+            let evidence = gathered(Some(&desk.store), &trust, None, file, bytes.clone(), None, now).await?;
             let found = judge(&evidence);
-            self.table.expect(format!("{name}.pdf"), "TOTAL-PASSED", found.verdict.indication());
+            self.table.expect(file, "TOTAL-PASSED", found.verdict.indication());
             write_report(&self.dir, name, &found)?;
             if name == "licence" {
                 let evidence =

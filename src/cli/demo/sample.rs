@@ -147,6 +147,7 @@ impl Case {
                 valid_from: midnight(today),
                 valid_until: Some(midnight(five_years)),
             },
+            files: None,
         }
     }
 
@@ -158,6 +159,7 @@ impl Case {
             seal: seal.clone(),
             title: self.request.number.clone(),
             place: UploadPlace::Keyword { text: place.keyword, nth: place.occurrence, dx_mm: 0.0, dy_mm: 0.0 },
+            straddle_mm: None,
         }
     }
 }

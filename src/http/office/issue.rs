@@ -224,5 +224,6 @@ fn read(sheet: &Sheet, values: &Values) -> Result<IssueRequest, Faults> {
             valid_from,
             valid_until: valid_until.flatten(),
         },
+        files: None,
     })
 }

@@ -33,7 +33,7 @@ use crate::issue::newest;
 use crate::limits;
 use crate::message::Message;
 use crate::officer::{Duty, Officer};
-use crate::store::{OrderKind, OrderState, UseAlarm, Waiting};
+use crate::store::{MediaType, OrderKind, OrderRecord, OrderState, Store, UseAlarm, Waiting};
 
 pub(super) use abolish::{abolish, abolish_form};
 pub(super) use audit::audit;
@@ -235,7 +235,8 @@ struct OrderPage {
     next: Option<(&'static str, &'static str, &'static str)>,
     identifier: Option<String>,
     public_url: String,
-    document: Option<String>,
+    /// Formats and digests: of a licence every file of its version.
+    files: Vec<(&'static str, String)>,
     level: &'static str,
     waiting: Option<WaitingLine>,
     id: String,
@@ -256,6 +257,7 @@ pub(super) async fn order(
         Some(number) => state.desk.store.seal(number).await?.map(|filed| (filed.seal.legend, number.to_string())),
         None => None,
     };
+    let files = files_of(&state.desk.store, &record).await?;
     let who = Who::of(&session.officer);
     let waiting = state.desk.store.waiting(&id).await?.map(WaitingLine::from);
     let next = match record.kind {
@@ -280,14 +282,34 @@ pub(super) async fn order(
         reason: record.decision.or(record.abolition).unwrap_or_default(),
         identifier: record.licence.map(|licence| licence.version.identifier.to_string()),
         public_url: state.desk.public_url.clone(),
-        document: match record.document {
-            Some(document) => Some(newest(&state.desk.store, document).await?),
-            None => None,
-        },
+        files,
         level: record.level.as_str(),
         waiting,
         id: record.id,
     })
+}
+
+/// What an order made: its document, and of a licence the same version in the other format.
+async fn files_of(store: &Store, record: &OrderRecord) -> Result<Vec<(&'static str, String)>, Problem> {
+    let Some(document) = record.document.clone() else { return Ok(vec![]) };
+    let own = (record.media_type.zh(), newest(store, document).await?);
+    let Some(identifier) = record.licence.as_ref().map(|licence| &licence.version.identifier) else {
+        return Ok(vec![own]);
+    };
+    let versions = store.licence_versions(&identifier.licence()).await?;
+    let version = versions.into_iter().find(|filed| filed.licence.version.identifier == *identifier);
+    let other = match (record.media_type, version) {
+        (MediaType::Pdf, Some(version)) => version.ofd.map(|ofd| (MediaType::Ofd, ofd)),
+        (MediaType::Ofd, Some(version)) => {
+            version.document.filter(|pdf| version.ofd.as_ref() != Some(pdf)).map(|pdf| (MediaType::Pdf, pdf))
+        }
+        (_, None) => None,
+    };
+    let other = match other {
+        Some((media_type, document)) => Some((media_type.zh(), newest(store, document).await?)),
+        None => None,
+    };
+    Ok(std::iter::once(own).chain(other).collect())
 }
 
 /// A document, to those who make documents or watch over them.

@@ -1,4 +1,4 @@
-//! The page that seals a PDF drafted elsewhere: the file, the seal, the decision it rests on, and where the seal goes.
+//! The page that seals a document drafted elsewhere: the file, the seal, the decision it rests on, and where the seal goes.
 
 use askama::Template;
 use axum::extract::Multipart;
@@ -69,10 +69,11 @@ fn fault_of(error: &FlowError, at_page: bool) -> &'static str {
         (_, "issue.title") => "title",
         (_, "issue.number-in-use") => "number",
         (_, "issue.keyword") => "keyword",
-        (_, "pdf.no-such-page") => "page",
-        (_, "pdf.outside-page") if at_page => "x_mm",
-        (_, "pdf.outside-page") => "dx_mm",
-        (_, "issue.too-large") | (FlowError::Pdf(_), _) => "file",
+        (_, "pdf.no-such-page" | "ofd.no-page") => "page",
+        (_, "issue.straddle-pdf" | "ofd.no-straddle") => "straddle_mm",
+        (_, "pdf.outside-page" | "ofd.outside-page") if at_page => "x_mm",
+        (_, "pdf.outside-page" | "ofd.outside-page") => "dx_mm",
+        (_, "issue.too-large") | (FlowError::Pdf(_) | FlowError::Ofd(_), _) => "file",
         _ => "",
     }
 }
@@ -91,14 +92,17 @@ async fn page(
     let refused = !faults.is_empty();
     let hint = match refused {
         true => "请重新选择文件：浏览器不保留已选的文件",
-        false => "未加密的PDF，200 MB以内；已有的签名不受影响",
+        false => "未加密的PDF或OFD，200 MB以内；已有的签名不受影响",
     };
     let officer = &session.officer;
     let document = Section {
         zh: "文书",
         en: "Document",
         fields: vec![
-            Field::new("file", "PDF文件", "PDF file", Kind::Pdf).hint(hint),
+            Field::new("file", "PDF或OFD文件", "PDF or OFD file", Kind::Pdf).hint(hint),
+            Field::new("straddle_mm", "骑缝章距页面上边（毫米）", "Straddle seal from the top, mm", Kind::Number)
+                .optional()
+                .hint("仅OFD：在各页右边缘再盖骑缝章，量到印章中心；不盖则不填"),
             Field::new("title", "文书名称", "Title", Kind::Text).hint("记入用印台账，如：准予行政许可决定书"),
             Field::choice("seal", "印章", "Seal", seals(state, Some(&officer.authority), (state.clock)()).await?),
         ],
@@ -141,16 +145,19 @@ async fn page(
 fn read(values: &Values, pdf: Option<Vec<u8>>) -> Result<(UploadRequest, Vec<u8>), Faults> {
     let mut form = Reading::of(values);
     if pdf.is_none() {
-        form.faults
-            .add("file", Message::new("http.no-file", "请选择要盖章的PDF文件", "choose the PDF that is to be sealed"));
+        form.faults.add(
+            "file",
+            Message::new("http.no-file", "请选择要盖章的PDF或OFD文件", "choose the PDF or OFD that is to be sealed"),
+        );
     }
     let title = form.text("title");
     let seal = form.parse("seal", SealNumber::parse);
+    let straddle_mm = if values.get("straddle_mm").is_empty() { None } else { form.number("straddle_mm") };
     let decision = decision::read(&mut form);
     let place = if at_page(values) { by_page(&mut form) } else { by_keyword(&mut form) };
     match (pdf, seal, decision, place, form.faults.is_empty()) {
         (Some(pdf), Some(seal), Some(decision), Some(place), true) => {
-            Ok((UploadRequest { decision, seal, title, place }, pdf))
+            Ok((UploadRequest { decision, seal, title, place, straddle_mm }, pdf))
         }
         _ => Err(form.faults),
     }

@@ -5,9 +5,10 @@ use std::fmt::Write;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::paint::{Paint, number};
+use super::paint::Paint;
 use super::{DEPTH, Pen, outline};
 use crate::ofd::signatures::numbers;
+use crate::ofd::text::number;
 use crate::ofd::xml::Node;
 
 /// Left, top, width, height; nothing where it is not told.

@@ -1,6 +1,7 @@
 //! Colours and lines (GB/T 33190 §8.2 and §8.3): an object's own, or those of the drawing parameters that it names.
 
 use super::resources::Resources;
+use crate::ofd::text::number;
 use crate::ofd::xml::Node;
 
 /// How an object is painted, as SVG attributes.
@@ -101,8 +102,4 @@ fn rgb(value: &str) -> Option<String> {
 
 fn opacity(name: &str, alpha: f64) -> String {
     if alpha < 1.0 { format!(" {name}=\"{alpha:.3}\"") } else { String::new() }
-}
-
-pub(super) fn number(text: &str) -> Option<f64> {
-    text.trim().parse().ok().filter(|value: &f64| value.is_finite())
 }

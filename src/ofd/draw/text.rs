@@ -3,9 +3,10 @@
 
 use std::fmt::Write;
 
-use super::paint::{Paint, number};
+use super::paint::Paint;
 use super::{Pen, outline};
-use crate::limits;
+use crate::ofd::text::number;
+use crate::ofd::text::steps_of;
 use crate::ofd::xml::{Node, escaped};
 
 /// CGTransform: these characters are drawn by these glyphs.
@@ -164,20 +165,4 @@ fn read_shaped(node: &Node) -> Option<Shaped> {
     let count = |name: &str| node.attribute(name).and_then(|text| text.trim().parse::<usize>().ok());
     let glyphs: Option<Vec<u16>> = node.child("Glyphs")?.text.split_whitespace().map(|one| one.parse().ok()).collect();
     Some(Shaped { at: count("CodePosition")?, characters: count("CodeCount").unwrap_or(1), glyphs: glyphs? })
-}
-
-/// Steps between characters: numbers, or `g N v` for N times v (§11.3); no more than there are characters.
-fn steps_of(text: &str, characters: usize) -> Vec<f64> {
-    let most = characters.min(limits::OFD_XML_NODES);
-    let (mut steps, mut words) = (Vec::new(), text.split_whitespace());
-    while let Some(word) = words.next().filter(|_| steps.len() < most) {
-        if word == "g" {
-            let count = words.next().and_then(|count| count.parse::<usize>().ok()).unwrap_or_default();
-            let step = words.next().and_then(number).unwrap_or_default();
-            steps.extend(std::iter::repeat_n(step, count.min(most - steps.len())));
-        } else {
-            steps.push(number(word).unwrap_or_default());
-        }
-    }
-    steps
 }

@@ -11,6 +11,10 @@ use crate::ses;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prepared {
     package: Vec<u8>,
+    /// The signature's file.
+    said: Vec<u8>,
+    /// The seal as it lies beside (`.esl`).
+    seal: Vec<u8>,
     digest: [u8; 32],
     /// Path of the signature's file.
     signature: String,
@@ -19,9 +23,10 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    pub(super) fn new(package: Vec<u8>, said: &str, paths: Paths) -> Result<Self, SealFault> {
+    pub(super) fn new(package: Vec<u8>, said: &str, seal: &[u8], paths: Paths) -> Result<Self, SealFault> {
         let value = paths.value();
-        Ok(Self { package, digest: digest_of(said.as_bytes())?, signature: paths.signature, value })
+        let digest = digest_of(said.as_bytes())?;
+        Ok(Self { package, said: said.into(), seal: seal.to_vec(), digest, signature: paths.signature, value })
     }
 
     /// Takes up what was prepared, also after a crash. Everything is checked anew: one value is missing, and that signature lists
@@ -56,8 +61,10 @@ impl Prepared {
         if signature.references.iter().any(|one| opened.entry(&one.file).is_none()) {
             return Err(SealFault::NotPrepared("a listed file is missing"));
         }
+        let seal = signature.seal.as_deref().and_then(|seal| opened.entry(seal));
+        let seal = opened.unpack(seal.ok_or(SealFault::NotPrepared("no seal"))?)?;
         let (signature, value) = (signature.path.clone(), signature.value.clone());
-        Ok(Self { package, digest, signature, value })
+        Ok(Self { package, said, seal, digest, signature, value })
     }
 
     /// The package as it is to be kept until it is closed.
@@ -68,6 +75,16 @@ impl Prepared {
     /// SM3 of the signature's file, which lists all others: the dataHash of the seal signature.
     pub fn digest(&self) -> [u8; 32] {
         self.digest
+    }
+
+    /// The signature's file, the bytes that [`Prepared::digest`] is of.
+    pub fn said(&self) -> &[u8] {
+        &self.said
+    }
+
+    /// The seal that is used, as its maker signed it.
+    pub fn seal(&self) -> &[u8] {
+        &self.seal
     }
 
     /// What a seal signature has as its property: where the signature's file lies.

@@ -271,14 +271,16 @@ impl Evidence {
 
 impl Opened {
     /// What the register is asked about, one for each signature: its certificate, and the SHA-256 that the ledger would know
-    /// it by. A CMS by itself is no document of ours, so it has zeros, which are in no ledger; a time stamp is no seal's.
+    /// it by: for OFD that of the list of files that its value is made over. A CMS by itself is no document of ours, so it has zeros, which are in no ledger; a time stamp is no seal's.
     pub fn signers(&self) -> Vec<(Option<Certificate>, [u8; 32])> {
         match self {
             Self::Pdf { envelopes, .. } => envelopes.iter().map(|e| (e.certificate.clone(), e.digest)).collect(),
             Self::Cms(signed) if signed.content_type != rfc3161::ID_CT_TST_INFO => {
                 signed.signers.iter().map(|signer| (signed.certificate_of(signer), [0; 32])).collect()
             }
-            Self::Ofd(reading) => reading.signatures.iter().map(|read| (read.certificate(), [0; 32])).collect(),
+            Self::Ofd(reading) => {
+                reading.signatures.iter().map(|read| (read.certificate(), crate::crypto::sha256(&read.said))).collect()
+            }
             _ => Vec::new(),
         }
     }

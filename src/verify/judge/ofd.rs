@@ -12,13 +12,14 @@ use super::evidence::{Evidence, Facts};
 use super::existence::Existence;
 use super::sources::{self, Sources, find_path};
 use super::{Asked, proof, stamps};
-use crate::cms::{Attribute, Checks, Fault, Form, SignedData, Signer, SignerName};
+use crate::cms::{self, Attribute, Checks, Fault, Form, SignedData, Signer, SignerName};
 use crate::crypto::{self, Digest, SignatureFault};
 use crate::message::Message;
 use crate::ofd::reading::{Inside, Read, Reading};
 use crate::pdf::changes::LaterChanges;
 use crate::pki::certificate::Certificate;
 use crate::pki::path::PathVerdict;
+use crate::pki::tlv;
 use crate::ses::{self, SealSignature};
 use crate::verify::report::{Check, Outcome, SignatureKind, SignatureReport, SubIndication as Sub, moment};
 
@@ -52,7 +53,7 @@ fn of_seal(sealed: &SealSignature) -> SignedData {
         name,
         digest_algorithm: Digest::Sm3.oid(),
         signed_attributes_raw: None,
-        signed_attributes: Vec::new(),
+        signed_attributes: signed_beside(sealed),
         signature_algorithm: AlgorithmIdentifierOwned { oid: sealed.algorithm, parameters: None },
         signature: sealed.value.clone(),
         unsigned_attributes: stamp.collect(),
@@ -68,6 +69,16 @@ fn of_seal(sealed: &SealSignature) -> SignedData {
         signers: vec![signer],
         trailing: 0,
     }
+}
+
+/// What the signed part says beside the seal, where a CMS has its signed attributes: the digest of the list, and the log's receipt.
+fn signed_beside(sealed: &SealSignature) -> Vec<Attribute> {
+    let digest = tlv::wrap(tlv::OCTET_STRING, &[&sealed.digest]);
+    let receipts = sealed.extensions.iter().filter(|extension| cms::is_receipt(&extension.oid));
+    let receipts = receipts.map(|one| Attribute { oid: one.oid.clone(), values: vec![one.value.clone()] });
+    std::iter::once(Attribute { oid: rfc5911::ID_MESSAGE_DIGEST.into(), values: vec![digest] })
+        .chain(receipts)
+        .collect()
 }
 
 fn one(evidence: &Evidence, sources: &Sources, read: &Read, facts: &Facts) -> SignatureReport {
