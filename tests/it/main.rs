@@ -9,6 +9,7 @@ mod cli;
 mod crash;
 mod db;
 mod demo_data;
+mod fsck;
 mod house;
 mod hsm;
 mod http;
