@@ -19,7 +19,6 @@ mod levels;
 mod log;
 mod monitor;
 mod life;
-mod log;
 mod ofd;
 mod pdf_corpus;
 mod pdf_seal;
