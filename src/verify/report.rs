@@ -458,9 +458,10 @@ pub(super) fn summary(
     }
 }
 
-/// What a person should hear first of several reasons: that the content was changed comes before who may sign what.
+/// What a person should hear first of several reasons: that the content was changed comes before who may sign what, and
+/// that a seal was abolished before that its certificate was revoked for it.
 fn gravity(check: &str) -> usize {
-    const FIRST: [&str; 4] = ["digest", "signature", "coverage", "later-changes"];
+    const FIRST: [&str; 5] = ["digest", "signature", "coverage", "later-changes", "seal-in-force"];
     FIRST.iter().position(|id| *id == check).unwrap_or(FIRST.len())
 }
 

@@ -10,9 +10,10 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use yinxin::authority::Uscc;
+use yinxin::decision::{DecisionRequest, Hands};
 use yinxin::http::hash_password;
 use yinxin::issue::{UploadPlace, UploadRequest, seal_upload};
-use yinxin::officer::Officer;
+use yinxin::officer::{Duty, Officer};
 
 use self::driver::Browser;
 use crate::bureau::*;
@@ -54,8 +55,22 @@ impl House {
         for id in ["chief", "admin-1", "admin-2", "department-1", "department-2"] {
             store.set_password(&person(id), &hash).await.unwrap();
         }
+        // The department's own hands decided while the item was the department's.
+        for (id, duty) in [("old-intake", Duty::Intake), ("old-review", Duty::Review), ("old-produce", Duty::Produce)] {
+            let authority = Uscc::parse(DEPARTMENT).unwrap();
+            let officer =
+                Officer { id: person(id), authority, duties: [duty].into(), ..bureau.administrators[0].clone() };
+            store.add_officer(&officer, "", "test", NOW).await.unwrap();
+        }
+        let hands = Hands {
+            intake: person("old-intake"),
+            review: person("old-review"),
+            decide: person("old-chief"),
+            produce: person("old-produce"),
+        };
+        let decided = decision("许准〔2020〕9号", TRANSFER - time::Duration::DAY);
         let old = UploadRequest {
-            decision: decision("许准〔2020〕9号", TRANSFER - time::Duration::DAY),
+            decision: DecisionRequest { hands, ..decided },
             seal: number(DEPARTMENT_SEAL),
             title: "准予行政许可决定书".into(),
             place: UploadPlace::At { page: 1, x_mm: 150.0, y_mm: 220.5 },
@@ -324,6 +339,8 @@ async fn what_the_old_seal_sealed_too_late_is_refused(visit: &Visit) {
     let verdict = visit.verify("old.pdf", &visit.house.old).await;
     assert!(verdict.contains("核验不通过"), "{verdict}");
     visit.look("report-abolished").await;
+    let headline = visit.browser.read("main .verdict").await;
+    assert!(headline.contains("废止") && headline.contains("示府〔2020〕63号"), "{headline}");
     visit.says(&["示例县市场监督管理局行政审批专用章", "废止", "示府〔2020〕63号"]).await;
     visit.browser.follow(&format!("main article.signature a[href='/register/{DEPARTMENT_SEAL}']")).await;
     visit.says(&["已废止"]).await;
