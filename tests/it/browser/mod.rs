@@ -59,6 +59,7 @@ impl House {
             seal: number(DEPARTMENT_SEAL),
             title: "准予行政许可决定书".into(),
             place: UploadPlace::At { page: 1, x_mm: 150.0, y_mm: 220.5 },
+            straddle_mm: None,
         };
         let by = store.officer(&person("old-chief")).await.unwrap().unwrap();
         let old = seal_upload(&bureau.desk, &by, old, DRAFT.to_vec(), NOW).await.unwrap();
