@@ -146,6 +146,36 @@ pub async fn retire(
     Ok(store.leave_post(id, at, &by.id, now).await?)
 }
 
+/// Gives up an order that waits, such as one whose key will never come back: it is shown as lost, and the same may be asked
+/// for again.
+///
+/// # Errors
+/// A rule refused; or there is no such order, it does not wait, or it ended meanwhile.
+pub async fn give_up(
+    store: &Store,
+    (by, second): (&Officer, &Officer),
+    order: &str,
+    reason: &str,
+    now: OffsetDateTime,
+) -> Result<(), FlowError> {
+    check_two_administrators(by, second, now)?;
+    filled_in("理由 / reason", reason)?;
+    let not_waiting = || {
+        FlowError::Request(Message::new(
+            "administer.not-waiting",
+            "没有此用印指令，或它并不在等待；等待中的指令见 yinxin orders list",
+            "there is no such order, or it does not wait; `yinxin orders list` shows those that do",
+        ))
+    };
+    let waiting = store.waiting(order).await?.ok_or_else(not_waiting)?;
+    let seal = waiting.seal.ok_or_else(not_waiting)?;
+    whose_seal(store, Care::Use, &seal, &[by, second]).await?;
+    match store.give_up(order, reason, (&by.id, &second.id), now).await? {
+        true => Ok(()),
+        false => Err(not_waiting()),
+    }
+}
+
 /// Asks for each administrator whether this seal is theirs to care for. A seal that is not there is the store's to refuse.
 pub(crate) async fn whose_seal(
     store: &Store,

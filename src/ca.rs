@@ -1,11 +1,15 @@
 //! The service's own certificate authorities: a root, an issuing authority, seal certificates, revocation lists; or a
 //! seal's certificate from an authority outside. Every signature here is an order too, written down first.
 
+mod issuing;
 pub mod life;
 pub mod making;
 mod record;
 mod stamping;
 mod status;
+
+use std::collections::HashSet;
+use std::sync::Arc;
 
 use time::{Duration, OffsetDateTime};
 
@@ -20,16 +24,16 @@ use crate::pki::issue::{self, IssueFault, Period, Reason, Serial, Unsigned};
 use crate::pki::name::{Attribute, Name};
 use crate::seal::{Seal, SealStatus};
 use crate::store::{Act, CaCertificate, CaKind, OrderKind, Revocation, SealCertificate, SealFilter, Store, StoreError};
-use std::sync::Arc;
 
+pub(crate) use issuing::{Issuer, issuers, successor_due};
 pub(crate) use stamping::no_unit;
+pub use status::Publication;
 pub(crate) use status::RESPONDER_SUCCESSOR_DAYS;
-pub use status::{Publication, RESPONDER};
 pub(crate) use status::{kept_answer, standing};
 
 /// Label of the root's key and certificate.
 pub const ROOT: &str = "root";
-/// Label of the issuing authority's key and certificate.
+/// Label of the first issuing authority's key and certificate; those that follow are `issuing-2` and so on.
 pub const ISSUING: &str = "issuing";
 
 /// Lives: root, issuing authority, seal. A seal's is short because rekeying is ordinary, not because keys wear out.
@@ -118,32 +122,31 @@ impl Authority {
         by: &OfficerId,
         now: OffsetDateTime,
     ) -> Result<(String, Vec<u8>, Vec<Vec<u8>>), FlowError> {
-        let (issuing, root) = (self.filed(ISSUING).await?, self.filed(ROOT).await?);
+        let (issuing, root) = (self.issuing().await?, self.filed(ROOT).await?);
         let label = self.next_label(seal).await?;
         let public_key = self.key(&label, algorithm).await?;
-        let issuer = Certificate::read(&issuing.certificate)?;
         let mut period = years(now, SEAL_YEARS);
         // A certificate that outlives its issuer is of no use (and is refused).
-        period.not_after = period.not_after.min(issuer.not_after);
+        period.not_after = period.not_after.min(issuing.certificate.not_after);
         let unsigned = issue::seal(
-            &issuer,
+            &issuing.certificate,
             &subject(seal)?,
             &public_key,
             Serial::from_random(keys::draw()?),
             period,
-            &self.addresses(ISSUING),
+            &self.addresses(&issuing.label),
         )?;
         let certificate = self
             .ordered(
                 OrderKind::Certificate,
-                ISSUING,
+                &issuing.label,
                 &format!("seal certificate {}", seal.number),
                 unsigned,
                 by.as_str(),
                 now,
             )
             .await?;
-        Ok((label, certificate, vec![issuing.certificate, root.certificate]))
+        Ok((label, certificate, vec![issuing.certificate.der().to_vec(), root.certificate]))
     }
 
     /// A request (PKCS#10) for a certificate of an outside authority on a new key. Gives the key's label and the DER.
@@ -202,12 +205,14 @@ impl Authority {
     /// Revokes the certificates of every seal that is abolished at `now`, from the instant of the order; publishes new lists
     /// where they are due, and keeps the responder's certificate and its answers fresh. Gives the number revoked.
     pub async fn refresh(&self, who: &str, now: OffsetDateTime) -> Result<usize, FlowError> {
-        let authorities = self.store.ca_certificates().await?;
-        if authorities.is_empty() {
+        let issuers = issuers(&self.store).await?;
+        if issuers.is_empty() {
             return Ok(0);
         }
-        let known: Vec<String> = self.store.revocations(ISSUING).await?.into_iter().map(|r| r.serial).collect();
-        let issuer = Certificate::read(&self.filed(ISSUING).await?.certificate)?;
+        let mut known = HashSet::new();
+        for issuer in &issuers {
+            known.extend(self.store.revocations(&issuer.label).await?.into_iter().map(|revoked| revoked.serial));
+        }
         let mut revoked = 0;
         let mut offset = 0;
         loop {
@@ -218,11 +223,13 @@ impl Authority {
                 }
                 let Some(event) = filed.seal.life.last_event_at(now) else { continue };
                 for certificate in self.store.certificates(&filed.seal.number).await? {
-                    let ours = Certificate::read(&certificate.certificate)?.is_signed_by(&issuer.public_key).is_ok();
-                    if ours && !known.contains(&certificate.serial) {
+                    if known.contains(&certificate.serial) {
+                        continue;
+                    }
+                    if let Some(issuer) = self.issuer_of(&Certificate::read(&certificate.certificate)?).await? {
                         let revocation = Revocation {
                             serial: certificate.serial,
-                            issuer: ISSUING.into(),
+                            issuer: issuer.label,
                             at: event.at,
                             reason: Reason::CessationOfOperation,
                             document: event.document.clone(),
@@ -241,12 +248,16 @@ impl Authority {
             }
             offset += 500;
         }
-        for authority in &authorities {
-            if self.is_list_due(&authority.label, now).await? {
+        // Who has ended says no more: its last list holds what it ever revoked, and nothing that it made is in force.
+        for authority in self.store.ca_certificates().await? {
+            let in_force = Certificate::read(&authority.certificate)?.is_in_force(now);
+            if in_force && self.is_list_due(&authority.label, now).await? {
                 self.publish_list(&authority.label, who, now).await?;
             }
         }
-        self.responder(who, now).await?;
+        for issuer in issuers.iter().filter(|issuer| issuer.certificate.is_in_force(now)) {
+            self.responder_of(issuer, who, now).await?;
+        }
         // Last, so that trouble with a new key holds up no list.
         if self.store.stamping_unit().await?.is_some() {
             self.stamping(who, now).await?;
@@ -314,13 +325,7 @@ impl Authority {
     }
 
     async fn filed(&self, label: &str) -> Result<CaCertificate, FlowError> {
-        self.store.ca_certificates().await?.into_iter().find(|ca| ca.label == label).ok_or_else(|| {
-            FlowError::Request(Message::new(
-                "ca.missing",
-                "证书机构尚未建立，请先运行 yinxin ca init",
-                "there is no certificate authority yet; run `yinxin ca init` first",
-            ))
-        })
+        self.store.ca_certificates().await?.into_iter().find(|ca| ca.label == label).ok_or_else(missing)
     }
 
     async fn key(&self, label: &str, algorithm: KeyAlgorithm) -> Result<Vec<u8>, FlowError> {
@@ -339,6 +344,14 @@ impl Authority {
     async fn next_label(&self, seal: &Seal) -> Result<String, FlowError> {
         Ok(format!("seal-{}-{}", seal.number, self.store.certificates(&seal.number).await?.len() + 1))
     }
+}
+
+fn missing() -> FlowError {
+    FlowError::Request(Message::new(
+        "ca.missing",
+        "证书机构尚未建立，请先运行 yinxin ca init",
+        "there is no certificate authority yet; run `yinxin ca init` first",
+    ))
 }
 
 fn certificate_of(

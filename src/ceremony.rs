@@ -15,15 +15,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use time::OffsetDateTime;
 
 use crate::administer::whose_seal;
+use crate::ca::Authority;
 use crate::ca::life::{Rekey, Revoke};
-use crate::ca::{Authority, ISSUING, ROOT};
 use crate::crypto::sha256;
 use crate::desk::{FlowError, blocking};
 use crate::impression::Impression;
 use crate::keys::KeyError;
 use crate::message::Message;
 use crate::officer::{Care, Officer, check_two_administrators};
-use crate::pki::certificate::Certificate;
+use crate::pki::certificate::{Certificate, to_pem};
 use crate::seal::{Seal, SealNumber};
 use crate::ses::Picture;
 use script::{Script, Step};
@@ -84,7 +84,7 @@ pub async fn rehearse(
     let mut steps = vec![];
     let mut founded = !authority.store.ca_certificates().await?.is_empty();
     for step in &script.steps {
-        let fault = match check(authority, step, officers, founded).await {
+        let fault = match check(authority, step, officers, founded, now).await {
             Ok(()) => None,
             Err(error) => Some(error.message()),
         };
@@ -189,7 +189,7 @@ async fn run(
     };
     record.ended = Some(clock());
     match outcome {
-        Ok(said) => (record.state, record.said) = (StepState::Done, said),
+        Ok(Yield { said, request }) => (record.state, record.said, record.request) = (StepState::Done, said, request),
         Err(error) => (record.state, record.said) = (StepState::Failed, Some(Said::of(error.message()))),
     }
     let done = record.state == StepState::Done;
@@ -202,14 +202,18 @@ async fn check(
     step: &Step,
     [by, second]: &[Officer; 2],
     founded: bool,
+    now: OffsetDateTime,
 ) -> Result<(), FlowError> {
     match (step.seal(), step) {
-        (None, _) if founded => Err(FlowError::Request(Message::new(
+        (None, Step::DestroyIssuing { authority: label }) => authority.ended_issuing(label, now).await.map(drop),
+        (None, Step::RekeyIssuing { .. }) if founded => Ok(()),
+        (None, Step::InitAuthorities { .. }) if founded => Err(FlowError::Request(Message::new(
             "ca.exists",
             "证书机构已经建立，不会重建",
             "the certificate authorities already exist and are not made again",
         ))),
-        (None, _) => Ok(()),
+        (None, Step::InitAuthorities { .. }) => Ok(()),
+        (None, _) => Err(no_authorities()),
         (Some(seal), step) => {
             filed(authority, seal).await?;
             let care = match step {
@@ -217,16 +221,20 @@ async fn check(
                 _ => Care::Make,
             };
             whose_seal(&authority.store, care, seal, &[by, second]).await?;
-            if founded || matches!(step, Step::Destroy { .. }) {
+            if founded || matches!(step, Step::Destroy { .. } | Step::Request { .. }) {
                 return Ok(());
             }
-            Err(FlowError::Request(Message::new(
-                "ca.missing",
-                "证书机构尚未建立，请先建立（init-authorities）",
-                "there is no certificate authority yet; begin with init-authorities",
-            )))
+            Err(no_authorities())
         }
     }
+}
+
+fn no_authorities() -> FlowError {
+    FlowError::Request(Message::new(
+        "ca.missing",
+        "证书机构尚未建立，请先建立（init-authorities）",
+        "there is no certificate authority yet; begin with init-authorities",
+    ))
 }
 
 async fn carry_out(
@@ -234,15 +242,33 @@ async fn carry_out(
     step: &Step,
     document: &str,
     [by, second]: &[Officer; 2],
-) -> Result<Option<Said>, FlowError> {
+) -> Result<Yield, FlowError> {
     let (authority, now) = (means.authority, (means.clock)());
     let two = (&by.id, &second.id);
     match step {
         Step::InitAuthorities { organisation, algorithm } => {
             authority.init(organisation, algorithm.key(), by.id.as_str(), now).await?;
         }
+        Step::RekeyIssuing { algorithm } => {
+            authority.rekey_issuing(algorithm.map(script::Algorithm::key), by.id.as_str(), now).await?;
+        }
+        Step::DestroyIssuing { authority: label } => {
+            authority.destroy_issuing(label, document, by.id.as_str(), now).await?;
+        }
         Step::MakeSealKey { seal, algorithm } => {
             authority.certify_seal(&filed(authority, seal).await?, algorithm.key(), &by.id, now).await?;
+        }
+        Step::Request { seal, algorithm } => {
+            let of = filed(authority, seal).await?;
+            let (label, request) = authority.request(&of, algorithm.key(), &by.id, now).await?;
+            return Ok(Yield {
+                request: Some(to_pem("CERTIFICATE REQUEST", &request)),
+                said: Some(Said {
+                    id: "ceremony.request".into(),
+                    zh: format!("安装证书时请写 --key {label}"),
+                    en: format!("install the certificate with --key {label}"),
+                }),
+            });
         }
         Step::MakeSes { seal } => {
             let filed = authority.store.seal(seal).await?.ok_or_else(|| crate::seal::unknown(seal))?;
@@ -270,16 +296,25 @@ async fn carry_out(
         }
         Step::Destroy { seal, key } => {
             if !authority.end_key(seal, key, document, two, now).await? {
-                return Ok(Some(Said {
+                let said = Said {
                     id: "ceremony.key-waits".into(),
                     zh: "尚有已登记的用印等待该密钥，办结后自动销毁".into(),
                     en: "orders that were written down wait for this key; it is destroyed once they are finished"
                         .into(),
-                }));
+                };
+                return Ok(Yield { said: Some(said), request: None });
             }
         }
     }
-    Ok(None)
+    Ok(Yield::default())
+}
+
+/// What comes of a step beside keys and certificates.
+#[derive(Default)]
+struct Yield {
+    said: Option<Said>,
+    /// PEM.
+    request: Option<String>,
 }
 
 async fn filed(authority: &Authority, number: &SealNumber) -> Result<Seal, FlowError> {
@@ -325,7 +360,9 @@ impl Facts {
         })
         .await?;
         let mut certificates = BTreeMap::new();
+        let mut revoked = BTreeSet::new();
         for ca in authority.store.ca_certificates().await? {
+            revoked.extend(authority.store.revocations(&ca.label).await?.into_iter().map(|one| one.serial));
             let facts = CertificateFacts::of(&Certificate::read(&ca.certificate)?, &ca.label);
             certificates.insert(facts.sha256.clone(), facts);
         }
@@ -334,10 +371,6 @@ impl Facts {
                 let facts = CertificateFacts::of(&Certificate::read(&filed.certificate)?, &filed.key_label);
                 certificates.insert(facts.sha256.clone(), facts);
             }
-        }
-        let mut revoked = BTreeSet::new();
-        for label in [ROOT, ISSUING] {
-            revoked.extend(authority.store.revocations(label).await?.into_iter().map(|one| one.serial));
         }
         Ok(Self { keys, certificates, revoked })
     }

@@ -106,6 +106,11 @@ impl Fetcher {
     }
 
     /// The address, if its host is listed, and the host.
+    /// Whether what this address names may be asked for at all.
+    pub fn may_ask(&self, url: &str) -> bool {
+        self.listed(url).is_ok()
+    }
+
     fn listed(&self, url: &str) -> Result<(Uri, String), FetchError> {
         if url.len() > limits::ADDRESS_BYTES {
             return Err(FetchError::Address);

@@ -6,7 +6,7 @@
 //! | floor | rooms | may touch |
 //! |---|---|---|
 //! | doors | [`cli`], [`http`], [`config`] | arguments, sockets; they parse, call one flow, and answer |
-//! | flows | [`desk`], [`issue`], [`log`], [`abolish`], [`administer`], [`ca`], [`ceremony`], [`renew`], [`stamping`], [`status`], [`verify`], [`witness`] | the tools, in the order of the story |
+//! | flows | [`desk`], [`issue`], [`log`], [`monitor`], [`abolish`], [`administer`], [`ca`], [`ceremony`], [`renew`], [`stamping`], [`status`], [`verify`], [`witness`] | the tools, in the order of the story |
 //! | tools | [`fetch`], [`keys`], [`preview`], [`render`], [`store`], [`tsa`], [`witnesses`] | the outside world, one kind each |
 //! | formats | [`pdf`], [`ofd`], [`ses`], [`cms`], [`stamp`], [`pki`], [`impression`], [`tlog`], [`crypto`], [`limits`] | nothing: bytes ↔ meaning |
 //! | rules | [`authority`], [`item`], [`officer`], [`seal`], [`abolition`], [`ceiling`], [`decision`], [`licence`], [`register`], [`refusal`] | nothing: they decide |
@@ -23,7 +23,7 @@
 //!   and audit are appended; an order's state moves once, from written to sealed or lost).
 //! - from [`verify`]: the network. What a document names is never fetched; a verdict is a function of what was gathered.
 //! - from [`tsa`], [`fetch`] and [`witnesses`]: any host that the settings do not list. They are asked when something is sealed or
-//!   renewed.
+//!   renewed; only [`monitor`], which has no settings, asks the hosts of its own command line.
 //! - from [`http`]: rules. A handler that decides something is in the wrong room.
 
 // — ground
@@ -80,6 +80,8 @@ pub mod desk;
 pub mod issue;
 #[cfg(feature = "service")]
 pub mod log;
+#[cfg(feature = "service")]
+pub mod monitor;
 #[cfg(feature = "service")]
 pub mod renew;
 #[cfg(feature = "service")]

@@ -128,6 +128,11 @@ pub const OCSP_SERIAL_BYTES: usize = 32;
 /// of some 2 kB that stays. Beyond that askers get the answer kept for all, or are told to come again.
 pub const OCSP_SIGNED_A_MINUTE: usize = 60;
 
+/// Answers signed within a minute that are kept for all askers. There are as many as certificates, each in the few ways of
+/// asking; so many at once only where a thousand certificates are asked about for the first time. What is kept is given as long
+/// as it holds.
+pub const OCSP_KEPT_A_MINUTE: usize = 600;
+
 /// Seconds for which caches on the way keep an answer or a list: a revocation is known everywhere within the hour.
 pub const OCSP_CACHE_SECONDS: i64 = 3600;
 
@@ -385,6 +390,27 @@ pub const LOG_PAGE: u16 = 50;
 pub const LOG_PUBLISH_SECONDS: u64 = 5;
 /// How often the register is looked at for something new to be published, seconds: it is read as a whole.
 pub const REGISTER_LOOK_SECONDS: u64 = 60;
+/// A bundle of a foreign log's entries, bytes: 256 of them, each behind two bytes of length (C2SP tlog-tiles).
+pub const LOG_BUNDLE_BYTES: usize = 256 * (2 + 65_535);
+/// Entries that a monitor takes up in one look: at 200 bytes each, some 20 GB.
+pub const MONITOR_ENTRIES: u64 = 100_000_000;
+/// Alarms of one look that are told one by one, and uses of seals that are shown: more is read by nobody.
+pub const MONITOR_SHOWN: usize = 100;
+/// Entries kept until somebody accounts for them: as many uses as a city has in a week; more are counted.
+pub const MONITOR_OPEN: usize = 10_000;
+/// Heads seen elsewhere, of one place, that are kept until the log comes up to them.
+pub const MONITOR_CLAIMS: usize = 4;
+/// How long a log may take to come up to a head that a witness saw: an order waits for its witnesses a minute at most, and a
+/// restart takes no ten.
+pub const MONITOR_GRACE_SECONDS: i64 = 600;
+/// Heads kept as evidence beside a monitor's state: each has at most `LOG_NOTE_BYTES`.
+pub const MONITOR_EVIDENCE: usize = 1000;
+/// A monitor's state, bytes: `MONITOR_OPEN` entries and some heads, all as JSON.
+pub const MONITOR_STATE_BYTES: usize = 64 * 1024 * 1024;
+/// Files of expected uses, bytes in all: a million openings of 500.
+pub const MONITOR_EXPECTED_BYTES: usize = 512 * 1024 * 1024;
+/// Seconds from one look to the next.
+pub const MONITOR_EVERY_SECONDS: std::ops::RangeInclusive<u64> = 1..=86_400;
 /// Logs that one witness follows: each a line in its settings.
 pub const WITNESS_LOGS: usize = 64;
 /// A witness's state, bytes: a head of each log, twice as long where all of it must be escaped.

@@ -16,6 +16,7 @@ use crate::keys::{KeyError, Keyring, Signer};
 use crate::limits;
 use crate::message::Message;
 use crate::store::{Entered, LogHead, LogIdentity, StoreError};
+use crate::tlog::checkpoint::Checkpoint;
 use crate::tlog::note::{Kind, Line, Note, VerifierKey};
 use crate::tlog::receipt::Receipt;
 use crate::tlog::{LogFault, tree};
@@ -106,6 +107,13 @@ impl Desk {
             return Ok(identity.clone());
         }
         if let Some(identity) = self.store.log_identity().await? {
+            // What is built upon is what our key signed, whatever else the database says.
+            let signer = self.log_signer(&identity).await?;
+            if let Some((_, note)) = self.store.checkpoint().await? {
+                let note = Note::read(note.as_bytes()).map_err(StoreError::Log)?;
+                Checkpoint::open(&note, &identity.vkey).map_err(StoreError::Log)?;
+            }
+            drop(signer);
             return Ok(known.get_or_init(|| identity).clone());
         }
         let Plan { name, key, .. } = self.logging.0.plan.clone();
@@ -150,14 +158,19 @@ impl Desk {
             return Ok(head);
         }
         let mut head = self.store.log_head().await?;
+        // Another process of ours may have entered it.
+        if head.size() < least {
+            head = self.store.newest_log_head().await?;
+        }
         let made = loop {
             match self.make_head(identity, &head).await? {
                 Ok(made) => break made,
-                // Another process of ours had a larger head cosigned; it is durable, and this order is under it too.
-                Err(ahead) => {
+                // Another process of ours had a larger head cosigned, and this order is under that too.
+                Err(Ahead { seen, otherwise }) => {
                     head = self.store.newest_log_head().await?;
-                    if head.size() < ahead {
-                        return Err(StoreError::Log(LogFault::Unproven).into());
+                    // It is durable, or it was never ours: a witness that says so is of no help.
+                    if head.size() < seen {
+                        return Err(FlowError::Unlogged(otherwise));
                     }
                 }
             }
@@ -167,8 +180,8 @@ impl Desk {
         Ok(head)
     }
 
-    /// Signs a head and has it cosigned; where a witness has seen a larger one, the size of that.
-    async fn make_head(&self, identity: &LogIdentity, head: &LogHead) -> Result<Result<SignedHead, u64>, FlowError> {
+    /// Signs a head and has it cosigned.
+    async fn make_head(&self, identity: &LogIdentity, head: &LogHead) -> Result<Result<SignedHead, Ahead>, FlowError> {
         let signer = self.log_signer(identity).await?;
         let (text, order) = head.order(identity);
         let signature = blocking(move || signer.sign(order)).await?;
@@ -182,10 +195,11 @@ impl Desk {
                 Fault::Ahead(seen) => Some(*seen),
                 _ => None,
             });
-            if let Some(ahead) = ahead.max().filter(|ahead| *ahead > size) {
-                return Ok(Err(ahead));
-            }
-            return Err(FlowError::Unlogged(unseen(&got.faults, got.lines.len(), witnesses.needed())));
+            let otherwise = unseen(&got.faults, got.lines.len(), witnesses.needed());
+            return match ahead.max().filter(|ahead| *ahead > size) {
+                Some(seen) => Ok(Err(Ahead { seen, otherwise })),
+                None => Err(FlowError::Unlogged(otherwise)),
+            };
         }
         got.lines.into_iter().for_each(|line| note.sign(line));
         Ok(Ok(SignedHead { size, note }))
@@ -254,6 +268,12 @@ fn raw_key(signer: &dyn Signer) -> Option<[u8; 32]> {
     (signer.algorithm() == KeyAlgorithm::Ed25519)
         .then(|| spki.get(spki.len().checked_sub(32)?..)?.try_into().ok())
         .flatten()
+}
+
+/// A witness has seen a head of this size, larger than the one it was shown; or so it says.
+struct Ahead {
+    seen: u64,
+    otherwise: Message,
 }
 
 fn unseen(faults: &[(String, Fault)], got: usize, needed: usize) -> Message {

@@ -137,7 +137,7 @@ impl House {
         Ok(Self { authority: Authority::of(desk), authorities })
     }
 
-    /// The responder's answer for what the issuing authority made, else the authority's newest list.
+    /// The responder's answer for what an issuing authority in force made, else the authority's newest list.
     async fn piece(
         &self,
         label: &str,
@@ -145,7 +145,8 @@ impl House {
         issuer: &Certificate,
         now: OffsetDateTime,
     ) -> Result<Piece, FlowError> {
-        if label == ca::ISSUING
+        if label != ca::ROOT
+            && issuer.is_in_force(now)
             && let Some(question) = CertId::of(&certificate.serial, issuer)
             && let Some(answer) = self.authority.answer(&question, "service", now).await?
             && let Ok(response) = OcspResponse::read(&answer.response)

@@ -7,7 +7,7 @@
 use time::{Duration, OffsetDateTime};
 
 use super::making::is_sm2;
-use super::{Authority, ISSUING};
+use super::{Authority, ROOT, issuers, successor_due};
 use crate::crypto::KeyAlgorithm;
 use crate::desk::{FlowError, blocking};
 use crate::keys::KeyError;
@@ -16,7 +16,7 @@ use crate::officer::OfficerId;
 use crate::pki::certificate::Certificate;
 use crate::pki::issue::{self, Reason};
 use crate::seal::{Seal, SealNumber, SealStatus};
-use crate::store::{CertificateLife, KeyEnd, Revocation, SealCertificate, SealFilter, Store, StoreError};
+use crate::store::{CaKind, CertificateLife, KeyEnd, Revocation, SealCertificate, SealFilter, Store, StoreError};
 
 /// Days before a certificate's end at which a warning is given: an outside authority takes some weeks, a meeting of two
 /// officers some days.
@@ -61,6 +61,8 @@ pub struct EndsSoon {
     /// The seal's legend; none for an authority.
     pub legend: Option<String>,
     pub ends: OffsetDateTime,
+    /// By when it wants a successor: its end, and for an issuing authority as long before as a seal's certificate lasts.
+    pub follow_by: OffsetDateTime,
 }
 
 /// What the hourly look did.
@@ -69,6 +71,8 @@ pub struct Upkeep {
     /// Warnings given now.
     pub warned: usize,
     pub rekeyed: Vec<SealNumber>,
+    /// Label of the issuing authority that was made.
+    pub issuing: Option<String>,
     /// Labels of keys that were destroyed.
     pub destroyed: Vec<String>,
     /// What could not be done now and will be tried again.
@@ -154,13 +158,13 @@ impl Authority {
             ))
         })?;
         let read = Certificate::read(&filed.certificate)?;
-        if !self.is_ours(&read).await? {
+        let Some(issuer) = self.issuer_of(&read).await? else {
             return Err(FlowError::Request(Message::new(
                 "life.not-ours",
                 "该证书由外部 CA 签发，须请其吊销；本系统可先停用印章（yinxin seal suspend）",
                 "an outside authority made this certificate and must revoke it; meanwhile suspend the seal (`yinxin seal suspend`)",
             )));
-        }
+        };
         if matches!(order.reason, Reason::CaCompromise | Reason::AaCompromise | Reason::CertificateHold) {
             return Err(FlowError::Request(Message::new(
                 "life.reason",
@@ -177,14 +181,14 @@ impl Authority {
         }
         let revocation = Revocation {
             serial: filed.serial.clone(),
-            issuer: ISSUING.into(),
+            issuer: issuer.label,
             at: now,
             reason: order.reason,
             document: order.document.clone(),
             invalid_since: order.since,
         };
         self.store.revoke_certificate(&filed, &revocation, (by, second), order.acknowledged, now).await?;
-        self.publish_list(ISSUING, by.as_str(), now).await?;
+        self.publish_list(&revocation.issuer, by.as_str(), now).await?;
         Ok(revocation)
     }
 
@@ -232,7 +236,7 @@ impl Authority {
         let mut upkeep = Upkeep::default();
         let given = self.store.warnings_given().await?;
         for (soon, digest) in self.ending(now).await? {
-            let left = soon.ends - now;
+            let left = soon.follow_by - now;
             let due = WARNINGS.iter().rev().find(|days| left <= Duration::days(**days));
             let Some(days) = due.filter(|days| !given.contains(&(digest.clone(), **days))) else { continue };
             upkeep.warned +=
@@ -240,14 +244,21 @@ impl Authority {
         }
         if rekeys {
             for (soon, digest) in self.ending(now).await? {
-                if soon.legend.is_none() || soon.ends > now + Duration::days(REKEY_DAYS) {
+                if soon.follow_by > now + Duration::days(REKEY_DAYS) {
                     continue;
                 }
-                match self.rekey_by_itself(&soon, &digest, who, now).await {
-                    Ok(Some(number)) => upkeep.rekeyed.push(number),
-                    Ok(None) => {}
-                    Err(error) => upkeep.trouble.push(error.message()),
-                }
+                let done = match soon.legend {
+                    Some(_) => {
+                        self.rekey_by_itself(&soon, &digest, who, now).await.map(|number| upkeep.rekeyed.extend(number))
+                    }
+                    None if soon.subject == ROOT => continue,
+                    None => match self.rekey_issuing(None, who.as_str(), now).await {
+                        // Another process was quicker.
+                        Err(FlowError::Store(StoreError::Conflict(_))) => Ok(()),
+                        made => made.map(|made| upkeep.issuing = Some(made.label)),
+                    },
+                };
+                upkeep.trouble.extend(done.err().map(|error| error.message()));
             }
         }
         for (end, free) in self.store.keys_to_destroy(now).await? {
@@ -259,8 +270,8 @@ impl Authority {
         Ok(upkeep)
     }
 
-    /// Certificates in use that end within the first warning, with their SHA-256, soonest first: of seals in force, and of
-    /// our authorities.
+    /// Certificates in use that want a successor within the first warning, with their SHA-256, soonest first: of seals in
+    /// force, and of our authorities.
     ///
     /// # Errors
     /// The store failed, or a certificate on file cannot be read.
@@ -278,7 +289,7 @@ impl Authority {
     ) -> Result<Option<SealNumber>, FlowError> {
         let Some(old) = self.store.certificate(digest).await? else { return Ok(None) };
         let Some(filed) = self.store.seal(&old.seal).await? else { return Ok(None) };
-        if !self.is_ours(&Certificate::read(&old.certificate)?).await? {
+        if self.issuer_of(&Certificate::read(&old.certificate)?).await?.is_none() {
             return Ok(None);
         }
         let order = Rekey {
@@ -326,38 +337,29 @@ impl Authority {
 
     /// Nobody can sign under the certificate any more: it is revoked, unless it has expired or is revoked already.
     async fn revoke_for_good(&self, end: &KeyEnd, now: OffsetDateTime) -> Result<(), FlowError> {
-        let mut revoked = false;
         for life in self.store.certificate_lives(&end.seal).await? {
             let read = Certificate::read(&life.certificate.certificate)?;
             let over = life.revocation.is_some() || read.not_after <= now;
-            if life.certificate.key_label != end.key_label || over || !self.is_ours(&read).await? {
+            if life.certificate.key_label != end.key_label || over {
                 continue;
             }
+            let Some(issuer) = self.issuer_of(&read).await? else { continue };
             let revocation = Revocation {
                 serial: life.certificate.serial,
-                issuer: ISSUING.into(),
+                issuer: issuer.label,
                 at: now,
                 reason: Reason::CessationOfOperation,
                 document: end.document.clone(),
                 invalid_since: None,
             };
             match self.store.revoke(&revocation, end.by.as_str(), now).await {
-                Ok(()) => revoked = true,
+                Ok(()) => drop(self.publish_list(&revocation.issuer, end.by.as_str(), now).await?),
                 // Another process was quicker; it is revoked.
                 Err(StoreError::Conflict(_)) => {}
                 Err(error) => return Err(error.into()),
             }
         }
-        if revoked {
-            self.publish_list(ISSUING, end.by.as_str(), now).await?;
-        }
         Ok(())
-    }
-
-    async fn is_ours(&self, certificate: &Certificate) -> Result<bool, FlowError> {
-        let authorities = self.store.ca_certificates().await?;
-        let Some(issuing) = authorities.iter().find(|ca| ca.label == ISSUING) else { return Ok(false) };
-        Ok(certificate.is_signed_by(&Certificate::read(&issuing.certificate)?.public_key).is_ok())
     }
 }
 
@@ -376,11 +378,18 @@ pub fn in_use(lives: &[CertificateLife], now: OffsetDateTime) -> Vec<SealCertifi
 pub async fn ending(store: &Store, now: OffsetDateTime) -> Result<Vec<(EndsSoon, String)>, FlowError> {
     let soon = now + Duration::days(WARNINGS[0]);
     let mut ending = vec![];
-    for ca in store.ca_certificates().await? {
-        let ends = Certificate::read(&ca.certificate)?.not_after;
-        if ends <= soon {
+    // An issuing authority that was followed may end in peace.
+    let newest = issuers(store).await?.pop().map(|issuer| issuer.label);
+    let authorities = store.ca_certificates().await?.into_iter();
+    for ca in authorities.filter(|ca| ca.kind == CaKind::Root || Some(&ca.label) == newest.as_ref()) {
+        let read = Certificate::read(&ca.certificate)?;
+        let (ends, follow_by) = match ca.kind {
+            CaKind::Root => (read.not_after, read.not_after),
+            CaKind::Issuing => (read.not_after, successor_due(&read)),
+        };
+        if follow_by <= soon {
             let digest = hex::encode(crate::crypto::sha256(&ca.certificate));
-            ending.push((EndsSoon { subject: ca.label, legend: None, ends }, digest));
+            ending.push((EndsSoon { subject: ca.label, legend: None, ends, follow_by }, digest));
         }
     }
     let mut offset = 0;
@@ -403,7 +412,8 @@ pub async fn ending(store: &Store, now: OffsetDateTime) -> Result<Vec<(EndsSoon,
                 let ends = Certificate::read(&newest.certificate)?.not_after;
                 if ends <= soon {
                     let legend = Some(filed.seal.legend.clone());
-                    ending.push((EndsSoon { subject: filed.seal.number.to_string(), legend, ends }, newest.digest));
+                    let subject = filed.seal.number.to_string();
+                    ending.push((EndsSoon { subject, legend, ends, follow_by: ends }, newest.digest));
                 }
             }
         }
@@ -412,6 +422,6 @@ pub async fn ending(store: &Store, now: OffsetDateTime) -> Result<Vec<(EndsSoon,
         }
         offset += 500;
     }
-    ending.sort_by_key(|(soon, _)| soon.ends);
+    ending.sort_by_key(|(soon, _)| soon.follow_by);
     Ok(ending)
 }

@@ -181,16 +181,17 @@ impl Authority {
         (by, second): (&OfficerId, &OfficerId),
         now: OffsetDateTime,
     ) -> Result<SealMaker, FlowError> {
-        let issuer = Certificate::read(&self.filed(ISSUING).await?.certificate)?;
+        let issuing = self.issuing().await?;
+        let issuer = issuing.certificate.clone();
         let until = until.min(issuer.not_after);
         let makers = self.store.seal_makers().await?;
         if let Some(maker) = makers.last()
-            && Certificate::read(&maker.certificate)?.not_after >= until
+            && Certificate::read(&maker.certificate)?.not_after >= until.max(now)
             && !self.store.is_revoked(&maker.serial).await?
         {
             return Ok(maker.clone());
         }
-        let (issuing, root) = (self.filed(ISSUING).await?, self.filed(ROOT).await?);
+        let root = self.filed(ROOT).await?;
         let number = makers.len() + 1;
         let label = format!("seal-maker-{number}");
         let public_key = self.key(&label, KeyAlgorithm::Sm2).await?;
@@ -203,15 +204,15 @@ impl Authority {
         let mut period = years(now, MAKER_YEARS);
         period.not_after = period.not_after.min(issuer.not_after);
         let serial = Serial::from_random(keys::draw()?);
-        let unsigned = issue::seal(&issuer, &subject, &public_key, serial, period, &self.addresses(ISSUING))?;
+        let unsigned = issue::seal(&issuer, &subject, &public_key, serial, period, &self.addresses(&issuing.label))?;
         let certificate = self
-            .ordered(OrderKind::Certificate, ISSUING, "seal maker's certificate", unsigned, by.as_str(), now)
+            .ordered(OrderKind::Certificate, &issuing.label, "seal maker's certificate", unsigned, by.as_str(), now)
             .await?;
         let maker = SealMaker {
             label,
             serial: hex::encode(Certificate::read(&certificate)?.serial),
             certificate,
-            chain: vec![issuing.certificate, root.certificate],
+            chain: vec![issuer.der().to_vec(), root.certificate],
             made_at: now,
         };
         self.store.add_seal_maker(&maker, (by, second)).await?;

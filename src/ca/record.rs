@@ -5,12 +5,11 @@
 
 use time::{Duration, OffsetDateTime};
 
-use super::{Authority, ISSUING, ROOT, bad_name};
+use super::{Authority, ROOT, bad_name};
 use crate::ceremony::transcript::SIGNER;
 use crate::cms;
 use crate::desk::{FlowError, blocking};
 use crate::keys;
-use crate::pki::certificate::Certificate;
 use crate::pki::issue::{self, Addresses, Period, Serial};
 use crate::pki::name::{Attribute, Name};
 use crate::store::{Act, OrderKind};
@@ -27,8 +26,8 @@ impl Authority {
         who: &str,
         now: OffsetDateTime,
     ) -> Result<Vec<u8>, FlowError> {
-        let (issuing, root) = (self.filed(ISSUING).await?, self.filed(ROOT).await?);
-        let issuer = Certificate::read(&issuing.certificate)?;
+        let (issuing, root) = (self.issuing().await?, self.filed(ROOT).await?);
+        let issuer = &issuing.certificate;
         let algorithm = issue::certified(&issuer.public_key)?;
         let label = format!("ceremony-{}", hex::encode(&keys::draw()?[..8]));
         let public_key = self.key(&label, algorithm).await?;
@@ -41,10 +40,10 @@ impl Authority {
         let not_after = issuer.not_after.min(now + Duration::DAY);
         let period = Period { not_before: now - Duration::minutes(5), not_after };
         let serial = Serial::from_random(keys::draw()?);
-        let unsigned = issue::seal(&issuer, &name, &public_key, serial, period, &Addresses::default())?;
+        let unsigned = issue::seal(issuer, &name, &public_key, serial, period, &Addresses::default())?;
         let certificate =
-            self.ordered(OrderKind::Certificate, ISSUING, "ceremony certificate", unsigned, who, now).await?;
-        let chain = [certificate, issuing.certificate, root.certificate];
+            self.ordered(OrderKind::Certificate, &issuing.label, "ceremony certificate", unsigned, who, now).await?;
+        let chain = [certificate, issuer.der().to_vec(), root.certificate];
         let digest = algorithm.digest();
         let attributes = cms::signed_attributes(digest, &digest.over(&[bytes]), &chain[0], None);
         let title = format!("ceremony transcript: {title}");

@@ -2,7 +2,7 @@
 
 use time::{Duration, OffsetDateTime};
 
-use super::{Authority, ISSUING, ROOT, bad_name};
+use super::{Authority, ROOT, bad_name};
 use crate::desk::FlowError;
 use crate::keys;
 use crate::message::Message;
@@ -30,8 +30,8 @@ impl Authority {
         {
             return Ok((unit.certificate, false));
         }
-        let (issuing, root) = (self.filed(ISSUING).await?, self.filed(ROOT).await?);
-        let issuer = Certificate::read(&issuing.certificate)?;
+        let (issuing, root) = (self.issuing().await?, self.filed(ROOT).await?);
+        let issuer = &issuing.certificate;
         let number = self.store.stamping_certificates().await?.len() + 1;
         let label = format!("stamping-{number}");
         let algorithm = issue::certified(&issuer.public_key)?;
@@ -45,21 +45,22 @@ impl Authority {
         let not_after = issuer.not_after.min(now + Duration::days(CERTIFICATE_YEARS * 365));
         let key_until = not_after.min(now + Duration::days(KEY_DAYS));
         let unsigned = issue::stamping(
-            &issuer,
+            issuer,
             &subject,
             &public_key,
             Serial::from_random(keys::draw()?),
             Period { not_before: now - Duration::minutes(5), not_after },
             key_until,
-            &self.addresses(ISSUING),
+            &self.addresses(&issuing.label),
         )?;
-        let certificate =
-            self.ordered(OrderKind::Certificate, ISSUING, "time-stamping certificate", unsigned, who, now).await?;
+        let certificate = self
+            .ordered(OrderKind::Certificate, &issuing.label, "time-stamping certificate", unsigned, who, now)
+            .await?;
         let filed = StampingCertificate {
             serial: hex::encode(Certificate::read(&certificate)?.serial),
             label,
             certificate,
-            chain: vec![issuing.certificate, root.certificate],
+            chain: vec![issuer.der().to_vec(), root.certificate],
             made_at: now,
             key_until,
         };

@@ -3,7 +3,8 @@
 
 use time::{Duration, OffsetDateTime};
 
-use super::{Authority, ISSUING, bad_name};
+use super::issuing::{Issuer, issuers};
+use super::{Authority, ROOT, bad_name};
 use crate::desk::{Desk, FlowError};
 use crate::keys;
 use crate::pki::certificate::Certificate;
@@ -14,8 +15,10 @@ use crate::pki::revocation::{Revocation, RevocationList};
 use crate::seal::SealStatus;
 use crate::store::{Crl, KeptAnswer, OrderKind, ResponderCertificate, SealFilter, Store, StoreError};
 
-/// Label of the key that answers in the issuing authority's place.
-pub const RESPONDER: &str = "ocsp-issuing";
+/// Label of the key that answers in an issuing authority's place.
+pub(super) fn responder_key(issuer: &str) -> String {
+    format!("ocsp-{issuer}")
+}
 
 /// Life of the responder's certificate, and how long before its end the next one is made. Nobody can revoke it (it is never
 /// asked about, RFC 6960 §4.2.2.2.1), so it is short; and no answer (a week at most) outlives the certificate behind it.
@@ -62,7 +65,7 @@ impl Authority {
         let Some(at) = &self.publication.at else { return Addresses::default() };
         Addresses {
             list: Some(format!("{at}/crl/{label}.crl")),
-            responder: (label == ISSUING).then(|| format!("{at}/ocsp")),
+            responder: (label != ROOT).then(|| format!("{at}/ocsp")),
             issuer: Some(format!("{at}/ca/{label}.cer")),
         }
     }
@@ -103,19 +106,29 @@ impl Authority {
 
     // — the responder
 
-    /// The certificate of the responder; made where there is none, and followed by the next in time.
+    /// The certificate of the responder for the newest issuing authority; made where there is none, and followed by the next
+    /// in time.
     ///
     /// # Errors
     /// There is no certificate authority yet, or it ends; the key's home or the store says no.
     pub async fn responder(&self, who: &str, now: OffsetDateTime) -> Result<Certificate, FlowError> {
-        if let Some(filed) = self.store.responder(ISSUING).await?
-            && now + Duration::days(RESPONDER_SUCCESSOR_DAYS) < filed.not_after
+        self.responder_of(&self.issuing().await?, who, now).await
+    }
+
+    pub(super) async fn responder_of(
+        &self,
+        Issuer { label, certificate: issuer }: &Issuer,
+        who: &str,
+        now: OffsetDateTime,
+    ) -> Result<Certificate, FlowError> {
+        if let Some(filed) = self.store.responder(label).await?
+            && (now + Duration::days(RESPONDER_SUCCESSOR_DAYS)).min(issuer.not_after - Duration::SECOND)
+                < filed.not_after
         {
             return Ok(Certificate::read(&filed.certificate)?);
         }
-        let issuer = Certificate::read(&self.filed(ISSUING).await?.certificate)?;
         let algorithm = issue::certified(&issuer.public_key)?;
-        let public_key = self.key(RESPONDER, algorithm).await?;
+        let public_key = self.key(&responder_key(label), algorithm).await?;
         let name = Name::of(&[
             (Attribute::Country, "CN"),
             (Attribute::Organization, &issuer.subject.organization().unwrap_or_default()),
@@ -124,15 +137,15 @@ impl Authority {
         .map_err(bad_name)?;
         let not_after = issuer.not_after.min(now + Duration::days(RESPONDER_DAYS));
         let period = Period { not_before: now - Duration::minutes(5), not_after };
-        let unsigned = issue::responder(&issuer, &name, &public_key, Serial::from_random(keys::draw()?), period)?;
+        let unsigned = issue::responder(issuer, &name, &public_key, Serial::from_random(keys::draw()?), period)?;
         let certificate =
-            self.ordered(OrderKind::Certificate, ISSUING, "responder certificate", unsigned, who, now).await?;
+            self.ordered(OrderKind::Certificate, label, "responder certificate", unsigned, who, now).await?;
         let read = Certificate::read(&certificate)?;
         // Two processes may each make one: both are on the one key, and both are good.
         self.store
             .add_responder(&ResponderCertificate {
                 serial: hex::encode(&read.serial),
-                issuer: ISSUING.into(),
+                issuer: label.clone(),
                 certificate,
                 not_after,
                 made_at: now,
@@ -141,7 +154,7 @@ impl Authority {
         Ok(read)
     }
 
-    /// The answer to a question about a certificate of the issuing authority: the one kept, or where that is half used up or
+    /// The answer to a question about a certificate of an issuing authority: the one kept, or where that is half used up or
     /// no longer true, one signed now and kept for all. None where no such certificate was ever made.
     pub async fn answer(
         &self,
@@ -149,7 +162,9 @@ impl Authority {
         who: &str,
         now: OffsetDateTime,
     ) -> Result<Option<KeptAnswer>, FlowError> {
-        let status = standing(&self.store, question.serial(), now).await?;
+        let asked = issuers(&self.store).await?.into_iter().find(|issuer| question.is_by(&issuer.certificate));
+        let Some(issuer) = asked else { return Ok(None) };
+        let status = standing(&self.store, &issuer.label, question.serial(), now).await?;
         if status == Status::Unknown {
             return Ok(None);
         }
@@ -163,14 +178,14 @@ impl Authority {
             question: question.clone(),
             status,
             this_update: now,
-            next_update: now + self.publication.answer_life,
+            next_update: self.answer_until(&issuer, now),
         };
         let answer = KeptAnswer {
             question: name_of(question),
             revoked_at: revoked_at(status),
             this_update: reply.this_update,
             next_update: reply.next_update,
-            response: match (self.sign_answer(vec![reply], None, who, now).await, kept) {
+            response: match (self.sign_answer(&issuer, vec![reply], None, who, now).await, kept) {
                 (Ok(response), _) => response,
                 // A key that is away for a moment: what is kept is true, and not overdue.
                 (Err(_), Some(kept)) => return Ok(Some(kept)),
@@ -181,22 +196,25 @@ impl Authority {
         Ok(Some(answer))
     }
 
+    /// Until when an answer of now may be relied on: no longer than the authority, with whom its responder ends.
+    pub(crate) fn answer_until(&self, issuer: &Issuer, now: OffsetDateTime) -> OffsetDateTime {
+        (now + self.publication.answer_life).min(issuer.certificate.not_after)
+    }
+
     /// Signs beforehand what will be asked: how each seal's newest certificate of ours stands. For listeners without keys, and
     /// so that nobody waits for a token.
     pub async fn answer_ahead(&self, who: &str, now: OffsetDateTime) -> Result<(), FlowError> {
-        let Some(issuing) = self.store.ca_certificates().await?.into_iter().find(|ca| ca.label == ISSUING) else {
-            return Ok(());
-        };
-        let issuer = Certificate::read(&issuing.certificate)?;
+        let issuers = issuers(&self.store).await?;
         let mut offset = 0;
         loop {
             let seals = self.store.seals(&SealFilter { limit: 500, offset, ..SealFilter::default() }).await?;
             for filed in &seals {
                 let Some(newest) = self.store.certificates(&filed.seal.number).await?.pop() else { continue };
                 let certificate = Certificate::read(&newest.certificate)?;
-                if certificate.issuer.means(&issuer.subject)
-                    && certificate.is_in_force(now)
-                    && let Some(question) = CertId::of(&certificate.serial, &issuer)
+                let issuer = issuers.iter().find(|issuer| certificate.issuer.means(&issuer.certificate.subject));
+                if certificate.is_in_force(now)
+                    && let Some(issuer) = issuer
+                    && let Some(question) = CertId::of(&certificate.serial, &issuer.certificate)
                 {
                     self.answer(&question, who, now).await?;
                 }
@@ -208,35 +226,40 @@ impl Authority {
         }
     }
 
-    /// Has the responder's key sign these answers, all about certificates of the issuing authority. Gives the OCSPResponse.
-    pub async fn sign_answer(
+    /// Has the responder's key sign these answers, all about certificates of this authority. Gives the OCSPResponse.
+    pub(crate) async fn sign_answer(
         &self,
+        issuer: &Issuer,
         replies: Vec<Reply>,
         nonce: Option<&[u8]>,
         who: &str,
         now: OffsetDateTime,
     ) -> Result<Vec<u8>, FlowError> {
-        let responder = self.responder(who, now).await?;
-        let issuer = Certificate::read(&self.filed(ISSUING).await?.certificate)?;
+        let responder = self.responder_of(issuer, who, now).await?;
         let serials: Vec<_> = replies.iter().map(|reply| hex::encode(reply.question.serial())).collect();
-        let unsigned = ocsp::unsigned(&responder, &replies, nonce, issuer.not_before, now)?;
+        let unsigned = ocsp::unsigned(&responder, &replies, nonce, issuer.certificate.not_before, now)?;
         let title = format!("answer {}", serials.join(" "));
-        let signed = self.ordered(OrderKind::Ocsp, RESPONDER, &title, unsigned, who, now).await?;
+        let signed = self.ordered(OrderKind::Ocsp, &responder_key(&issuer.label), &title, unsigned, who, now).await?;
         Ok(ocsp::finished(&signed, &responder)?)
     }
 }
 
 // — what is asked of the store alone, so that a listener without keys can answer too
 
-/// How a certificate of the issuing authority stands at `now`: revoked by record, or with its seal's abolition, whichever
+/// How a certificate of the issuing authority `issuer` stands at `now`: revoked by record, or with its seal's abolition, whichever
 /// process wrote it a moment ago. A suspended seal's certificate is good: a suspension ends.
-pub(crate) async fn standing(store: &Store, serial: &[u8], now: OffsetDateTime) -> Result<Status, StoreError> {
+pub(crate) async fn standing(
+    store: &Store,
+    issuer: &str,
+    serial: &[u8],
+    now: OffsetDateTime,
+) -> Result<Status, StoreError> {
     let serial = hex::encode(serial);
     let revoked = |at, reason, invalid_since| Ok(Status::Revoked(Revocation { at, reason, invalid_since }));
-    if let Some(recorded) = store.revocation(ISSUING, &serial).await? {
+    if let Some(recorded) = store.revocation(issuer, &serial).await? {
         return revoked(recorded.at, recorded.reason, recorded.invalid_since);
     }
-    if !store.is_issued(ISSUING, &serial).await? {
+    if !store.is_issued(issuer, &serial).await? {
         return Ok(Status::Unknown);
     }
     for number in store.seals_of_serial(&serial).await? {

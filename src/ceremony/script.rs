@@ -49,8 +49,22 @@ pub enum Step {
         #[serde(default)]
         algorithm: Algorithm,
     },
+    /// The next issuing authority under the same root; it makes whatever is new.
+    RekeyIssuing {
+        /// As the present one's, where none is given.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        algorithm: Option<Algorithm>,
+    },
+    /// The keys of an issuing authority that has ended are destroyed in their home.
+    DestroyIssuing { authority: String },
     /// A seal's key and its certificate under our issuing authority.
     MakeSealKey {
+        seal: SealNumber,
+        #[serde(default)]
+        algorithm: Algorithm,
+    },
+    /// A seal's key, and a request for a certificate of an outside authority on it; the transcript has the request.
+    Request {
         seal: SealNumber,
         #[serde(default)]
         algorithm: Algorithm,
@@ -91,8 +105,9 @@ impl Step {
     /// The seal it is about; none for the authorities.
     pub fn seal(&self) -> Option<&SealNumber> {
         match self {
-            Step::InitAuthorities { .. } => None,
+            Step::InitAuthorities { .. } | Step::RekeyIssuing { .. } | Step::DestroyIssuing { .. } => None,
             Step::MakeSealKey { seal, .. }
+            | Step::Request { seal, .. }
             | Step::MakeSes { seal }
             | Step::Rekey { seal, .. }
             | Step::Revoke { seal, .. }
@@ -107,9 +122,21 @@ impl Step {
                 format!("建立根证书和签发证书机构（{organisation}，{}）", algorithm.key().name()),
                 format!("make the root and the issuing authority ({organisation}, {})", algorithm.key().name()),
             ),
+            Step::RekeyIssuing { .. } => (
+                "在原根证书下建立下一个签发证书机构，此后由其签发".into(),
+                "make the next issuing authority under the same root; it makes whatever is new".into(),
+            ),
+            Step::DestroyIssuing { authority } => (
+                format!("销毁已到期签发机构{authority}的密钥"),
+                format!("destroy the keys of the issuing authority {authority}, which has ended"),
+            ),
             Step::MakeSealKey { seal, algorithm } => (
                 format!("为印章{seal}生成密钥和证书（{}）", algorithm.key().name()),
                 format!("make a key and a certificate for the seal {seal} ({})", algorithm.key().name()),
+            ),
+            Step::Request { seal, algorithm } => (
+                format!("为印章{seal}生成密钥和证书申请（{}）", algorithm.key().name()),
+                format!("make a key and a certificate request for the seal {seal} ({})", algorithm.key().name()),
             ),
             Step::MakeSes { seal } => (
                 format!("制作印章{seal}的电子印章数据（GB/T 38540）"),

@@ -91,6 +91,9 @@ pub struct StepRecord {
     /// Why it failed, or what is still to come of it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub said: Option<Said>,
+    /// A certificate request that was made (PKCS#10, PEM).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub request: Option<String>,
     pub keys_made: Vec<KeyFacts>,
     pub keys_destroyed: Vec<KeyFacts>,
     pub certificates_made: Vec<CertificateFacts>,
@@ -150,6 +153,7 @@ impl StepRecord {
             began: None,
             ended: None,
             said: None,
+            request: None,
             keys_made: vec![],
             keys_destroyed: vec![],
             certificates_made: vec![],

@@ -102,6 +102,9 @@ pub(super) async fn run(rooms: &Rooms, ceremony: Ceremony, clock: Clock) -> Resu
         write_file(&signature_of(&out), signature)?;
     }
     for step in &held.transcript.steps {
+        if let Some(request) = &step.request {
+            write_file(&out.with_extension(format!("request-{}.pem", step.number)), request.as_bytes())?;
+        }
         let (zh, en) = step.asked.words();
         let said =
             step.said.as_ref().map_or(String::new(), |said| format!("：{} / {} [{}]", said.zh, said.en, said.id));

@@ -39,6 +39,12 @@ pub(super) enum CaCommand {
         #[arg(long, value_enum, default_value = "ecdsa-p256")]
         algorithm: Algorithm,
     },
+    /// 在原根证书下建立下一个签发证书机构，此后由其签发 / the next issuing authority under the same root; it makes whatever is new
+    Rekey {
+        /// 默认与现有的相同 / as the present one's by default
+        #[arg(long, value_enum)]
+        algorithm: Option<Algorithm>,
+    },
     /// 建立时间戳密钥和证书；已有且可用的不重建 / make the time-stamping key and certificate where there is none that stamps
     Stamping,
     /// 导出证书和吊销列表，供他人验证 / write certificates and lists for others to verify with
@@ -254,6 +260,16 @@ pub(super) async fn ca(rooms: &Rooms, command: CaCommand, now: OffsetDateTime) -
                 made.iter().map(|ca| serde_json::json!({ "label": ca.label, "serial": ca.serial })).collect();
             rooms.say("证书机构已建立", "the certificate authorities were made", &serials.into());
         }
+        CaCommand::Rekey { algorithm } => {
+            only_by_ceremony(rooms, "rekey-issuing")?;
+            let authority = rooms.authority().await?;
+            let made = authority.rekey_issuing(algorithm.map(Algorithm::key), "service", now).await?;
+            rooms.say(
+                &format!("已建立签发机构 {}，此后由其签发；原签发机构继续更新吊销列表和应答，直至到期", made.label),
+                "the next issuing authority makes whatever is new; the one before goes on answering until it ends",
+                &serde_json::json!({ "label": made.label, "serial": made.serial }),
+            );
+        }
         CaCommand::Stamping => {
             let (unit, made) = rooms.authority().await?.stamping("service", now).await?;
             let until = china_time(unit.key_until);
@@ -288,8 +304,8 @@ pub(super) async fn ca(rooms: &Rooms, command: CaCommand, now: OffsetDateTime) -
                 ),
                 &format!("{revoked} certificate(s) revoked, lists and answers are fresh"),
                 &serde_json::json!({
-                    "revoked": revoked, "warned": upkeep.warned, "rekeyed": upkeep.rekeyed, "destroyed": upkeep.destroyed,
-                    "trouble": upkeep.trouble,
+                    "revoked": revoked, "warned": upkeep.warned, "rekeyed": upkeep.rekeyed, "issuing": upkeep.issuing,
+                    "destroyed": upkeep.destroyed, "trouble": upkeep.trouble,
                 }),
             );
         }
@@ -381,6 +397,7 @@ pub(super) async fn seal(rooms: &Rooms, command: SealCommand, now: OffsetDateTim
             );
         }
         SealCommand::Csr { number, algorithm, out, token, two } => {
+            only_by_ceremony(rooms, "request")?;
             let authority = making_in(rooms.authority().await?, token.as_deref())?;
             let (by, _) = keepers(&authority.store, &two, "seal csr", Care::Make, &number, now).await?;
             let seal = filed_seal(&authority.store, &number).await?.seal;

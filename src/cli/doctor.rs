@@ -1,5 +1,6 @@
 //! `yinxin doctor`: everything the service stands on, one line each, with what to do about it.
 
+mod certificates;
 mod log;
 mod making;
 mod upkeep;
@@ -10,12 +11,12 @@ use std::sync::Arc;
 
 use time::{Duration, OffsetDateTime};
 
+use self::certificates::ends;
 use super::Clock;
 use super::certificates::read_trust;
 use super::rooms::{Rooms, filed_seal, print};
 use super::trouble::Trouble;
-use crate::ca::life::{WARNINGS, in_use};
-use crate::ca::{ISSUING, Publication, RESPONDER_SUCCESSOR_DAYS};
+use crate::ca::life::in_use;
 use crate::config;
 use crate::decision::Allowed;
 use crate::desk::{Desk, blocking};
@@ -24,12 +25,10 @@ use crate::keys::{Keyring, Mode, TokenState};
 use crate::message::{Message, china_time};
 use crate::pki::certificate::Certificate;
 use crate::preview::{Landlock, Previewer};
-use crate::seal::SealStatus;
+use crate::seal::{self, SealStatus};
 use crate::stamping::Stamping;
 use crate::store::{SealFilter, Store};
 
-/// A certificate that ends within this wants a successor.
-const ENDS_SOON: Duration = Duration::days(WARNINGS[0]);
 /// A year before this program was written, or long after it will be forgotten, is a clock that lost its battery.
 const SANE_YEARS: std::ops::Range<i32> = 2026..2076;
 /// Free space that a year of a county's documents takes (110,000 of 120 kB), and below which writing soon fails, MiB.
@@ -158,7 +157,7 @@ async fn examine(rooms: &Rooms, findings: &mut Findings, clock: Clock) {
                 "the database answers and its schema is this program's",
             );
             let with = rooms.settings.verify.report_seal.as_ref();
-            let status = &rooms.settings.status.publication;
+            let status = &rooms.settings.status;
             if let Err(Trouble(message)) = filed(&store, keyring.as_deref(), (with, status), findings, now).await {
                 findings.fail(message);
             }
@@ -326,7 +325,7 @@ fn sign_with_all(keyring: &Keyring, findings: &mut Findings) {
 async fn filed(
     store: &Store,
     keyring: Option<&Keyring>,
-    (with, status): (Option<&ReportSeal>, &Publication),
+    (with, status): (Option<&ReportSeal>, &config::Status),
     findings: &mut Findings,
     now: OffsetDateTime,
 ) -> Result<(), Trouble> {
@@ -339,47 +338,7 @@ async fn filed(
             "the clock is behind the newest audit event; set it before anything is sealed",
         );
     }
-    let authorities = store.ca_certificates().await?;
-    if authorities.is_empty() {
-        findings.add(
-            Level::Warn,
-            "doctor.no-ca",
-            "尚未建立证书机构；不使用外部 CA 时请运行 yinxin ca init",
-            "no certificate authorities yet; run `yinxin ca init` unless an outside one is used",
-        );
-    }
-    for ca in &authorities {
-        ends(findings, ("证书机构", "the authority", &ca.label), &ca.certificate, now)?;
-        match store.crl(&ca.label).await? {
-            None => findings.add(
-                Level::Fail,
-                "doctor.no-list",
-                format!("证书机构 {} 没有吊销列表，请运行 yinxin ca refresh", ca.label),
-                format!("{} has no revocation list; run `yinxin ca refresh`", ca.label),
-            ),
-            Some(list) if list.next_update <= now => findings.add(
-                Level::Fail,
-                "doctor.list-stale",
-                format!("吊销列表 {} 已过期（{}），请运行 yinxin ca refresh", ca.label, china_time(list.next_update)),
-                format!("the list of {} is past its next update; run `yinxin ca refresh`", ca.label),
-            ),
-            Some(list) if list.this_update + status.list_every * 2 <= now => findings.add(
-                Level::Warn,
-                "doctor.list-old",
-                format!("吊销列表 {} 逾期未更新；服务未在运行时请运行 yinxin ca refresh", ca.label),
-                format!("the next list of {} is overdue; run `yinxin ca refresh` where nothing is serving", ca.label),
-            ),
-            Some(list) => findings.add(
-                Level::Ok,
-                "doctor.list",
-                format!("吊销列表 {} 第{}期有效至 {}", ca.label, list.number, china_time(list.next_update)),
-                format!("the list of {} is fresh", ca.label),
-            ),
-        }
-    }
-    if !authorities.is_empty() {
-        responder(store, findings, now).await?;
-    }
+    certificates::authorities(store, keyring, &status.publication, findings, now).await?;
     let mut offset = 0;
     loop {
         let seals = store.seals(&SealFilter { limit: 500, offset, ..SealFilter::default() }).await?;
@@ -389,6 +348,9 @@ async fn filed(
             if used.is_empty() {
                 // What ended last says why nothing can be sealed.
                 used.extend(lives.last().map(|life| life.certificate.clone()));
+            }
+            if filed.level >= seal::Level::Lt {
+                certificates::evidence(store, &status.hosts, &used, filed, findings).await?;
             }
             for certificate in &used {
                 ends(findings, ("印章", "the seal", filed.seal.number.as_str()), &certificate.certificate, now)?;
@@ -418,38 +380,6 @@ async fn filed(
             "doctor.unfinished",
             format!("有{unfinished}件用印中断，启动服务或运行 yinxin resume 即可处理"),
             format!("{unfinished} order(s) were interrupted; serving or `yinxin resume` takes them up"),
-        );
-    }
-    Ok(())
-}
-
-/// Whether somebody can answer for our certificates.
-async fn responder(store: &Store, findings: &mut Findings, now: OffsetDateTime) -> Result<(), Trouble> {
-    let filed = store.responder(ISSUING).await?;
-    let Some(ends) = filed.map(|filed| filed.not_after).filter(|ends| *ends > now) else {
-        findings.add(
-            Level::Fail,
-            "doctor.no-responder",
-            "OCSP 应答证书没有或已过期，请运行 yinxin ca refresh",
-            "the responder has no certificate in force; run `yinxin ca refresh`",
-        );
-        return Ok(());
-    };
-    let until = china_time(ends);
-    // The service renews it in time, so one that is late was not kept by any.
-    if ends <= now + Duration::days(RESPONDER_SUCCESSOR_DAYS - 1) {
-        findings.add(
-            Level::Warn,
-            "doctor.responder-old",
-            format!("OCSP 应答证书逾期未更新（至 {until}）；服务未在运行时请运行 yinxin ca refresh"),
-            format!("the responder's certificate should have been renewed (until {until} Beijing time); run `yinxin ca refresh` where nothing is serving"),
-        );
-    } else {
-        findings.add(
-            Level::Ok,
-            "doctor.responder",
-            format!("OCSP 应答证书有效至 {until}"),
-            format!("the responder's certificate is in force (until {until} Beijing time)"),
         );
     }
     Ok(())
@@ -547,29 +477,5 @@ async fn unit(desk: &Desk, findings: &mut Findings, now: OffsetDateTime) -> Resu
             "our own unit can stamp; the clocks agree",
         ),
     }
-    Ok(())
-}
-
-fn ends(
-    findings: &mut Findings,
-    (zh_of, en_of, name): (&str, &str, &str),
-    der: &[u8],
-    now: OffsetDateTime,
-) -> Result<(), Trouble> {
-    let end = Certificate::read(der)?.not_after;
-    let until = china_time(end);
-    let (level, zh, en) = if end <= now {
-        (Level::Fail, "已过期，请更换", "has ended; replace it")
-    } else if end <= now + ENDS_SOON {
-        (Level::Warn, "即将到期，请着手更换", "ends soon; prepare its successor")
-    } else {
-        (Level::Ok, "在有效期内", "is in force")
-    };
-    findings.add(
-        level,
-        "doctor.certificate",
-        format!("{zh_of} {name} 的证书{zh}（至 {until}）"),
-        format!("the certificate of {en_of} {name} {en} (until {until} Beijing time)"),
-    );
     Ok(())
 }

@@ -14,6 +14,9 @@ mod doctor;
 mod filing;
 mod inquiry;
 mod key;
+mod log;
+mod monitor;
+mod orders;
 mod making;
 mod renewing;
 mod rooms;
@@ -111,8 +114,16 @@ enum Command {
         #[command(subcommand)]
         command: Option<witness::WitnessCommand>,
     },
+    /// 公开日志 / the public log
+    #[command(subcommand)]
+    Log(log::LogCommand),
+    /// 从外部监测公开日志：0 正常，1 警报，2 未能全部核对，3 无法运行 / follow a log from outside; exits 0, 1 alarm, 2 not all seen, 3 could not run
+    Monitor(monitor::Monitor),
     /// 继续完成中断的用印 / finish what a crash interrupted
     Resume,
+    /// 等待中的用印指令：查看、放弃 / orders that wait: show them, give one up
+    #[command(subcommand)]
+    Orders(orders::OrdersCommand),
     /// 文书续期：附加新的验证数据和时间戳，使其长期可验证 / renew documents before their time stamps lapse
     Renew(renewing::Renew),
     /// 用印台账 / the ledger of seal uses
@@ -144,6 +155,7 @@ impl Arguments {
         match &self.command {
             Command::Serve | Command::Witness { command: None } => true,
             Command::Demo(demo) => demo.serves(),
+            Command::Monitor(monitor) => monitor.serves(),
             _ => false,
         }
     }
@@ -151,7 +163,7 @@ impl Arguments {
 
 /// Runs one command and says how it ended.
 pub async fn run(arguments: Arguments, clock: Clock) -> ExitCode {
-    let could_not = if matches!(arguments.command, Command::Verify(_)) { 3 } else { 1 };
+    let could_not = if matches!(arguments.command, Command::Verify(_) | Command::Monitor(_)) { 3 } else { 1 };
     match answer(arguments, clock).await {
         Ok(code) => code,
         Err(Trouble(message)) => {
@@ -170,6 +182,7 @@ async fn answer(arguments: Arguments, clock: Clock) -> Result<ExitCode, Trouble>
         Command::Ceremony(ceremony) if ceremony.only_checks() => return ceremony::check(&ceremony, json),
         Command::Witness { command } => return witness::witness(command, config.as_deref(), json, clock).await,
         Command::Verify(verify) => return inquiry::verify(verify, config.as_deref(), json, clock()).await,
+        Command::Monitor(monitor) => return monitor::run(monitor, json, clock).await,
         Command::Register(copies::RegisterCommand::Apply(apply)) => {
             copies::apply(apply)?;
             return Ok(ExitCode::SUCCESS);
@@ -186,6 +199,7 @@ async fn answer(arguments: Arguments, clock: Clock) -> Result<ExitCode, Trouble>
         Command::Ceremony(held) => return ceremony::run(&rooms, held, clock).await,
         Command::Ca(command) => certificates::ca(&rooms, command, clock()).await?,
         Command::Key(command) => key::key(&rooms, command, clock()).await?,
+        Command::Log(command) => log::log(&rooms, command, clock()).await?,
         Command::Register(copies::RegisterCommand::Snapshot { since, output }) => {
             copies::snapshot(&rooms, clock, since, output).await?;
         }
@@ -202,12 +216,14 @@ async fn answer(arguments: Arguments, clock: Clock) -> Result<ExitCode, Trouble>
         Command::EndLicence(end) => sealing::end_licence(&rooms, end, clock).await?,
         Command::Abolish(abolish) => sealing::abolish(&rooms, abolish, clock).await?,
         Command::Resume => sealing::resume(&rooms, clock).await?,
+        Command::Orders(command) => orders::orders(&rooms, command, clock()).await?,
         Command::Renew(renew) => return renewing::renew(&rooms, renew, clock).await,
         Command::Ledger(ledger) => inquiry::ledger(&rooms, ledger).await?,
         Command::Status(status) => inquiry::status(&rooms, status, clock()).await?,
         Command::Demo(_)
         | Command::Doctor
         | Command::Witness { .. }
+        | Command::Monitor(_)
         | Command::Register(_)
         | Command::Verify(_)
         | Command::DrawPages { .. } => {}

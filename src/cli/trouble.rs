@@ -8,6 +8,7 @@ use crate::desk::FlowError;
 use crate::keys::KeyError;
 use crate::licence::IdentifierError;
 use crate::message::Message;
+use crate::monitor::{MemoryFault, MonitorError, NotPosted};
 use crate::pki::certificate::CertificateFault;
 use crate::refusal::Refusal;
 use crate::render::RenderError;
@@ -86,4 +87,4 @@ macro_rules! speaks_for_itself {
     )*};
 }
 
-speaks_for_itself!(KeyError, ConfigError, RenderError, CertificateFault, UsccError, IdentifierError);
+speaks_for_itself!(KeyError, ConfigError, RenderError, CertificateFault, UsccError, IdentifierError, MonitorError, MemoryFault, NotPosted);

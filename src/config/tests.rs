@@ -157,6 +157,18 @@ fn broken_toml_tells_the_place_and_not_the_text() {
     assert!(said.contains("line 2") && !said.contains("SECRET7"), "{said}");
 }
 
+/// In earnest two officers make and end a seal's key; nothing does it by itself.
+#[test]
+fn production_rekeys_nothing_by_itself() {
+    let automatic = "[certificates]\nrekey = \"automatic\"";
+    assert!(read(automatic).unwrap().certificates.rekeys && !read("").unwrap().certificates.rekeys);
+    let earnest = "mode = \"production\"\nsoft_keys_in_production = \"i-accept-that-keys-can-be-copied\"\n\
+        [http]\npublic_url = \"https://seal.example\"\n";
+    assert!(!read(&format!("{earnest}[certificates]\nrekey = \"by-hand\"")).unwrap().certificates.rekeys);
+    let (id, said) = complaint(&format!("{earnest}{automatic}"));
+    assert!(id == "config.value-not-allowed" && said.contains("certificates.rekey"), "{id}: {said}");
+}
+
 #[test]
 fn production_refuses_soft_keys_unless_told() {
     let with = |rest: &str| format!("mode = \"production\"\n{rest}\n[http]\npublic_url = \"https://seal.example\"");
@@ -207,8 +219,8 @@ fn a_token_needs_its_module_label_and_pin_file() {
         ("config.value-not-allowed", "{ key_type = 3, generate = 0x1040, sign = 0x1041, digest_inside = false }"),
         ("config.value-not-allowed", "{ key_type = 0, generate = 0x1040, sign = 0x80000021, digest_inside = false }"),
         ("config.value-not-allowed", "{ key_type = 3, generate = 0, sign = 0x80000021, digest_inside = false }"),
-        ("config.wrong-type", "{ key_type = 3, generate = 0x1040, sign = 0x80000021 }"),
-        ("config.wrong-type", "{ key_type = -1, generate = 0x1040, sign = 0x80000021, digest_inside = false }"),
+        ("config.value-not-allowed", "{ key_type = 3, generate = 0x1040, sign = 0x80000021 }"),
+        ("config.value-not-allowed", "{ key_type = -1, generate = 0x1040, sign = 0x80000021, digest_inside = false }"),
     ] {
         assert_eq!(complaint(&with(wrong)).0, id, "{wrong}");
     }

@@ -196,6 +196,15 @@ async fn give_up_because(
             "the grant was taken back while the order was interrupted; the seal was not used",
         )));
     }
+    // A seal is used under a grant that names a period (rule 5). Leave was given within it, but the key has not been used yet,
+    // and the ledger would show a use on a day for which nobody answers.
+    if grant.is_some_and(|g| g.until <= now) {
+        return Ok(Some(Message::new(
+            "issue.grant-expired",
+            "等待期间授权期限已届满，未再用印；请在新的授权下重新办理",
+            "the grant's period ended while the order waited; the seal was not used, ask again under a new grant",
+        )));
+    }
     // Leave was given while the seal was in force; what is sealed after its end would not be good.
     if seal.seal.life.status_at(now) != SealStatus::InForce {
         return Ok(Some(Message::new(

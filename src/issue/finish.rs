@@ -1,9 +1,13 @@
 //! The end of step 5 and steps 6 to 9 of ISSUE: the same whether the order was written a moment ago, waited, or was left by a crash.
 
+use std::ops::Range;
+use std::sync::atomic::Ordering;
+
 use time::OffsetDateTime;
 
 use super::check::{check_ofd, check_ourselves};
 use super::{Issued, filed_seal, lasting, value, waiting};
+use crate::cms;
 use crate::desk::{Desk, FlowError, SealParts, Step, blocking};
 use crate::message::Message;
 use crate::seal::Level;
@@ -69,7 +73,7 @@ struct Sealed {
 async fn leave(
     desk: &Desk,
     record: &OrderRecord,
-    (stage, prepared): (Stage, &[u8]),
+    (stage, prepared, hole): (Stage, &[u8], &Range<usize>),
     parts: &SealParts,
     now: OffsetDateTime,
 ) -> Result<Option<Order>, FlowError> {
@@ -91,6 +95,16 @@ async fn leave(
         content.ok_or_else(|| lost("issue.digest", "该记录的摘要无法识别", "the order's digest cannot be read"))?;
     let (receipt, head) = desk.receipt(&entered, now).await?;
     let to_be_signed = value::to_be_signed(record, prepared, parts, &content, &receipt)?;
+    // The hole was made for the log and the witnesses of then. What does not fit is said before it is bound for good.
+    let stamp = if record.level == Level::B { 0 } else { desk.largest_stamp.load(Ordering::Relaxed) };
+    let need = cms::room(parts.signer.algorithm(), &parts.chain, stamp, receipt.len())?;
+    if record.media_type == MediaType::Pdf && need > hole.len().saturating_sub(2) / 2 {
+        return Err(FlowError::SelfCheck(Message::new(
+            "issue.receipt-too-large",
+            "公开日志的回执大于预留空间（等待期间增加了见证方），请重新申请",
+            "the log's receipt is larger than the room that was left for it (witnesses were added meanwhile); ask again",
+        )));
+    }
     let order = desk.store.receipted(&record.id, &receipt, &to_be_signed, (head.size, &head.note)).await?;
     (desk.done)(Step::Receipted);
     Ok(order)
@@ -108,7 +122,7 @@ async fn seal_and_check(
     })?;
     let seal = filed_seal(desk, &number).await?;
     let parts = desk.parts(&seal, record.certificate.as_deref()).await?;
-    let Some(order) = leave(desk, &record, (stage, &prepared), &parts, clock()).await? else { return Ok(None) };
+    let Some(order) = leave(desk, &record, (stage, &prepared, &hole), &parts, clock()).await? else { return Ok(None) };
     let to_be_signed = order.to_be_signed().to_vec();
     let (signer, done) = (parts.signer.clone(), desk.done.clone());
     let signature = blocking(move || {

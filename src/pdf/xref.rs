@@ -489,3 +489,23 @@ impl Filters {
         Ok(data.into_owned())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pdf::lex::Lexer;
+
+    /// Its bytes would come from a file that nobody signed. Null is as good as absent (§7.3.9).
+    #[test]
+    fn a_stream_whose_data_stand_in_another_file_is_refused() {
+        let of = |text: &str| {
+            let object = Lexer::at(text.as_bytes(), 0).object().unwrap();
+            Filters::of(object.dict().unwrap(), |object| Ok(object.clone()))
+        };
+        assert_eq!(of("<</F null/Length 2>>").unwrap().undo(b"ab", 9).unwrap(), b"ab");
+        for text in ["<</F(elsewhere)>>", "<</F<</F(elsewhere)>>>>", "<</Filter/FlateDecode/F 7 0 R>>"] {
+            let refused = PdfError::Broken { at: 0, what: "a stream's data stand in another file" };
+            assert_eq!(of(text).err().map(|error| error.to_string()), Some(refused.to_string()), "{text}");
+        }
+    }
+}

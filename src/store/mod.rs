@@ -111,6 +111,9 @@ pub enum StoreError {
     /// The database itself.
     #[error("{}", self.message())]
     Database(#[from] sqlx::Error),
+    /// The connection was lost as the transaction was to end: it may be durable.
+    #[error("{}", self.message())]
+    Uncertain,
     /// The settings name no database we know.
     #[error("{}", self.message())]
     Url,
@@ -154,6 +157,11 @@ impl StoreError {
                     "the stored log is not the one that was published ({fault}); nothing was written; stop writing and run `yinxin fsck`"
                 ),
             ),
+            StoreError::Uncertain => Message::new(
+                "store.uncertain",
+                "与数据库的连接在提交时中断，可能已写入也可能未写入；请先查询再重试",
+                "the connection to the database was lost as this was being made durable: it may be written or not; look it up before trying again",
+            ),
             StoreError::Url => Message::new(
                 "store.url",
                 "数据库地址应为 sqlite:路径 或 postgres://用户@主机/库名",
@@ -191,6 +199,15 @@ impl Store {
             let pool = AnyPoolOptions::new()
                 .max_connections(16)
                 .acquire_timeout(Duration::from_secs(10))
+                // One that holds the log's head and is heard of no more must not keep all others from writing for ever.
+                .after_connect(|connection, _| {
+                    Box::pin(async move {
+                        for setting in ["SET idle_in_transaction_session_timeout = '30s'", "SET lock_timeout = '30s'"] {
+                            sqlx::query(setting).execute(&mut *connection).await?;
+                        }
+                        Ok(())
+                    })
+                })
                 .connect(&url)
                 .await?;
             Ok(Self::of(pool.clone(), pool, Kind::Postgres))

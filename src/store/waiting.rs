@@ -8,6 +8,7 @@ use super::audit::audit;
 use super::row::{Reading, to_json};
 use super::{Store, StoreError, Unfinished, micros};
 use crate::message::Message;
+use crate::officer::OfficerId;
 use crate::seal::SealNumber;
 
 /// An order that waits.
@@ -81,6 +82,33 @@ impl Store {
         }
         tx.commit().await?;
         Ok(after)
+    }
+
+    /// Ends an order as lost, on two people's word. `false` when it ended meanwhile; then nothing is written.
+    pub async fn give_up(
+        &self,
+        order: &str,
+        because: &str,
+        (by, confirmed_by): (&OfficerId, &OfficerId),
+        now: OffsetDateTime,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.begin().await?;
+        let done = sqlx::query(
+            "UPDATE seal_order SET state = 'lost', ended_at = $1, lost_because = $2 WHERE id = $3 AND state = 'written'",
+        )
+        .bind(micros(now))
+        .bind(because)
+        .bind(order)
+        .execute(&mut *tx)
+        .await?;
+        if done.rows_affected() == 0 {
+            tx.commit().await?;
+            return Ok(false);
+        }
+        let detail = serde_json::json!({ "because": because, "confirmed_by": confirmed_by });
+        audit(&mut tx, now, by.as_str(), "order.given-up", order, &detail).await?;
+        tx.commit().await?;
+        Ok(true)
     }
 
     /// Why an order waits; none where it does not.

@@ -160,7 +160,7 @@ impl Writing {
             Ok::<_, StoreError>(())
         });
         ending.await.map_err(|_| gone())??;
-        durable.await.map_err(|_| gone())
+        durable.await.map_err(|_| StoreError::Uncertain)
     }
 }
 

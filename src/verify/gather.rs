@@ -208,11 +208,16 @@ async fn ask(store: &Store, certificate: Option<&Certificate>, digest: &[u8; 32]
             record: record.map(Box::new),
         });
     }
-    let Some(number) = seal_number(certificate) else { return Ok(Facts::Unknown) };
-    Ok(match store.seal(&number).await? {
-        Some(seal) => Facts::OtherCertificate { seal: seal.seal, logged_since: seal.logged_since },
-        None => Facts::Unknown,
-    })
+    if let Some(number) = seal_number(certificate)
+        && let Some(seal) = store.seal(&number).await?
+    {
+        return Ok(Facts::OtherCertificate { seal: seal.seal, logged_since: seal.logged_since });
+    }
+    // Whoever has the authority's key could make a certificate for a seal that nobody filed. A name is enough to tell: another
+    // authority of this name has no path to our root.
+    let houses = store.ca_certificates().await?;
+    let ours = houses.iter().any(|ca| Certificate::read(&ca.certificate).is_ok_and(|ca| ca.subject == certificate.issuer));
+    Ok(if ours { Facts::Unfiled } else { Facts::Unknown })
 }
 
 /// The order to seal these bytes with this certificate. A finished one says most, a lost one least.

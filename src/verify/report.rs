@@ -483,8 +483,8 @@ fn nothing_to_judge(format: Format) -> Message {
         ),
         Format::Unknown => Message::new(
             "verify.unknown-format",
-            "无法识别文件格式。请提交PDF格式的证照或批文。",
-            "The file's format is not known. Submit the licence or approval as PDF.",
+            "无法识别文件格式。请提交PDF或OFD格式的证照或批文。",
+            "The file's format is not known. Submit the licence or approval as PDF or OFD.",
         ),
     }
 }
@@ -504,9 +504,11 @@ pub(super) fn answers(
             text.extend(holder.iter().map(|holder| format!("，{holder}")));
             Message::new("verify.what", text.clone(), text)
         }
-        None if format == Format::Unknown => {
-            Message::new("verify.what-nothing", "无法识别的文件，不是PDF", "a file of no known kind, not a PDF")
-        }
+        None if format == Format::Unknown => Message::new(
+            "verify.what-nothing",
+            "无法识别的文件，不是PDF或OFD",
+            "a file of no known kind, neither PDF nor OFD",
+        ),
         None => {
             let name = match format {
                 Format::Pdf => "PDF",

@@ -135,6 +135,36 @@ fn two_officers_found_rekey_and_destroy_and_anyone_can_check_it() {
     assert_eq!(shown["certificates"][1]["in_use"], true);
 }
 
+/// The next issuing authority, and a request for an outside one; the authority that is in force keeps its keys.
+#[test]
+fn the_next_authority_and_a_request_are_made_in_a_ceremony() {
+    let place = founded();
+    let both = ["spj-seal-1", "spj-seal-2"];
+    let next = "[[step]]\ndo = \"rekey-issuing\"\n";
+    place.run(&["ceremony", &script(&place, "early.toml", both, next)]).complains(1, "ca.missing");
+    place.run(&["ceremony", &script(&place, "founding.toml", both, FOUNDING)]).good();
+    let steps = format!("{next}[[step]]\ndo = \"request\"\nseal = \"{BUREAU}\"\nalgorithm = \"ecdsa-p256\"\n");
+    place.run(&["ceremony", &script(&place, "next.toml", both, &steps)]).good();
+    let made = transcript(&place, "next.transcript.json");
+    assert_eq!(made["steps"][0]["certificates_made"][0]["key"], "issuing-2", "{made}");
+    assert_eq!(made["steps"][1]["keys_made"][0]["label"], format!("seal-{BUREAU}-2"));
+    assert_eq!(made["steps"][1]["said"]["id"], "ceremony.request");
+    let request = fs::read_to_string(place.folder.path().join("next.transcript.request-2.pem")).unwrap();
+    assert_eq!(made["steps"][1]["request"], request.as_str());
+    assert!(request.starts_with("-----BEGIN CERTIFICATE REQUEST-----"));
+    place.run(&["ca", "export", "trust"]).good();
+    assert!(place.folder.path().join("trust/issuing-2.crl").exists());
+    let checked = place.run(&["ceremony", "--check", "next.transcript.json", "--root", "trust/root.pem"]).good();
+    assert!(checked.contains("全部完成"), "{checked}");
+    let doctor = place.run(&["doctor"]).out;
+    assert!(
+        doctor.contains("[doctor.authority-followed]") && doctor.matches("[doctor.responder]").count() == 2,
+        "{doctor}"
+    );
+    let early = "[[step]]\ndo = \"destroy-issuing\"\nauthority = \"issuing\"\n";
+    place.run(&["ceremony", &script(&place, "end.toml", both, early)]).complains(1, "ca.not-ended");
+}
+
 /// After a step that fails none is begun, and what was done is in the transcript and signed.
 #[test]
 fn a_step_that_fails_stops_the_ceremony_and_is_told() {
@@ -172,7 +202,9 @@ fn production_makes_and_ends_keys_in_a_ceremony_alone() {
     let two = ["--by", "spj-seal-1", "--second", "spj-seal-2"];
     for command in [
         &["ca", "init", "--organisation", "示例"][..],
+        &["ca", "rekey"],
         &[&["seal", "make-cert", BUREAU], &two[..]].concat(),
+        &[&["seal", "csr", BUREAU, "--out", "x.pem"], &two[..]].concat(),
         &[&["seal", "rekey", BUREAU, "--document", "1"], &two[..]].concat(),
         &[&["seal", "destroy-key", BUREAU, "--key", "k", "--document", "1"], &two[..]].concat(),
     ] {

@@ -18,7 +18,8 @@ const TOOL_DOORS: &[(&str, &[&str])] =
     &[("keys", &["store", "Order"]), ("keys", &["store", "order", "Order"]), ("keys", &["store", "Destruction"])];
 
 /// Beyond the floors of rules and formats: parts of a flow that are pure all the same (`design: VERIFY`, steps 4-8).
-const PURE_PARTS: &[(&str, &str)] = &[("verify", "judge"), ("verify", "report")];
+const PURE_PARTS: &[(&str, &str)] =
+    &[("monitor", "expected"), ("monitor", "replay"), ("monitor", "report"), ("verify", "judge"), ("verify", "report")];
 
 /// What a pure room may not name: clock, files, sockets, threads, randomness, and every crate that brings them.
 const OUTSIDE: &[&[&str]] = &[

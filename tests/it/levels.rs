@@ -150,6 +150,77 @@ async fn what_waits_is_lost_with_its_seal() {
     .await;
 }
 
+/// What waits when its grant's period ends is lost too (rule 5): the seal would be used on a day for which nobody answers.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_is_lost_with_its_grants_period() {
+    on_both("waiting_grant", async |database| {
+        let folder = tempfile::tempdir().unwrap();
+        let bureau = Bureau::found(database, folder.path()).await;
+        promise(&bureau, Level::T).await;
+        let (store, [by, second]) = (&bureau.desk.store, &bureau.administrators);
+        yinxin::administer::take_back(store, by, "g-chief", NOW - Duration::HOUR).await.unwrap();
+        let ends = NOW + Duration::minutes(2);
+        let short =
+            yinxin::officer::Grant { id: "g-short".into(), until: ends, ..grant("chief", &number(BUREAU_SEAL)) };
+        yinxin::administer::give(store, (by, second), &short, NOW - Duration::HOUR).await.unwrap();
+        let desk = bureau.desk.clone().stamped_by(nobody());
+        let ask = async |n: u32| {
+            let request = licence(&format!("许准〔2026〕{n}号"), NOW - Duration::days(3));
+            match issue(&desk, &bureau.chief, request, NOW).await {
+                Err(FlowError::Waiting(waiting)) => waiting,
+                other => panic!("it waits: {other:?}"),
+            }
+        };
+        let mut waiting = vec![ask(1).await.order, ask(2).await.order];
+        // Within the period one is finished, at its end the other no more.
+        let tried = issue::retry(&bureau.desk, ends - Duration::SECOND).await.unwrap().unwrap();
+        assert!(tried.outcome.is_ok(), "{tried:?}");
+        waiting.retain(|order| *order != tried.order);
+        let tried = issue::retry(&bureau.desk, ends).await.unwrap().unwrap();
+        assert_eq!(
+            ([tried.order.as_str()], tried.outcome.unwrap_err().id),
+            ([waiting[0].as_str()], "issue.grant-expired")
+        );
+        assert_eq!(store.order(&waiting[0]).await.unwrap().unwrap().state, OrderState::Lost);
+    })
+    .await;
+}
+
+/// An order whose key never comes back is given up by two; what was asked for may then be asked for again.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_that_would_wait_for_ever_is_given_up_by_two() {
+    on_both("given_up", async |database| {
+        let folder = tempfile::tempdir().unwrap();
+        let bureau = Bureau::found(database, folder.path()).await;
+        promise(&bureau, Level::T).await;
+        let (store, [by, second], [gov, gov2]) = (&bureau.desk.store, &bureau.administrators, &bureau.government);
+        let desk = bureau.desk.clone().stamped_by(nobody());
+        let request = || licence("许准〔2026〕1号", NOW - Duration::days(3));
+        let Err(FlowError::Waiting(waiting)) = issue(&desk, &bureau.chief, request(), NOW).await else {
+            panic!("it waits")
+        };
+        let give_up = async |two, order: &str, reason| {
+            yinxin::administer::give_up(store, two, order, reason, NOW).await.map_err(|error| error.message().id)
+        };
+        let order = waiting.order.as_str();
+        assert_eq!(give_up((by, by), order, "密码机报废").await, Err("officer.two-administrators"));
+        assert_eq!(give_up((gov, gov2), order, "密码机报废").await, Err("officer.not-your-seal"));
+        assert_eq!(give_up((by, second), order, " ").await, Err("administer.text"));
+        assert_eq!(give_up((by, second), "nothing", "密码机报废").await, Err("administer.not-waiting"));
+        give_up((by, second), order, "密码机报废").await.unwrap();
+        assert_eq!(give_up((by, second), order, "密码机报废").await, Err("administer.not-waiting"));
+        let record = store.order(order).await.unwrap().unwrap();
+        assert_eq!((record.state, record.lost_because.as_deref()), (OrderState::Lost, Some("密码机报废")));
+        let trail = store.audit_events(200).await.unwrap();
+        let event = trail.iter().find(|event| event.what == "order.given-up").unwrap();
+        assert_eq!((event.who.as_str(), &event.detail["confirmed_by"]), ("admin-1", &"admin-2".into()));
+        assert!(issue::retry(&bureau.desk, NOW + Duration::HOUR).await.unwrap().is_none(), "it is tried no more");
+        let again = issue(&bureau.desk, &bureau.chief, request(), NOW).await.unwrap();
+        assert!(!again.again && again.order != order);
+    })
+    .await;
+}
+
 /// Settings by which nobody stamps.
 fn nobody() -> Stamping {
     Stamping::of(Plan { own: false, ..Plan::default() }, NOW)
@@ -191,10 +262,14 @@ async fn a_bad_file_is_not_renewed() {
 
 // — ten years on
 
-/// Before the first time-stamping certificate ends (six years), and ten years after the seal was used, but for the week by which
-/// ten years of 365 days, which the issuing authority runs, are shorter.
+/// Before the first time-stamping certificate ends (six years); when the issuing authority, which runs ten years of 365 days,
+/// wants its successor; before its own end, with all that it made; the day before that end; and fifteen years after the seal
+/// was used.
 const RENEWED: OffsetDateTime = datetime!(2032-08-01 00:00 UTC);
+const FOLLOWED: OffsetDateTime = datetime!(2033-11-01 00:00 UTC);
+const RENEWED_AGAIN: OffsetDateTime = datetime!(2036-10-01 00:00 UTC);
 const TEN_YEARS_ON: OffsetDateTime = datetime!(2036-11-15 08:00 UTC);
+const FIFTEEN_YEARS_ON: OffsetDateTime = datetime!(2041-11-15 08:00 UTC);
 
 /// The judge of a stranger who has the file, and of us the root and the newest lists of that day.
 async fn by_a_stranger(bureau: &Bureau, bytes: &[u8], at: OffsetDateTime) -> Report {
@@ -204,7 +279,7 @@ async fn by_a_stranger(bureau: &Bureau, bytes: &[u8], at: OffsetDateTime) -> Rep
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_document_holds_ten_years_on_where_it_was_renewed() {
+async fn a_document_holds_as_long_as_it_is_renewed_past_the_end_of_its_authority() {
     on_both("renewal", async |database| {
         let folder = tempfile::tempdir().unwrap();
         let mut bureau = Bureau::found(database, folder.path()).await;
@@ -242,19 +317,39 @@ async fn a_document_holds_ten_years_on_where_it_was_renewed() {
         assert_eq!((again.again, again.document), (true, newest.document.clone()));
         assert!(!store.renew(&form, &renewed[1..], until, RENEWED).await.unwrap(), "nobody renews what was renewed");
 
+        // The issuing authority is followed in time; what comes under its successor outlives it.
+        passed.store((FOLLOWED - NOW).whole_seconds(), Ordering::SeqCst);
+        let upkeep = bureau.authority().keep_up(true, &person("service"), FOLLOWED).await.unwrap();
+        assert_eq!(upkeep.issuing.as_deref(), Some("issuing-2"));
+        passed.store((RENEWED_AGAIN - NOW).whole_seconds(), Ordering::SeqCst);
+        bureau.authority().refresh("service", RENEWED_AGAIN).await.unwrap();
+        let due = renew::lapsing(desk, RENEWED_AGAIN).await.unwrap();
+        assert_eq!(due, std::slice::from_ref(&newest));
+        let done = renew::renew_our_own(desk, &Trust::default(), &due[0], RENEWED_AGAIN).await.unwrap();
+        assert!(done.outcome.unwrap() > FIFTEEN_YEARS_ON);
+        let newest = store.newest_form(&issued.document).await.unwrap().unwrap();
+        let twice = store.document(&newest.document).await.unwrap().unwrap().bytes;
+
+        // pyHanko is asked of the tenth year in that year: later lists are not of its evidence.
+        let mut asked = false;
         for (bytes, at, good) in [
-            (&renewed, RENEWED + Duration::DAY, true),
+            (&renewed, RENEWED_AGAIN + Duration::DAY, true),
             (&original, TEN_YEARS_ON, false),
             (&renewed, TEN_YEARS_ON, true),
+            (&twice, TEN_YEARS_ON, true),
+            (&renewed, FIFTEEN_YEARS_ON, false),
+            (&twice, FIFTEEN_YEARS_ON, true),
         ] {
+            if at == FIFTEEN_YEARS_ON && !asked {
+                pyhanko_says(desk, &original, &renewed, folder.path()).await;
+                asked = true;
+            }
             let report = by_a_stranger(&bureau, bytes, at).await;
             assert_eq!(report.verdict.is_genuine(), good, "{at}: {report:#?}");
             if good {
                 assert_eq!(report.signatures[0].level, Some(Level::Lta), "{at}");
             }
         }
-        passed.store((TEN_YEARS_ON - NOW).whole_seconds(), Ordering::SeqCst);
-        pyhanko_says(desk, &original, &renewed, folder.path()).await;
     })
     .await;
 }

@@ -116,7 +116,7 @@ async fn one_decision_is_one_licence_in_two_files() {
 
             // Again: both, and nothing new.
             let again = issue(&bureau.desk, &bureau.chief, request, NOW + Duration::HOUR).await.unwrap();
-            assert_eq!((again.again, again.document, again.ofd), (true, pdf, Some(ofd.clone())));
+            assert_eq!((again.again, again.document, again.ofd), (true, pdf.clone(), Some(ofd.clone())));
 
             // Any byte of the OFD changed is noticed.
             let mut changed = ofd_file.bytes;

@@ -37,7 +37,7 @@ async fn chain(bureau: &Bureau, seal: &str) -> Vec<Certificate> {
 }
 
 /// What somebody offline finds who has the root and the material alone.
-fn judged(chain: &[Certificate], material: &Material, at: OffsetDateTime) -> PathVerdict {
+pub fn judged(chain: &[Certificate], material: &Material, at: OffsetDateTime) -> PathVerdict {
     let lists: Vec<_> = material.lists.iter().map(|der| RevocationList::read(der).unwrap()).collect();
     let responses: Vec<_> = material.responses.iter().map(|der| OcspResponse::read(der).unwrap()).collect();
     let evidence = RevocationEvidence { lists: lists.iter().collect(), responses: responses.iter().collect() };

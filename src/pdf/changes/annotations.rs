@@ -49,7 +49,7 @@ impl Judge<'_, '_, '_> {
         let number = page + 1;
         let Object::Dict(dict) = self.newest.resolve(note)? else {
             let zh = format!("第{number}页新增的注释不是注释");
-            self.doubt("pdf.annotation-added", &zh, &format!("What was added to page {number} is no annotation"));
+            self.doubt("pdf.annotation-added", &zh, format!("What was added to page {number} is no annotation"));
             return Ok(());
         };
         self.explain_new(note)?;

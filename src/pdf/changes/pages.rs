@@ -95,7 +95,7 @@ impl Judge<'_, '_, '_> {
         let number = page + 1;
         if new.dict.doubled().is_some() {
             let zh = format!("第{number}页中有重复的键");
-            self.doubt("pdf.key-twice", &zh, &format!("A key is written twice in page {number}"));
+            self.doubt("pdf.key-twice", &zh, format!("A key is written twice in page {number}"));
         }
         for key in self.differing(old, &new.dict)? {
             let absent = old.get(&key).is_none();
@@ -184,7 +184,7 @@ impl Judge<'_, '_, '_> {
             self.allow(
                 Step::NewField,
                 &zh,
-                &format!("The signature field “{name}” came to be shown when it was signed"),
+                format!("The signature field “{name}” came to be shown when it was signed"),
             );
             for picture in self.at.history.pictures(field)?.iter() {
                 self.judge_picture(&name, picture)?;

@@ -153,6 +153,8 @@ pub enum Facts {
     NotAsked,
     /// It was asked and knows neither the certificate nor the seal.
     Unknown,
+    /// An authority of this house made the certificate, and it is filed for no seal: whatever it is for, it seals nothing.
+    Unfiled,
     /// It has a seal of the number in the certificate, but this certificate is not filed for it.
     OtherCertificate { seal: Seal, logged_since: Option<OffsetDateTime> },
     /// A copy of the register, which has no ledger to look in: it has the seal of the number in the certificate, and where
@@ -166,7 +168,7 @@ impl Facts {
     /// The seal, where one is known.
     pub fn seal(&self) -> Option<&Seal> {
         match self {
-            Self::NotAsked | Self::Unknown => None,
+            Self::NotAsked | Self::Unknown | Self::Unfiled => None,
             Self::OtherCertificate { seal, .. } | Self::Exported { seal, .. } | Self::Filed { seal, .. } => Some(seal),
         }
     }
@@ -174,7 +176,7 @@ impl Facts {
     /// From when on every use of the seal must be in the public log; none where that is not asked of it.
     pub fn logged_since(&self) -> Option<OffsetDateTime> {
         match self {
-            Self::NotAsked | Self::Unknown => None,
+            Self::NotAsked | Self::Unknown | Self::Unfiled => None,
             Self::OtherCertificate { logged_since, .. }
             | Self::Exported { logged_since, .. }
             | Self::Filed { logged_since, .. } => *logged_since,

@@ -87,7 +87,7 @@ impl RegisterFault {
                     "登记册快照只有{seen}个见证，要求{needed}个，不予使用。请核对见证公钥，或用 --witnesses 另定。"
                 ),
                 format!(
-                    "Only {seen} witnesses saw this snapshot of the register, of {needed} asked for; it is not used. Check the witnesses' keys, or set another number with --witnesses."
+                    "This snapshot of the register was seen by {seen} of the {needed} witnesses asked for; it is not used. Check the witnesses' keys, or set another number with --witnesses."
                 ),
             ),
         }

@@ -60,6 +60,13 @@ fn order(facts: &Facts) -> Check {
     match facts {
         Facts::NotAsked => check(Outcome::Info, "verify.register-not-asked", "未查询印章登记册", "the register was not asked"),
         Facts::Unknown => check(Outcome::Info, "verify.seal-not-ours", "该印章不在本登记册内", "the seal is not in this register"),
+        Facts::Unfiled => check(
+            Outcome::Indeterminate,
+            "verify.certificate-of-no-seal",
+            "该证书由本机构签发，但不是登记册中任何印章的证书：签章可能是暗中所为。请向签发机构核实。",
+            "This house made the certificate, but it is filed for no seal of the register: the document may have been sealed in secret. Ask the issuer.",
+        )
+        .because(Sub::SigConstraintsFailure),
         Facts::Exported { proof: None, .. } => {
             check(Outcome::Info, "verify.no-ledger", "仅有登记册副本，未查用印台账", "only an exported register was asked, which has no ledger")
         }

@@ -3,7 +3,6 @@
 use ring::signature::{Ed25519KeyPair, KeyPair};
 
 use super::*;
-use crate::crypto::Digest;
 use crate::pki::tlv::{self, Element};
 use crate::register::snapshot::{Published, Snapshot};
 use crate::tlog::checkpoint::{Checkpoint, cosignature, cosigned_message};
@@ -81,6 +80,10 @@ fn root(leaves: &[Hash]) -> Hash {
     }
 }
 
+fn attributes_of(digest: &[u8; 32], certificate: &[u8], receipt: Option<&str>) -> Vec<u8> {
+    cms::signed_attributes(crate::crypto::Digest::Sha256, digest, certificate, receipt)
+}
+
 /// The entry of a use of our seal for these bytes.
 fn entry(document: &[u8; 32]) -> LogEntry {
     let opening = Opening::new([7; 32], [("order", "1"), ("document", hex::encode(document).as_str())]).unwrap();
@@ -93,9 +96,7 @@ fn house() -> House {
 
 /// Sealed with what `told` makes a receipt of.
 fn with(house: &House, claims: OffsetDateTime, told: &dyn Fn(&[u8; 32]) -> Option<String>) -> Vec<u8> {
-    let attributes = |digest: &[u8; 32]| {
-        cms::signed_attributes(Digest::Sha256, digest, house.pki.seal.der(), told(digest).as_deref())
-    };
+    let attributes = |digest: &[u8; 32]| attributes_of(digest, house.pki.seal.der(), told(digest).as_deref());
     seal_saying(&draft("Permit No. 7"), house, claims, None, (16_000, &attributes), |_, cms| cms)
 }
 
@@ -269,8 +270,8 @@ fn a_receipt_that_is_doubled_or_not_signed_is_none() {
     let twice = |digest: &[u8; 32]| {
         let text = log.receipt(&entry(digest)).to_string();
         let der = house.pki.seal.der();
-        let with = members(&cms::signed_attributes(Digest::Sha256, digest, der, Some(&text)));
-        let without = members(&cms::signed_attributes(Digest::Sha256, digest, der, None));
+        let with = members(&attributes_of(digest, der, Some(&text)));
+        let without = members(&attributes_of(digest, der, None));
         let own = with.iter().find(|member| !without.contains(member)).unwrap().clone();
         tlv::set_of(tlv::SET, [with, vec![own]].concat())
     };
@@ -284,14 +285,14 @@ fn a_receipt_that_is_doubled_or_not_signed_is_none() {
         let read = cms::read(&made).unwrap();
         let digest: [u8; 32] = read.signers[0].message_digest().unwrap().try_into().unwrap();
         let text = log.receipt(&entry(&digest)).to_string();
-        let all = members(&cms::signed_attributes(Digest::Sha256, &digest, house.pki.seal.der(), Some(&text)));
-        let plain = members(&cms::signed_attributes(Digest::Sha256, &digest, house.pki.seal.der(), None));
+        let all = members(&attributes_of(&digest, house.pki.seal.der(), Some(&text)));
+        let plain = members(&attributes_of(&digest, house.pki.seal.der(), None));
         let own = all.iter().find(|member| !plain.contains(member)).unwrap();
         let octets = tlv::wrap(tlv::OCTET_STRING, &[value]);
         let unsigned = tlv::wrap(tlv::context(1), &[own]);
         grown(&made, &octets, &unsigned)
     };
-    let usual = |digest: &[u8; 32]| cms::signed_attributes(Digest::Sha256, digest, house.pki.seal.der(), None);
+    let usual = |digest: &[u8; 32]| attributes_of(digest, house.pki.seal.der(), None);
     let bytes = seal_saying(&draft("Permit No. 7"), &house, SEALED, None, (20_000, &usual), beside);
     let report = judged(&house, &bytes, log.trust(&house));
     assert!(only(&report).intact, "{report:#?}");

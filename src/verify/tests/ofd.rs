@@ -5,9 +5,12 @@ use std::sync::Arc;
 
 use crate::ofd::package::Package;
 use crate::pdf::signatures::Coverage;
+use crate::pki::certificate::Certificate;
 use crate::pki::trial;
+use crate::ses::read_signature;
 use crate::verify::report::{Format, Outcome, Verdict};
 use crate::verify::{Evidence, Report, Trust, judge};
+use time::OffsetDateTime;
 use time::macros::datetime;
 
 use super::{Facts, House, NOW, SEALED, sealed};
@@ -160,4 +163,43 @@ fn a_seal_that_its_maker_did_not_sign_passes_nothing() {
     let report = in_register(&house, &licence(&house, &forged, false));
     let check = report.signatures[0].checks.iter().find(|check| check.id == "seal").unwrap();
     assert_eq!((check.outcome, report.verdict.is_genuine()), (Outcome::Failed, false));
+}
+
+/// What is said of a seal's maker and of its life, at a moment, to a reader who trusts the maker or does not.
+fn of_the_seal(file: &str, trusts_maker: bool, at: OffsetDateTime) -> Option<[(Outcome, &'static str); 2]> {
+    let (file, bytes) =
+        trial::corpus_files(&["ofd-signed"]).into_iter().find(|(found, _)| found.ends_with(&format!("/{file}")))?;
+    let package = Package::open(&bytes).unwrap();
+    let value = package.entries().iter().find(|entry| entry.name.ends_with("SignedValue.dat")).unwrap();
+    let maker = read_signature(&package.unpack(value).unwrap()).unwrap().seal.maker;
+    let anchors = trusts_maker.then(|| Certificate::read(&maker).unwrap()).into_iter().collect();
+    let report = judge(&Evidence::open(&file, &bytes, Arc::new(Trust { anchors, ..Trust::default() }), at));
+    let said = |id: &str| {
+        let check = report.signatures[0].checks.iter().find(|check| check.id == id).unwrap();
+        (check.outcome, check.message.id)
+    };
+    Some([said("seal-maker"), said("seal-life")])
+}
+
+/// A seal counts where its maker is trusted and is somebody else, and where it was used within its life.
+#[test]
+fn a_seals_maker_and_its_life_are_looked_at() {
+    use Outcome::{Failed, Indeterminate, Passed};
+    let right = (Passed, "verify.seal-right");
+    let unproven = (Indeterminate, "verify.seal-life-unproven");
+    let unknown = (Indeterminate, "pki.path-no-anchor");
+    // Its life is from October 2020 to October 2023, and it says that it was used at its beginning.
+    let within = datetime!(2021-01-01 00:00 UTC);
+    let of = |trusts, at| of_the_seal("v4signed.ofd", trusts, at);
+    let Some(said) = of(true, within) else { return };
+    assert_eq!(said, [right, right]);
+    assert_eq!(of(false, within).unwrap(), [unknown, right]);
+    let later = of(true, datetime!(2024-01-01 00:00 UTC)).unwrap();
+    assert_eq!(later, [right, unproven], "nothing proves that it was used then");
+    // Its life ended in 2022, and it says that it was used in 2026: nobody who says so is believed to mean well.
+    let [_, life] = of_the_seal("SESV4SignDoc.ofd", true, within).unwrap();
+    assert_eq!(life, (Failed, "verify.seal-life"));
+    // Made by the very certificate that used it.
+    let [maker, _] = of_the_seal("SignScaleError.ofd", true, datetime!(2022-11-01 00:00 UTC)).unwrap();
+    assert_eq!(maker, (Indeterminate, "verify.seal-maker-own"));
 }
