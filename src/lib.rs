@@ -6,7 +6,7 @@
 //! | floor | rooms | may touch |
 //! |---|---|---|
 //! | doors | [`cli`], [`http`], [`config`] | arguments, sockets; they parse, call one flow, and answer |
-//! | flows | [`desk`], [`issue`], [`log`], [`monitor`], [`abolish`], [`administer`], [`ca`], [`ceremony`], [`renew`], [`stamping`], [`status`], [`verify`], [`witness`] | the tools, in the order of the story |
+//! | flows | [`desk`], [`issue`], [`log`], [`audit`], [`fsck`], [`monitor`], [`abolish`], [`administer`], [`ca`], [`ceremony`], [`renew`], [`stamping`], [`status`], [`verify`], [`witness`] | the tools, in the order of the story |
 //! | tools | [`fetch`], [`keys`], [`preview`], [`render`], [`store`], [`tsa`], [`witnesses`] | the outside world, one kind each |
 //! | formats | [`pdf`], [`ofd`], [`ses`], [`cms`], [`stamp`], [`pki`], [`impression`], [`tlog`], [`crypto`], [`limits`] | nothing: bytes ↔ meaning |
 //! | rules | [`authority`], [`item`], [`officer`], [`seal`], [`abolition`], [`ceiling`], [`decision`], [`licence`], [`register`], [`refusal`] | nothing: they decide |
@@ -71,11 +71,15 @@ pub mod abolish;
 #[cfg(feature = "service")]
 pub mod administer;
 #[cfg(feature = "service")]
+pub mod audit;
+#[cfg(feature = "service")]
 pub mod ca;
 #[cfg(feature = "service")]
 pub mod ceremony;
 #[cfg(feature = "service")]
 pub mod desk;
+#[cfg(feature = "service")]
+pub mod fsck;
 #[cfg(feature = "service")]
 pub mod issue;
 #[cfg(feature = "service")]

@@ -388,6 +388,14 @@ pub const LOG_TILE_CACHE_SECONDS: u64 = 31_536_000;
 pub const LOG_PAGE: u16 = 50;
 /// How often the log's head is published where no document did it first.
 pub const LOG_PUBLISH_SECONDS: u64 = 5;
+/// Findings that fsck lists; it counts the rest. Whoever has more has one thing wrong, many times.
+pub const FSCK_FINDINGS: usize = 1000;
+/// Entries of the log about the chain of audit events in one export: one a day for 27 years.
+pub const AUDIT_ANCHORS: usize = 10_000;
+/// Such entries read at a time.
+pub const AUDIT_PAGE: u16 = 256;
+/// A line of an export of the audit trail, bytes: the first has `AUDIT_ANCHORS` receipts of some 3 kB.
+pub const AUDIT_LINE_BYTES: usize = 32 * 1024 * 1024;
 /// How often the register is looked at for something new to be published, seconds: it is read as a whole.
 pub const REGISTER_LOOK_SECONDS: u64 = 60;
 /// A bundle of a foreign log's entries, bytes: 256 of them, each behind two bytes of length (C2SP tlog-tiles).

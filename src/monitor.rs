@@ -98,6 +98,9 @@ impl MonitorError {
     }
 }
 
+/// What one place showed: the head as a note and as read, or why there was none.
+type Viewed = Result<(Note, Checkpoint), Stop>;
+
 impl Monitor {
     /// Of the log at the first address, with the state in this file; the other addresses are asked what they see of it.
     ///
@@ -228,7 +231,7 @@ impl Monitor {
     fn compare(
         &mut self,
         report: &mut Report,
-        views: Vec<(String, Result<(Note, Checkpoint), Stop>)>,
+        views: Vec<(String, Viewed)>,
         now: OffsetDateTime,
     ) -> Result<(), Stop> {
         let mut claims = std::mem::take(&mut self.memory.kept.claims);

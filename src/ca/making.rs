@@ -8,7 +8,7 @@ use spki::AlgorithmIdentifierOwned;
 use time::{OffsetDateTime, UtcOffset};
 
 use super::life::in_use;
-use super::{Authority, ISSUING, ROOT, bad_name, years};
+use super::{Authority, ROOT, bad_name, years};
 use crate::crypto::{self, KeyAlgorithm};
 use crate::desk::{FlowError, blocking};
 use crate::impression::Impression;

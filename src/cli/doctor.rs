@@ -3,6 +3,7 @@
 mod certificates;
 mod log;
 mod making;
+mod trail;
 mod upkeep;
 
 use std::path::{Path, PathBuf};
@@ -373,6 +374,7 @@ async fn filed(
     making::seals(store, findings, now).await?;
     upkeep::overdue(store, findings, now).await?;
     report_seal(store, with, findings, now).await?;
+    trail::anchored(store, findings, now).await?;
     let unfinished = store.unfinished().await?.len();
     if unfinished > 0 {
         findings.add(

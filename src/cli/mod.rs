@@ -6,12 +6,14 @@
 //!
 //! Deliberately absent: secrets as arguments (they would stand in the process list), and questions on a terminal.
 
+mod audit;
 mod ceremony;
 mod certificates;
 mod copies;
 mod demo;
 mod doctor;
 mod filing;
+mod fsck;
 mod inquiry;
 mod key;
 mod log;
@@ -65,6 +67,11 @@ enum Command {
     Serve,
     /// 检查设置、密钥、字体、数据库、时钟、证书、磁盘 / check everything the service stands on
     Doctor,
+    /// 核对全部数据：日志、用印、文书、证照、审计链；0 相符，1 不符，3 无法运行 / check all that is stored; exits 0, 1 findings, 3 could not run
+    Fsck,
+    /// 电子监察：审计记录的锚定、导出与核对 / the audit trail: anchor it in the log, export it, check an export
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// 演示：汶川示例审批局 / demonstration with a sample bureau
     Demo(demo::DemoArguments),
     /// 证书机构 / the service's own certificate authorities
@@ -163,7 +170,10 @@ impl Arguments {
 
 /// Runs one command and says how it ended.
 pub async fn run(arguments: Arguments, clock: Clock) -> ExitCode {
-    let could_not = if matches!(arguments.command, Command::Verify(_) | Command::Monitor(_)) { 3 } else { 1 };
+    let could_not = match arguments.command {
+        Command::Verify(_) | Command::Monitor(_) | Command::Fsck | Command::Audit(_) => 3,
+        _ => 1,
+    };
     match answer(arguments, clock).await {
         Ok(code) => code,
         Err(Trouble(message)) => {
@@ -180,6 +190,7 @@ async fn answer(arguments: Arguments, clock: Clock) -> Result<ExitCode, Trouble>
         Command::Demo(demo) => return demo::run(demo, clock).await,
         Command::Doctor => return doctor::run(config.as_deref(), json, clock).await,
         Command::Ceremony(ceremony) if ceremony.only_checks() => return ceremony::check(&ceremony, json),
+        Command::Audit(audit) if audit.only_checks() => return audit::check(&audit, json),
         Command::Witness { command } => return witness::witness(command, config.as_deref(), json, clock).await,
         Command::Verify(verify) => return inquiry::verify(verify, config.as_deref(), json, clock()).await,
         Command::Monitor(monitor) => return monitor::run(monitor, json, clock).await,
@@ -196,6 +207,8 @@ async fn answer(arguments: Arguments, clock: Clock) -> Result<ExitCode, Trouble>
             rooms.say("数据库结构已是最新", "the schema is up to date", &serde_json::json!({ "migrated": true }));
         }
         Command::Serve => serve::run(&rooms, clock).await?,
+        Command::Fsck => return fsck::run(&rooms).await,
+        Command::Audit(command) => audit::audit(&rooms, command, clock).await?,
         Command::Ceremony(held) => return ceremony::run(&rooms, held, clock).await,
         Command::Ca(command) => certificates::ca(&rooms, command, clock()).await?,
         Command::Key(command) => key::key(&rooms, command, clock()).await?,

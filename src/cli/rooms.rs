@@ -56,7 +56,7 @@ impl Rooms {
                 StoreSettings { url: url.clone(), password: password_file.as_deref().map(secret).transpose()? }
             }
         };
-        Ok(Store::open(&settings).await?)
+        Ok(Store::open(&settings).await?.from_source(&command_line()))
     }
 
     /// The database, with the schema this program knows.
@@ -285,6 +285,21 @@ pub(super) fn files_in(folder: &Path) -> Result<Vec<PathBuf>, Trouble> {
 pub(super) fn instant(text: &str) -> Result<OffsetDateTime, String> {
     OffsetDateTime::parse(text, &Rfc3339)
         .map_err(|_| "应为 RFC 3339 时间 / an RFC 3339 time is expected: 2021-01-01T00:00:00+08:00".to_owned())
+}
+
+/// Where a command comes from, for the audit trail: `cli:USER@HOST`, as the system sees them and not as the environment says.
+fn command_line() -> String {
+    use std::os::unix::fs::MetadataExt;
+
+    let id = std::fs::metadata("/proc/self").map_or(0, |about| about.uid()).to_string();
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let user = users.lines().find_map(|line| {
+        let mut parts = line.split(':');
+        let name = parts.next()?;
+        (parts.nth(1)? == id).then(|| name.to_owned())
+    });
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    format!("cli:{}@{}", user.unwrap_or(id), host.trim())
 }
 
 /// The user of this process, as the system sees it: in the trail where a command acts in no officer's name.

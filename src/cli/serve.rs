@@ -11,6 +11,7 @@ use super::Clock;
 use super::certificates::service;
 use super::rooms::{Rooms, print};
 use super::trouble::Trouble;
+use crate::audit;
 use crate::ca::Authority;
 use crate::desk::Desk;
 use crate::http::{PublicState, StaffState, public_router, serve, staff_router};
@@ -32,7 +33,9 @@ pub(super) async fn run(rooms: &Rooms, clock: Clock) -> Result<(), Trouble> {
 }
 
 /// Resumes, then serves on both addresses of the settings until SIGINT or SIGTERM, letting requests in flight end.
-pub(super) async fn listen(rooms: &Rooms, desk: Desk, clock: Clock) -> Result<(), Trouble> {
+pub(super) async fn listen(rooms: &Rooms, mut desk: Desk, clock: Clock) -> Result<(), Trouble> {
+    // From here on it is nobody at a command line who does what is done; requests say where they come from.
+    desk.store = desk.store.from_source("service");
     for one in issue::resume(&desk, clock()).await? {
         match one.outcome {
             Ok(_) => print(&format!("已完成中断的用印 / finished an interrupted order：{}", one.order)),
@@ -76,6 +79,7 @@ pub(super) async fn listen(rooms: &Rooms, desk: Desk, clock: Clock) -> Result<()
         let _ = stopped.wait_for(|stop| *stop).await;
     };
     let logging = tokio::spawn(keep_published(desk.clone(), clock));
+    let anchoring = tokio::spawn(keep_anchored(desk.clone(), clock));
     let copying = tokio::spawn(keep_copied(desk.clone(), clock));
     let fresh = tokio::spawn(keep_fresh(authority, rekeys, clock));
     let waiting = tokio::spawn(finish_waiting(desk.clone(), clock));
@@ -88,6 +92,7 @@ pub(super) async fn listen(rooms: &Rooms, desk: Desk, clock: Clock) -> Result<()
     let served =
         tokio::try_join!(serve(public_door, public, until(stopped.clone())), serve(staff_door, staff, until(stopped)),);
     logging.abort();
+    anchoring.abort();
     copying.abort();
     fresh.abort();
     waiting.abort();
@@ -171,6 +176,18 @@ async fn keep_published(desk: Desk, clock: Clock) {
             Err(error) => tracing::error!(id = error.message().id, "the log's head could not be published"),
         }
         tokio::time::sleep(Duration::from_secs(limits::LOG_PUBLISH_SECONDS)).await;
+    }
+}
+
+/// Where the chain of audit events stands is entered in the log daily.
+async fn keep_anchored(desk: Desk, clock: Clock) {
+    loop {
+        match audit::anchor_daily(&desk, clock()).await {
+            Ok(Some(entered)) => tracing::info!(index = entered.index, "the audit trail is anchored in the log"),
+            Ok(None) => {}
+            Err(error) => tracing::error!(id = error.message().id, "the audit trail could not be anchored"),
+        }
+        tokio::time::sleep(REFRESH).await;
     }
 }
 

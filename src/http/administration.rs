@@ -4,7 +4,7 @@
 use axum::Json;
 use axum::extract::multipart::Multipart;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{FromRequest, Path, Request, State};
+use axum::extract::{FromRequest, Path, Request};
 use axum::http::{StatusCode, header};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -15,7 +15,7 @@ use super::guard::random;
 use super::issuing::{IssuedAnswer, parts};
 use super::problem::{Problem, ProblemBody};
 use super::sign_in::{Program, SecondOfficer};
-use super::staff::StaffState;
+use super::staff::{At, StaffState};
 use crate::abolish::{self, AbolishRequest, seals_from_csv};
 use crate::abolition::CustodyEntry;
 use crate::administer;
@@ -52,7 +52,7 @@ pub(super) struct AbolishedAnswer {
     (status = 422, description = "A rule said no; nothing was recorded", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn abolitions(
-    State(state): State<StaffState>,
+    At(state): At,
     program: Program,
     second: SecondOfficer,
     request: Request,
@@ -84,7 +84,7 @@ pub(super) async fn abolitions(
     (status = 422, description = "A rule said no", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn custody(
-    State(state): State<StaffState>,
+    At(state): At,
     program: Program,
     second: SecondOfficer,
     Path(number): Path<String>,
@@ -127,7 +127,7 @@ enum Step {
     (status = 422, description = "A rule said no", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn events(
-    State(state): State<StaffState>,
+    At(state): At,
     program: Program,
     second: SecondOfficer,
     Path(number): Path<String>,
@@ -169,7 +169,7 @@ pub(super) struct CeilingPart {
     (status = 422, description = "A rule said no", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn ceilings(
-    State(state): State<StaffState>,
+    At(state): At,
     program: Program,
     second: SecondOfficer,
     Path(number): Path<String>,
@@ -197,7 +197,7 @@ pub(super) struct LevelPart {
     (status = 422, description = "A rule said no", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn level(
-    State(state): State<StaffState>,
+    At(state): At,
     program: Program,
     second: SecondOfficer,
     Path(number): Path<String>,
@@ -240,7 +240,7 @@ pub(super) struct GrantedAnswer {
     (status = 422, description = "A rule said no", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn grants(
-    State(state): State<StaffState>,
+    At(state): At,
     program: Program,
     second: SecondOfficer,
     body: Result<Json<GrantPart>, JsonRejection>,
@@ -277,7 +277,7 @@ pub(super) async fn file_grant(
     (status = 422, description = "Another authority's seal", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn revoke_grant(
-    State(state): State<StaffState>,
+    At(state): At,
     program: Program,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
@@ -303,7 +303,7 @@ pub(super) struct LeavePart {
     (status = 422, description = "Another authority's officer", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn leave(
-    State(state): State<StaffState>,
+    At(state): At,
     program: Program,
     Path(id): Path<String>,
     body: Result<Json<LeavePart>, JsonRejection>,

@@ -1,11 +1,12 @@
 //! What stands around every route of a listener: limits, time, headers, identifiers, the last resort.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::header::{self, HeaderName};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{Extensions, HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use tower::limit::GlobalConcurrencyLimitLayer;
@@ -41,6 +42,13 @@ pub(super) struct Around {
     pub no_store: bool,
     /// Reached by https: browsers are told to keep to it.
     pub https: bool,
+}
+
+/// Where a request comes from, for the audit trail: the address at the other end of its connection. Headers are not believed
+/// about that, since anyone can send them; behind a proxy it is the proxy's address.
+pub(super) fn source(extensions: &Extensions) -> String {
+    let peer = extensions.get::<ConnectInfo<SocketAddr>>();
+    peer.map_or_else(|| "http".to_owned(), |ConnectInfo(address)| address.ip().to_canonical().to_string())
 }
 
 /// Routes that take forms and JSON.
@@ -112,7 +120,18 @@ async fn answer(State(how): State<Around>, request: Request, next: Next) -> Resp
 }
 
 fn wants_page(path: &str, headers: &HeaderMap) -> bool {
-    let program = ["/api/", "/openapi.json", "/healthz", "/readyz", "/add-checkpoint", "/ocsp", "/crl/", "/ca/", "/tsa", "/assets/"];
+    let program = [
+        "/api/",
+        "/openapi.json",
+        "/healthz",
+        "/readyz",
+        "/add-checkpoint",
+        "/ocsp",
+        "/crl/",
+        "/ca/",
+        "/tsa",
+        "/assets/",
+    ];
     !program.iter().any(|prefix| path.starts_with(prefix))
         && headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|a| a.contains("text/html"))
 }

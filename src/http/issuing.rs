@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::multipart::{Multipart, MultipartError};
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use super::answers::rfc3339;
 use super::asked;
 use super::problem::{Problem, ProblemBody};
 use super::sign_in::Program;
-use super::staff::StaffState;
+use super::staff::{At, StaffState};
 use crate::decision::DecisionRequest;
 use crate::desk::FlowError;
 use crate::issue::{self, EndRequest, IssueRequest, Issued, UploadPlace, UploadRequest};
@@ -127,7 +127,7 @@ pub(super) struct OrderAnswer {
     (status = 404, description = "No such order", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn order(
-    State(state): State<StaffState>,
+    At(state): At,
     program: Program,
     Path(id): Path<String>,
 ) -> Result<Json<OrderAnswer>, Problem> {
@@ -167,7 +167,7 @@ pub(super) async fn order(
     (status = 503, description = "Store or keys do not answer", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn licences(
-    State(state): State<StaffState>,
+    At(state): At,
     program: Program,
     body: Result<Json<IssueRequest>, JsonRejection>,
 ) -> Result<Response, Problem> {
@@ -197,7 +197,7 @@ pub(super) struct EndedAnswer {
     (status = 422, description = "A rule said no", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn end(
-    State(state): State<StaffState>,
+    At(state): At,
     program: Program,
     Path(identifier): Path<String>,
     body: Result<Json<EndPart>, JsonRejection>,
@@ -231,7 +231,7 @@ pub(super) struct UploadPart {
     (status = 422, description = "A rule said no", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn uploads(
-    State(state): State<StaffState>,
+    At(state): At,
     program: Program,
     Path(number): Path<String>,
     form: Multipart,
@@ -300,7 +300,7 @@ impl From<MultipartError> for Problem {
     (status = 404, description = "No such document", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn document(
-    State(state): State<StaffState>,
+    At(state): At,
     program: Program,
     Path(sha256): Path<String>,
 ) -> Result<Response, Problem> {

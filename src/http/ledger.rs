@@ -1,7 +1,7 @@
 //! The seal-use ledger (台账): who used which seal, when, on what, why. As JSON, as CSV, and for the page.
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::Query;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::answers::{china, instant, rfc3339};
 use super::problem::{Problem, ProblemBody};
 use super::sign_in::Program;
-use super::staff::StaffState;
+use super::staff::At;
 use crate::limits;
 use crate::officer::{Duty, Officer};
 use crate::store::{LedgerEntry, LedgerFilter, OrderState, Scope, Store};
@@ -206,7 +206,7 @@ pub(super) fn may_read(officer: &Officer) -> Result<(), Problem> {
     (status = 403, description = "Neither supervision nor administration of seals", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn ledger(
-    State(state): State<StaffState>,
+    At(state): At,
     program: Program,
     Query(query): Query<LedgerQuery>,
 ) -> Result<Response, Problem> {

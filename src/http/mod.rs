@@ -38,6 +38,7 @@ mod verification;
 mod witness;
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -234,6 +235,7 @@ pub fn staff_router(state: StaffState) -> Router {
         .route("/grants", get(office::grants).post(office::grant))
         .route("/grants/{id}/revoke", post(office::revoke))
         .route("/ledger", get(office::ledger))
+        .route("/audit", get(office::audit))
         // Cross-site requests end here. Programs send neither Origin nor Sec-Fetch-Site, and no cookie counts for them.
         .layer(CsrfLayer::new())
         .merge(api)
@@ -306,5 +308,6 @@ pub async fn serve(
     routes: Router,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
+    let routes = routes.into_make_service_with_connect_info::<SocketAddr>();
     axum::serve(listener, routes).with_graceful_shutdown(stop).await
 }

@@ -1,12 +1,16 @@
 //! What the staff listener works with, and what its API needs to say about tokens.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
 use utoipa::Modify;
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
 
 use super::Clock;
+use super::guard::source;
 use crate::desk::Desk;
 
 /// What the staff listener works with.
@@ -25,6 +29,19 @@ impl StaffState {
     pub fn new(desk: Desk, clock: Clock, https: bool) -> Self {
         super::sign_in::make_ready();
         Self { desk, clock, https, one_sign_in: Arc::default() }
+    }
+}
+
+/// The same for one request: what is written through it says where the request came from.
+pub(super) struct At(pub StaffState);
+
+impl FromRequestParts<StaffState> for At {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &StaffState) -> Result<Self, Infallible> {
+        let mut state = state.clone();
+        state.desk.store = state.desk.store.from_source(&source(&parts.extensions));
+        Ok(Self(state))
     }
 }
 

@@ -11,14 +11,14 @@ use axum::Json;
 use axum::body::{Bytes, HttpBody};
 use axum::extract::multipart::Multipart;
 use axum::extract::{FromRequest, Path, Query, Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{Extensions, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinError;
 use utoipa::{IntoParams, ToSchema};
 
 use super::PublicState;
-use super::guard::InlinePictures;
+use super::guard::{self, InlinePictures};
 use super::pages::{VerifyPage, show};
 use super::problem::{Problem, ProblemBody};
 use super::shelf::Forms;
@@ -324,18 +324,24 @@ pub(super) async fn kept(
 }
 
 /// The same, sealed.
-pub(super) async fn sealed(State(state): State<PublicState>, Path(name): Path<String>) -> Result<Response, Problem> {
+pub(super) async fn sealed(
+    State(state): State<PublicState>,
+    Path(name): Path<String>,
+    extensions: Extensions,
+) -> Result<Response, Problem> {
     let now = (state.clock)();
     let Some(sealing) = state.report_seal.clone() else { return Err(Problem::from_status(StatusCode::NOT_FOUND)) };
     let forms = state.shelf.get(&name, now).ok_or_else(gone)?;
     if !state.shelf.may_seal(now) {
         return Err(Problem::busy());
     }
+    let source = guard::source(&extensions);
     // In a task of its own: who hangs up does not leave a use of the seal half done.
     let file = format!("report-{}.pdf", forms.short);
     let work = tokio::spawn(async move {
-        let (desk, with) = sealing.as_ref();
-        let issued = seal_report(desk, with, &forms.print, now).await?;
+        let (mut desk, with) = sealing.as_ref().clone();
+        desk.store = desk.store.from_source(&source);
+        let issued = seal_report(&desk, &with, &forms.print, now).await?;
         Ok::<_, Problem>(desk.store.document(&issued.document).await?)
     });
     let document = work.await.map_err(panicked)??;

@@ -2,18 +2,25 @@
 
 use time::OffsetDateTime;
 
+use super::log::read_entry;
 use super::row::{Reading, to_json};
 use super::writing::Writing;
-use super::{Store, StoreError, fresh_id, micros};
-use crate::tlog::trail::Event;
+use super::{Entered, Store, StoreError, fresh_id, micros};
+use crate::crypto::sha256;
+use crate::tlog::leaf::Matter;
+use crate::tlog::trail::{ANCHOR as ANCHOR_ACT, Event, Trail};
 
 /// Something an officer, a program or the service itself did.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct AuditEvent {
+    /// Its place in the chain, from 1; none for what was done before there was a chain.
+    pub position: Option<u64>,
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
     /// Officer's identifier, or `service`.
     pub who: String,
+    /// Where the doing came from; empty for what was done before there was a chain.
+    pub source: String,
     /// `order.written`, `seal.abolished`, `session.opened`, …
     pub what: String,
     /// What it was done to: a seal's number, an order's identifier, …
@@ -28,6 +35,23 @@ pub struct OutboxEntry {
     pub kind: String,
     pub subject: String,
     pub payload: serde_json::Value,
+}
+
+/// Adds to `detail` the SHA-256 of the record before and after it was changed (hexadecimal); none where there was, or is, no
+/// such record. The records themselves may name people, and stay where they are.
+pub(super) fn changed<T: serde::Serialize>(
+    mut detail: serde_json::Value,
+    before: Option<&T>,
+    after: Option<&T>,
+) -> Result<serde_json::Value, StoreError> {
+    let digest = |record: Option<&T>| {
+        record.map(|record| Ok::<_, StoreError>(hex::encode(sha256(to_json(record)?.as_bytes())))).transpose()
+    };
+    if let Some(facts) = detail.as_object_mut() {
+        facts.insert("before".to_owned(), digest(before)?.into());
+        facts.insert("after".to_owned(), digest(after)?.into());
+    }
+    Ok(detail)
 }
 
 pub(super) async fn audit(
@@ -80,6 +104,25 @@ pub(super) async fn post(
     Ok(())
 }
 
+/// An event as it stands in the chain.
+pub(super) fn read_event(row: &Reading<'_>) -> Result<Event, StoreError> {
+    let position: i64 = row.get("position")?;
+    Ok(Event {
+        position: u64::try_from(position).map_err(|e| row.bad("position", e.to_string()))?,
+        at: row.get("at")?,
+        who: row.get("who")?,
+        source: row.get("source")?,
+        what: row.get("what")?,
+        subject: row.get("subject")?,
+        detail: row.get("detail")?,
+    })
+}
+
+/// What the chain's entries in the log are filed under, in place of an order.
+const ANCHOR: &str = "audit-trail";
+
+const ANCHORS: &str = "SELECT position, leaf, opening FROM log_leaf WHERE seal_order = $1 AND position < $2 ORDER BY position DESC LIMIT $3";
+
 impl Store {
     /// An audit event that belongs to no other write (a sign-in, a refused request).
     pub async fn audit(
@@ -97,21 +140,65 @@ impl Store {
 
     /// The newest events, newest first, at most `limit`.
     pub async fn audit_events(&self, limit: u16) -> Result<Vec<AuditEvent>, StoreError> {
-        let rows = sqlx::query("SELECT at, who, what, subject, detail FROM audit_event ORDER BY at DESC, id LIMIT $1")
-            .bind(i64::from(limit))
-            .fetch_all(&self.read)
-            .await?;
+        self.audit_events_from(limit, 0).await
+    }
+
+    /// The same without the newest `offset`.
+    pub async fn audit_events_from(&self, limit: u16, offset: u32) -> Result<Vec<AuditEvent>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT position, at, who, source, what, subject, detail FROM audit_event \
+             ORDER BY at DESC, position DESC, id LIMIT $1 OFFSET $2",
+        )
+        .bind(i64::from(limit))
+        .bind(i64::from(offset))
+        .fetch_all(&self.read)
+        .await?;
         rows.iter()
             .map(|row| {
                 let row = Reading("audit_event", row);
                 Ok(AuditEvent {
+                    position: row.get::<Option<i64>>("position")?.and_then(|position| u64::try_from(position).ok()),
                     at: row.time("at")?,
                     who: row.get("who")?,
+                    source: row.get::<Option<String>>("source")?.unwrap_or_default(),
                     what: row.get("what")?,
                     subject: row.get("subject")?,
                     detail: row.json("detail")?,
                 })
             })
+            .collect()
+    }
+
+    /// Enters where the chain of events stands in the log, unless the newest such entry says the same already. Gives the
+    /// newest.
+    pub async fn anchor(&self, now: OffsetDateTime) -> Result<Entered, StoreError> {
+        let mut tx = self.begin().await?;
+        let Trail { length, hash } = tx.head.trail;
+        let (length, hash) = (length.to_string(), hex::encode(hash.0));
+        let newest = sqlx::query(ANCHORS).bind(ANCHOR).bind(i64::MAX).bind(1_i64).fetch_optional(&mut *tx).await?;
+        let newest = newest.as_ref().map(read_entry).transpose()?;
+        let same = newest.filter(|newest| newest.entry.opening.fact("length") == Some(&length));
+        let entered = match same {
+            Some(same) => same,
+            None => {
+                let facts = [("length", length.as_str()), ("trail", &hash)];
+                tx.enter((Matter::Audit, ANCHOR_ACT), now, None, Some(ANCHOR), &facts).await?
+            }
+        };
+        tx.commit().await?;
+        Ok(entered)
+    }
+
+    /// The chain's entries in the log before this place, newest first, at most `limit`.
+    pub async fn anchors(&self, before: u64, limit: u16) -> Result<Vec<Entered>, StoreError> {
+        sqlx::query(ANCHORS)
+            .bind(ANCHOR)
+            .bind(i64::try_from(before).unwrap_or(i64::MAX))
+            .bind(i64::from(limit))
+            .fetch_all(&self.read)
+            .await?
+            .iter()
+            .map(read_entry)
             .collect()
     }
 

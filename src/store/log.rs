@@ -84,7 +84,7 @@ impl Head {
         if done.rows_affected() == 1 { Ok(()) } else { Err(StoreError::Log(LogFault::Unproven)) }
     }
 
-    fn read(row: &Reading<'_>) -> Result<Self, StoreError> {
+    pub(super) fn read(row: &Reading<'_>) -> Result<Self, StoreError> {
         let hashes = |column: &'static str| {
             row.parse(column, |text| {
                 let bytes = hex::decode(text).map_err(|e| e.to_string())?;
@@ -184,19 +184,7 @@ impl Store {
 
     /// The log's name and key, once it has been used.
     pub async fn log_identity(&self) -> Result<Option<LogIdentity>, StoreError> {
-        let row = sqlx::query("SELECT vkey, key_label, made_at FROM log_identity WHERE id = 1")
-            .fetch_optional(&self.read)
-            .await?;
-        row.as_ref()
-            .map(|row| {
-                let row = Reading("log_identity", row);
-                Ok(LogIdentity {
-                    vkey: row.parse("vkey", VerifierKey::read)?,
-                    key_label: row.get("key_label")?,
-                    made_at: row.time("made_at")?,
-                })
-            })
-            .transpose()
+        identity_in(&mut *self.read.acquire().await?).await
     }
 
     /// Gives the log its name and key, for good; from now on every seal's documents must be in it.
@@ -332,6 +320,19 @@ impl LogHead {
     }
 }
 
+pub(super) async fn identity_in(connection: &mut sqlx::AnyConnection) -> Result<Option<LogIdentity>, StoreError> {
+    let row = sqlx::query("SELECT vkey, key_label, made_at FROM log_identity WHERE id = 1").fetch_optional(connection).await?;
+    let read = |row| {
+        let row = Reading("log_identity", row);
+        Ok(LogIdentity {
+            vkey: row.parse("vkey", VerifierKey::read)?,
+            key_label: row.get("key_label")?,
+            made_at: row.time("made_at")?,
+        })
+    };
+    row.as_ref().map(read).transpose()
+}
+
 /// Publishes a head where it is newer than the one that is.
 pub(super) async fn publish(tx: &mut Writing, size: u64, note: &Note) -> Result<(), StoreError> {
     sqlx::query("UPDATE log_head SET checkpoint_size = $1, checkpoint = $2 WHERE id = 1 AND checkpoint_size < $3")
@@ -441,7 +442,7 @@ fn whole<T>(found: Vec<T>, count: u64) -> Result<Vec<T>, StoreError> {
     if found.len() as u64 == count { Ok(found) } else { Err(StoreError::Log(LogFault::Missing)) }
 }
 
-fn read_entry(row: &sqlx::any::AnyRow) -> Result<Entered, StoreError> {
+pub(super) fn read_entry(row: &sqlx::any::AnyRow) -> Result<Entered, StoreError> {
     let row = Reading("log_leaf", row);
     let leaf = row.parse("leaf", |text| Leaf::read(text.as_bytes()))?;
     let opening = row.parse("opening", |text| Opening::read(text.as_bytes()))?;

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use sqlx::any::AnyRow;
 use time::OffsetDateTime;
 
-use super::audit::audit;
-use super::row::{Reading, to_json};
+use super::audit::{audit, changed};
+use super::row::{Reading, as_stored, to_json};
 use super::seals::{already, touch};
 use super::{Store, StoreError, exactly_one, micros};
 use crate::authority::Uscc;
@@ -63,6 +63,8 @@ impl Store {
             .await
             .map_err(|e| already(e, "store.officer", "该人员编号已登记", "this officer is already filed"))?;
         let detail = serde_json::json!({ "authority": officer.authority, "employment": officer.employment, "duties": officer.duties });
+        let filed = Officer { left: officer.left.map(as_stored), ..officer.clone() };
+        let detail = changed(detail, None, Some(&filed))?;
         audit(&mut tx, now, who, "officer.filed", officer.id.as_str(), &detail).await?;
         tx.commit().await
     }
@@ -100,6 +102,8 @@ impl Store {
         for row in &seals {
             touch(&mut tx, &Reading("seal_grant", row).parse("seal", SealNumber::parse)?).await?;
         }
+        let before = sqlx::query(OFFICER).bind(id.as_str()).fetch_optional(&mut *tx).await?;
+        let before = before.map(|row| read_officer(&Reading("officer", &row))).transpose()?;
         let done = sqlx::query("UPDATE officer SET left_at = $1 WHERE id = $2 AND (left_at IS NULL OR left_at > $1)")
             .bind(micros(at))
             .bind(id.as_str())
@@ -115,7 +119,9 @@ impl Store {
         if at <= now {
             sqlx::query("DELETE FROM session WHERE officer = $1").bind(id.as_str()).execute(&mut *tx).await?;
         }
-        audit(&mut tx, now, by.as_str(), "officer.left", id.as_str(), &serde_json::json!({ "at": micros(at) })).await?;
+        let after = before.clone().map(|before| Officer { left: Some(as_stored(at)), ..before });
+        let detail = changed(serde_json::json!({ "at": micros(at) }), before.as_ref(), after.as_ref())?;
+        audit(&mut tx, now, by.as_str(), "officer.left", id.as_str(), &detail).await?;
         tx.commit().await
     }
 
@@ -202,16 +208,12 @@ impl Store {
             .execute(&mut *tx)
             .await
             .map_err(|e| already(e, "store.grant", "该授权编号已登记", "this grant is already filed"))?;
-        audit(
-            &mut tx,
-            now,
-            by.as_str(),
-            "grant.given",
-            grant.seal.as_str(),
-            &serde_json::json!({ "grant": grant.id, "officer": grant.officer, "document": grant.document, "confirmed_by": confirmed_by }),
-        )
-        .await?;
-        let record = hex::encode(crate::crypto::sha256(to_json(grant)?.as_bytes()));
+        let detail = serde_json::json!({ "grant": grant.id, "officer": grant.officer, "document": grant.document, "confirmed_by": confirmed_by });
+        let filed =
+            Grant { from: as_stored(grant.from), until: as_stored(grant.until), revoked_at: None, ..grant.clone() };
+        let detail = changed(detail, None, Some(&filed))?;
+        audit(&mut tx, now, by.as_str(), "grant.given", grant.seal.as_str(), &detail).await?;
+        let record = hex::encode(crate::crypto::sha256(to_json(&filed)?.as_bytes()));
         let facts = [
             ("grant", grant.id.as_str()),
             ("officer", grant.officer.as_str()),
@@ -233,12 +235,13 @@ impl Store {
                 "there is no such grant, or it was already taken back",
             )
         };
-        let row = sqlx::query("SELECT seal FROM seal_grant WHERE id = $1 AND revoked_at IS NULL")
+        let row = sqlx::query("SELECT id, officer, seal, items, from_at, until_at, given_by, document, revoked_at FROM seal_grant WHERE id = $1 AND revoked_at IS NULL")
             .bind(id)
             .fetch_optional(&mut *tx)
             .await?
             .ok_or_else(none)?;
-        let seal = Reading("seal_grant", &row).parse("seal", SealNumber::parse)?;
+        let before = read_grant(&row)?;
+        let seal = before.seal.clone();
         touch(&mut tx, &seal).await?;
         let done = sqlx::query("UPDATE seal_grant SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL")
             .bind(micros(now))
@@ -246,7 +249,9 @@ impl Store {
             .execute(&mut *tx)
             .await?;
         exactly_one(done, none)?;
-        audit(&mut tx, now, by.as_str(), "grant.revoked", seal.as_str(), &serde_json::json!({ "grant": id })).await?;
+        let after = Grant { revoked_at: Some(as_stored(now)), ..before.clone() };
+        let detail = changed(serde_json::json!({ "grant": id }), Some(&before), Some(&after))?;
+        audit(&mut tx, now, by.as_str(), "grant.revoked", seal.as_str(), &detail).await?;
         let facts = [("grant", id), ("by", by.as_str())];
         tx.enter((Matter::Grant, "taken-back"), now, Some(&seal), None, &facts).await?;
         tx.commit().await
@@ -293,7 +298,7 @@ pub(super) fn read_officer(row: &Reading<'_>) -> Result<Officer, StoreError> {
     })
 }
 
-fn read_grant(row: &AnyRow) -> Result<Grant, StoreError> {
+pub(super) fn read_grant(row: &AnyRow) -> Result<Grant, StoreError> {
     let row = Reading("seal_grant", row);
     Ok(Grant {
         id: row.get("id")?,

@@ -61,6 +61,11 @@ fn instant(micros: i64) -> Option<OffsetDateTime> {
     OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1000).ok()
 }
 
+/// A moment as it is read back once it was stored: to the microsecond, UTC. What is hashed says it so.
+pub(super) fn as_stored(at: OffsetDateTime) -> OffsetDateTime {
+    instant(super::micros(at)).unwrap_or(at)
+}
+
 /// Our own types as JSON text. They are plain data, so this cannot fail in practice; if it does it is said.
 pub(super) fn to_json<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|e| StoreError::Row { table: "-", column: "json", why: e.to_string() })

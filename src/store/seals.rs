@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::any::AnyRow;
 use time::OffsetDateTime;
 
-use super::audit::audit;
-use super::row::{Reading, to_json};
+use super::audit::{audit, changed};
+use super::row::{Reading, as_stored, to_json};
 use super::writing::Writing;
 use super::{Store, StoreError, exactly_one, micros};
 use crate::abolition::{AbolitionOrder, AbolitionRequest, CustodyEntry};
@@ -193,7 +193,9 @@ impl Store {
             .bind(number.as_str())
             .execute(&mut *tx)
             .await?;
+        let record = |level: Level| serde_json::json!({ "seal": number, "level": level });
         let detail = serde_json::json!({ "from": before, "to": level, "confirmed_by": confirmed_by });
+        let detail = changed(detail, Some(&record(before)), Some(&record(level)))?;
         audit(&mut tx, now, by.as_str(), "seal.level", number.as_str(), &detail).await?;
         tx.commit().await
     }
@@ -476,7 +478,8 @@ async fn insert_event(
         &serde_json::json!({ "at": micros(event.at), "document": event.document, "confirmed_by": confirmed_by }),
     )
     .await?;
-    enter(tx, event.kind.as_str(), number, &to_json(event)?, (by, confirmed_by), now).await
+    let event = SealEvent { at: as_stored(event.at), ..event.clone() };
+    enter(tx, event.kind.as_str(), number, &to_json(&event)?, (by, confirmed_by), now).await
 }
 
 /// Enters a step of a seal's life in the log: what it was in full is behind its digest.
@@ -494,23 +497,24 @@ async fn enter(
     Ok(())
 }
 
+pub(super) fn read_event(row: &Reading<'_>) -> Result<SealEvent, StoreError> {
+    let successor: Option<String> = row.get("successor")?;
+    Ok(SealEvent {
+        kind: row.word("kind")?,
+        at: row.time("at")?,
+        document: row.get("document")?,
+        reason: row.get("reason")?,
+        successor: successor
+            .map(|s| SealNumber::parse(&s))
+            .transpose()
+            .map_err(|e| row.bad("successor", e.to_string()))?,
+        items: row.json("items")?,
+    })
+}
+
 fn read_seal<'r>(row: &AnyRow, events: impl IntoIterator<Item = &'r AnyRow>) -> Result<FiledSeal, StoreError> {
     let row = Reading("seal", row);
-    let events = events.into_iter().map(|row| {
-        let row = Reading("seal_event", row);
-        let successor: Option<String> = row.get("successor")?;
-        Ok(SealEvent {
-            kind: row.word("kind")?,
-            at: row.time("at")?,
-            document: row.get("document")?,
-            reason: row.get("reason")?,
-            successor: successor
-                .map(|s| SealNumber::parse(&s))
-                .transpose()
-                .map_err(|e| row.bad("successor", e.to_string()))?,
-            items: row.json("items")?,
-        })
-    });
+    let events = events.into_iter().map(|row| read_event(&Reading("seal_event", row)));
     let events = events.collect::<Result<Vec<_>, StoreError>>()?;
     Ok(FiledSeal {
         seal: Seal {

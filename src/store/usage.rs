@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use time::OffsetDateTime;
 
-use super::audit::{audit, post};
+use super::audit::{audit, changed, post};
 use super::row::Reading;
 use super::seals::touch;
 use super::writing::Writing;
@@ -228,6 +228,14 @@ impl Store {
                 StoreError::conflict("store.no-grant", "该印章没有此授权", "there is no such grant of this seal")
             })?;
         }
+        let before = sqlx::query(
+            "SELECT an_hour, a_day FROM ceiling WHERE seal = $1 AND COALESCE(grant_id, '') = $2 ORDER BY position DESC LIMIT 1",
+        )
+        .bind(seal.as_str())
+        .bind(grant.unwrap_or_default())
+        .fetch_optional(&mut *tx)
+        .await?;
+        let before = before.map(|row| laid_down(&Reading("ceiling", &row), "an_hour", "a_day")).transpose()?.flatten();
         let row = sqlx::query("SELECT COUNT(*) AS rows_found FROM ceiling WHERE seal = $1")
             .bind(seal.as_str())
             .fetch_one(&mut *tx)
@@ -248,7 +256,9 @@ impl Store {
         .bind(confirmed_by.as_str())
         .execute(&mut *tx)
         .await?;
+        let record = |ceiling: &Ceiling| serde_json::json!({ "seal": seal, "grant": grant, "ceiling": ceiling });
         let detail = serde_json::json!({ "grant": grant, "ceiling": ceiling, "document": document, "confirmed_by": confirmed_by });
+        let detail = changed(detail, before.as_ref().map(record).as_ref(), ceiling.as_ref().map(record).as_ref())?;
         audit(&mut tx, now, by.as_str(), "seal.ceiling-set", seal.as_str(), &detail).await?;
         tx.commit().await
     }

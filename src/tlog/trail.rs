@@ -1,10 +1,17 @@
 //! The chain of audit events: each is hashed together with the hash before it, so that none can be changed, taken out or put
 //! in without every later hash changing; and the newest hash is entered in the log.
 
+mod export;
+
 use ring::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
 
 use super::tree::Hash;
+
+pub use export::{Check, Checked, TrailFault, anchored, first_line, last_line};
+
+/// The act of the chain's entries in the log (their matter is `audit`): the facts are `length` and `trail` (hexadecimal).
+pub const ANCHOR: &str = "anchor";
 
 /// Begins what is hashed; another version is another chain.
 const FIRST: &[u8] = b"yinxin-trail/v1\n";

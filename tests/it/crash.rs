@@ -6,14 +6,18 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use time::Duration;
+use yinxin::desk::Step;
 use yinxin::seal::Level;
 use yinxin::store::{LedgerFilter, OrderState};
 
+mod kills;
+
 use crate::bureau::*;
 use crate::db::{Database, on_both};
+use crate::fsck::{clean, fsck};
 
 /// Settings for the program on the same database and keys.
-fn settings(database: &Database, folder: &Path) {
+pub fn settings(database: &Database, folder: &Path) {
     use std::os::unix::fs::OpenOptionsExt;
     let mut store = format!("[store]\nurl = \"{}\"\n", database.url);
     if let Some((user, rest)) = database.url.strip_prefix("postgres://").and_then(|r| r.split_once('@')) {
@@ -34,13 +38,13 @@ fn settings(database: &Database, folder: &Path) {
     std::fs::write(folder.join("yinxin.toml"), text).unwrap();
 }
 
-fn yinxin(folder: &Path, arguments: &[&str]) -> Command {
+pub fn yinxin(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_yinxin"));
     command.current_dir(folder).args(["--config", "yinxin.toml"]).args(arguments).env_remove("YINXIN_STOP_AFTER");
     command
 }
 
-fn said(output: &Output) -> String {
+pub fn said(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
@@ -54,7 +58,7 @@ async fn one_licence_wherever_the_plug_is_pulled() {
         let (first, second) = (&bureau.administrators[0], &bureau.administrators[1]);
         let seal = number(BUREAU_SEAL);
         yinxin::administer::promise(&bureau.desk.store, (first, second), &seal, Level::Lta, NOW).await.unwrap();
-        let steps = ["written", "signed", "stamped", "evidenced", "archived", "checked", "stored"];
+        let steps = ["written", "receipted", "signed", "stamped", "evidenced", "archived", "checked", "stored"];
         for (n, step) in steps.into_iter().enumerate() {
             let document = format!("许准〔2026〕{n}号");
             let request = serde_json::to_vec(&licence(&document, NOW - Duration::days(3))).unwrap();
@@ -99,6 +103,47 @@ async fn one_licence_wherever_the_plug_is_pulled() {
             assert_eq!(verified.status.code(), Some(0), "{}", said(&verified));
             assert!(said(&verified).contains("B-LTA"), "{}", said(&verified));
         }
+        let whole = yinxin(path, &["fsck"]).output().unwrap();
+        assert_eq!(whole.status.code(), Some(0), "{}", said(&whole));
+    })
+    .await;
+}
+
+/// Each step is done, and whoever asked hears that it failed; the process goes on. Asked again, there is one licence.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_licence_wherever_the_answer_is_lost() {
+    on_both("lost_answer", async |database| {
+        let folder = tempfile::tempdir().unwrap();
+        let bureau = Bureau::found(database, folder.path()).await;
+        let (first, second) = (&bureau.administrators[0], &bureau.administrators[1]);
+        let seal = number(BUREAU_SEAL);
+        yinxin::administer::promise(&bureau.desk.store, (first, second), &seal, Level::Lta, NOW).await.unwrap();
+        let steps = [
+            Step::Written,
+            Step::Receipted,
+            Step::Signed,
+            Step::Stamped,
+            Step::Evidenced,
+            Step::Archived,
+            Step::Checked,
+            Step::Stored,
+        ];
+        for (n, step) in steps.into_iter().enumerate() {
+            let request = licence(&format!("许准〔2026〕{n}号"), NOW - Duration::days(3));
+            let mut desk = bureau.desk.clone();
+            desk.done = std::sync::Arc::new(move |done| assert_ne!(done, step, "nobody hears of it"));
+            let (chief, asked) = (bureau.chief.clone(), request.clone());
+            let lost = tokio::spawn(async move { yinxin::issue::issue(&desk, &chief, asked, NOW).await }).await;
+            assert!(lost.unwrap_err().is_panic(), "{step:?}");
+            let issued = yinxin::issue::issue(&bureau.desk, &bureau.chief, request, NOW).await.unwrap();
+            assert_eq!(issued.again, step == Step::Stored, "{step:?}");
+            let key = issued.identifier.unwrap().licence();
+            assert_eq!(bureau.desk.store.licence_versions(&key).await.unwrap().len(), 1, "{step:?}");
+        }
+        let ledger = bureau.desk.store.ledger(&LedgerFilter { limit: 100, ..LedgerFilter::default() }).await.unwrap();
+        assert_eq!(ledger.iter().filter(|line| line.state == OrderState::Sealed).count(), steps.len());
+        assert_eq!(ledger.len(), steps.len(), "one use of the seal each");
+        clean(&fsck(&bureau.desk.store).await);
     })
     .await;
 }

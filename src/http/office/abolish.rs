@@ -1,7 +1,7 @@
 //! The page that carries out an order of abolition: the second administrator signs beside the first.
 
 use askama::Template;
-use axum::extract::{Multipart, State};
+use axum::extract::Multipart;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
@@ -16,7 +16,7 @@ use crate::http::answers::day;
 use crate::http::pages::show;
 use crate::http::problem::Problem;
 use crate::http::sign_in::{Browser, Session};
-use crate::http::staff::StaffState;
+use crate::http::staff::{At, StaffState};
 use crate::item::ItemCode;
 use crate::message::Message;
 use crate::officer::Duty;
@@ -47,13 +47,13 @@ struct AbolishedPage {
     done: Abolished,
 }
 
-pub(crate) async fn abolish_form(State(state): State<StaffState>, session: Session) -> Result<Response, Problem> {
+pub(crate) async fn abolish_form(At(state): At, session: Session) -> Result<Response, Problem> {
     session.with(Duty::SealAdministration)?;
     page(&state, &session, &Values::default(), &Faults::default(), None).await
 }
 
 pub(crate) async fn abolish(
-    State(state): State<StaffState>,
+    At(state): At,
     session: Session,
     browser: Browser,
     form: Multipart,

@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::Form;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 
@@ -14,7 +14,7 @@ use crate::http::pages::show;
 use crate::http::problem::Problem;
 use crate::http::register::find_seal;
 use crate::http::sign_in::{Browser, Session};
-use crate::http::staff::StaffState;
+use crate::http::staff::{At, StaffState};
 use crate::officer::Duty;
 use crate::seal::SealNumber;
 use crate::store::Usage;
@@ -54,7 +54,7 @@ impl UsageLine {
 }
 
 pub(crate) async fn ceiling_form(
-    State(state): State<StaffState>,
+    At(state): At,
     session: Session,
     Path(number): Path<String>,
 ) -> Result<Response, Problem> {
@@ -63,7 +63,7 @@ pub(crate) async fn ceiling_form(
 }
 
 pub(crate) async fn ceiling(
-    State(state): State<StaffState>,
+    At(state): At,
     session: Session,
     browser: Browser,
     Path(number): Path<String>,

@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::Form;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
@@ -17,7 +17,7 @@ use crate::http::answers::{china, china_day};
 use crate::http::pages::{encoded, show};
 use crate::http::problem::Problem;
 use crate::http::sign_in::{Browser, Session};
-use crate::http::staff::StaffState;
+use crate::http::staff::{At, StaffState};
 use crate::item::ItemCode;
 use crate::officer::{Duty, Employment, Grant, GrantedItems, OfficerId};
 use crate::seal::SealNumber;
@@ -71,7 +71,7 @@ pub(crate) struct Of {
 }
 
 pub(crate) async fn grants(
-    State(state): State<StaffState>,
+    At(state): At,
     session: Session,
     Query(of): Query<Of>,
 ) -> Result<Response, Problem> {
@@ -80,7 +80,7 @@ pub(crate) async fn grants(
 }
 
 pub(crate) async fn grant(
-    State(state): State<StaffState>,
+    At(state): At,
     session: Session,
     browser: Browser,
     Form(pairs): Form<Vec<(String, String)>>,
@@ -110,7 +110,7 @@ pub(crate) async fn grant(
 }
 
 pub(crate) async fn revoke(
-    State(state): State<StaffState>,
+    At(state): At,
     session: Session,
     Path(id): Path<String>,
     Form(of): Form<Of>,

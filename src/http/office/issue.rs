@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::Form;
-use axum::extract::{Query, State};
+use axum::extract::Query;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use time::{Duration, OffsetDateTime};
@@ -14,7 +14,7 @@ use crate::desk::FlowError;
 use crate::http::pages::show;
 use crate::http::problem::Problem;
 use crate::http::sign_in::Session;
-use crate::http::staff::StaffState;
+use crate::http::staff::{At, StaffState};
 use crate::issue::{IssueRequest, LicenceRequest, REPORT_TEMPLATE};
 use crate::licence::{LicenceAct, LicenceIdentifier};
 use crate::limits;
@@ -57,7 +57,7 @@ pub(crate) struct Wanted {
 }
 
 pub(crate) async fn issue_form(
-    State(state): State<StaffState>,
+    At(state): At,
     session: Session,
     Query(wanted): Query<Wanted>,
 ) -> Result<Response, Problem> {
@@ -66,7 +66,7 @@ pub(crate) async fn issue_form(
 }
 
 pub(crate) async fn issue(
-    State(state): State<StaffState>,
+    At(state): At,
     session: Session,
     Form(pairs): Form<Vec<(String, String)>>,
 ) -> Result<Response, Problem> {

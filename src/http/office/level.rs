@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::Form;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 
@@ -13,7 +13,7 @@ use crate::http::pages::show;
 use crate::http::problem::Problem;
 use crate::http::register::find_seal;
 use crate::http::sign_in::{Browser, Session};
-use crate::http::staff::StaffState;
+use crate::http::staff::{At, StaffState};
 use crate::officer::Duty;
 use crate::seal::Level;
 
@@ -31,7 +31,7 @@ struct LevelPage {
 }
 
 pub(crate) async fn level_form(
-    State(state): State<StaffState>,
+    At(state): At,
     session: Session,
     Path(number): Path<String>,
 ) -> Result<Response, Problem> {
@@ -40,7 +40,7 @@ pub(crate) async fn level_form(
 }
 
 pub(crate) async fn level(
-    State(state): State<StaffState>,
+    At(state): At,
     session: Session,
     browser: Browser,
     Path(number): Path<String>,

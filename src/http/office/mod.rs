@@ -2,6 +2,7 @@
 //! grants, the ledger. Forms work without scripts; what was typed comes back beside what is wrong with it.
 
 mod abolish;
+mod audit;
 mod ceilings;
 mod decision;
 mod field;
@@ -14,7 +15,7 @@ mod upload;
 
 use askama::Template;
 use axum::Form;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
 use secrecy::SecretString;
@@ -26,7 +27,7 @@ use super::ledger::{LedgerLine, LedgerQuery, may_read};
 use super::pages::{encoded, show};
 use super::problem::Problem;
 use super::sign_in::{self, Browser, Session};
-use super::staff::StaffState;
+use super::staff::{At, StaffState};
 use crate::ca::life::ending;
 use crate::issue::newest;
 use crate::limits;
@@ -35,6 +36,7 @@ use crate::officer::{Duty, Officer};
 use crate::store::{MediaType, OrderKind, OrderRecord, OrderState, Store, UseAlarm, Waiting};
 
 pub(super) use abolish::{abolish, abolish_form};
+pub(super) use audit::audit;
 pub(super) use ceilings::{ceiling, ceiling_form};
 pub(super) use grants::{grant, grants, revoke};
 pub(super) use issue::{issue, issue_form};
@@ -93,7 +95,7 @@ fn secret<'de, D: serde::Deserializer<'de>>(from: D) -> Result<SecretString, D::
 }
 
 pub(super) async fn sign_in(
-    State(state): State<StaffState>,
+    At(state): At,
     browser: Browser,
     Form(form): Form<SignInForm>,
 ) -> Result<Response, Problem> {
@@ -112,7 +114,7 @@ pub(super) async fn sign_in(
     }
 }
 
-pub(super) async fn sign_out(State(state): State<StaffState>, session: Option<Session>) -> Result<Response, Problem> {
+pub(super) async fn sign_out(At(state): At, session: Option<Session>) -> Result<Response, Problem> {
     if let Some(session) = session {
         state.desk.store.close_session(&session.id).await?;
     }
@@ -199,7 +201,7 @@ async fn waiting(state: &StaffState, officer: &Officer) -> Result<Vec<WaitingLin
     Ok(found.into_iter().map(WaitingLine::from).collect())
 }
 
-pub(super) async fn home(State(state): State<StaffState>, session: Session) -> Result<Response, Problem> {
+pub(super) async fn home(At(state): At, session: Session) -> Result<Response, Problem> {
     let officer = &session.officer;
     let mine = LedgerQuery { officer: officer.id.to_string(), limit: Some(10), ..LedgerQuery::default() };
     let who = Who::of(officer);
@@ -242,7 +244,7 @@ struct OrderPage {
 
 /// One's own order, or anyone's for those who read the ledger.
 pub(super) async fn order(
-    State(state): State<StaffState>,
+    At(state): At,
     session: Session,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
@@ -312,7 +314,7 @@ async fn files_of(store: &Store, record: &OrderRecord) -> Result<Vec<(&'static s
 
 /// A document, to those who make documents or watch over them.
 pub(super) async fn document(
-    State(state): State<StaffState>,
+    At(state): At,
     session: Session,
     Path(sha256): Path<String>,
 ) -> Result<Response, Problem> {
@@ -337,7 +339,7 @@ struct LedgerPage {
 }
 
 pub(super) async fn ledger(
-    State(state): State<StaffState>,
+    At(state): At,
     session: Session,
     Query(query): Query<LedgerQuery>,
 ) -> Result<Response, Problem> {

@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::Form;
-use axum::extract::{Multipart, Path, Query, State};
+use axum::extract::{Multipart, Path, Query};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
@@ -20,7 +20,7 @@ use crate::http::pages::{custody_words, next_page, show};
 use crate::http::problem::Problem;
 use crate::http::register::{SealQuery, find_seal};
 use crate::http::sign_in::{Browser, Session};
-use crate::http::staff::StaffState;
+use crate::http::staff::{At, StaffState};
 use crate::limits;
 use crate::message::Message;
 use crate::officer::Duty;
@@ -39,7 +39,7 @@ struct SealsPage {
 }
 
 pub(crate) async fn seals(
-    State(state): State<StaffState>,
+    At(state): At,
     session: Session,
     Query(query): Query<SealQuery>,
 ) -> Result<Response, Problem> {
@@ -109,7 +109,7 @@ pub(crate) struct Done {
 }
 
 pub(crate) async fn seal(
-    State(state): State<StaffState>,
+    At(state): At,
     session: Session,
     Path(number): Path<String>,
     Query(done): Query<Done>,
@@ -236,7 +236,7 @@ pub(super) fn acknowledged() -> Field {
 pub(super) const ACKNOWLEDGED: &str = "acknowledged";
 
 pub(crate) async fn step(
-    State(state): State<StaffState>,
+    At(state): At,
     session: Session,
     browser: Browser,
     Path(number): Path<String>,
@@ -313,7 +313,7 @@ fn custody_section(last: Option<CustodyKind>, now: OffsetDateTime) -> Section {
 }
 
 pub(crate) async fn custody(
-    State(state): State<StaffState>,
+    At(state): At,
     session: Session,
     browser: Browser,
     Path(number): Path<String>,

@@ -1,7 +1,7 @@
 //! The page that seals a document drafted elsewhere: the file, the seal, the decision it rests on, and where the seal goes.
 
 use askama::Template;
-use axum::extract::{Multipart, State};
+use axum::extract::Multipart;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 
@@ -12,7 +12,7 @@ use crate::desk::FlowError;
 use crate::http::pages::show;
 use crate::http::problem::Problem;
 use crate::http::sign_in::Session;
-use crate::http::staff::StaffState;
+use crate::http::staff::{At, StaffState};
 use crate::issue::{UploadPlace, UploadRequest, seal_upload};
 use crate::message::Message;
 use crate::seal::SealNumber;
@@ -31,13 +31,13 @@ struct UploadPage {
     refused: bool,
 }
 
-pub(crate) async fn upload_form(State(state): State<StaffState>, session: Session) -> Result<Response, Problem> {
+pub(crate) async fn upload_form(At(state): At, session: Session) -> Result<Response, Problem> {
     may_make(&session)?;
     page(&state, &session, &Values::default(), &Faults::default(), None).await
 }
 
 pub(crate) async fn upload(
-    State(state): State<StaffState>,
+    At(state): At,
     session: Session,
     form: Multipart,
 ) -> Result<Response, Problem> {

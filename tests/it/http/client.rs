@@ -122,7 +122,19 @@ impl Client {
         self.raw(method, path, &(kind + &length), body).await
     }
 
+    /// The same where nobody may be there, or may go away half way.
+    pub async fn try_send(&self, method: &str, path: &str, kind: &str, body: &[u8]) -> Option<Answer> {
+        let headers = format!("Content-Type: {kind}\r\nContent-Length: {}\r\n", body.len());
+        let (address, bytes) = (self.address, self.request(method, path, &headers, body));
+        tokio::task::spawn_blocking(move || attempt(address, &bytes)).await.ok()?
+    }
+
     pub async fn raw(&self, method: &str, path: &str, headers: &str, body: &[u8]) -> Answer {
+        let (address, bytes) = (self.address, self.request(method, path, headers, body));
+        tokio::task::spawn_blocking(move || attempt(address, &bytes).expect("a whole answer")).await.unwrap()
+    }
+
+    fn request(&self, method: &str, path: &str, headers: &str, body: &[u8]) -> Vec<u8> {
         let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{headers}", self.address);
         for (name, value) in [
             ("Cookie: ", &self.cookie),
@@ -133,8 +145,7 @@ impl Client {
         }
         head.extend(self.also.iter().map(|line| format!("{line}\r\n")));
         head.push_str("\r\n");
-        let (address, bytes) = (self.address, [head.as_bytes(), body].concat());
-        tokio::task::spawn_blocking(move || exchange(address, &bytes)).await.unwrap()
+        [head.as_bytes(), body].concat()
     }
 }
 
@@ -150,9 +161,10 @@ fn whole(answer: &[u8]) -> bool {
     length.is_some_and(|length| answer.len() - end - 4 >= length.trim().parse().unwrap_or(usize::MAX))
 }
 
-fn exchange(address: SocketAddr, bytes: &[u8]) -> Answer {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+/// What came back; none where it was no whole answer.
+fn attempt(address: SocketAddr, bytes: &[u8]) -> Option<Answer> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(60))).ok()?;
     // A listener that refuses early may close before everything is sent.
     stream.write_all(bytes).ok();
     let (mut answer, mut piece) = (vec![], [0; 16 * 1024]);
@@ -163,10 +175,10 @@ fn exchange(address: SocketAddr, bytes: &[u8]) -> Answer {
             break;
         }
     }
-    let end = head(&answer).expect("a head");
-    let head = String::from_utf8(answer[..end].to_vec()).unwrap();
+    let end = head(&answer)?;
+    let head = String::from_utf8(answer[..end].to_vec()).ok()?;
     let mut lines = head.split("\r\n");
-    let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+    let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
     let pair = |line: &str| line.split_once(": ").map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()));
-    Answer { status, headers: lines.filter_map(pair).collect(), body: answer[end + 4..].to_vec() }
+    Some(Answer { status, headers: lines.filter_map(pair).collect(), body: answer[end + 4..].to_vec() })
 }
