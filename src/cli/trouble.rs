@@ -87,4 +87,14 @@ macro_rules! speaks_for_itself {
     )*};
 }
 
-speaks_for_itself!(KeyError, ConfigError, RenderError, CertificateFault, UsccError, IdentifierError, MonitorError, MemoryFault, NotPosted);
+speaks_for_itself!(
+    KeyError,
+    ConfigError,
+    RenderError,
+    CertificateFault,
+    UsccError,
+    IdentifierError,
+    MonitorError,
+    MemoryFault,
+    NotPosted
+);

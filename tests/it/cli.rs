@@ -354,7 +354,16 @@ fn the_demonstration_holds() {
     demo.args(["demo", "--once", out.path().to_str().unwrap()]).current_dir(env!("CARGO_MANIFEST_DIR"));
     let table = Ran::of(&demo.output().unwrap()).good();
     assert!(!table.contains('✗') && table.contains("TOTAL-PASSED"), "{table}");
-    for file in ["licence.pdf", "approval.pdf", "notice.pdf", "uploaded.pdf", "licence.ofd", "approval.ofd", "root.pem", "register.json"] {
+    for file in [
+        "licence.pdf",
+        "approval.pdf",
+        "notice.pdf",
+        "uploaded.pdf",
+        "licence.ofd",
+        "approval.ofd",
+        "root.pem",
+        "register.json",
+    ] {
         assert!(out.path().join(file).metadata().unwrap().len() > 500, "{file}");
     }
     let register: Value = serde_json::from_slice(&fs::read(out.path().join("register.json")).unwrap()).unwrap();

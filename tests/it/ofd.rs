@@ -84,10 +84,9 @@ async fn one_decision_is_one_licence_in_two_files() {
             let versions = store.licence_versions(&identifier.licence()).await.unwrap();
             assert_eq!(versions.len(), 1);
             assert_eq!((versions[0].document.clone(), versions[0].ofd.clone()), (Some(pdf.clone()), Some(ofd.clone())));
-            let media = [&pdf, &ofd].map(|digest| store.document(digest));
-            let [pdf_file, ofd_file] = media;
-            assert_eq!(pdf_file.await.unwrap().unwrap().media_type, MediaType::Pdf);
-            let ofd_file = ofd_file.await.unwrap().unwrap();
+            let on_file = async |digest: &str| store.document(digest).await.unwrap().unwrap();
+            assert_eq!(on_file(&pdf).await.media_type, MediaType::Pdf);
+            let ofd_file = on_file(&ofd).await;
             assert_eq!(ofd_file.media_type, MediaType::Ofd);
 
             // One verdict for both, by what is on record of each.
