@@ -8,12 +8,14 @@
 //! |---|---|
 //! | `entries` | the tree from its leaves; each entry against its opening, the order it speaks of, and that order's receipt |
 //! | `orders` | each order against its entry, what it will have signed, or the document it made |
+//! | `paper` | what is said of a document, against its own bytes |
 //! | `register` | numbers of licences and uses; documents beside those that orders made |
 //! | `events` | the chain of audit events, and what the log says of it |
 
 mod entries;
 mod events;
 mod orders;
+mod paper;
 mod register;
 
 use crate::limits;

@@ -1,12 +1,9 @@
 //! Orders: each is sealed, lost or waiting; what was sealed is in the log, and its document says so under its signature.
 
-use super::Walk;
-use crate::cms;
-use crate::crypto::{Digest, sha256};
+use super::{Walk, paper};
+use crate::crypto::sha256;
 use crate::desk::blocking;
-use crate::pdf::seal::Prepared;
-use crate::pdf::signatures;
-use crate::store::{OrderAlone, OrderRow, StoreError, Unsigned};
+use crate::store::{MediaType, OrderAlone, OrderRow, StoreError, Unsigned};
 use crate::tlog::leaf::Opening;
 
 /// Kinds that are not entered in the log: answers to whoever asks, by keys that seal nothing.
@@ -86,19 +83,13 @@ impl Walk<'_> {
     /// What will be signed is what was written down.
     async fn unsigned(&mut self, order: &OrderRow, unsigned: Unsigned, content: Option<Vec<u8>>) {
         let (digest, receipt) = (order.digest.clone(), order.receipt.clone());
+        let (is_ofd, at) = (order.media_type == MediaType::Ofd.as_str(), order.written_at);
         let fits = blocking(move || {
-            let Unsigned { to_be_signed, prepared, hole, certificate } = unsigned;
-            let certificate = certificate.ok_or(())?;
-            let around = [prepared.get(..hole.start).ok_or(())?, prepared.get(hole.end..).ok_or(())?];
-            let fits = |by: Digest, content: &[u8]| {
-                let bound = |receipt: &str| cms::signed_attributes(by, content, &certificate, Some(receipt));
-                by.over(&around) == content && receipt.as_ref().is_none_or(|receipt| to_be_signed == bound(receipt))
-            };
-            // Before there was a log nothing was entered, and nothing is taken up again.
-            let signed =
-                content.is_none_or(|content| [Digest::Sha256, Digest::Sm3].into_iter().any(|by| fits(by, &content)));
-            let filed = hex::encode(Digest::Sha256.over(&around)) == digest;
-            if filed && signed && Prepared::from_parts(&[][..], prepared, hole).is_ok() { Ok(()) } else { Err(()) }
+            let said = paper::Said { digest: &digest, content: content.as_deref(), receipt: receipt.as_deref() };
+            match is_ofd {
+                true => paper::ofd_will_carry(unsigned, &said, at).ok_or(()),
+                false => paper::pdf_will_carry(unsigned, &said).ok_or(()),
+            }
         });
         if fits.await.is_err() {
             self.found(
@@ -115,7 +106,14 @@ impl Walk<'_> {
         let about = format!("order {}", order.id);
         let name = order.document.clone().unwrap_or_default();
         let Some(bytes) = self.document(&about, &name).await? else { return Ok(()) };
-        let carries = blocking(move || carries(&bytes, &order.digest, content.as_deref(), order.receipt.as_deref()));
+        let carries = blocking(move || {
+            let OrderRow { media_type, digest, receipt, .. } = &order;
+            let said = paper::Said { digest, content: content.as_deref(), receipt: receipt.as_deref() };
+            match *media_type == MediaType::Ofd.as_str() {
+                true => paper::ofd_carries(&bytes, &said),
+                false => paper::pdf_carries(&bytes, &said),
+            }
+        });
         if let Err((id, zh, en)) = carries.await {
             self.found(about, id, zh, en);
         }
@@ -146,37 +144,5 @@ impl Walk<'_> {
             format!("the stored document's bytes are not those of its digest: {name}"),
         );
         Ok(None)
-    }
-}
-
-type Wrong = (&'static str, &'static str, &'static str);
-
-/// Whether a document has an intact signature over the bytes with this SHA-256 (hexadecimal) that carries this receipt, and
-/// signs what was entered in the log.
-fn carries(document: &[u8], digest: &str, content: Option<&[u8]>, receipt: Option<&str>) -> Result<(), Wrong> {
-    let other = (
-        "fsck.other-document",
-        "文书上没有此次用印的完好签名",
-        "the document has no intact signature of this use of the seal",
-    );
-    let reading = signatures::read(document).map_err(|_| other)?;
-    let over =
-        |one: &&signatures::Signature| one.digest(Digest::Sha256).is_some_and(|found| hex::encode(found) == digest);
-    let signature = reading.signatures.iter().find(over).ok_or(other)?;
-    let signed = cms::read_pdf(&signature.sub_filter, &signature.cms, &signature.certificates).map_err(|_| other)?;
-    let [signer] = signed.signers.as_slice() else { return Err(other) };
-    let pieces: Option<Vec<&[u8]>> =
-        signature.byte_range.iter().map(|&(start, length)| document.get(start..start.saturating_add(length))).collect();
-    let entered = content.is_none_or(|content| signer.message_digest().is_some_and(|signed| signed == content));
-    if !entered || !signed.check(signer, &pieces.unwrap_or_default()).is_intact() {
-        return Err(other);
-    }
-    match (signer.receipt().transpose(), receipt) {
-        (Ok(carried), filed) if carried == filed => Ok(()),
-        _ => Err((
-            "fsck.other-receipt",
-            "文书签名所带的日志回执不是库中登记的那份",
-            "the receipt under the document's signature is not the one that is filed",
-        )),
     }
 }

@@ -12,6 +12,14 @@ impl Walk<'_> {
     /// Goes over the register's numbers and the further documents.
     pub(super) async fn register(&mut self) -> Result<(), StoreError> {
         self.versions().await?;
+        for (identifier, document) in self.inventory.misfiled().await? {
+            self.found(
+                format!("licence {identifier}"),
+                "fsck.licence-file",
+                format!("证照文件不是该版本的用印所制：{document}"),
+                format!("no order made this file of the licence's version: {document}"),
+            );
+        }
         for numbering in self.inventory.misnumbered().await? {
             self.found(
                 format!("seal {}", numbering.seal),
@@ -80,10 +88,9 @@ impl Walk<'_> {
                 format!("the version should be {expected} and is {}: one is missing, or there twice", row.version),
             );
         }
-        let made = match (&row.made_by, ENDS.contains(&row.act.as_str())) {
-            (Some((_, document)), false) => *document == row.document,
-            (None, ends) => ends && row.document.is_none(),
-            (Some(_), true) => false,
+        let made = match ENDS.contains(&row.act.as_str()) {
+            true => row.document.is_none(),
+            false => row.made_by.is_some(),
         };
         if !made {
             self.found(

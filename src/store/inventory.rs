@@ -75,6 +75,7 @@ pub struct OrderRow {
     pub licence: Option<(String, i64)>,
     /// The version as it stands, or will stand, JSON.
     pub licence_version: Option<String>,
+    pub media_type: String,
     pub digest: String,
     /// Microseconds since 1970.
     pub written_at: i64,
@@ -90,7 +91,7 @@ pub struct OrderAlone {
     pub entries: i64,
     /// What opens the entry.
     pub opening: Option<String>,
-    /// The document of the licence's version that it made.
+    /// The file of this kind that the licence's version has.
     pub version: Option<String>,
     /// What an order that has not ended will have signed.
     pub unsigned: Option<Unsigned>,
@@ -114,8 +115,8 @@ pub struct VersionRow {
     pub version: i64,
     pub act: String,
     pub document: Option<String>,
-    /// A sealed order of this version, and the document it made.
-    pub made_by: Option<(String, Option<String>)>,
+    /// The sealed order of this version that made the document.
+    pub made_by: Option<String>,
 }
 
 /// An audit event, with the state of the order that it speaks of.
@@ -201,7 +202,7 @@ impl Inventory {
              o.id AS id, o.kind AS kind, o.state AS state, o.key_label AS key_label, o.seal AS seal, o.certificate AS certificate, \
              o.officer AS officer, o.grant_id AS grant_id, o.decision AS decision, o.abolition AS abolition, o.licence AS licence, \
              o.version AS version, o.licence_version AS licence_version, o.digest AS digest, o.written_at AS written_at, \
-             o.receipt AS receipt, o.document AS document \
+             o.receipt AS receipt, o.document AS document, o.media_type AS media_type \
              FROM log_leaf l LEFT JOIN seal_order o ON o.id = l.seal_order WHERE l.position > $1 ORDER BY l.position LIMIT $2",
         )
         .bind(after)
@@ -238,10 +239,11 @@ impl Inventory {
             "SELECT o.id AS id, o.kind AS kind, o.state AS state, o.key_label AS key_label, o.seal AS seal, o.certificate AS certificate, \
              o.officer AS officer, o.grant_id AS grant_id, o.decision AS decision, o.abolition AS abolition, o.licence AS licence, \
              o.version AS version, o.licence_version AS licence_version, o.digest AS digest, o.written_at AS written_at, \
-             o.receipt AS receipt, o.document AS document, v.document AS version_document, \
+             o.receipt AS receipt, o.document AS document, o.media_type AS media_type, f.document AS version_document, \
              (SELECT COUNT(*) FROM log_leaf l WHERE l.seal_order = o.id) AS entries, \
              (SELECT MAX(l.opening) FROM log_leaf l WHERE l.seal_order = o.id) AS opening \
              FROM seal_order o LEFT JOIN licence_version v ON v.licence = o.licence AND v.version = o.version \
+             LEFT JOIN licence_file f ON f.identifier = v.identifier AND f.media_type = o.media_type \
              WHERE o.id > $1 ORDER BY o.id LIMIT $2",
         )
         .bind(after)
@@ -323,8 +325,8 @@ impl Inventory {
     pub async fn versions(&mut self, (licence, version): (&str, i64)) -> Result<Vec<VersionRow>, StoreError> {
         let rows = sqlx::query(
             "SELECT v.identifier AS identifier, v.licence AS licence, v.version AS version, v.act AS act, v.document AS document, \
-             o.id AS made_by, o.document AS made FROM licence_version v \
-             LEFT JOIN seal_order o ON o.licence = v.licence AND o.version = v.version AND o.state = 'sealed' AND o.state <> 'lost' \
+             o.id AS made_by FROM licence_version v \
+             LEFT JOIN seal_order o ON o.licence = v.licence AND o.version = v.version AND o.state = 'sealed' AND o.state <> 'lost' AND o.document = v.document \
              WHERE v.licence > $1 OR (v.licence = $1 AND v.version > $2) ORDER BY v.licence, v.version LIMIT $3",
         )
         .bind(licence)
@@ -334,16 +336,32 @@ impl Inventory {
         .await?;
         let read = |row| {
             let row = Reading("licence_version", row);
-            let made_by: Option<String> = row.get("made_by")?;
-            let made = row.get("made")?;
             Ok(VersionRow {
                 identifier: row.get("identifier")?,
                 licence: row.get("licence")?,
                 version: row.get("version")?,
                 act: row.get("act")?,
                 document: row.get("document")?,
-                made_by: made_by.map(|id| (id, made)),
+                made_by: row.get("made_by")?,
             })
+        };
+        rows.iter().map(read).collect()
+    }
+
+    /// Files of licences' versions that no order made for them, each with the version's identifier; at most a page.
+    pub async fn misfiled(&mut self) -> Result<Vec<(String, String)>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT f.identifier AS identifier, f.document AS document FROM licence_file f \
+             LEFT JOIN licence_version v ON v.identifier = f.identifier \
+             LEFT JOIN seal_order o ON o.licence = v.licence AND o.version = v.version AND o.state = 'sealed' AND o.state <> 'lost' \
+             AND o.media_type = f.media_type AND o.document = f.document WHERE o.id IS NULL ORDER BY f.identifier LIMIT $1",
+        )
+        .bind(PAGE)
+        .fetch_all(&mut *self.tx)
+        .await?;
+        let read = |row| {
+            let row = Reading("licence_file", row);
+            Ok((row.get("identifier")?, row.get("document")?))
         };
         rows.iter().map(read).collect()
     }
@@ -490,6 +508,7 @@ fn read_order(row: &Reading<'_>) -> Result<OrderRow, StoreError> {
         abolition: row.get("abolition")?,
         licence: licence.zip(version),
         licence_version: row.get("licence_version")?,
+        media_type: row.get("media_type")?,
         digest: row.get("digest")?,
         written_at: row.get("written_at")?,
         receipt: row.get("receipt")?,

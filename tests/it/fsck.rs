@@ -335,7 +335,12 @@ async fn changes(worked: &Worked) -> Vec<Change> {
         change(
             &["licence_version"],
             format!("UPDATE licence_version SET document = '{other}' WHERE document = '{document}'"),
-            &["fsck.version-order", "fsck.version-missing"],
+            &["fsck.version-order"],
+        ),
+        change(
+            &["licence_file"],
+            format!("UPDATE licence_file SET document = '{other}' WHERE document = '{document}'"),
+            &["fsck.licence-file", "fsck.version-missing"],
         ),
         change(
             &["licence_version"],

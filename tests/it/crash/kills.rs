@@ -190,7 +190,12 @@ async fn kill_loop(database: &Database, kills: u32) {
         let (stop, stopped) = tokio::sync::watch::channel(false);
         let callers: Vec<_> =
             (0..CALLERS).map(|_| tokio::spawn(keep_asking(server.staff, known.clone(), stopped.clone()))).collect();
-        tokio::time::sleep(std::time::Duration::from_millis(100 + chance.below(1900))).await;
+        // Once something is made in this round there is always something under way.
+        let (before, until) = (known.lock().unwrap().made.len(), Instant::now() + std::time::Duration::from_secs(10));
+        while known.lock().unwrap().made.len() == before && Instant::now() < until {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(chance.below(1000))).await;
         // As late as can be: what the public saw a moment before the end.
         seen = head(server.public, &log).await.or(seen);
         tokio::time::sleep(std::time::Duration::from_micros(chance.below(30_000))).await;
