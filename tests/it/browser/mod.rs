@@ -10,9 +10,10 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use yinxin::authority::Uscc;
+use yinxin::decision::{DecisionRequest, Hands};
 use yinxin::http::hash_password;
 use yinxin::issue::{UploadPlace, UploadRequest, seal_upload};
-use yinxin::officer::Officer;
+use yinxin::officer::{Duty, Officer};
 
 use self::driver::Browser;
 use crate::bureau::*;
@@ -54,8 +55,19 @@ impl House {
         for id in ["chief", "admin-1", "admin-2", "department-1", "department-2"] {
             store.set_password(&person(id), &hash).await.unwrap();
         }
+        for (id, duty) in [("old-intake", Duty::Intake), ("old-review", Duty::Review), ("old-produce", Duty::Produce)] {
+            let (authority, duties) = (Uscc::parse(DEPARTMENT).unwrap(), [duty].into());
+            let officer =
+                Officer {
+                    id: person(id), name: format!("{id}（示例）"), authority, duties, ..bureau.chief.clone()
+                };
+            store.add_officer(&officer, "", "test", NOW).await.unwrap();
+        }
+        let hand = |id| person(&format!("old-{id}"));
+        let hands =
+            Hands { intake: hand("intake"), review: hand("review"), decide: hand("chief"), produce: hand("produce") };
         let old = UploadRequest {
-            decision: decision("许准〔2020〕9号", TRANSFER - time::Duration::DAY),
+            decision: DecisionRequest { hands, ..decision("许准〔2020〕9号", TRANSFER - time::Duration::DAY) },
             seal: number(DEPARTMENT_SEAL),
             title: "准予行政许可决定书".into(),
             place: UploadPlace::At { page: 1, x_mm: 150.0, y_mm: 220.5 },
