@@ -228,12 +228,7 @@ impl Monitor {
     }
 
     /// Holds what others see against the log. What the log has not come up to is kept in mind, and what is not of its tree too.
-    fn compare(
-        &mut self,
-        report: &mut Report,
-        views: Vec<(String, Viewed)>,
-        now: OffsetDateTime,
-    ) -> Result<(), Stop> {
+    fn compare(&mut self, report: &mut Report, views: Vec<(String, Viewed)>, now: OffsetDateTime) -> Result<(), Stop> {
         let mut claims = std::mem::take(&mut self.memory.kept.claims);
         for (url, view) in views {
             match view {

@@ -1,9 +1,9 @@
 //! The staff API for making and fetching documents.
 
 use axum::Json;
+use axum::extract::Path;
 use axum::extract::multipart::{Multipart, MultipartError};
 use axum::extract::rejection::JsonRejection;
-use axum::extract::Path;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
@@ -299,11 +299,7 @@ impl From<MultipartError> for Problem {
     (status = 200, description = "The document: `application/pdf` or `application/ofd`", body = Vec<u8>, content_type = "application/pdf"),
     (status = 404, description = "No such document", body = ProblemBody, content_type = "application/problem+json"),
 ))]
-pub(super) async fn document(
-    At(state): At,
-    program: Program,
-    Path(sha256): Path<String>,
-) -> Result<Response, Problem> {
+pub(super) async fn document(At(state): At, program: Program, Path(sha256): Path<String>) -> Result<Response, Problem> {
     may_fetch(&program)?;
     send_document(&state, &sha256).await
 }

@@ -68,8 +68,8 @@ use crate::verify::Trust;
 
 pub use self::sign_in::{hash_password, try_password};
 pub use self::staff::StaffState;
-pub use self::witness::witness_router;
 use self::staff::Tokens;
+pub use self::witness::witness_router;
 
 /// The clock as a value: only `main.rs` reads the real one.
 pub type Clock = Arc<dyn Fn() -> OffsetDateTime + Send + Sync>;

@@ -321,7 +321,9 @@ impl LogHead {
 }
 
 pub(super) async fn identity_in(connection: &mut sqlx::AnyConnection) -> Result<Option<LogIdentity>, StoreError> {
-    let row = sqlx::query("SELECT vkey, key_label, made_at FROM log_identity WHERE id = 1").fetch_optional(connection).await?;
+    let row = sqlx::query("SELECT vkey, key_label, made_at FROM log_identity WHERE id = 1")
+        .fetch_optional(connection)
+        .await?;
     let read = |row| {
         let row = Reading("log_identity", row);
         Ok(LogIdentity {

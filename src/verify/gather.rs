@@ -216,7 +216,8 @@ async fn ask(store: &Store, certificate: Option<&Certificate>, digest: &[u8; 32]
     // Whoever has the authority's key could make a certificate for a seal that nobody filed. A name is enough to tell: another
     // authority of this name has no path to our root.
     let houses = store.ca_certificates().await?;
-    let ours = houses.iter().any(|ca| Certificate::read(&ca.certificate).is_ok_and(|ca| ca.subject == certificate.issuer));
+    let ours =
+        houses.iter().any(|ca| Certificate::read(&ca.certificate).is_ok_and(|ca| ca.subject == certificate.issuer));
     Ok(if ours { Facts::Unfiled } else { Facts::Unknown })
 }
 

@@ -70,11 +70,7 @@ pub(crate) struct Of {
     seal: String,
 }
 
-pub(crate) async fn grants(
-    At(state): At,
-    session: Session,
-    Query(of): Query<Of>,
-) -> Result<Response, Problem> {
+pub(crate) async fn grants(At(state): At, session: Session, Query(of): Query<Of>) -> Result<Response, Problem> {
     session.with(Duty::SealAdministration)?;
     page(&state, &session, &of.seal, &Values::default(), &Faults::default(), None).await
 }

@@ -243,11 +243,7 @@ struct OrderPage {
 }
 
 /// One's own order, or anyone's for those who read the ledger.
-pub(super) async fn order(
-    At(state): At,
-    session: Session,
-    Path(id): Path<String>,
-) -> Result<Response, Problem> {
+pub(super) async fn order(At(state): At, session: Session, Path(id): Path<String>) -> Result<Response, Problem> {
     let none = || Problem::unknown("http.no-order", "没有此用印记录", "there is no such use of a seal");
     let record = state.desk.store.order(&id).await?.ok_or_else(none)?;
     if record.officer != session.officer.id.as_str() && may_read(&session.officer).is_err() {
@@ -313,11 +309,7 @@ async fn files_of(store: &Store, record: &OrderRecord) -> Result<Vec<(&'static s
 }
 
 /// A document, to those who make documents or watch over them.
-pub(super) async fn document(
-    At(state): At,
-    session: Session,
-    Path(sha256): Path<String>,
-) -> Result<Response, Problem> {
+pub(super) async fn document(At(state): At, session: Session, Path(sha256): Path<String>) -> Result<Response, Problem> {
     if !Who::of(&session.officer).makes {
         may_read(&session.officer)?;
     }

@@ -36,11 +36,7 @@ pub(crate) async fn upload_form(At(state): At, session: Session) -> Result<Respo
     page(&state, &session, &Values::default(), &Faults::default(), None).await
 }
 
-pub(crate) async fn upload(
-    At(state): At,
-    session: Session,
-    form: Multipart,
-) -> Result<Response, Problem> {
+pub(crate) async fn upload(At(state): At, session: Session, form: Multipart) -> Result<Response, Problem> {
     may_make(&session)?;
     let (values, pdf) = Values::with_file(form, "file").await?;
     let (request, pdf) = match read(&values, pdf) {

@@ -196,8 +196,7 @@ impl Judge<'_, '_, '_> {
             self.doubt("pdf.validation-data-removed", zh, en);
         }
         self.judge_vri(old_dss.as_ref(), &dss)?;
-        if (old.get(b"DSS") != new.get(b"DSS") || self.explained.len() > marked)
-            && self.explained.meets(&self.changed)
+        if (old.get(b"DSS") != new.get(b"DSS") || self.explained.len() > marked) && self.explained.meets(&self.changed)
         {
             self.allow(Step::Validation, "添加了验证数据（DSS）", "Validation data (DSS) were added");
         }
