@@ -20,6 +20,7 @@ pub use self::digest::{Digest, Hashing, sha256, sha384, sha512};
 pub use self::signature::{
     SignatureFault, digest_of, effort, pkcs1_digest, strengths, verify, verify_digest, with_digest,
 };
+#[cfg(feature = "service")]
 pub(crate) use self::sm2::IDENTITY as SM2_IDENTITY;
 pub use self::sm2::digest_for as sm2_digest;
 pub use self::strength::Strength;
