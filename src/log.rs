@@ -106,6 +106,7 @@ impl Desk {
         if let Some(identity) = known.get() {
             return Ok(identity.clone());
         }
+        let _turn = self.logging.0.turn.lock().await;
         if let Some(identity) = self.store.log_identity().await? {
             // What is built upon is what our key signed, whatever else the database says.
             let signer = self.log_signer(&identity).await?;
@@ -119,10 +120,11 @@ impl Desk {
         let Plan { name, key, .. } = self.logging.0.plan.clone();
         let (keyring, label) = (self.log_keyring(), key.clone());
         let signer = blocking(move || match keyring.signer(&label) {
-            Err(KeyError::Unknown { .. }) => {
-                keyring.generate(&label, KeyAlgorithm::Ed25519)?;
-                keyring.signer(&label)
-            }
+            Err(KeyError::Unknown { .. }) => match keyring.generate(&label, KeyAlgorithm::Ed25519) {
+                // Another process founds it at the same moment.
+                Ok(_) | Err(KeyError::AlreadyThere { .. }) => keyring.signer(&label),
+                Err(why) => Err(why),
+            },
             other => other,
         })
         .await?;

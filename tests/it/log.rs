@@ -101,6 +101,26 @@ async fn all_who_write_write_one_log() {
     .await;
 }
 
+/// Whoever comes first makes the log's key, in this process or another; who comes at the same moment takes that one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_log_is_founded_once_however_many_begin() {
+    on_both("log_founding", async |database| {
+        let folder = tempfile::tempdir().unwrap();
+        let bureau = Bureau::found(database, folder.path()).await;
+        let mut desks = vec![];
+        for _ in 0..6 {
+            desks.push(Bureau::at_work(open(database).await, folder.path()).await.desk);
+        }
+        assert_eq!(bureau.desk.store.log_identity().await.unwrap(), None);
+        let begun = desks.into_iter().flat_map(|desk| [desk.clone(), desk]);
+        let begun = begun.map(async |desk| desk.log(NOW).await).collect::<tokio::task::JoinSet<_>>();
+        for found in begun.join_all().await {
+            assert_eq!(found.unwrap().vkey, bureau.desk.log(NOW).await.unwrap().vkey);
+        }
+    })
+    .await;
+}
+
 /// A part that a rule refused is taken back alone; those who share its transaction are written.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_refused_is_taken_back_alone() {
