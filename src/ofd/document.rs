@@ -18,6 +18,8 @@ pub struct Document {
     pub resources: Vec<String>,
     /// Path of the list of annotations, where there is one.
     pub annotations: Option<String>,
+    /// The package has more than this document.
+    pub others: bool,
     /// Left, top, width, height of a page that does not say its own, millimetres.
     usual: [f64; 4],
 }
@@ -65,6 +67,7 @@ impl Document {
             templates: common.all("TemplatePage").map(template).collect::<Result<_, SignaturesFault>>()?,
             resources: resources.map(|one| place("PublicRes", Some(&one.text))).collect::<Result<_, _>>()?,
             annotations: root.child("Annotations").and_then(|list| located(&path, &list.text)),
+            others: entrance.all("DocBody").nth(1).is_some(),
             usual,
             path,
         })

@@ -19,6 +19,7 @@ use crate::pki::known::Known;
 use crate::pki::ocsp::OcspResponse;
 use crate::pki::revocation::RevocationList;
 use crate::seal::{Seal, SealNumber};
+use crate::ses::{self, SealSignature};
 use crate::stamp::Token;
 use crate::tlog::note::{Kind, VerifierKey};
 use crate::verify::report::LogFacts;
@@ -138,6 +139,8 @@ pub enum Opened {
 #[derive(Debug, Clone)]
 pub struct Envelope {
     pub cms: Result<SignedData, CmsError>,
+    /// Where it is no CMS but a seal of GB/T 38540, whatever its /SubFilter says.
+    pub seal: Option<Box<SealSignature>>,
     /// By its own account.
     pub certificate: Option<Certificate>,
     /// SHA-256 of the signed bytes; zeros, which are in no ledger, where nothing is signed or it was too costly.
@@ -145,6 +148,9 @@ pub struct Envelope {
     /// The signed bytes, where the value was made over them and not over attributes, and they are not too many.
     pub content: Option<Vec<u8>>,
 }
+
+/// /Contents, read.
+type Inside = (Result<SignedData, CmsError>, Option<Box<SealSignature>>);
 
 /// What our register knows about one signature.
 #[derive(Debug, Clone)]
@@ -319,8 +325,10 @@ impl Opened {
         let mut inside = Vec::new();
         let reading = signatures::read_with(source, &mut |signature| {
             let cms = cms::read_pdf(&signature.sub_filter, &signature.cms, &signature.certificates);
-            let wanted = digests(signature, &cms);
-            inside.push(cms);
+            let seal = if cms.is_err() { ses::read_signature(&signature.cms).ok() } else { None };
+            let mut wanted = digests(signature, &cms);
+            wanted.extend(seal.is_some().then_some(Digest::Sm3));
+            inside.push((cms, seal.map(Box::new)));
             wanted
         });
         let reading = match reading {
@@ -328,7 +336,7 @@ impl Opened {
             Err(PdfError::NotPdf) => return Ok(Self::Unknown),
             Err(error) => return Err(error),
         };
-        let envelopes = reading.signatures.iter().zip(inside).map(|(s, cms)| Envelope::of(s, cms, source));
+        let envelopes = reading.signatures.iter().zip(inside).map(|(s, inside)| Envelope::of(s, inside, source));
         let envelopes = envelopes.collect::<Result<_, _>>()?;
         Ok(Self::Pdf { reading, envelopes })
     }
@@ -348,16 +356,20 @@ fn digests(signature: &Signature, cms: &Result<SignedData, CmsError>) -> Vec<Dig
 }
 
 impl Envelope {
-    fn of(signature: &Signature, cms: Result<SignedData, CmsError>, source: Source<'_>) -> Result<Self, PdfError> {
+    fn of(signature: &Signature, (cms, seal): Inside, source: Source<'_>) -> Result<Self, PdfError> {
         let signer = cms.as_ref().ok().and_then(|signed| signed.signers.first());
-        let certificate = cms.as_ref().ok().zip(signer).and_then(|(signed, signer)| signed.certificate_of(signer));
-        let direct = signer.is_none_or(|signer| signer.signed_attributes_raw.is_none());
+        let certificate = match &seal {
+            Some(seal) => Certificate::read(&seal.signer).ok(),
+            None => cms.as_ref().ok().zip(signer).and_then(|(signed, signer)| signed.certificate_of(signer)),
+        };
+        // A seal has its digest inside, as a CMS with attributes has.
+        let direct = seal.is_none() && signer.is_none_or(|signer| signer.signed_attributes_raw.is_none());
         let content = match direct {
             true => signature.content(source, limits::CMS_DIRECT_BYTES)?,
             false => None,
         };
         let digest = signature.digest(Digest::Sha256).and_then(|digest| digest.try_into().ok());
-        Ok(Self { cms, certificate, digest: digest.unwrap_or_default(), content })
+        Ok(Self { cms, seal, certificate, digest: digest.unwrap_or_default(), content })
     }
 }
 

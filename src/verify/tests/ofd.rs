@@ -187,7 +187,7 @@ fn a_seals_maker_and_its_life_are_looked_at() {
     use Outcome::{Failed, Indeterminate, Passed};
     let right = (Passed, "verify.seal-right");
     let unproven = (Indeterminate, "verify.seal-life-unproven");
-    let unknown = (Indeterminate, "pki.path-no-anchor");
+    let unknown = (Indeterminate, "verify.seal-maker-unknown");
     // Its life is from October 2020 to October 2023, and it says that it was used at its beginning.
     let within = datetime!(2021-01-01 00:00 UTC);
     let of = |trusts, at| of_the_seal("v4signed.ofd", trusts, at);
