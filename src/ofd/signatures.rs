@@ -215,10 +215,11 @@ fn read_one(package: &Package<'_>, list: &str, listed: &Node) -> Result<Signatur
     signature.odd.extend(odd_place(files().chain(others)));
     let from_root = |place: &&str| place.starts_with(['/', '\\']);
     signature.odd.extend(files().find(|place| !from_root(place)).map(|place| Oddity::NotFromRoot(place.into())));
-    for file in [Some(&signature.value), signature.seal.as_ref()].into_iter().flatten() {
+    for file in [Some(&mut signature.value), signature.seal.as_mut()].into_iter().flatten() {
         // Whether it is there is asked by who reads it.
         if let Some(entry) = package.entry_in_any_case(file).filter(|entry| entry.name != *file) {
             signature.odd.push(Oddity::Case { written: file.clone(), found: entry.name.clone() });
+            file.clone_from(&entry.name);
         }
     }
     let mut listed = HashSet::new();

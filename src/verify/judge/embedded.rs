@@ -32,6 +32,7 @@ pub(super) fn judge(
     let stamped = sealed::proven_by_stamp(evidence, sources, signer);
     let proven = ledger.into_iter().chain(document).chain(stamped).min();
     let mut beside = sealed::of_the_seal(evidence, sources, seal, Used { proven, claimed });
+    beside.extend(sealed::known(evidence, seal, facts));
     beside.extend(signature.findings.iter().map(|finding| {
         let check = Check::new("form", "ISO 32000-2 §12.8", Outcome::Indeterminate, finding.clone());
         check.because(Sub::Generic)

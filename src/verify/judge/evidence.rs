@@ -1,5 +1,6 @@
 //! Everything a verdict rests on, gathered before judging: the bytes, the trust, and what the register knows.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use const_oid::db::rfc3161;
@@ -122,6 +123,9 @@ pub struct Evidence {
     pub facts: Vec<Facts>,
     /// What a detached CMS signs or a time stamp stamps, where the caller has it.
     pub content: Option<Vec<u8>>,
+    /// SHA-256, hexadecimal, of the seals that were made as data and are on record for the seals of `facts`; none where the
+    /// register was not asked.
+    pub seals_on_record: Option<HashSet<String>>,
 }
 
 /// What is inside, by its first bytes and its container, never by its name.
@@ -266,7 +270,16 @@ impl Evidence {
 
     fn of(file: &str, opened: Opened, trust: Arc<Trust>, now: OffsetDateTime) -> Self {
         let facts = vec![Facts::NotAsked; opened.signers().len()];
-        Self { file: file.to_owned(), at: now, now: Some(now), trust, opened, facts, content: None }
+        Self {
+            file: file.to_owned(),
+            at: now,
+            now: Some(now),
+            trust,
+            opened,
+            facts,
+            content: None,
+            seals_on_record: None,
+        }
     }
 
     /// The newest moment of which anything is known. To ask about an earlier one does not prove that the document existed
@@ -290,6 +303,15 @@ impl Opened {
                 reading.signatures.iter().map(|read| (read.certificate(), crate::crypto::sha256(&read.said))).collect()
             }
             _ => Vec::new(),
+        }
+    }
+
+    /// Whether there are seals of GB/T 38540 among the signatures.
+    pub fn has_seal_data(&self) -> bool {
+        match self {
+            Self::Ofd(_) => true,
+            Self::Pdf { envelopes, .. } => envelopes.iter().any(|envelope| envelope.seal.is_some()),
+            _ => false,
         }
     }
 

@@ -312,7 +312,7 @@ fn decide(checks: &[Check], genuine: Option<Genuine>) -> Verdict {
 
 /// A signature whose envelope cannot be read (EN 319 102-1 §5.2.2).
 fn unreadable(signature: &Signature, error: &CmsError) -> SignatureReport {
-    let check = proof::unknown_kind(signature).unwrap_or_else(|| {
+    let check = proof::unknown_kind(signature, false).unwrap_or_else(|| {
         let check = Check::new("format", "EN 319 102-1 §5.2.2; RFC 5652 §5.1", Outcome::Failed, error.message());
         check.because(SubIndication::FormatFailure)
     });

@@ -46,6 +46,7 @@ fn one(
             let stamped = sealed::proven_by_stamp(evidence, sources, signer);
             let used = Used { proven: ledger.into_iter().chain(stamped).min(), claimed: sealed.claimed_at };
             let mut beside = sealed::of_the_seal(evidence, sources, sealed, used);
+            beside.extend(sealed::known(evidence, sealed, facts));
             beside.extend(lies_here(sealed, read));
             beside.extend(stands(sealed, read, drawn));
             (sealed::checks(sealed, Some(&digest)), sealed.claimed_at, sealed::holder(sealed), beside)
@@ -89,7 +90,7 @@ fn one(
 
 /// The standard's order; what is ours comes behind, and what decides nothing last.
 fn in_order(id: &str) -> usize {
-    const ORDER: [&str; 18] = [
+    const ORDER: [&str; 19] = [
         "format",
         "signature",
         "seal-holder",
@@ -103,6 +104,7 @@ fn in_order(id: &str) -> usize {
         "coverage",
         "seal",
         "seal-maker",
+        "seal-known",
         "seal-time-stamp",
         "seal-life",
         "seal-file",

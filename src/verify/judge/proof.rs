@@ -106,7 +106,7 @@ pub(super) fn open<P>(id: &'static str, clause: &'static str, sub: Sub, message:
 pub(super) fn format(signature: &Signature, signed: &SignedData, checks: &Checks) -> Found<WellFormed> {
     const ID: &str = "format";
     const CLAUSE: &str = "EN 319 102-1 §5.2.2; ISO 32000-2 §12.8.3.3";
-    if let Some(check) = unknown_kind(signature) {
+    if let Some(check) = unknown_kind(signature, true) {
         return (check, None);
     }
     if signed.signers.len() != 1 {
@@ -186,8 +186,9 @@ pub(super) fn bare_coverage(has_content: bool) -> (Found<Covered>, Option<Unchan
 }
 
 /// A finding where the signature is of a kind (/SubFilter) that we do not judge. The first two say a detached CMS over the
-/// ByteRange, the first of them PAdES; the others are older and rest on SHA-1 (ISO 32000-1 table 257).
-pub(super) fn unknown_kind(signature: &Signature) -> Option<Check> {
+/// ByteRange, the first of them PAdES; the others are older and rest on SHA-1 (ISO 32000-1 table 257). `read` where its value
+/// was taken apart all the same.
+pub(super) fn unknown_kind(signature: &Signature, read: bool) -> Option<Check> {
     if matches!(
         signature.sub_filter.as_str(),
         "ETSI.CAdES.detached" | "adbe.pkcs7.detached" | "adbe.pkcs7.sha1" | "adbe.x509.rsa_sha1"
@@ -196,7 +197,7 @@ pub(super) fn unknown_kind(signature: &Signature) -> Option<Check> {
     }
     let kind = shown(&signature.sub_filter);
     // Signatures of GB/T 35275 by Chinese makers, `GM.sm2cms.detached` among them; their embedding stands in no public standard.
-    let message = match signature.sub_filter.starts_with("GM.") {
+    let message = match read && signature.sub_filter.starts_with("GM.") {
         true => Message::new(
             "verify.sub-filter-gm",
             format!(

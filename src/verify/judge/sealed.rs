@@ -5,7 +5,7 @@ use const_oid::db::{rfc3161, rfc5911};
 use spki::AlgorithmIdentifierOwned;
 use time::OffsetDateTime;
 
-use super::evidence::{Evidence, Facts};
+use super::evidence::{Evidence, Facts, seal_number};
 use super::existence::Existence;
 use super::proof::{self, Found, Identified};
 use super::sources::{self, Sources, find_path};
@@ -147,6 +147,48 @@ pub(super) fn holder(sealed: &SealSignature) -> Found<Identified> {
             ),
         ),
     }
+}
+
+/// The seal is the one that its user's certificate and the register know: a maker of one's own could put any name and picture
+/// under a certificate that is good for another seal.
+pub(super) fn known(evidence: &Evidence, sealed: &SealSignature, facts: &Facts) -> Vec<Check> {
+    const ID: &str = "seal-known";
+    const CLAUSE: &str = "《电子印章管理办法》 (备案); GB/T 38540-2020 §6 (esID)";
+    let open =
+        |message: Message| Check::new(ID, CLAUSE, Outcome::Indeterminate, message).because(Sub::SigConstraintsFailure);
+    let seal = &sealed.seal;
+    let of_certificate = Certificate::read(&sealed.signer).ok().as_ref().and_then(seal_number);
+    let number = facts.seal().map(|filed| filed.number.clone()).or(of_certificate);
+    if let Some(number) = number.filter(|number| number.to_string() != seal.id) {
+        return vec![open(Message::new(
+            "verify.seal-other-number",
+            format!(
+                "签章人的证书属于印章{number}，所用的印章数据却是“{}”（{}）的。请向印章所属机关核实。",
+                shown(&seal.name),
+                shown(&seal.id)
+            ),
+            format!(
+                "The signer's certificate is that of seal {number}, but the seal that was used calls itself '{}' ({}). Ask the seal's owner.",
+                shown(&seal.name),
+                shown(&seal.id)
+            ),
+        ))];
+    }
+    let Some((filed, on_record)) = facts.seal().zip(evidence.seals_on_record.as_ref()) else { return Vec::new() };
+    if on_record.contains(&hex::encode(crypto::sha256(&seal.whole))) {
+        return vec![right(ID, CLAUSE, "印章数据与登记册所存的相同", "the seal's data are those on record")];
+    }
+    vec![open(Message::new(
+        "verify.seal-not-on-record",
+        format!(
+            "所用的印章数据不是登记册为印章“{}”所存的那一份，图样或名称可能是另做的。请向印章所属机关核实。",
+            filed.legend
+        ),
+        format!(
+            "The seal's data are not those on record for the seal {}: picture or name may have been made by others. Ask the seal's owner.",
+            filed.legend
+        ),
+    ))]
 }
 
 /// When the seal was used, as far as is known.
