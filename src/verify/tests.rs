@@ -33,6 +33,7 @@ mod levels;
 mod log;
 mod ofd;
 mod ofd_corpus;
+mod ofd_forged;
 mod ofd_forms;
 mod pdf_seals;
 mod sm2;

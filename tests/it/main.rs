@@ -20,6 +20,7 @@ mod life;
 mod log;
 mod monitor;
 mod ofd;
+mod ofd_files;
 mod pdf_corpus;
 mod pdf_seal;
 mod pdf_second;

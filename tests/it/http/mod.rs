@@ -2,6 +2,7 @@
 
 pub mod client;
 mod description;
+mod ofd;
 pub mod people;
 mod programs;
 mod public;
