@@ -21,6 +21,8 @@ async fn anyone_verifies_an_ofd() {
     let state = PublicState::new(bureau.desk.store.clone(), Arc::new(|| NOW), Arc::new(elsewhere.trust()), false);
     let (address, _stop) = listen(public_router(state)).await;
     let public = format!("http://{address}");
+    // What the browser asked for before it came to us.
+    browser.requests().await;
     for Shown { name, file, word, says } in files {
         let path = folder.path().join(format!("{name}.ofd"));
         std::fs::write(&path, file).unwrap();

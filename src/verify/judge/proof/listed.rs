@@ -82,21 +82,21 @@ pub(in crate::verify::judge) fn coverage(read: &Read, drawn: Option<&Shown>) -> 
     let drawn = open_files.iter().filter(|name| drawn.is_some_and(|drawn| drawn.files.contains(*name))).count();
     let (mut zh, mut en) = (String::new(), String::new());
     if drawn > 0 {
-        zh.push_str(&format!("其中{drawn}个的内容会显示在页面上。"));
-        en.push_str(&format!(" What {drawn} of them hold is shown on the pages."));
+        zh.push_str(&format!("，其中{drawn}个的内容会显示在页面上"));
+        en.push_str(" Some of it is shown on the pages.");
     }
     if open_files.iter().any(|name| name == ENTRANCE) {
-        zh.push_str("OFD.xml载有文档数据，并决定显示哪个文档。");
+        zh.push_str("，OFD.xml还载有文档数据并决定显示哪个文档");
         en.push_str(" OFD.xml holds the document's data and says which document is shown.");
     }
     let text = Message::new(
         "verify.ofd-uncovered",
         format!(
-            "文件包内有{count}个文件不在签名范围内，签章后可以任意更改：{}。{zh}请向发文机关索取原件。",
+            "文件包内有{count}个文件没有受签章保护，签章后可以任意更改：{}{zh}。请向发文机关索取原件。",
             named.join("、")
         ),
         format!(
-            "{count} files of the package are outside the signature and could be anything: {}.{en} Ask the issuer for the original.",
+            "Not protected by the signature, so that it could be anything: {}.{en} Ask the issuer for the original.",
             named.join(", ")
         ),
     );
