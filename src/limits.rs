@@ -223,6 +223,8 @@ pub const PDF_STRAYS: usize = 1000;
 pub const PDF_SALVAGED: usize = 16;
 /// Pages of one PDF.
 pub const PDF_PAGES: usize = 50_000;
+/// Pages of a PDF that a straddle seal goes over, each written anew: as many as an OFD may have.
+pub const PDF_STRADDLED: usize = OFD_PAGES;
 /// Form fields of one PDF.
 pub const PDF_FIELDS: usize = 20_000;
 /// A form field's full name, bytes; the names of a deep form stay under a few hundred.
@@ -438,6 +440,10 @@ pub const SEAL_BYTES: usize = 2 * 1024 * 1024;
 /// Dots an inch of a seal's picture: 300 and more are asked of filed ones (standards: 4.2); printers of offices have 600, and
 /// a seal of 42 mm then takes 90 kB.
 pub const SEAL_DPI: f64 = 600.0;
+/// Places of one seal on one document, beside its straddle seal: a contract in several copies has one a copy.
+pub const SEAL_PLACES: usize = 20;
+/// Pages that one straddle seal is cut over: of a seal of 40 mm each shows 2 mm; of more pages every such batch has one.
+pub const STRADDLE_PAGES: u32 = 20;
 /// A seal signature with its seal and a time stamp, bytes.
 pub const SEAL_SIGNATURE_BYTES: usize = 4 * 1024 * 1024;
 
@@ -464,5 +470,3 @@ pub const OFD_SIGNATURE_BYTES: usize = 2 * 1024 * 1024;
 pub const OFD_SIGNATURES: usize = PDF_SIGNATURES;
 /// Pages of an OFD: three files for each of them, of `OFD_ENTRIES`.
 pub const OFD_PAGES: usize = 3000;
-/// Pages that one straddle seal is cut over: of a seal of 40 mm each shows 2 mm; of more pages every such batch has one.
-pub const OFD_STRADDLE_PAGES: usize = 20;

@@ -279,6 +279,7 @@ async fn an_ofd_from_elsewhere_is_sealed_and_sealed_again() {
                 seal: number(BUREAU_SEAL),
                 title: "批文".into(),
                 place,
+                more_places: vec![],
                 straddle_mm,
             };
             seal_upload(&bureau.desk, &bureau.chief, request, file, NOW).await

@@ -5,11 +5,11 @@ use std::fmt::Write as _;
 use std::process::Command;
 use time::macros::datetime;
 use yinxin::crypto::Digest;
-use yinxin::impression::{Impression, Picture, Raster, Segment, Shape};
+use yinxin::impression::{Impression, Picture, Place, Raster, Segment, Shape};
 use yinxin::pdf::PdfError;
 use yinxin::pdf::appearance::Appearance;
 use yinxin::pdf::changes::LaterChanges;
-use yinxin::pdf::seal::{Certification, Place, Prepared, SealPlan, prepare};
+use yinxin::pdf::seal::{Certification, Prepared, SealPlan, prepare};
 use yinxin::pdf::signatures::{Coverage, read};
 use yinxin::pdf::text::occurrences;
 
@@ -133,7 +133,7 @@ pub fn impression() -> Impression {
 pub fn plan(appearance: &Appearance) -> SealPlan<'_> {
     SealPlan {
         appearance,
-        place: Place { page: 0, centre_mm: (60.0, 50.0) },
+        places: &[Place::On { page: 0, centre_mm: (60.0, 50.0) }],
         signer_name: "汶川县行政审批局",
         reason: "准予行政许可",
         location: "",
@@ -246,13 +246,15 @@ fn the_seal_stands_where_people_see_it_whatever_the_page_says_of_itself() {
 #[test]
 fn a_seal_that_would_leave_the_page_and_a_page_that_is_not_there_are_refused() {
     let appearance = Appearance::of(&impression());
-    let at = |page, centre_mm| SealPlan { place: Place { page, centre_mm }, ..plan(&appearance) };
-    assert!(prepare(&plain(), &at(0, (20.0, 20.0))).is_ok());
+    let at = |page, centre_mm| {
+        prepare(&plain(), &SealPlan { places: &[Place::On { page, centre_mm }], ..plan(&appearance) })
+    };
+    assert!(at(0, (20.0, 20.0)).is_ok());
     for centre in [(19.9, 50.0), (50.0, 19.9), (190.0, 50.0), (50.0, 277.1), (f64::NAN, 50.0), (-1e300, 1e300)] {
-        let error = prepare(&plain(), &at(0, centre)).unwrap_err();
-        assert_eq!(error, PdfError::OutsidePage { width_mm: 210, height_mm: 297 }, "{centre:?}");
+        let error = at(0, centre).unwrap_err();
+        assert_eq!(error, PdfError::OutsidePage { page: 0, width_mm: 210, height_mm: 297 }, "{centre:?}");
     }
-    assert_eq!(prepare(&plain(), &at(7, (50.0, 50.0))).unwrap_err(), PdfError::NoSuchPage { asked: 8, pages: 1 });
+    assert_eq!(at(7, (50.0, 50.0)).unwrap_err(), PdfError::NoSuchPage { asked: 8, pages: 1 });
 }
 
 #[test]
@@ -366,7 +368,8 @@ fn the_digest_is_of_everything_but_the_hole_and_changes_are_seen() {
     assert_ne!(read(&changed).unwrap().signatures[0].digest(Digest::Sha256).unwrap(), prepared.digest());
 
     // A second seal by our own hand is an allowed change of the first.
-    let twice = sealed(&bytes, &SealPlan { place: Place { page: 0, centre_mm: (150.0, 50.0) }, ..plan(&appearance) });
+    let beside = [Place::On { page: 0, centre_mm: (150.0, 50.0) }];
+    let twice = sealed(&bytes, &SealPlan { places: &beside, ..plan(&appearance) });
     let reading = read(&twice).unwrap();
     let verdicts: Vec<_> = reading.signatures.iter().map(|s| (s.field.as_str(), s.coverage, s.later_changes)).collect();
     assert_eq!(

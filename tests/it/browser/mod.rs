@@ -71,6 +71,7 @@ impl House {
             seal: number(DEPARTMENT_SEAL),
             title: "准予行政许可决定书".into(),
             place: UploadPlace::At { page: 1, x_mm: 150.0, y_mm: 220.5 },
+            more_places: vec![],
             straddle_mm: None,
         };
         let by = store.officer(&person("old-chief")).await.unwrap().unwrap();
