@@ -221,18 +221,12 @@ async fn drafted_elsewhere(
     if is_package(&file) {
         let with = desk.ofd_parts_in_force(seal, now).await?;
         let with = with.ok_or_else(|| FlowError::NoSealFile(seal.seal.number.to_string()))?;
-        return blocking(move || {
-            prepare_ofd(&file, &with, &places_on(&file, &wanted)?, now)
-        })
-        .await;
+        return blocking(move || prepare_ofd(&file, &with, &places_on(&file, &wanted)?, now)).await;
     }
     let parts = desk.parts_in_force(seal, now).await?;
     let room = room(desk, &parts, seal.level, now).await?;
     let (signer_name, reason) = (seal.seal.owner_name.clone(), request.decision.number.clone());
-    blocking(move || {
-        prepare(&file, &parts, &places_on(&file, &wanted)?, &signer_name, &reason, now, None, room)
-    })
-    .await
+    blocking(move || prepare(&file, &parts, &places_on(&file, &wanted)?, &signer_name, &reason, now, None, room)).await
 }
 
 /// A ZIP archive, as every OFD is (GB/T 33190 §7.1).

@@ -22,7 +22,9 @@ pub(super) fn places_on(file: &[u8], request: &UploadRequest) -> Result<Vec<Plac
     let mut places = Vec::new();
     for wanted in [&request.place].into_iter().chain(&request.more_places) {
         places.push(match wanted {
-            UploadPlace::At { page, x_mm, y_mm } => Place::On { page: page.saturating_sub(1), centre_mm: (*x_mm, *y_mm) },
+            UploadPlace::At { page, x_mm, y_mm } => {
+                Place::On { page: page.saturating_sub(1), centre_mm: (*x_mm, *y_mm) }
+            }
             UploadPlace::Keyword { text, nth, dx_mm, dy_mm } => {
                 let (page, (x, y)) = words.nth(text, *nth)?;
                 Place::On { page, centre_mm: (x + dx_mm, y + dy_mm) }

@@ -21,6 +21,7 @@ mod log;
 mod monitor;
 mod ofd;
 mod pdf_corpus;
+mod pdf_places;
 mod pdf_seal;
 mod pdf_second;
 mod pdf_source;

@@ -278,9 +278,11 @@ fn broken_bytes_never_panic() {
             }
             read(&bytes).ok();
             occurrences(&bytes, "a").ok();
+            let places =
+                [Place::On { page: next(2) as u32, centre_mm: (5.0, 5.0) }, Place::Straddle { centre_mm: 50.0 }];
             let plan = SealPlan {
                 appearance: &appearance,
-                places: &[Place::On { page: next(2) as u32, centre_mm: (5.0, 5.0) }],
+                places: &places[..1 + next(2)],
                 signer_name: "x",
                 reason: "",
                 location: "",

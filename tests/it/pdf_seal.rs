@@ -148,7 +148,7 @@ pub fn sealed(draft: &[u8], plan: &SealPlan<'_>) -> Vec<u8> {
     [draft, &prepare(draft, plan).unwrap().close(&[0x30, 3, 2, 1, 1]).unwrap()].concat()
 }
 
-fn text_of(bytes: &[u8]) -> String {
+pub fn text_of(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
@@ -202,7 +202,7 @@ fn every_shape_of_draft_is_sealed_by_an_update_over_its_tail() {
 }
 
 /// qpdf reads the file without a complaint; left out, aloud, where it is not installed.
-fn qpdf_agrees(bytes: &[u8], what: &str) {
+pub fn qpdf_agrees(bytes: &[u8], what: &str) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("sealed.pdf");
     std::fs::write(&path, bytes).unwrap();

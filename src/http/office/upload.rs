@@ -200,7 +200,8 @@ fn by_keyword(form: &mut Reading<'_>) -> Option<Places> {
     let others: Option<Vec<u32>> =
         parted(form.values.get("more_nth")).map(|nth| nth.parse().ok().filter(|nth| *nth > 0)).collect();
     if others.is_none() {
-        form.faults.add("more_nth", Message::new("http.number", "请填写从1起的整数，如：2、3", "give whole numbers from 1"));
+        form.faults
+            .add("more_nth", Message::new("http.number", "请填写从1起的整数，如：2、3", "give whole numbers from 1"));
     }
     let (nth, dx_mm, dy_mm, others) = (nth?, dx_mm?, dy_mm?, others?);
     let on = |nth| UploadPlace::Keyword { text: text.clone(), nth, dx_mm, dy_mm };

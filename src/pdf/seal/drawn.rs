@@ -28,7 +28,9 @@ pub(super) struct Drawn {
 #[derive(Clone, Copy)]
 enum Part {
     /// From the left edge of the page.
-    Whole { left_mm: f64 },
+    Whole {
+        left_mm: f64,
+    },
     Strip(Strip),
 }
 
@@ -164,12 +166,16 @@ fn free_name(file: &File<'_>, page: &Page) -> Result<String, PdfError> {
 
 /// Operators that end what a page's own leave open, and the state that was kept before them.
 ///
-/// Errors: the page takes back more states than it kept, so that keeping one more would change what it shows.
+/// Errors: the page takes back more states than it kept, so that keeping one more would change what it shows; or it is
+/// written so that a reader may never come to what is drawn behind it.
 fn closing(content: &[u8]) -> Result<String, PdfError> {
     let (mut states, mut marks, mut text) = (0usize, 0usize, false);
     let mut operators = Operators::of(content);
     for _ in 0..limits::PDF_OPERATORS {
         let Some((_, word)) = operators.next()? else {
+            if operators.stumbled {
+                return Err(PdfError::Broken { at: 0, what: "a page's drawing is not well formed" });
+            }
             let text = if text { "ET " } else { "" };
             return Ok(format!("{text}{}{}Q\n", "EMC ".repeat(marks), "Q ".repeat(states)));
         };
@@ -204,6 +210,8 @@ mod tests {
         ] {
             assert_eq!(closing(content.as_bytes()).unwrap(), closed, "{content}");
         }
-        assert!(matches!(closing(b"q Q Q q"), Err(PdfError::Broken { .. })));
+        for astray in ["q Q Q q", "BT (open Tj ET", "q 0 0 9 <4 re", "0 0 m ] S"] {
+            assert!(matches!(closing(astray.as_bytes()), Err(PdfError::Broken { .. })), "{astray}");
+        }
     }
 }
