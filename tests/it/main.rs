@@ -6,6 +6,7 @@ mod browser;
 mod bureau;
 mod ceremony;
 mod cli;
+mod co_seal;
 mod crash;
 mod db;
 mod demo_data;

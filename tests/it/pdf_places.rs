@@ -21,7 +21,7 @@ const STRADDLE: Place = Place::Straddle { centre_mm: 60.0 };
 
 /// Pages 3, 10, 11, 12 and 13, no two of a kind: turned, cut, large, in other units, with resources and contents written in
 /// every way, and one that leaves open what it began.
-fn five(shape: Written) -> Vec<u8> {
+pub fn five(shape: Written) -> Vec<u8> {
     let pages = "<</Type/Pages/Kids[3 0 R 20 0 R]/Count 5/MediaBox[0 0 595 842]/Resources 17 0 R>>";
     let more: &[(u32, &str)] = &[
         (10, "<</Type/Page/Parent 20 0 R/Rotate 90/Contents[4 0 R]>>"),

@@ -211,3 +211,36 @@ fn by_keyword(form: &mut Reading<'_>) -> Option<Places> {
 fn parted(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| c.is_whitespace() || ",，、;；".contains(c)).filter(|part| !part.is_empty())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places(typed: &[(&str, &str)]) -> Result<Vec<String>, Vec<&'static str>> {
+        let values = Values::of(typed.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect());
+        let mut form = Reading::of(&values);
+        let read = if at_page(&values) { by_page(&mut form) } else { by_keyword(&mut form) };
+        let wrong = super::super::field::fill(&mut [], &values, &form.faults);
+        match read.filter(|_| wrong.is_empty()) {
+            Some((first, others)) => Ok([first].iter().chain(&others).map(|one| format!("{one:?}")).collect()),
+            None => Err(wrong.iter().map(|one| one.message.id).collect()),
+        }
+    }
+
+    #[test]
+    fn further_places_are_read_as_people_write_them() {
+        let page = [("place", "page"), ("page", "1"), ("x_mm", "150"), ("y_mm", "220")];
+        let with = |more| places(&[&page[..], &[("more_at", more)]].concat());
+        assert_eq!(with("").unwrap().len(), 1);
+        let three = with("2 150 220.5\r\n\r\n 3，60、 70 \n").unwrap();
+        assert_eq!(three[1..], ["At { page: 2, x_mm: 150.0, y_mm: 220.5 }", "At { page: 3, x_mm: 60.0, y_mm: 70.0 }"]);
+        for wrong in ["2 150", "0 1 1", "2 150 220 1", "2 a 220", "2 150 NaN"] {
+            assert_eq!(with(wrong), Err(vec!["http.place"]), "{wrong}");
+        }
+        let word = [("keyword", "盖章处"), ("nth", "1"), ("dx_mm", "0"), ("dy_mm", "5")];
+        let with = |more| places(&[&word[..], &[("more_nth", more)]].concat());
+        let three = with("2、3").unwrap();
+        assert_eq!(three[2], "Keyword { text: \"盖章处\", nth: 3, dx_mm: 0.0, dy_mm: 5.0 }");
+        assert_eq!(with("2、三"), Err(vec!["http.number"]));
+    }
+}
