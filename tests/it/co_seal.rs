@@ -97,7 +97,7 @@ async fn a_licence_made_for_more_seals_takes_them_and_any_other_refuses() {
         let issued = issue(desk, &bureau.chief, closed.clone(), NOW).await.unwrap();
         let file = bytes(&bureau, &issued).await;
         assert_eq!(read(&file).unwrap().signatures[0].certification, Some(1));
-        let refused = seal_upload(desk, &other, departments("许批〔2020〕1号", at(1, 60.0, 200.0)), file, NOW).await;
+        let refused = seal_upload(desk, &other, departments("许批〔2020〕1号", at(1, 60.0, 100.0)), file, NOW).await;
         assert_eq!(id(refused), "pdf.closed-by-certification");
         let changed = IssueRequest { more_seals: true, ..closed };
         assert_eq!(id(issue(desk, &bureau.chief, changed, NOW).await), "issue.another-request");
@@ -106,7 +106,7 @@ async fn a_licence_made_for_more_seals_takes_them_and_any_other_refuses() {
         let issued = issue(desk, &bureau.chief, open, NOW).await.unwrap();
         let mut file = bytes(&bureau, &issued).await;
         assert_eq!(read(&file).unwrap().signatures[0].certification, None);
-        let theirs = departments("许批〔2020〕2号", at(1, 60.0, 200.0));
+        let theirs = departments("许批〔2020〕2号", at(1, 60.0, 100.0));
         let ours = request("许批〔2026〕3号", at(1, 100.0, 100.0));
         for (by, request) in [(&other, theirs), (&bureau.chief, ours)] {
             let before = file.clone();
