@@ -13,6 +13,8 @@ use yinxin::pdf::seal::{Certification, Prepared, SealPlan, prepare};
 use yinxin::pdf::signatures::{Coverage, read};
 use yinxin::pdf::text::occurrences;
 
+use crate::pdf_places::five;
+
 /// How a draft's cross-reference is written.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Written {
@@ -473,11 +475,18 @@ fn other_verifiers_agree() {
         raster.alpha.push(if i % 7 == 0 { 255 } else { 0 });
     }
     let raster = Impression { width_mm: 40.0, height_mm: 40.0, picture: Picture::Raster(raster) };
-    for (impression, certify) in [(impression(), Some(Certification::FormsAndSignatures)), (raster, None)] {
+    let at = |page| Place::On { page, centre_mm: (60.0, 50.0) };
+    let everywhere = [at(4), at(0), at(2), Place::Straddle { centre_mm: 60.0 }];
+    for (draft, impression, certify, places) in [
+        (plain(), impression(), Some(Certification::FormsAndSignatures), &everywhere[1..2]),
+        (plain(), raster.clone(), None, &everywhere[1..2]),
+        (five(Written::Table), impression(), None, &everywhere),
+        (five(Written::Hybrid(&[11, 18, 19])), raster, Some(Certification::NoChanges), &everywhere),
+    ] {
         let appearance = Appearance::of(&impression);
-        let prepared = prepare(&plain(), &SealPlan { certify, ..plan(&appearance) }).unwrap();
+        let prepared = prepare(&draft, &SealPlan { certify, places, ..plan(&appearance) }).unwrap();
         let hole = prepared.hole();
-        let whole = [&plain()[..], prepared.tail()].concat();
+        let whole = [&draft[..], prepared.tail()].concat();
         let signed = [&whole[..hole.start], &whole[hole.end..]].concat();
         std::fs::write(dir.path().join("signed"), signed).unwrap();
         let cms = run(
@@ -489,7 +498,7 @@ fn other_verifiers_agree() {
         )
         .unwrap();
         assert!(cms.status.success(), "{}", text_of(&cms.stderr));
-        let bytes = [plain(), prepared.close(&cms.stdout).unwrap()].concat();
+        let bytes = [draft, prepared.close(&cms.stdout).unwrap()].concat();
         std::fs::write(dir.path().join("sealed.pdf"), &bytes).unwrap();
         let said = text_of(&run("pdfsig", &["-nocert", "sealed.pdf"]).unwrap().stdout);
         assert!(said.contains("Signature is Valid") && said.contains("Total document signed"), "{said}");
