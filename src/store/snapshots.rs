@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use super::log::{Entered, publish};
 use super::row::Reading;
 use super::{SealFilter, Store, StoreError, micros};
+use crate::pki::certificate::Certificate;
 use crate::register::snapshot::{Entry, Snapshot};
 use crate::tlog::LogFault;
 use crate::tlog::leaf::Matter;
@@ -51,10 +52,19 @@ impl Store {
                 break;
             }
         }
+        let mut authorities = BTreeSet::new();
+        for ca in self.ca_certificates().await? {
+            let read = Certificate::read(&ca.certificate).map_err(|fault| StoreError::Row {
+                table: "ca_certificate",
+                column: "certificate",
+                why: fault.to_string(),
+            })?;
+            authorities.insert(hex::encode(read.subject.as_der()));
+        }
         let items = self.items().await?.into_iter().map(|item| (item.code.clone(), item)).collect();
         let abolitions =
             self.abolitions().await?.into_iter().map(|order| (order.get().number.clone(), order)).collect();
-        Ok(Snapshot { size, made_at: now, witnesses, seals, items, abolitions })
+        Ok(Snapshot { size, made_at: now, witnesses, authorities, seals, items, abolitions })
     }
 
     /// Writes a snapshot down and enters it in the log; none where another process was first.

@@ -11,7 +11,8 @@ use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex as Shared, PoisonError};
 
-use sqlx::{Any, AnyConnection, Transaction};
+use sqlx::pool::PoolConnection;
+use sqlx::{Any, AnyConnection, Executor};
 use tokio::sync::{Mutex, OwnedMappedMutexGuard, OwnedMutexGuard, oneshot};
 
 use super::log::Head;
@@ -38,9 +39,25 @@ pub(super) struct Known {
 /// A node of the tree that became complete: its level of tiles, its place there, its hash.
 pub(super) type Node = (u8, u64, Hash);
 
+/// The connection of an open transaction. Only one that ended well is used again: what a database does by itself when a disk
+/// is full (SQLite rolls back the whole of it) leaves nothing that later statements could be trusted to.
+#[derive(Debug)]
+struct Opened {
+    connection: PoolConnection<Any>,
+    ended: bool,
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.connection.close_on_drop();
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Batch {
-    tx: Transaction<'static, Any>,
+    tx: Opened,
     /// As it was taken, and as it will be committed.
     taken: Head,
     head: Head,
@@ -71,10 +88,16 @@ impl Store {
     pub(super) async fn begin(&self) -> Result<Writing, StoreError> {
         let mut slot = self.writers.batch.clone().lock_owned().await;
         if slot.is_none() {
-            *slot = Some(self.open_batch().await?);
-            // Queues behind everybody who waits already, and commits what they did.
             let store = self.clone();
-            tokio::spawn(async move { store.close_batch().await });
+            // In a task of its own: a caller that goes away while another process has the log's head must not leave a
+            // connection behind that waits for it.
+            let opening = tokio::spawn(async move {
+                *slot = Some(store.open_batch().await?);
+                // Queues behind everybody who waits already, and commits what they did.
+                tokio::spawn(async move { store.close_batch().await });
+                Ok::<_, StoreError>(slot)
+            });
+            slot = opening.await.map_err(|_| gone())??;
         }
         let batch = slot.as_mut().ok_or_else(gone)?;
         if let Err(error) = batch.mend().await {
@@ -93,13 +116,16 @@ impl Store {
     }
 
     async fn open_batch(&self) -> Result<Batch, StoreError> {
-        let mut tx = match self.kind {
-            // SQLite takes its lock at once: an upgrade later would fail without waiting.
-            Kind::Sqlite => self.write.begin_with("BEGIN IMMEDIATE").await?,
-            Kind::Postgres => self.write.begin().await?,
-        };
-        let taken = self.take_head(&mut tx).await?;
-        sqlx::query("SAVEPOINT part").execute(&mut *tx).await?;
+        let mut tx = Opened { connection: self.batch.acquire().await?, ended: false };
+        tx.connection
+            .execute(match self.kind {
+                // SQLite takes its lock at once: an upgrade later would fail without waiting.
+                Kind::Sqlite => "BEGIN IMMEDIATE",
+                Kind::Postgres => "BEGIN",
+            })
+            .await?;
+        let taken = self.take_head(&mut tx.connection).await?;
+        tx.connection.execute("SAVEPOINT part").await?;
         Ok(Batch { tx, head: taken.clone(), taken, nodes: vec![], waiting: vec![], torn: false })
     }
 
@@ -126,7 +152,7 @@ impl Batch {
     /// Takes back a part that was not ended.
     async fn mend(&mut self) -> Result<(), StoreError> {
         if self.torn {
-            sqlx::query("ROLLBACK TO SAVEPOINT part").execute(&mut *self.tx).await?;
+            self.tx.connection.execute("ROLLBACK TO SAVEPOINT part").await?;
             self.torn = false;
         }
         Ok(())
@@ -135,9 +161,10 @@ impl Batch {
     async fn end(mut self) -> Result<(Head, Vec<Node>, Vec<oneshot::Sender<()>>), StoreError> {
         self.mend().await?;
         if self.head != self.taken {
-            self.head.put(&self.taken, &mut self.tx).await?;
+            self.head.put(&self.taken, &mut self.tx.connection).await?;
         }
-        self.tx.commit().await?;
+        self.tx.connection.execute("COMMIT").await?;
+        self.tx.ended = true;
         Ok((self.head, self.nodes, self.waiting))
     }
 }
@@ -152,7 +179,7 @@ impl Writing {
         let (done, durable) = oneshot::channel();
         // In a task of its own: a caller that goes away now must not leave the part half ended.
         let ending = tokio::spawn(async move {
-            sqlx::raw_sql("RELEASE SAVEPOINT part; SAVEPOINT part").execute(&mut *batch.tx).await?;
+            sqlx::raw_sql("RELEASE SAVEPOINT part; SAVEPOINT part").execute(&mut *batch.tx.connection).await?;
             batch.torn = false;
             batch.head = head;
             batch.nodes.extend(nodes);
@@ -173,12 +200,12 @@ impl Deref for Writing {
     type Target = AnyConnection;
 
     fn deref(&self) -> &AnyConnection {
-        &self.batch.tx
+        &self.batch.tx.connection
     }
 }
 
 impl DerefMut for Writing {
     fn deref_mut(&mut self) -> &mut AnyConnection {
-        &mut self.batch.tx
+        &mut self.batch.tx.connection
     }
 }

@@ -50,13 +50,13 @@ pub(super) async fn log(
         ),
     }
     if let Some(keyring) = keyring
-        && !keyring.signer(&identity.key_label).is_ok_and(|signer| is_key_of(&*signer, &identity))
+        && !keyring.signer(identity.key()).is_ok_and(|signer| is_key_of(&*signer, &identity))
     {
         findings.add(
             Level::Fail,
             "doctor.log-key",
-            format!("公开日志的密钥“{}”不在密钥库中，无法用印", identity.key_label),
-            format!("the public log's key '{}' is not among the keys; nothing can be sealed", identity.key_label),
+            format!("公开日志的密钥“{}”不在密钥库中，无法用印", identity.key()),
+            format!("the public log's key '{}' is not among the keys; nothing can be sealed", identity.key()),
         );
     }
     if let (Some((size, _)), Some(note)) = (published, note) {

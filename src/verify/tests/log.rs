@@ -386,6 +386,7 @@ fn snapshot(house: &House) -> Snapshot {
         size: 3,
         made_at: NOW,
         witnesses: 2,
+        authorities: [&house.pki.root, &house.pki.issuing].map(|ca| hex::encode(ca.subject.as_der())).into(),
         seals: [(entry.seal.number.clone(), entry)].into(),
         items: Default::default(),
         abolitions: Default::default(),
