@@ -401,6 +401,10 @@ pub const REGISTER_LOOK_SECONDS: u64 = 60;
 /// Days for which what a copy of the register says is taken to be so still: as long as revocation lists of a quiet issuer
 /// live. A house publishes one every day.
 pub const REGISTER_DAYS: u16 = 30;
+/// Answers of the newest snapshot that are kept: all of it, and what is new since each of the last week's.
+pub const SNAPSHOT_COPIES: usize = 8;
+/// Callers who wait for an answer of the newest snapshot that is being made.
+pub const SNAPSHOT_CALLERS: usize = 32;
 /// A bundle of a foreign log's entries, bytes: 256 of them, each behind two bytes of length (C2SP tlog-tiles).
 pub const LOG_BUNDLE_BYTES: usize = 256 * (2 + 65_535);
 /// Entries that a monitor takes up in one look: at 200 bytes each, some 20 GB.

@@ -141,7 +141,8 @@ impl Witness {
 
     fn cosign(&self, log: &str, recorded: Recorded) -> Result<String, NotCosigned> {
         let Recorded { order, seconds, head, size, is_said } = recorded;
-        if let Some(said) = self.shown().get(log).filter(|said| is_said && (said.size, said.seconds) == (size, seconds)) {
+        if let Some(said) = self.shown().get(log).filter(|said| is_said && (said.size, said.seconds) == (size, seconds))
+        {
             return Ok(said.line.clone());
         }
         let label = order.key().to_owned();

@@ -147,12 +147,20 @@ impl Published {
 
     /// Writes such a file.
     pub fn write(&self, receipt: &str) -> String {
-        let (kind, inside) = match self {
-            Self::Whole(snapshot) => ("register", snapshot.canonical()),
-            Self::Delta(delta) => ("delta", canonical(&serde_json::to_value(delta).unwrap_or_default())),
-        };
-        format!("{{\"{kind}\":{inside},\"receipt\":{}}}\n", Value::from(receipt))
+        match self {
+            Self::Whole(snapshot) => whole(&snapshot.canonical(), receipt),
+            Self::Delta(delta) => file("delta", &canonical(&serde_json::to_value(delta).unwrap_or_default()), receipt),
+        }
     }
+}
+
+/// The file of a snapshot whose canonical text is at hand.
+pub fn whole(canonical: &str, receipt: &str) -> String {
+    file("register", canonical, receipt)
+}
+
+fn file(kind: &str, inside: &str, receipt: &str) -> String {
+    format!("{{\"{kind}\":{inside},\"receipt\":{}}}\n", Value::from(receipt))
 }
 
 impl Snapshot {

@@ -177,12 +177,8 @@ pub(super) async fn insert_revocation(
     let detail = serde_json::json!({ "document": revocation.document, "reason": reason, "invalid_since": since, "confirmed_by": confirmed_by });
     audit(tx, now, who, "certificate.revoked", &revocation.serial, &detail).await?;
     let record = hex::encode(crate::crypto::sha256(revocation_record(revocation).as_bytes()));
-    let facts = [
-        ("serial", revocation.serial.as_str()),
-        ("issuer", &revocation.issuer),
-        ("record", &record),
-        ("by", who),
-    ];
+    let facts =
+        [("serial", revocation.serial.as_str()), ("issuer", &revocation.issuer), ("record", &record), ("by", who)];
     tx.enter((Matter::Authority, "revoked"), now, None, None, &facts).await?;
     Ok(())
 }

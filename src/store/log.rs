@@ -412,12 +412,7 @@ async fn catch_up(tx: &mut AnyConnection, mut known: Known, head: &Head) -> Resu
 }
 
 /// Nodes of one level of tiles, of which there must be so many.
-async fn hashes_of(
-    connection: &mut AnyConnection,
-    level: u8,
-    first: u64,
-    count: u64,
-) -> Result<Vec<Hash>, StoreError> {
+async fn hashes_of(connection: &mut AnyConnection, level: u8, first: u64, count: u64) -> Result<Vec<Hash>, StoreError> {
     if level == 0 {
         let leaves = leaves_of(connection, first, count).await?;
         return Ok(leaves.iter().map(|leaf| tree::leaf_hash(leaf.as_bytes())).collect());

@@ -50,7 +50,9 @@ pub use audit::{AuditEvent, OutboxEntry};
 pub use certificates::{CaCertificate, CaKind, Crl, Revocation};
 pub use destruction::Destruction;
 pub use forms::DocumentForm;
-pub use inventory::{EventRow, Inventory, LeafRow, OrderAlone, OrderRow, Sizes, Spoken, Standing, Unsigned, VersionRow};
+pub use inventory::{
+    EventRow, Inventory, LeafRow, OrderAlone, OrderRow, Sizes, Spoken, Standing, Unsigned, VersionRow,
+};
 pub use ledger::{LedgerEntry, LedgerFilter};
 pub use licences::{Document, FiledLicence, LicencePending, MediaType};
 pub use life::{CertificateLife, KeyEnd};

@@ -109,6 +109,30 @@ impl Store {
         row.as_ref().map(read_snapshot).transpose()
     }
 
+    /// The name of the newest snapshot that is proven.
+    pub async fn newest_proven(&self) -> Result<Option<u64>, StoreError> {
+        let row = sqlx::query("SELECT MAX(size) AS size FROM register_snapshot WHERE receipt IS NOT NULL")
+            .fetch_one(&self.read)
+            .await?;
+        let size: Option<i64> = Reading("register_snapshot", &row).get("size")?;
+        Ok(size.and_then(|size| u64::try_from(size).ok()))
+    }
+
+    /// A proven snapshot as it is stored, its text and its receipt: nothing of it is read.
+    pub async fn snapshot_text(&self, size: u64) -> Result<Option<(String, String)>, StoreError> {
+        // No log is so large.
+        let Ok(size) = i64::try_from(size) else { return Ok(None) };
+        let row = sqlx::query("SELECT body, receipt FROM register_snapshot WHERE size = $1 AND receipt IS NOT NULL")
+            .bind(size)
+            .fetch_optional(&self.read)
+            .await?;
+        let read = |row| {
+            let row = Reading("register_snapshot", row);
+            Ok((row.get("body")?, row.get("receipt")?))
+        };
+        row.as_ref().map(read).transpose()
+    }
+
     /// A snapshot that is proven: the one of this name, or the newest.
     pub async fn snapshot(&self, size: Option<u64>) -> Result<Option<FiledSnapshot>, StoreError> {
         let (least, most) = match size {

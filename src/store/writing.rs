@@ -209,3 +209,53 @@ impl DerefMut for Writing {
         &mut self.batch.tx.connection
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{AssertSqlSafe, Row};
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::store::{Act, OrderKind, StoreSettings};
+
+    /// SQLite rolls a transaction back by itself where the disk is full, behind the program's back.
+    #[tokio::test]
+    async fn after_a_full_disk_the_next_writes_as_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("full.sqlite").display());
+        let store = Store::open(&StoreSettings { url, password: None }).await.unwrap();
+        store.migrate().await.unwrap();
+        let write = async |n: usize| {
+            let (kind, now) = (OrderKind::Certificate, datetime!(2026-11-21 08:00 UTC));
+            let to_be_signed = vec![7; 1 + 900 * (n % 7)];
+            store.write_down_act(Act { kind, key_label: "key", title: "act", to_be_signed, who: "test", now }).await
+        };
+        write(0).await.unwrap();
+        let mut written = 1;
+        for full in 0..5 {
+            let pages = sqlx::query("PRAGMA page_count").fetch_one(&store.batch).await.unwrap().get::<i64, _>(0);
+            let disk = |pages: i64| AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
+            // Another page of another table is the one too much each time.
+            sqlx::query(disk(pages + full)).execute(&store.batch).await.unwrap();
+            let (mut alone, mut n) = (0, 0);
+            let refused = loop {
+                match write(n).await {
+                    Ok(_) => alone += 1,
+                    Err(refused) => break refused,
+                }
+                n += 1;
+            };
+            written += alone;
+            let StoreError::Database(sqlx::Error::Database(refused)) = refused else { panic!("{refused:?}") };
+            assert_eq!(refused.code().as_deref(), Some("13"), "SQLITE_FULL: {refused}");
+            // There is room again, and nobody started anything anew.
+            sqlx::query(disk(1_000_000)).execute(&store.batch).await.unwrap();
+            for n in 0..3 {
+                write(n).await.unwrap_or_else(|error| panic!("after a full disk: {error:?}"));
+                written += 1;
+            }
+            assert_eq!(store.newest_log_head().await.unwrap().size(), written);
+            assert_eq!(store.entries(written - 1, 9).await.unwrap().len(), 1, "as many entries as the head has");
+        }
+    }
+}

@@ -73,6 +73,15 @@ pub(super) async fn log(
                 format!("the witness {name}: {}", message.en),
             );
         }
+        let most = all / 2 + 1;
+        if all > 0 && needed < most {
+            findings.add(
+                Level::Warn,
+                "doctor.witnesses-few",
+                format!("log.witnesses.needed 为 {needed}，而信任全部 {all} 个见证的验真者要求 {most} 个：请改为至少 {most}"),
+                format!("log.witnesses.needed is {needed}, and verifiers who trust all {all} witnesses ask for {most}: set it to {most} at least"),
+            );
+        }
         findings.add(
             Level::Ok,
             "doctor.witnesses",

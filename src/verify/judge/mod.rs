@@ -195,7 +195,8 @@ impl Asked<'_> {
         let ledger = record.and_then(Record::proven_time).map(Proven::by_ledger);
         let stamped = stamps.iter().filter_map(|stamp| stamp.proven.as_ref());
         let proofs: Vec<&Proven> = ledger.iter().chain(existence.all(end)).chain(stamped).collect();
-        let earliest = |of: &dyn Fn(&Proven) -> bool| proofs.iter().copied().filter(|one| of(one)).min_by_key(|one| one.at);
+        let earliest =
+            |of: &dyn Fn(&Proven) -> bool| proofs.iter().copied().filter(|one| of(one)).min_by_key(|one| one.at);
         let proven = earliest(&|_| true);
 
         let (format, well_formed) = self.format;
@@ -212,13 +213,19 @@ impl Asked<'_> {
         let (later_changes, later, unchanged) = self.since;
         let issuers = issuers(&verdict, crypto.certificate.as_ref());
         let facts = match facts {
-            Facts::Unknown if issuers.iter().any(|name| evidence.house.iter().any(|own| own.means(name))) => &Facts::Unfiled,
+            Facts::Unknown if issuers.iter().any(|name| evidence.house.iter().any(|own| own.means(name))) => {
+                &Facts::Unfiled
+            }
             facts => facts,
         };
         let (standing, allowed) = standing::judge(facts, proven, claimed, evidence);
         // Whoever can seal past the log may well have the house's own time-stamp key too: its word alone makes nothing older
         // than the log. Where nobody says which authorities are the house's, the root of the seal is.
-        let own = if evidence.house.is_empty() { issuers.last().map_or(&[][..], std::slice::from_ref) } else { &evidence.house };
+        let own = if evidence.house.is_empty() {
+            issuers.last().map_or(&[][..], std::slice::from_ref)
+        } else {
+            &evidence.house
+        };
         let asked = log::Use { signer, crypto: &crypto, facts, proven: earliest(&|one| !one.is_of(own)), claimed };
         let ((logged, not_secret), log) = log::judge(&asked, &evidence.trust);
 
@@ -269,7 +276,11 @@ impl Asked<'_> {
 /// Who vouches for the signer, up to the root where a path leads there; at least whom he himself names.
 fn issuers(verdict: &PathVerdict, certificate: Option<&Certificate>) -> Vec<Name> {
     let named = stamps::issuers(verdict);
-    if named.is_empty() { certificate.map(|certificate| certificate.issuer.clone()).into_iter().collect() } else { named }
+    if named.is_empty() {
+        certificate.map(|certificate| certificate.issuer.clone()).into_iter().collect()
+    } else {
+        named
+    }
 }
 
 /// The value and the digests, over the bytes as they were read.
