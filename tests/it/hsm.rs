@@ -182,7 +182,7 @@ async fn what_the_token_seals_around_the_service_is_told() {
         let appearance = Appearance::of(&impression);
         let certificates = [vec![filed.certificate.clone()], filed.chain.clone()].concat();
         let reserve = cms::room(KeyAlgorithm::EcdsaP256, &certificates, 0, 0).unwrap();
-        let draft = include_bytes!("../../src/cli/demo/draft.pdf");
+        let draft: &[u8] = include_bytes!("../../src/cli/demo/draft.pdf");
         let plan = SealPlan { at: claims, reserve, ..pdf_seal::plan(&appearance) };
         let prepared = prepare(draft, &plan).unwrap();
         let (hole, tail) = (prepared.hole(), prepared.tail());
@@ -192,7 +192,7 @@ async fn what_the_token_seals_around_the_service_is_told() {
         let (r, s) = raw.split_at(raw.len() / 2);
         let value = tlv::wrap(tlv::SEQUENCE, &[&tlv::unsigned_integer(r), &tlv::unsigned_integer(s)]);
         let envelope = cms::assemble(&attributes, &value, KeyAlgorithm::EcdsaP256, &certificates, None).unwrap();
-        [&draft[..], &prepared.close(&envelope).unwrap()].concat()
+        [draft, &prepared.close(&envelope).unwrap()].concat()
     };
 
     desk.publish_register(NOW).await.unwrap();
