@@ -145,23 +145,10 @@ impl Writing {
                 complete.push((level / HEIGHT, place, hash));
             }
         });
-        sqlx::query("INSERT INTO log_leaf (position, leaf, opening, seal_order) VALUES ($1, $2, $3, $4)")
-            .bind(signed(index))
-            .bind(entry.leaf.to_string())
-            .bind(entry.opening.to_string())
-            .bind(order.map(str::to_owned))
-            .execute(&mut **self)
-            .await?;
-        for &(level, place, hash) in complete.iter().filter(|(level, ..)| *level > 0) {
-            sqlx::query("INSERT INTO log_node (level, position, hash) VALUES ($1, $2, $3)")
-                .bind(i64::from(level))
-                .bind(signed(place))
-                .bind(hash.0.as_slice())
-                .execute(&mut **self)
-                .await?;
-        }
-        self.nodes.extend(complete);
-        Ok(Entered { index, entry })
+        self.added.nodes.extend(complete);
+        let entered = Entered { index, entry };
+        self.added.entries.push((entered.clone(), order.map(str::to_owned)));
+        Ok(entered)
     }
 }
 
@@ -454,7 +441,7 @@ pub(super) fn read_entry(row: &sqlx::any::AnyRow) -> Result<Entered, StoreError>
     Ok(Entered { index: unsigned(&row, "position")?, entry: Entry { leaf, opening } })
 }
 
-fn signed(number: u64) -> i64 {
+pub(super) fn signed(number: u64) -> i64 {
     // A log of 2^63 entries fits no disk.
     i64::try_from(number).unwrap_or(i64::MAX)
 }
