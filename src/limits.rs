@@ -400,6 +400,13 @@ pub const AUDIT_PAGE: u16 = 256;
 pub const AUDIT_LINE_BYTES: usize = 32 * 1024 * 1024;
 /// How often the register is looked at for something new to be published, seconds: it is read as a whole.
 pub const REGISTER_LOOK_SECONDS: u64 = 60;
+/// Days for which what a copy of the register says is taken to be so still: as long as revocation lists of a quiet issuer
+/// live. A house publishes one every day.
+pub const REGISTER_DAYS: u16 = 30;
+/// Answers of the newest snapshot that are kept: all of it, and what is new since each of the last week's.
+pub const SNAPSHOT_COPIES: usize = 8;
+/// Callers who wait for an answer of the newest snapshot that is being made.
+pub const SNAPSHOT_CALLERS: usize = 32;
 /// A bundle of a foreign log's entries, bytes: 256 of them, each behind two bytes of length (C2SP tlog-tiles).
 pub const LOG_BUNDLE_BYTES: usize = 256 * (2 + 65_535);
 /// Entries that a monitor takes up in one look: at 200 bytes each, some 20 GB.
@@ -427,6 +434,9 @@ pub const WITNESS_LOGS: usize = 64;
 pub const WITNESS_STATE_BYTES: usize = 2 * WITNESS_LOGS * LOG_NOTE_BYTES;
 /// Seconds that a clock may be behind a cosignature made before, or a witness's clock off ours: NTP steps less.
 pub const WITNESS_CLOCK_SECONDS: u64 = 300;
+/// Seconds for which one cosignature of a head does for all who ask: of those of `WITNESS_CLOCK_SECONDS` that whoever asked
+/// allows, so that the line is always fresh enough.
+pub const WITNESS_AGAIN_SECONDS: u64 = 60;
 /// Witnesses asked for one head: each is a thread and a connection while it is asked, and a line in every receipt.
 pub const WITNESSES: usize = 16;
 /// Seconds for one head to be cosigned.

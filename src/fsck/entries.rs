@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Walk;
-use crate::store::{LeafRow, OrderRow, Standing, StoreError};
+use crate::store::{LeafRow, OrderRow, Spoken, Standing, StoreError};
 use crate::tlog::checkpoint::Checkpoint;
 use crate::tlog::leaf::{Entry, Leaf, Matter, Opening};
 use crate::tlog::note::Note;
@@ -167,6 +167,7 @@ impl Walk<'_> {
                 return Ok(());
             }
         };
+        self.spoken.extend(Spoken::of(&entry));
         if let Some(anchor) = trail::anchored(&entry) {
             tree.anchors.insert(anchor.length, anchor.hash);
         }

@@ -15,8 +15,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex as Shared, PoisonError};
 
 use sqlx::any::AnyArguments;
+use sqlx::pool::PoolConnection;
 use sqlx::query::Query;
-use sqlx::{Any, AnyConnection, AssertSqlSafe, Transaction};
+use sqlx::{Any, AnyConnection, AssertSqlSafe, Executor};
 use tokio::sync::{Mutex, OwnedMappedMutexGuard, OwnedMutexGuard, oneshot};
 
 use super::log::{Head, signed};
@@ -44,6 +45,22 @@ pub(super) struct Known {
 /// A node of the tree that became complete: its level of tiles, its place there, its hash.
 pub(super) type Node = (u8, u64, Hash);
 
+/// The connection of an open transaction. Only one that ended well is used again: what a database does by itself when a disk
+/// is full (SQLite rolls back the whole of it) leaves nothing that later statements could be trusted to.
+#[derive(Debug)]
+struct Opened {
+    connection: PoolConnection<Any>,
+    ended: bool,
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.connection.close_on_drop();
+        }
+    }
+}
+
 /// What leads from a head to the next.
 #[derive(Debug, Default)]
 pub(super) struct Added {
@@ -56,7 +73,7 @@ pub(super) struct Added {
 
 #[derive(Debug)]
 struct Batch {
-    tx: Transaction<'static, Any>,
+    tx: Opened,
     /// As it was taken, and as it will be committed.
     taken: Head,
     head: Head,
@@ -87,10 +104,16 @@ impl Store {
     pub(super) async fn begin(&self) -> Result<Writing, StoreError> {
         let mut slot = self.writers.batch.clone().lock_owned().await;
         if slot.is_none() {
-            *slot = Some(self.open_batch().await?);
-            // Queues behind everybody who waits already, and commits what they did.
             let store = self.clone();
-            tokio::spawn(async move { store.close_batch().await });
+            // In a task of its own: a caller that goes away while another process has the log's head must not leave a
+            // connection behind that waits for it.
+            let opening = tokio::spawn(async move {
+                *slot = Some(store.open_batch().await?);
+                // Queues behind everybody who waits already, and commits what they did.
+                tokio::spawn(async move { store.close_batch().await });
+                Ok::<_, StoreError>(slot)
+            });
+            slot = opening.await.map_err(|_| gone())??;
         }
         let batch = slot.as_mut().ok_or_else(gone)?;
         if let Err(error) = batch.mend().await {
@@ -109,13 +132,16 @@ impl Store {
     }
 
     async fn open_batch(&self) -> Result<Batch, StoreError> {
-        let mut tx = match self.kind {
-            // SQLite takes its lock at once: an upgrade later would fail without waiting.
-            Kind::Sqlite => self.write.begin_with("BEGIN IMMEDIATE").await?,
-            Kind::Postgres => self.write.begin().await?,
-        };
-        let taken = self.take_head(&mut tx).await?;
-        sqlx::query("SAVEPOINT part").execute(&mut *tx).await?;
+        let mut tx = Opened { connection: self.batch.acquire().await?, ended: false };
+        tx.connection
+            .execute(match self.kind {
+                // SQLite takes its lock at once: an upgrade later would fail without waiting.
+                Kind::Sqlite => "BEGIN IMMEDIATE",
+                Kind::Postgres => "BEGIN",
+            })
+            .await?;
+        let taken = self.take_head(&mut tx.connection).await?;
+        tx.connection.execute("SAVEPOINT part").await?;
         Ok(Batch { tx, head: taken.clone(), taken, added: Added::default(), waiting: vec![], torn: false })
     }
 
@@ -142,7 +168,7 @@ impl Batch {
     /// Takes back a part that was not ended.
     async fn mend(&mut self) -> Result<(), StoreError> {
         if self.torn {
-            sqlx::query("ROLLBACK TO SAVEPOINT part").execute(&mut *self.tx).await?;
+            self.tx.connection.execute("ROLLBACK TO SAVEPOINT part").await?;
             self.torn = false;
         }
         Ok(())
@@ -151,10 +177,11 @@ impl Batch {
     async fn end(mut self) -> Result<(Head, Vec<Node>, Vec<oneshot::Sender<()>>), StoreError> {
         self.mend().await?;
         if self.head != self.taken {
-            self.added.put(&mut self.tx).await?;
-            self.head.put(&self.taken, &mut self.tx).await?;
+            self.added.put(&mut self.tx.connection).await?;
+            self.head.put(&self.taken, &mut self.tx.connection).await?;
         }
-        self.tx.commit().await?;
+        self.tx.connection.execute("COMMIT").await?;
+        self.tx.ended = true;
         Ok((self.head, self.added.nodes, self.waiting))
     }
 }
@@ -228,7 +255,7 @@ impl Writing {
         let (done, durable) = oneshot::channel();
         // In a task of its own: a caller that goes away now must not leave the part half ended.
         let ending = tokio::spawn(async move {
-            sqlx::raw_sql("RELEASE SAVEPOINT part; SAVEPOINT part").execute(&mut *batch.tx).await?;
+            sqlx::raw_sql("RELEASE SAVEPOINT part; SAVEPOINT part").execute(&mut *batch.tx.connection).await?;
             batch.torn = false;
             batch.head = head;
             batch.added.extend(added);
@@ -249,12 +276,68 @@ impl Deref for Writing {
     type Target = AnyConnection;
 
     fn deref(&self) -> &AnyConnection {
-        &self.batch.tx
+        &self.batch.tx.connection
     }
 }
 
 impl DerefMut for Writing {
     fn deref_mut(&mut self) -> &mut AnyConnection {
-        &mut self.batch.tx
+        &mut self.batch.tx.connection
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::Row;
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::store::{Act, OrderKind, StoreSettings};
+
+    /// SQLite rolls a transaction back by itself where the disk is full, behind the program's back.
+    #[tokio::test]
+    async fn after_a_full_disk_the_next_writes_as_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("full.sqlite").display());
+        let store = Store::open(&StoreSettings { url, password: None }).await.unwrap();
+        store.migrate().await.unwrap();
+        let write = async |n: usize| {
+            let (kind, now) = (OrderKind::Certificate, datetime!(2026-11-21 08:00 UTC));
+            let to_be_signed = vec![7; 1 + 900 * (n % 7)];
+            store.write_down_act(Act { kind, key_label: "key", title: "act", to_be_signed, who: "test", now }).await
+        };
+        write(0).await.unwrap();
+        let mut written = 1;
+        for full in 0..5 {
+            let pages = sqlx::query("PRAGMA page_count").fetch_one(&store.batch).await.unwrap().get::<i64, _>(0);
+            let disk = |pages: i64| AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
+            // Another page of another table is the one too much each time.
+            sqlx::query(disk(pages + full)).execute(&store.batch).await.unwrap();
+            let (mut alone, mut n) = (0, 0);
+            let refused = loop {
+                match write(n).await {
+                    Ok(_) => alone += 1,
+                    Err(refused) => break refused,
+                }
+                n += 1;
+            };
+            written += alone;
+            match refused {
+                StoreError::Database(sqlx::Error::Database(full)) => {
+                    assert_eq!(full.code().as_deref(), Some("13"), "SQLITE_FULL")
+                }
+                // Its own part was whole, and the commit did not fit.
+                StoreError::Uncertain => {}
+                other => panic!("{other:?}"),
+            }
+            // There is room again, and nobody started anything anew.
+            sqlx::query(disk(1_000_000)).execute(&store.batch).await.unwrap();
+            for n in 0..3 {
+                write(n).await.unwrap_or_else(|error| panic!("after a full disk: {error:?}"));
+                written += 1;
+            }
+            assert_eq!(store.newest_log_head().await.unwrap().size(), written);
+            assert_eq!(store.entries(written - 1, 9).await.unwrap().len(), 1, "as many entries as the head has");
+        }
     }
 }

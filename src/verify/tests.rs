@@ -33,6 +33,7 @@ mod levels;
 mod log;
 mod ofd;
 mod sm2;
+mod snapshot;
 mod stamps;
 mod update;
 
