@@ -57,7 +57,7 @@ pub(super) fn read_back(name: &str, data: &Value) -> Result<Vec<Run>, RenderErro
     let template = renderer.template(name).unwrap();
     template.form().check(data)?;
     renderer.paper.check_characters(template, data)?;
-    let desk = renderer.paper.desk(template, data, data.to_string())?;
+    let desk = renderer.paper.desk(template, data, data.to_string(), (None, &metadata(template, data, None)))?;
     let document = typst::compile::<PagedDocument>(&desk).output.map_err(|e| desk.explain(&e))?;
     let mut runs = Vec::new();
     for (i, page) in document.pages().iter().enumerate() {

@@ -137,6 +137,7 @@ fn record(state: RecordState) -> Record {
         basis: Some("汶教许〔2026〕1号".into()),
         case: None,
         licence: None,
+        copy: None,
     }
 }
 
