@@ -10,6 +10,7 @@
 
 mod again;
 mod check;
+mod copy;
 mod draft;
 pub(crate) mod facts;
 mod finish;
@@ -40,6 +41,7 @@ use crate::store::{FiledSeal, LicencePending, OrderKind, SealUse, Unfinished};
 
 pub use again::{Resumed, resume, retry};
 pub(crate) use again::{fingerprint, made_before, newest};
+pub use copy::{CopyRequest, annotate};
 pub(crate) use draft::{Drafted, prepare, prepare_ofd};
 use facts::Facts;
 use finish::finish;
@@ -418,6 +420,7 @@ async fn pending(
         ("verify_url", Some(format!("{}/licences/{identifier}", desk.public_url).into())),
         ("holder.name", Some(decided.holder.name.clone().into())),
         ("holder.code", Some(decided.holder.code.clone().into())),
+        ("holder.code_type", Some(decided.holder.code_type.clone().into())),
         ("decision.number", Some(decided.number.clone().into())),
         ("decision.case", Some(decided.case.clone().into())),
         ("decision.accepted_on", Some(facts::china_date(decided.accepted_at))),
@@ -465,6 +468,7 @@ pub(crate) async fn write_down_and_finish(
 ) -> Result<Issued, FlowError> {
     debug_assert!(kind != OrderKind::Notice || matches!(allowed.purpose(), Purpose::Notice { .. }));
     debug_assert!(kind != OrderKind::Report || matches!(allowed.purpose(), Purpose::Report { .. }));
+    debug_assert!(kind != OrderKind::Copy || matches!(allowed.purpose(), Purpose::Copy { .. }));
     let second_key = second_of(once_key);
     let keys = [once_key, second_key.as_str()];
     let uses = drafts.iter().zip(keys).map(|(draft, once_key)| SealUse {

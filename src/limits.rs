@@ -480,3 +480,21 @@ pub const OFD_SIGNATURE_BYTES: usize = 2 * 1024 * 1024;
 pub const OFD_SIGNATURES: usize = PDF_SIGNATURES;
 /// Pages of an OFD: three files for each of them, of `OFD_ENTRIES`.
 pub const OFD_PAGES: usize = 3000;
+/// Pages that one straddle seal is cut over: of a seal of 40 mm each shows 2 mm; of more pages every such batch has one.
+pub const OFD_STRADDLE_PAGES: usize = 20;
+
+// — licence services
+/// Days that an annotated copy counts where the sharing operation names no end: about a matter's promised time.
+pub const COPY_DAYS_USUAL: i64 = 30;
+/// Seconds that a link to a copy opens: fetched by the program that asked for it.
+pub const SHARE_LINK_SECONDS: i64 = 3600;
+/// Licences of one holder and type that are told at once; holders have a handful of a kind.
+pub const SHARE_LICENCES: u16 = 100;
+/// A file sent to be verified, inside JSON as base64, bytes of the request: a licence has some 300 kB, with scans some MB.
+pub const SHARE_FILE_BYTES: usize = 24 * 1024 * 1024;
+/// Elements of metadata read from one file, and characters of each: the standard's set has some thirty, extensions as many.
+pub const METADATA_ELEMENTS: usize = 256;
+/// See [`METADATA_ELEMENTS`].
+pub const METADATA_VALUE: usize = 2000;
+/// Seals on one page of the revocation list.
+pub const STATUS_PAGE: u32 = 200;

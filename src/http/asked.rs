@@ -80,6 +80,24 @@ pub(super) struct LicencePart {
     valid_until: Option<String>,
 }
 
+/// An annotated copy of a licence (加注件).
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct CopyRequest {
+    /// 使用事由, 200 characters at most.
+    purpose: String,
+    /// 使用者, 100 characters at most.
+    requester: String,
+    /// Exclusive; not after the licence's own end, and a year from now at most.
+    #[schema(format = DateTime)]
+    expires_at: String,
+    /// Number of the seal; where it is absent the first under which the officer has leave.
+    #[schema(required = false)]
+    seal: Option<String>,
+    /// `pdf`, `ofd` or `both`; where it is absent both, if the seal is made as data and has an SM2 certificate.
+    #[schema(required = false)]
+    files: Option<&'static str>,
+}
+
 /// A licence to be ended; no document is sealed.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct EndRequest {
@@ -353,6 +371,13 @@ mod tests {
                 straddle_mm: Some(1.5),
             });
         }
+        agree::<super::super::copies::CopyPart>(&CopyRequest {
+            purpose: "1".into(),
+            requester: "1".into(),
+            expires_at: AT.into(),
+            seal: Some(seal()),
+            files: Some("both"),
+        });
         agree::<super::super::issuing::EndPart>(&EndRequest { decision: decision(), act: "cancel".into() });
         let order = AbolitionOrder {
             act: "abolish".into(),

@@ -13,6 +13,8 @@ use crate::ses::{self, SealSignature};
 #[derive(Debug, Clone, Default)]
 pub struct Reading {
     pub signatures: Vec<Read>,
+    /// CustomDatas: what the file says of itself, by name.
+    pub data: Vec<(String, String)>,
 }
 
 /// One signature with what was found about it.
@@ -58,7 +60,7 @@ impl Reading {
         let package = Package::open(bytes)?;
         let signatures = Signatures::read(&package)?;
         let mut digests = Digests { package: &package, made: HashMap::new() };
-        let mut reading = Self::default();
+        let mut reading = Self { data: signatures.data, ..Self::default() };
         for signature in &signatures.signatures {
             reading.signatures.push(read(&package, signature, &mut digests)?);
         }

@@ -19,6 +19,8 @@ pub struct Signatures {
     /// The lists that the documents name, by their paths.
     pub lists: Vec<String>,
     pub signatures: Vec<Signature>,
+    /// The documents' CustomDatas (§7.4), names and values.
+    pub data: Vec<(String, String)>,
 }
 
 /// One signature as written, nothing checked.
@@ -106,6 +108,9 @@ impl Signatures {
         if entrance.all("DocBody").count() > limits::OFD_BODIES {
             return Err(SignaturesFault::TooMany("documents"));
         }
+        let data = entrance.all("DocBody").filter_map(|body| body.child("DocInfo")?.child("CustomDatas"));
+        let data = data.flat_map(|data| data.all("CustomData")).take(limits::METADATA_ELEMENTS);
+        all.data = data.filter_map(|one| Some((bounded(one.attribute("Name")?), bounded(&one.text)))).collect();
         for body in entrance.all("DocBody") {
             let Some(list) = body.child("Signatures").filter(|list| !list.text.is_empty()) else { continue };
             let path = located(ENTRANCE, &list.text).ok_or_else(|| malformed(ENTRANCE, "Signatures"))?;
@@ -129,6 +134,10 @@ impl Signatures {
         }
         Ok(all)
     }
+}
+
+fn bounded(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(limits::METADATA_VALUE).collect()
 }
 
 fn read_one(package: &Package<'_>, list: &str, listed: &Node) -> Result<Signature, SignaturesFault> {

@@ -24,6 +24,7 @@ pub mod validation;
 
 mod filter;
 mod font;
+mod info;
 mod lex;
 mod operators;
 mod piece;

@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 use super::judge::evidence::{Evidence, Facts, LicenceFacts, Record, RecordState, Trust, seal_number};
 use super::report::Original;
 use crate::crypto::Digest;
+use crate::licence::annotation::Annotation;
 use crate::message::Message;
 use crate::pdf::source::ReadAt;
 use crate::pki::certificate::Certificate;
@@ -241,25 +242,30 @@ async fn record(
         (OrderState::Sealed | OrderState::Written, _) => RecordState::Written,
         (OrderState::Lost, _) => RecordState::Lost,
     };
+    let copy = order.annotation.clone();
     let case = match &order.decision {
         None => None,
         Some(number) => match store.decision(number).await? {
             None => None,
-            Some(decision) => Some((store.item(&decision.item).await?, decision.accepted_at)),
+            // A copy is made by whoever is competent as it is asked for, whoever decided on the licence.
+            Some(decision) => {
+                let asked_for = copy.as_ref().map_or(decision.accepted_at, |copy| copy.made_at);
+                Some((store.item(&decision.item).await?, asked_for))
+            }
         },
     };
-    let licence = match order.licence {
-        None => None,
-        Some(pending) => {
-            let versions = store.licence_versions(&pending.version.identifier.licence()).await?;
-            Some(LicenceFacts {
-                version: pending.version,
-                name: pending.name,
-                holder: pending.holder_name,
-                versions: versions.into_iter().map(|filed| filed.licence.version).collect(),
-            })
-        }
+    let versions = match order.identifier() {
+        None => vec![],
+        Some(identifier) => store.licence_versions(&identifier.licence()).await?,
     };
+    let filed = |copy: &Annotation| versions.iter().find(|filed| filed.licence.version.identifier == copy.identifier);
+    let pending = order.licence.or_else(|| Some(filed(copy.as_ref()?)?.licence.clone()));
+    let licence = pending.map(|pending| LicenceFacts {
+        version: pending.version,
+        name: pending.name,
+        holder: pending.holder_name,
+        versions: versions.into_iter().map(|filed| filed.licence.version).collect(),
+    });
     Ok(Some(Record {
         order: order.id,
         title: order.title,
@@ -269,5 +275,6 @@ async fn record(
         basis: order.decision.or(order.abolition),
         case,
         licence,
+        copy,
     }))
 }

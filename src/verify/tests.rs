@@ -31,6 +31,7 @@ mod forger;
 mod forms;
 mod levels;
 mod log;
+mod metadata;
 mod ofd;
 mod sm2;
 mod snapshot;
@@ -138,6 +139,7 @@ fn record(state: RecordState) -> Record {
         basis: Some("汶教许〔2026〕1号".into()),
         case: None,
         licence: None,
+        copy: None,
     }
 }
 

@@ -24,8 +24,8 @@ use crate::render::{RenderError, Template as Sheet};
 use crate::seal::{SealKind, SealNumber, SealStatus};
 use crate::store::SealFilter;
 
-/// Filled in by the service.
-const FILLED_IN: &[&str] = &["identifier", "verify_url"];
+/// Filled in by the service, from what the other sections say.
+const FILLED_IN: &[&str] = &["identifier", "verify_url", "valid_from", "holder_code_type"];
 
 /// The template of the notice of abolition; it is made with an order and not on a decision.
 pub(super) const NOTICE: &str = "seal-abolition-notice";

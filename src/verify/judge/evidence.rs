@@ -9,6 +9,8 @@ use crate::cms::{self, CmsError, SignedData};
 use crate::crypto::Digest;
 use crate::item::Item;
 use crate::licence::LicenceVersion;
+use crate::licence::annotation::Annotation;
+use crate::licence::metadata::Metadata;
 use crate::limits;
 use crate::ofd::{self, signatures::SignaturesFault};
 use crate::pdf::PdfError;
@@ -222,7 +224,10 @@ pub struct Record {
     pub basis: Option<String>,
     /// The item and the date of acceptance, where the order rests on a decision.
     pub case: Option<(Option<Item>, OffsetDateTime)>,
+    /// The licence that the document is, or is a copy of.
     pub licence: Option<LicenceFacts>,
+    /// What the document is a copy for, where it is an annotated copy.
+    pub copy: Option<Annotation>,
 }
 
 /// How an order ended.
@@ -302,6 +307,16 @@ impl Opened {
             }
             _ => Vec::new(),
         }
+    }
+
+    /// What the file says of itself as a licence (GB/T 36903). Nobody vouches for it but who signed it.
+    pub fn metadata(&self) -> Metadata {
+        let said = match self {
+            Self::Pdf { reading, .. } => &reading.info,
+            Self::Ofd(reading) => &reading.data,
+            _ => return Metadata::default(),
+        };
+        Metadata::read(said.iter().map(|(name, value)| (name.as_str(), value.as_str())))
     }
 
     fn of(source: Source<'_>) -> Self {

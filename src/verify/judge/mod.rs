@@ -5,6 +5,7 @@ pub mod evidence;
 pub mod existence;
 mod level;
 pub mod log;
+mod metadata;
 mod ofd;
 pub mod proof;
 pub mod register;
@@ -88,6 +89,11 @@ pub fn judge(evidence: &Evidence) -> Report {
         Opened::UnreadableOfd(fault) => summary = unreadable_package(fault),
         _ => {}
     }
+    let (warnings, copy) = metadata::judge(evidence, verdict.is_genuine());
+    findings.extend(warnings);
+    if let Some(copy) = copy.as_ref().filter(|_| verdict.is_genuine()) {
+        summary = copy.added_to(summary);
+    }
     Report {
         file: evidence.file.clone(),
         format,
@@ -96,6 +102,7 @@ pub fn judge(evidence: &Evidence) -> Report {
         answers: answers(format, &verdict, &signatures, document.as_ref()),
         summary,
         document,
+        copy,
         findings,
         signatures,
     }
@@ -347,7 +354,10 @@ fn unreadable(signature: &Signature, error: &CmsError) -> SignatureReport {
 fn document(evidence: &Evidence) -> Option<Document> {
     let record = evidence.facts.iter().rev().find_map(Facts::record)?;
     Some(Document {
-        title: record.licence.as_ref().map_or_else(|| record.title.clone(), |licence| licence.name.clone()),
+        title: match &record.licence {
+            Some(licence) if record.copy.is_none() => licence.name.clone(),
+            _ => record.title.clone(),
+        },
         identifier: record.licence.as_ref().map(|licence| licence.version.identifier.to_string()),
         holder: record.licence.as_ref().map(|licence| licence.holder.clone()),
         basis: record.basis.clone(),
