@@ -220,7 +220,7 @@ async fn answer(arguments: Arguments, clock: Clock) -> Result<ExitCode, Trouble>
         Command::Register(copies::RegisterCommand::Snapshot { since, output }) => {
             copies::snapshot(&rooms, clock, since, output).await?;
         }
-        Command::Seal(command) => certificates::seal(&rooms, command, clock()).await?,
+        Command::Seal(command) => certificates::seal(&rooms, command, clock).await?,
         Command::Authority(command) => filing::authority(&rooms, command, clock()).await?,
         Command::Item(command) => filing::item(&rooms, command, clock()).await?,
         Command::Officer(command) => filing::officer(&rooms, command, clock()).await?,
