@@ -312,8 +312,8 @@ pub const KNOWN_BROWSER_DAYS: i64 = 183;
 pub const SESSION_HOURS: i64 = 8;
 
 // — preview
-/// A PDF that is drawn for a look, bytes: a licence is under 1, a scanned decision of 20 pages about 10 MB.
-pub const PREVIEW_PDF_BYTES: usize = 32 * 1024 * 1024;
+/// A document that is drawn for a look, bytes: a licence is under 1, a scanned decision of 20 pages about 10 MB.
+pub const PREVIEW_BYTES: usize = 32 * 1024 * 1024;
 /// Pages drawn of one state: licences have one, decisions up to three, joint ones six.
 pub const PREVIEW_PAGES: usize = 6;
 /// Earlier states drawn beside the newest: as many as a joint approval has hands.
@@ -329,8 +329,11 @@ pub const PREVIEW_MEMORY_BYTES: u64 = 1024 * 1024 * 1024;
 /// Its processor time, and the time until it is stopped, seconds; a page takes about 30 ms.
 pub const PREVIEW_CPU_SECONDS: u64 = 10;
 pub const PREVIEW_SECONDS: u64 = 15;
-/// Things that are said to be left out of an OFD's pictures: of more kinds nobody reads.
+/// Pages of an OFD as SVG, bytes, which base64 makes a third longer (RFC 4648 §4): a licence's page with its seal has 400 kB.
+pub const PREVIEW_DRAWING_BYTES: usize = PREVIEW_OUTPUT_BYTES / 4 * 3 - 64 * 1024;
+/// Things that are said to be left out of an OFD's pictures, and the length of each: of more nobody reads.
 pub const PREVIEW_OMISSIONS: usize = 20;
+pub const PREVIEW_OMISSION_LETTERS: usize = 160;
 /// Such processes at once.
 pub const PREVIEWS: usize = 2;
 

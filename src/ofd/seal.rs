@@ -153,7 +153,9 @@ pub fn prepare(draft: &[u8], plan: &SealPlan<'_>) -> Result<Prepared, SealFault>
         }
     }
     fresh.sort_unstable();
-    fresh.into_iter().for_each(|(name, bytes)| packing.add(name, bytes));
+    for (name, bytes) in fresh {
+        if name == paths.seal { packing.store(name, bytes) } else { packing.add(name, bytes) }
+    }
     packing.add(&paths.signature, signature.as_bytes());
     Prepared::new(packing.finish(), &signature, &plan.seal.whole, paths)
 }

@@ -19,6 +19,7 @@ mod issuing;
 mod levels;
 mod life;
 mod log;
+mod making;
 mod monitor;
 mod ofd;
 mod pdf_corpus;

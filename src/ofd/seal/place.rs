@@ -54,7 +54,7 @@ pub(super) fn stamps(
 fn sheet(package: &Package<'_>, document: &Document, page: u32) -> Result<(String, [f64; 4]), SealFault> {
     let found = document.pages.get(page as usize);
     let found = found.ok_or(SealFault::NoPage { page, pages: document.pages.len() })?;
-    Ok((found.id.clone(), document.paper(&document.content(package, found)?)))
+    Ok((found.id.clone(), document.paper_of(package, found)?))
 }
 
 fn inside(page: u32, [left, top, width, height]: [f64; 4], paper: [f64; 4]) -> Result<(), SealFault> {
