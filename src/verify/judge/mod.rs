@@ -18,7 +18,7 @@ pub mod standing;
 use time::OffsetDateTime;
 
 use self::evidence::{Envelope, Evidence, Facts, Opened, Record};
-use self::existence::{By, Existence, Proven};
+use self::existence::{Existence, Proven};
 use self::proof::{Covered, Found, Genuine, Identified, Unchanged, WellFormed};
 use self::sources::{Sources, find_path};
 use super::report::{
