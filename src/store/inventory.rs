@@ -74,6 +74,8 @@ pub struct OrderRow {
     pub licence: Option<(String, i64)>,
     /// The version as it stands, or will stand, JSON.
     pub licence_version: Option<String>,
+    /// What is noted on an annotated copy, JSON.
+    pub annotation: Option<String>,
     pub media_type: String,
     pub digest: String,
     /// Microseconds since 1970.
@@ -200,7 +202,7 @@ impl Inventory {
             "SELECT l.position AS position, l.leaf AS leaf, l.opening AS opening, l.seal_order AS seal_order, \
              o.id AS id, o.kind AS kind, o.state AS state, o.key_label AS key_label, o.seal AS seal, o.certificate AS certificate, \
              o.officer AS officer, o.grant_id AS grant_id, o.decision AS decision, o.abolition AS abolition, o.licence AS licence, \
-             o.version AS version, o.licence_version AS licence_version, o.digest AS digest, o.written_at AS written_at, \
+             o.version AS version, o.licence_version AS licence_version, o.annotation AS annotation, o.digest AS digest, o.written_at AS written_at, \
              o.receipt AS receipt, o.document AS document, o.media_type AS media_type \
              FROM log_leaf l LEFT JOIN seal_order o ON o.id = l.seal_order WHERE l.position > $1 ORDER BY l.position LIMIT $2",
         )
@@ -237,7 +239,7 @@ impl Inventory {
         let rows = sqlx::query(
             "SELECT o.id AS id, o.kind AS kind, o.state AS state, o.key_label AS key_label, o.seal AS seal, o.certificate AS certificate, \
              o.officer AS officer, o.grant_id AS grant_id, o.decision AS decision, o.abolition AS abolition, o.licence AS licence, \
-             o.version AS version, o.licence_version AS licence_version, o.digest AS digest, o.written_at AS written_at, \
+             o.version AS version, o.licence_version AS licence_version, o.annotation AS annotation, o.digest AS digest, o.written_at AS written_at, \
              o.receipt AS receipt, o.document AS document, o.media_type AS media_type, f.document AS version_document, \
              (SELECT COUNT(*) FROM log_leaf l WHERE l.seal_order = o.id) AS entries, \
              (SELECT MAX(l.opening) FROM log_leaf l WHERE l.seal_order = o.id) AS opening \
@@ -434,6 +436,7 @@ fn read_order(row: &Reading<'_>) -> Result<OrderRow, StoreError> {
         abolition: row.get("abolition")?,
         licence: licence.zip(version),
         licence_version: row.get("licence_version")?,
+        annotation: row.get("annotation")?,
         media_type: row.get("media_type")?,
         digest: row.get("digest")?,
         written_at: row.get("written_at")?,

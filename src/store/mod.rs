@@ -9,7 +9,9 @@
 
 mod audit;
 mod certificates;
+mod copies;
 mod destruction;
+mod ended;
 mod forms;
 mod inventory;
 mod items;
@@ -216,7 +218,8 @@ impl Store {
 
     /// Brings the schema up to this program's.
     pub async fn migrate(&self) -> Result<(), StoreError> {
-        self.migrator().run(&self.write).await.map_err(|e| StoreError::Database(sqlx::Error::Migrate(Box::new(e))))
+        self.migrator().run(&self.write).await.map_err(|e| StoreError::Database(sqlx::Error::Migrate(Box::new(e))))?;
+        self.write_cards().await
     }
 
     /// Refuses a schema with pending or unknown migrations.
