@@ -41,8 +41,8 @@ use crate::seal::SealNumber;
 use crate::store::{FiledSeal, LicencePending, OrderKind, SealUse, Unfinished};
 
 pub use again::{Resumed, resume, retry};
-pub use copy::{CopyRequest, annotate};
 pub(crate) use again::{fingerprint, made_before, newest};
+pub use copy::{CopyRequest, annotate};
 pub(crate) use draft::{Drafted, prepare, prepare_ofd};
 use facts::Facts;
 use finish::finish;

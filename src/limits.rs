@@ -468,13 +468,7 @@ pub const OFD_PAGES: usize = 3000;
 pub const OFD_STRADDLE_PAGES: usize = 20;
 
 // — licence services
-/// Characters of the purpose of an annotated copy, and of the cause that a sharing operation gives (standards: 5.4).
-pub const COPY_PURPOSE: usize = 200;
-/// Characters of who asks for a copy: the longest legal names of companies registered in China are below 100.
-pub const COPY_REQUESTER: usize = 100;
-/// Days that a copy counts at the most: it is for one purpose, and whoever has another asks again.
-pub const COPY_DAYS: i64 = 366;
-/// Days that it counts where the sharing operation names no end: about a matter's promised time.
+/// Days that an annotated copy counts where the sharing operation names no end: about a matter's promised time.
 pub const COPY_DAYS_USUAL: i64 = 30;
 /// Seconds that a link to a copy opens: fetched by the program that asked for it.
 pub const SHARE_LINK_SECONDS: i64 = 3600;

@@ -361,6 +361,13 @@ mod tests {
                 straddle_mm: Some(1.5),
             });
         }
+        agree::<super::super::copies::CopyPart>(&CopyRequest {
+            purpose: "1".into(),
+            requester: "1".into(),
+            expires_at: AT.into(),
+            seal: Some(seal()),
+            files: Some("both"),
+        });
         agree::<super::super::issuing::EndPart>(&EndRequest { decision: decision(), act: "cancel".into() });
         let order = AbolitionOrder {
             act: "abolish".into(),

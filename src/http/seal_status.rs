@@ -94,7 +94,9 @@ async fn answered(state: &PublicState, method: &str, asked: Option<Asked>) -> Re
     let now = (state.clock)();
     let done = match (asked, method) {
         (None, _) => Err(UNREADABLE),
-        (Some(_), TOKEN) => Ok((vec![json!({ "access_token": "public", "expires_in": 86_400 })], "公开查询，不核对账号")),
+        (Some(_), TOKEN) => {
+            Ok((vec![json!({ "access_token": "public", "expires_in": 86_400 })], "公开查询，不核对账号"))
+        }
         (Some(asked), STATUS) => status(&state.store, &asked, now).await?.map(|data| (data, "查询成功")),
         (Some(asked), ENDED) => ended(&state.store, &asked, now).await?.map(|data| (data, "查询成功")),
         (Some(_), _) => Err(NO_METHOD),
@@ -104,7 +106,8 @@ async fn answered(state: &PublicState, method: &str, asked: Option<Asked>) -> Re
         Ok((data, message)) => (0, data, message),
         Err(No(code, message)) => (code, vec![], message),
     };
-    Ok(Json(json!({ "method": method, "requestId": id, "code": code, "data": data, "message": message })).into_response())
+    Ok(Json(json!({ "method": method, "requestId": id, "code": code, "data": data, "message": message }))
+        .into_response())
 }
 
 /// How a seal stood at a time: `0` valid, `1` invalid.

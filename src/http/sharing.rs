@@ -26,8 +26,8 @@ use super::sign_in::{Program, digest, program};
 use super::staff::{At, StaffState};
 use crate::desk::FlowError;
 use crate::issue::{CopyRequest, Files, annotate};
-use crate::licence::LicenceIdentifier;
 use crate::licence::metadata::holder_code;
+use crate::licence::{LicenceIdentifier, annotation};
 use crate::limits;
 use crate::message::Message;
 use crate::store::{Scope, StoreError};
@@ -169,12 +169,13 @@ fn text<'a>(data: &'a Map<String, Value>, name: &str) -> &'a str {
 fn cause(operation: &str, data: &Map<String, Value>) -> Result<String, No> {
     let name = if operation == "downloadFile" { "certificateCopyCause" } else { "useCause" };
     let cause = text(data, name);
-    let good = !cause.is_empty() && cause.chars().count() <= limits::COPY_PURPOSE && !cause.chars().any(char::is_control);
+    let good =
+        !cause.is_empty() && cause.chars().count() <= annotation::PURPOSE && !cause.chars().any(char::is_control);
     // The dictionary is of a kind of licence and of nobody's.
     if good || operation == "getCertRemarkInfo" {
-        return Ok(cause.chars().filter(|c| !c.is_control()).take(limits::COPY_PURPOSE).collect());
+        return Ok(cause.chars().filter(|c| !c.is_control()).take(annotation::PURPOSE).collect());
     }
-    Err(No::other(format!("申请事由（{name}）必填，{}字以内", limits::COPY_PURPOSE)))
+    Err(No::other(format!("申请事由（{name}）必填，{}字以内", annotation::PURPOSE)))
 }
 
 async fn operate(
@@ -195,7 +196,8 @@ async fn operate(
         }
         "queryCertInfoByHolderCode" => {
             let found = of_holder(state, caller, data, text(data, "holderTypeCode")).await?;
-            let line = |told: &Told| json!({ "cert_identifier": told.identifier(), "certData": told.platform(caller.now) });
+            let line =
+                |told: &Told| json!({ "cert_identifier": told.identifier(), "certData": told.platform(caller.now) });
             Ok(found.iter().map(line).collect())
         }
         "downloadUrl" => {
@@ -221,7 +223,9 @@ async fn operate(
             let asked = (text(data, "certificateCopyCause"), text(data, "certificateCopyExpiringTime"));
             let document = copied(state, caller, &told, asked, Some(files)).await?;
             let document = state.desk.store.document(&document).await?.ok_or_else(No::right)?;
-            Ok(json!({ "contentType": "base64", "certIdentifier": told.identifier(), "content": BASE64_STANDARD.encode(&document.bytes) }))
+            Ok(
+                json!({ "contentType": "base64", "certIdentifier": told.identifier(), "content": BASE64_STANDARD.encode(&document.bytes) }),
+            )
         }
         "verifyCertInfo" => {
             let given = match data.get("certData") {
@@ -304,7 +308,7 @@ async fn copied(
     let request = CopyRequest {
         identifier: told.version().clone(),
         purpose: cause.to_owned(),
-        requester: caller.name.chars().take(limits::COPY_REQUESTER).collect(),
+        requester: caller.name.chars().take(annotation::REQUESTER).collect(),
         expires_at,
         seal: None,
         files,
@@ -345,7 +349,11 @@ pub(super) struct Linked {
 pub(super) async fn download(At(state): At, Query(Linked { id }): Query<Linked>) -> Result<Response, Problem> {
     let document = state.desk.store.link(&digest(&id), (state.clock)()).await?;
     let document = document.ok_or_else(|| {
-        Problem::unknown("share.no-link", "链接无效或已过期，请重新申请", "this link is not known or has ended; ask for another")
+        Problem::unknown(
+            "share.no-link",
+            "链接无效或已过期，请重新申请",
+            "this link is not known or has ended; ask for another",
+        )
     })?;
     send_document(&state, &document).await
 }

@@ -104,7 +104,11 @@ async fn leave(
     let seals = match &request.seal {
         Some(number) => vec![filed_seal(desk, number).await?],
         None => {
-            let own = SealFilter { owner: Some(officer.authority.clone()), limit: limits::HTTP_ROWS, ..SealFilter::default() };
+            let own = SealFilter {
+                owner: Some(officer.authority.clone()),
+                limit: limits::HTTP_ROWS,
+                ..SealFilter::default()
+            };
             let own = desk.store.seals(&own).await?;
             own.into_iter().filter(|filed| filed.seal.kind == SealKind::Approval).collect()
         }

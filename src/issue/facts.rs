@@ -84,7 +84,11 @@ mod tests {
         assert_eq!(says(json!({ "operator": "乙店" })), "issue.fact-differs");
         assert_eq!(says(json!({ "until": "2099-01-01" })), "issue.fact-differs");
         let mut printed = json!({ "operator": "改名前的店" });
-        fill_gaps(&json!({ "properties": { "operator": { "x-fact": "holder.name" }, "shop": { "x-fact": "holder.name" } } }), &mut printed, &facts);
+        fill_gaps(
+            &json!({ "properties": { "operator": { "x-fact": "holder.name" }, "shop": { "x-fact": "holder.name" } } }),
+            &mut printed,
+            &facts,
+        );
         assert_eq!(printed, json!({ "operator": "改名前的店", "shop": "甲店" }));
         let other = fill(&schema, &mut json!({}), &[("order.number", None)].into()).unwrap_err();
         assert_eq!(other.message().id, "issue.template-kind");

@@ -5,9 +5,17 @@ use time::{Duration, OffsetDateTime};
 
 use super::metadata::{instant_digits, of_digits};
 use super::{Licence, LicenceIdentifier, LicenceStatus};
-use crate::limits;
 use crate::message::china_time;
 use crate::refusal::{Refusal, Rule};
+
+/// Characters of a copy's purpose, and of the cause that a sharing operation gives (standards: 5.4).
+pub const PURPOSE: usize = 200;
+
+/// Characters of who asks for a copy: the longest legal names of companies registered in China are below 100.
+pub const REQUESTER: usize = 100;
+
+/// Days that a copy counts at the most: it is for one purpose, and whoever has another asks again.
+const DAYS: i64 = 366;
 
 /// What is noted on a copy. Its names in files are those of GB/T 36903; what the standard has no element for stands under
 /// `KZ_`, as it asks of extensions.
@@ -40,10 +48,9 @@ impl Annotation {
     /// What stands against it.
     pub fn check(&self, licence: &Licence) -> Result<(), Refusal> {
         let refuse = |id, zh: String, en: String| Err(Refusal::new(Rule::NoItemNoLicence, id, zh, en));
-        for (field, text, most) in [
-            ("使用事由 purpose", &self.purpose, limits::COPY_PURPOSE),
-            ("使用者 requester", &self.requester, limits::COPY_REQUESTER),
-        ] {
+        for (field, text, most) in
+            [("使用事由 purpose", &self.purpose, PURPOSE), ("使用者 requester", &self.requester, REQUESTER)]
+        {
             if text.trim().is_empty() || text.chars().count() > most || text.chars().any(char::is_control) {
                 return refuse(
                     "copy.incomplete",
@@ -68,11 +75,10 @@ impl Annotation {
                 format!("this is not the version that counts; make the copy of {}", other.identifier),
             );
         }
-        let most = Duration::days(limits::COPY_DAYS);
-        let latest = current.and_then(|version| version.valid_until).unwrap_or(OffsetDateTime::new_utc(
-            time::Date::MAX,
-            time::Time::MIDNIGHT,
-        ));
+        let most = Duration::days(DAYS);
+        let latest = current
+            .and_then(|version| version.valid_until)
+            .unwrap_or(OffsetDateTime::new_utc(time::Date::MAX, time::Time::MIDNIGHT));
         let latest = self.made_at.checked_add(most).map_or(latest, |at| at.min(latest));
         if self.expires_at <= self.made_at || self.expires_at > latest {
             return refuse(
@@ -158,7 +164,13 @@ mod tests {
                 identifier = identifier.next_version().unwrap();
             }
             let (at, valid_until) = (at(i as i64), Some(at(100)));
-            versions.push(LicenceVersion { identifier: identifier.clone(), act: *act, at, valid_from: at, valid_until });
+            versions.push(LicenceVersion {
+                identifier: identifier.clone(),
+                act: *act,
+                at,
+                valid_from: at,
+                valid_until,
+            });
         }
         Licence::of(versions)
     }
@@ -197,12 +209,12 @@ mod tests {
         let ended = licence(&[Issue, Cancel]);
         assert_eq!(says(annotation(&ended, 1, 5, 30), &ended), Err("copy.not-in-force"));
         let good = annotation(&one, 0, 5, 30);
-        for bad in ["", " ", "a\nb", &"长".repeat(limits::COPY_PURPOSE + 1)] {
+        for bad in ["", " ", "a\nb", &"长".repeat(PURPOSE + 1)] {
             assert_eq!(says(Annotation { purpose: bad.into(), ..good.clone() }, &one), Err("copy.incomplete"));
         }
         let endless = Licence::of(vec![LicenceVersion { valid_until: None, ..one.versions()[0].clone() }]);
-        assert_eq!(says(annotation(&endless, 0, 5, 5 + limits::COPY_DAYS), &endless), Ok(()));
-        assert_eq!(says(annotation(&endless, 0, 5, 6 + limits::COPY_DAYS), &endless), Err("copy.expiry"));
+        assert_eq!(says(annotation(&endless, 0, 5, 5 + DAYS), &endless), Ok(()));
+        assert_eq!(says(annotation(&endless, 0, 5, 6 + DAYS), &endless), Err("copy.expiry"));
     }
 
     #[test]

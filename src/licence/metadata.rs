@@ -101,7 +101,8 @@ impl Metadata {
         let Some(identifier) = marked.iter().find(|(key, _)| key == "ZZBS").map(|(_, value)| value.clone()) else {
             return Self::default();
         };
-        let mut all: Vec<(String, String)> = marked.into_iter().map(|(key, value)| (key.clone(), plain(&key, value))).collect();
+        let mut all: Vec<(String, String)> =
+            marked.into_iter().map(|(key, value)| (key.clone(), plain(&key, value))).collect();
         let mut add = |key: &str, value: &str| {
             if !all.iter().any(|(there, _)| there == key) {
                 all.push((key.to_owned(), value.to_owned()));
@@ -113,7 +114,9 @@ impl Metadata {
             add("ZZLXDM", identifier.type_code());
             add("ZZBFJGDM", identifier.issuer());
         }
-        let of = |all: &[(String, String)], key: &str| all.iter().find(|(there, _)| there == key).map(|(_, value)| value.clone());
+        let of = |all: &[(String, String)], key: &str| {
+            all.iter().find(|(there, _)| there == key).map(|(_, value)| value.clone())
+        };
         // A template that does not ask the service for the kind of code shows it by its form.
         if of(&all, "CZZTDMLXDM").is_none() && of(&all, "CZZTDM").is_some_and(|code| Uscc::parse(&code).is_ok()) {
             all.push(("CZZTDMLXDM".to_owned(), "001".to_owned()));

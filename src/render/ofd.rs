@@ -13,8 +13,8 @@ use typst::visualize::{
 use typst_layout::PagedDocument;
 use usvg::tiny_skia_path::{PathSegment, Point as SvgPoint, Transform as SvgTransform};
 
-use super::face::Used;
 use super::RenderError;
+use super::face::Used;
 use crate::impression::Segment;
 use crate::licence::metadata::Metadata;
 use crate::ofd::write::{

@@ -96,7 +96,8 @@ impl Store {
     /// The same within a transaction.
     pub(super) async fn licence_in(tx: &mut Writing, licence: &str) -> Result<Licence, StoreError> {
         let rows = sqlx::query(COLUMNS).bind(licence).fetch_all(&mut **tx).await?;
-        let versions = rows.iter().map(|row| Ok(read_licence(row)?.licence.version)).collect::<Result<_, StoreError>>()?;
+        let versions =
+            rows.iter().map(|row| Ok(read_licence(row)?.licence.version)).collect::<Result<_, StoreError>>()?;
         Ok(Licence::of(versions))
     }
 

@@ -10,8 +10,8 @@ use sqlx::any::AnyRow;
 use time::OffsetDateTime;
 
 use super::audit::{audit, post};
-use super::forms::{DocumentForm, add_form};
 use super::copies::check_may_be_copied;
+use super::forms::{DocumentForm, add_form};
 use super::licences::{LicencePending, MediaType, add_decision, add_document, add_file, check_version_free};
 use super::life::check_not_revoked;
 use super::row::{Reading, to_json};

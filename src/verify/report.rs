@@ -10,9 +10,9 @@ pub mod html;
 mod markup;
 mod print;
 
+pub use copy::CopyFacts;
 #[cfg(feature = "service")]
 pub use html::html;
-pub use copy::CopyFacts;
 pub use print::print;
 
 use serde::{Serialize, Serializer};

@@ -31,6 +31,7 @@ mod forger;
 mod forms;
 mod levels;
 mod log;
+mod metadata;
 mod ofd;
 mod sm2;
 mod stamps;

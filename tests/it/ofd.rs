@@ -27,7 +27,7 @@ use crate::bureau::*;
 use crate::db::on_both;
 
 /// The bureau's seal gets an SM2 certificate beside the one that it has, and is made as data.
-async fn made_as_data(bureau: &Bureau) -> SealFile {
+pub async fn made_as_data(bureau: &Bureau) -> SealFile {
     let authority = bureau.authority();
     let filed = bureau.desk.store.seal(&number(BUREAU_SEAL)).await.unwrap().unwrap();
     let early = NOW - Duration::HOUR;

@@ -19,6 +19,7 @@ use crate::http::sign_in::Session;
 use crate::http::staff::{At, StaffState};
 use crate::issue::{CopyRequest, annotate};
 use crate::licence::LicenceIdentifier;
+use crate::licence::annotation::REQUESTER;
 use crate::limits;
 use crate::seal::SealNumber;
 
@@ -135,9 +136,10 @@ async fn page(
         fields: vec![
             Field::new("identifier", "证照标识", "Licence identifier", Kind::Text).hint("现行版本的标识"),
             Field::new("purpose", "使用事由", "Purpose", Kind::Text).hint("印在加注件上，如：办理银行开户"),
-            Field { max: Some(limits::COPY_REQUESTER as u64), ..Field::new("requester", "使用者", "Requester", Kind::Text) }
+            Field { max: Some(REQUESTER as u64), ..Field::new("requester", "使用者", "Requester", Kind::Text) }
                 .hint("谁要使用这份加注件"),
-            Field::new("last_day", "有效期至", "Last day (inclusive)", Kind::Date).hint("不得晚于证照的有效期，至多一年"),
+            Field::new("last_day", "有效期至", "Last day (inclusive)", Kind::Date)
+                .hint("不得晚于证照的有效期，至多一年"),
             Field::choice("seal", "印章", "Seal", seals).optional().hint("不选则由系统按授权选择"),
         ],
     }];

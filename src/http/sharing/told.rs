@@ -104,7 +104,10 @@ impl Told {
             ("certificate_holder_type_name", holder_code(&holder.code_type).unwrap_or_default().to_owned()),
             ("certificate_validate_start", day(version.valid_from)),
             // The last day that counts.
-            ("certificate_validate_end", version.valid_until.map_or("长期".into(), |end| day(end - Duration::MICROSECOND))),
+            (
+                "certificate_validate_end",
+                version.valid_until.map_or("长期".into(), |end| day(end - Duration::MICROSECOND)),
+            ),
             // GB 32100: the registrar's region.
             ("certificate_area_code", issuer.get(2..8).unwrap_or_default().to_owned()),
             ("related_item_name", self.item.name.clone()),
@@ -112,7 +115,12 @@ impl Told {
             ("status", state_code(self.life.status_at(now)).to_owned()),
             ("status_name", self.life.status_at(now).zh().to_owned()),
         ];
-        told.extend(facts.into_iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| (name.to_owned(), value.into())));
+        told.extend(
+            facts
+                .into_iter()
+                .filter(|(_, value)| !value.is_empty())
+                .map(|(name, value)| (name.to_owned(), value.into())),
+        );
         told.insert("extend_info".into(), self.pending.data.clone());
         told
     }

@@ -13,7 +13,7 @@ use crate::verify::{Evidence, Report, Trust, judge};
 use time::OffsetDateTime;
 use time::macros::datetime;
 
-use super::{Facts, House, NOW, SEALED, sealed};
+use super::{Facts, House, NOW, Record, SEALED, sealed};
 use crate::ofd::seal::{Place, SealPlan, prepare};
 use crate::ofd::write::{Document, Page};
 use crate::pki::trial::Key;
@@ -95,13 +95,18 @@ fn every_file_of_the_list_counts_and_what_it_leaves_open_is_said() {
 
 /// A licence of two empty pages under a seal of ours.
 fn licence(house: &House, made: &Made, lock: bool) -> Vec<u8> {
+    saying(house, made, lock, &[("ZZBH", "1")])
+}
+
+/// The same with these elements of GB/T 36903.
+pub(super) fn saying(house: &House, made: &Made, lock: bool, data: &[(&str, &str)]) -> Vec<u8> {
     let page = || Page { width_mm: 210.0, height_mm: 297.0, objects: Vec::new() };
     let draft = crate::ofd::write::write(&Document {
         id: [7; 16],
         title: "证照".into(),
         author: "汶川县教育局".into(),
         made_on: SEALED.date(),
-        data: vec![("ZZBH".into(), "1".into())],
+        data: data.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
         faces: Vec::new(),
         pictures: Vec::new(),
         pages: vec![page(), page()],
@@ -119,9 +124,14 @@ fn licence(house: &House, made: &Made, lock: bool) -> Vec<u8> {
 
 /// The issuing authority's certificate is the verifier's: a seal signature has room for the signer's alone.
 fn in_register(house: &House, bytes: &[u8]) -> Report {
+    under(house, bytes, sealed())
+}
+
+/// The same with what our ledger has of it.
+pub(super) fn under(house: &House, bytes: &[u8], record: Option<Record>) -> Report {
     let trust = Trust { intermediates: vec![house.pki.issuing.clone()], ..house.trust() };
     let mut evidence = Evidence::open("证照.ofd", bytes, Arc::new(trust), NOW);
-    let record = sealed().map(Box::new);
+    let record = record.map(Box::new);
     evidence.facts.fill(Facts::Filed { seal: house.seal(), chain: Vec::new(), record, logged_since: None });
     judge(&evidence)
 }
