@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Walk;
 use crate::crypto::sha256;
-use crate::store::{LeafRow, OrderRow, Standing, StoreError};
+use crate::store::{LeafRow, OrderRow, Spoken, Standing, StoreError};
 use crate::tlog::checkpoint::Checkpoint;
 use crate::tlog::leaf::{Entry, Leaf, Matter, Opening};
 use crate::tlog::note::Note;
@@ -168,6 +168,7 @@ impl Walk<'_> {
                 return Ok(());
             }
         };
+        self.spoken.extend(Spoken::of(&entry));
         if let Some(anchor) = trail::anchored(&entry) {
             tree.anchors.insert(anchor.length, anchor.hash);
         }

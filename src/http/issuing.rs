@@ -217,6 +217,8 @@ pub(super) struct UploadPart {
     decision: DecisionRequest,
     title: String,
     place: UploadPlace,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    more_places: Vec<UploadPlace>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     straddle_mm: Option<f64>,
 }
@@ -239,8 +241,8 @@ pub(super) async fn uploads(
     program.may(Scope::Seal)?;
     let seal = SealNumber::parse(&number)?;
     let (part, pdf) = parts::<UploadPart>(form, "file").await?;
-    let UploadPart { decision, title, place, straddle_mm } = part;
-    let request = UploadRequest { decision, seal, title, place, straddle_mm };
+    let UploadPart { decision, title, place, more_places, straddle_mm } = part;
+    let request = UploadRequest { decision, seal, title, place, more_places, straddle_mm };
     let pdf = pdf.ok_or_else(|| missing("file"))?;
     made(issue::seal_upload(&state.desk, &program.officer, request, pdf, (state.clock)()).await)
 }

@@ -97,6 +97,8 @@ pub struct PublicState {
     pub report_seal: Option<Arc<(Desk, ReportSeal)>>,
     /// Reports of the last minutes.
     pub shelf: shelf::Shelf,
+    /// Snapshots of the register as they were asked for.
+    copies: snapshot::Copies,
     /// Our own time-stamp authority.
     stamper: Option<stamping::Stamper>,
     /// Answers about our certificates; without keys those that others signed beforehand.
@@ -121,6 +123,7 @@ impl PublicState {
             previewer: None,
             report_seal: None,
             shelf: Default::default(),
+            copies: Default::default(),
             stamper: None,
             responder,
             health: Arc::new(|| Ok(())),

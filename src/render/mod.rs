@@ -24,6 +24,7 @@ use typst::utils::PicoStr;
 use typst_layout::PagedDocument;
 use typst_pdf::{PdfOptions, PdfStandard, PdfStandards, Timestamp};
 
+use crate::impression::Place;
 use crate::licence::annotation::Annotation;
 use crate::licence::metadata::Metadata;
 use crate::limits::{RENDER_DATA_BYTES, RENDER_PAGES};
@@ -84,6 +85,13 @@ pub struct SealPlace {
     pub page: u32,
     /// From the page's top left corner, y down, mm.
     pub centre_mm: (f64, f64),
+}
+
+impl SealPlace {
+    /// The same as formats take it.
+    pub fn on(&self) -> Place {
+        Place::On { page: self.page.saturating_sub(1), centre_mm: self.centre_mm }
+    }
 }
 
 impl Renderer {

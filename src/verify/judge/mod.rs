@@ -16,7 +16,7 @@ pub mod standing;
 use time::OffsetDateTime;
 
 use self::evidence::{Envelope, Evidence, Facts, Opened, Record};
-use self::existence::{By, Existence, Proven};
+use self::existence::{Existence, Proven};
 use self::proof::{Covered, Found, Genuine, Unchanged, WellFormed};
 use self::sources::{Sources, find_path};
 use super::report::{
@@ -30,6 +30,8 @@ use crate::ofd::signatures::SignaturesFault;
 use crate::pdf::PdfError;
 use crate::pdf::changes::LaterChanges;
 use crate::pdf::signatures::{self, Coverage, Signature};
+use crate::pki::certificate::Certificate;
+use crate::pki::name::Name;
 use crate::pki::path::PathVerdict;
 
 /// Judges one file.
@@ -197,10 +199,12 @@ impl Asked<'_> {
         let Self { name, signed, signer, facts, end, claimed, crypto, .. } = self;
         let record = facts.record();
         let stamps = stamps::signature_stamps(evidence, sources, existence, signer, end);
-        let ledger = record.and_then(Record::proven_time).map(|at| Proven { at, by: By::Ledger });
-        let proofs = ledger.into_iter().chain(existence.of(end).cloned());
-        let proven = proofs.chain(stamps.iter().filter_map(|stamp| stamp.proven.clone())).min_by_key(|proof| proof.at);
-        let proven = proven.as_ref();
+        let ledger = record.and_then(Record::proven_time).map(Proven::by_ledger);
+        let stamped = stamps.iter().filter_map(|stamp| stamp.proven.as_ref());
+        let proofs: Vec<&Proven> = ledger.iter().chain(existence.all(end)).chain(stamped).collect();
+        let earliest =
+            |of: &dyn Fn(&Proven) -> bool| proofs.iter().copied().filter(|one| of(one)).min_by_key(|one| one.at);
+        let proven = earliest(&|_| true);
 
         let (format, well_formed) = self.format;
         let (coverage, (covering, covered)) = self.covers;
@@ -214,8 +218,22 @@ impl Asked<'_> {
         let level = self.lying.and_then(|lying| level::reached(lying, &crypto, carried(), &stamps, existence, end));
         let (usage, may_sign) = proof::usage(crypto.certificate.as_ref());
         let (later_changes, later, unchanged) = self.since;
+        let issuers = issuers(&verdict, crypto.certificate.as_ref());
+        let facts = match facts {
+            Facts::Unknown if issuers.iter().any(|name| evidence.house.iter().any(|own| own.means(name))) => {
+                &Facts::Unfiled
+            }
+            facts => facts,
+        };
         let (standing, allowed) = standing::judge(facts, proven, claimed, evidence);
-        let asked = log::Use { signer, crypto: &crypto, facts, proven, claimed };
+        // Whoever can seal past the log may well have the house's own time-stamp key too: its word alone makes nothing older
+        // than the log. Where nobody says which authorities are the house's, the root of the seal is.
+        let own = if evidence.house.is_empty() {
+            issuers.last().map_or(&[][..], std::slice::from_ref)
+        } else {
+            &evidence.house
+        };
+        let asked = log::Use { signer, crypto: &crypto, facts, proven: earliest(&|one| !one.is_of(own)), claimed };
         let ((logged, not_secret), log) = log::judge(&asked, &evidence.trust);
 
         let mut checks = vec![format, covering];
@@ -259,6 +277,16 @@ impl Asked<'_> {
             time_stamps: stamps.into_iter().map(|stamp| stamp.report).collect(),
             checks,
         }
+    }
+}
+
+/// Who vouches for the signer, up to the root where a path leads there; at least whom he himself names.
+fn issuers(verdict: &PathVerdict, certificate: Option<&Certificate>) -> Vec<Name> {
+    let named = stamps::issuers(verdict);
+    if named.is_empty() {
+        certificate.map(|certificate| certificate.issuer.clone()).into_iter().collect()
+    } else {
+        named
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::impression::Place;
 use crate::ofd::package::Package;
 use crate::pdf::signatures::Coverage;
 use crate::pki::certificate::Certificate;
@@ -14,7 +15,7 @@ use time::OffsetDateTime;
 use time::macros::datetime;
 
 use super::{Facts, House, NOW, Record, SEALED, sealed};
-use crate::ofd::seal::{Place, SealPlan, prepare};
+use crate::ofd::seal::{SealPlan, prepare};
 use crate::ofd::write::{Document, Page};
 use crate::pki::trial::Key;
 use crate::ses::trial::Made;
