@@ -1,5 +1,6 @@
 //! Reads the file, and asks the store what a verdict needs to know: the seal, the ledger's line, the item, the licence.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -168,6 +169,13 @@ pub async fn gather(
         let mut facts = Vec::with_capacity(signers.len());
         for (certificate, digest) in &signers {
             facts.push(ask(store, certificate.as_ref(), digest).await?);
+        }
+        if evidence.opened.has_seal_data() {
+            let mut on_record = HashSet::new();
+            for seal in facts.iter().filter_map(Facts::seal) {
+                on_record.extend(store.seal_files(&seal.number).await?.into_iter().map(|file| file.digest));
+            }
+            evidence.seals_on_record = Some(on_record);
         }
         evidence.facts = facts;
         for ca in store.ca_certificates().await? {

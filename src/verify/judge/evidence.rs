@@ -1,5 +1,6 @@
 //! Everything a verdict rests on, gathered before judging: the bytes, the trust, and what the register knows.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use const_oid::db::rfc3161;
@@ -22,6 +23,7 @@ use crate::pki::name::Name;
 use crate::pki::ocsp::OcspResponse;
 use crate::pki::revocation::RevocationList;
 use crate::seal::{Seal, SealNumber};
+use crate::ses::{self, SealSignature};
 use crate::stamp::Token;
 use crate::tlog::note::{Kind, VerifierKey};
 use crate::verify::report::LogFacts;
@@ -139,6 +141,9 @@ pub struct Evidence {
     pub house: Vec<Name>,
     /// What a detached CMS signs or a time stamp stamps, where the caller has it.
     pub content: Option<Vec<u8>>,
+    /// SHA-256, hexadecimal, of the seals that were made as data and are on record for the seals of `facts`; none where the
+    /// register was not asked.
+    pub seals_on_record: Option<HashSet<String>>,
 }
 
 /// What is inside, by its first bytes and its container, never by its name.
@@ -156,6 +161,8 @@ pub enum Opened {
 #[derive(Debug, Clone)]
 pub struct Envelope {
     pub cms: Result<SignedData, CmsError>,
+    /// Where it is no CMS but a seal of GB/T 38540, whatever its /SubFilter says.
+    pub seal: Option<Box<SealSignature>>,
     /// By its own account.
     pub certificate: Option<Certificate>,
     /// SHA-256 of the signed bytes; zeros, which are in no ledger, where nothing is signed or it was too costly.
@@ -163,6 +170,9 @@ pub struct Envelope {
     /// The signed bytes, where the value was made over them and not over attributes, and they are not too many.
     pub content: Option<Vec<u8>>,
 }
+
+/// /Contents, read.
+type Inside = (Result<SignedData, CmsError>, Option<Box<SealSignature>>);
 
 /// What our register knows about one signature.
 #[derive(Debug, Clone)]
@@ -282,7 +292,17 @@ impl Evidence {
 
     fn of(file: &str, opened: Opened, trust: Arc<Trust>, now: OffsetDateTime) -> Self {
         let facts = vec![Facts::NotAsked; opened.signers().len()];
-        Self { file: file.to_owned(), at: now, now: Some(now), trust, opened, facts, house: vec![], content: None }
+        Self {
+            file: file.to_owned(),
+            at: now,
+            now: Some(now),
+            trust,
+            opened,
+            facts,
+            house: vec![],
+            content: None,
+            seals_on_record: None,
+        }
     }
 
     /// The newest moment of which anything is known. To ask about an earlier one does not prove that the document existed
@@ -319,6 +339,15 @@ impl Opened {
         Metadata::read(said.iter().map(|(name, value)| (name.as_str(), value.as_str())))
     }
 
+    /// Whether there are seals of GB/T 38540 among the signatures.
+    pub fn has_seal_data(&self) -> bool {
+        match self {
+            Self::Ofd(_) => true,
+            Self::Pdf { envelopes, .. } => envelopes.iter().any(|envelope| envelope.seal.is_some()),
+            _ => false,
+        }
+    }
+
     fn of(source: Source<'_>) -> Self {
         Self::inside(source).unwrap_or_else(Self::UnreadablePdf)
     }
@@ -351,8 +380,10 @@ impl Opened {
         let mut inside = Vec::new();
         let reading = signatures::read_with(source, &mut |signature| {
             let cms = cms::read_pdf(&signature.sub_filter, &signature.cms, &signature.certificates);
-            let wanted = digests(signature, &cms);
-            inside.push(cms);
+            let seal = if cms.is_err() { ses::read_signature(&signature.cms).ok() } else { None };
+            let mut wanted = digests(signature, &cms);
+            wanted.extend(seal.is_some().then_some(Digest::Sm3));
+            inside.push((cms, seal.map(Box::new)));
             wanted
         });
         let reading = match reading {
@@ -360,7 +391,7 @@ impl Opened {
             Err(PdfError::NotPdf) => return Ok(Self::Unknown),
             Err(error) => return Err(error),
         };
-        let envelopes = reading.signatures.iter().zip(inside).map(|(s, cms)| Envelope::of(s, cms, source));
+        let envelopes = reading.signatures.iter().zip(inside).map(|(s, inside)| Envelope::of(s, inside, source));
         let envelopes = envelopes.collect::<Result<_, _>>()?;
         Ok(Self::Pdf { reading, envelopes })
     }
@@ -380,16 +411,20 @@ fn digests(signature: &Signature, cms: &Result<SignedData, CmsError>) -> Vec<Dig
 }
 
 impl Envelope {
-    fn of(signature: &Signature, cms: Result<SignedData, CmsError>, source: Source<'_>) -> Result<Self, PdfError> {
+    fn of(signature: &Signature, (cms, seal): Inside, source: Source<'_>) -> Result<Self, PdfError> {
         let signer = cms.as_ref().ok().and_then(|signed| signed.signers.first());
-        let certificate = cms.as_ref().ok().zip(signer).and_then(|(signed, signer)| signed.certificate_of(signer));
-        let direct = signer.is_none_or(|signer| signer.signed_attributes_raw.is_none());
+        let certificate = match &seal {
+            Some(seal) => Certificate::read(&seal.signer).ok(),
+            None => cms.as_ref().ok().zip(signer).and_then(|(signed, signer)| signed.certificate_of(signer)),
+        };
+        // A seal has its digest inside, as a CMS with attributes has.
+        let direct = seal.is_none() && signer.is_none_or(|signer| signer.signed_attributes_raw.is_none());
         let content = match direct {
             true => signature.content(source, limits::CMS_DIRECT_BYTES)?,
             false => None,
         };
         let digest = signature.digest(Digest::Sha256).and_then(|digest| digest.try_into().ok());
-        Ok(Self { cms, certificate, digest: digest.unwrap_or_default(), content })
+        Ok(Self { cms, seal, certificate, digest: digest.unwrap_or_default(), content })
     }
 }
 

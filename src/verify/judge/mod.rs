@@ -1,6 +1,7 @@
 //! Steps 4 to 8 of verification: a pure function of the evidence, so that a complaint can be judged again.
 
 mod bare;
+mod embedded;
 pub mod evidence;
 pub mod existence;
 mod level;
@@ -9,6 +10,7 @@ mod metadata;
 mod ofd;
 pub mod proof;
 pub mod register;
+mod sealed;
 mod sources;
 pub mod stamps;
 pub mod standing;
@@ -16,8 +18,8 @@ pub mod standing;
 use time::OffsetDateTime;
 
 use self::evidence::{Envelope, Evidence, Facts, Opened, Record};
-use self::existence::{Existence, Proven};
-use self::proof::{Covered, Found, Genuine, Unchanged, WellFormed};
+use self::existence::{By, Existence, Proven};
+use self::proof::{Covered, Found, Genuine, Identified, Unchanged, WellFormed};
 use self::sources::{Sources, find_path};
 use super::report::{
     Check, Document, Format, Outcome, Report, SealFacts, SignatureKind, SignatureReport, SubIndication, Verdict,
@@ -26,6 +28,7 @@ use super::report::{
 use crate::cms::{Checks, CmsError, Fault, SignedData, Signer};
 use crate::limits;
 use crate::message::Message;
+use crate::ofd::oddity::Oddity;
 use crate::ofd::signatures::SignaturesFault;
 use crate::pdf::PdfError;
 use crate::pdf::changes::LaterChanges;
@@ -65,6 +68,7 @@ pub fn judge(evidence: &Evidence) -> Report {
             (Format::Pdf, SubIndication::SignedDataNotFound)
         }
         Opened::Ofd(reading) => {
+            findings.extend(reading.odd.iter().map(Oddity::message));
             signatures = ofd::judge(evidence, reading);
             (Format::Ofd, SubIndication::SignedDataNotFound)
         }
@@ -112,7 +116,10 @@ pub fn judge(evidence: &Evidence) -> Report {
 fn unreadable_package(fault: &SignaturesFault) -> Message {
     Message::new(
         "verify.ofd-unreadable-package",
-        format!("无法确认真伪：OFD文件结构不合规范，不同软件可能看到不同内容（{fault}）。请向发文机关索取原件。"),
+        format!(
+            "无法确认真伪：OFD文件结构不合规范，不同软件可能看到不同内容（{}）。请向发文机关索取原件。",
+            fault.zh()
+        ),
         format!(
             "Cannot be confirmed: the OFD package is not as it must be, so readers may see different documents ({fault}). Ask the issuer for the original."
         ),
@@ -147,6 +154,9 @@ fn seal(
     existence: &Existence,
     (signature, envelope, facts): (&Signature, &Envelope, &Facts),
 ) -> SignatureReport {
+    if let Some(sealed) = &envelope.seal {
+        return embedded::judge(evidence, sources, existence, (signature, sealed, facts));
+    }
     let signed = match &envelope.cms {
         Ok(signed) => signed,
         Err(error) => return unreadable(signature, error),
@@ -154,8 +164,13 @@ fn seal(
     let Some(signer) = signed.signers.first() else {
         return unreadable(signature, &CmsError::Malformed("signerInfos"));
     };
-    let crypto = check(signature, envelope, signed, signer);
+    // GB/T 35275 in a PDF, whose SM2 values are written as those of OFD are.
+    let crypto = match signature.sub_filter.starts_with("GM.") {
+        true => check(signature, envelope, signed, &sealed::written_shortest(signer)),
+        false => check(signature, envelope, signed, signer),
+    };
     let (later_changes, unchanged) = proof::later_changes(signature);
+    let identified = proof::signing_certificate(&crypto);
     let asked = Asked {
         name: signature.field.clone(),
         signed,
@@ -165,9 +180,11 @@ fn seal(
         claimed: signature.claimed_time.or_else(|| signer.claimed_time()),
         format: proof::format(signature, signed, &crypto),
         crypto,
+        identified,
         covers: (signature.coverage, proof::coverage(signature)),
         has_content: true,
         since: (signature.later_changes, Some(later_changes), unchanged),
+        beside: Vec::new(),
         lying: Some(signature),
     };
     asked.judge(evidence, sources, existence)
@@ -184,11 +201,15 @@ struct Asked<'a> {
     claimed: Option<OffsetDateTime>,
     crypto: Checks,
     format: Found<WellFormed>,
+    /// Whose the value is, by the signature's own account.
+    identified: Found<Identified>,
     covers: (Coverage, Found<Covered>),
     /// Without content there is nothing that digest and value could be of.
     has_content: bool,
     /// What came later, where anything can.
     since: (LaterChanges, Option<Check>, Option<Unchanged>),
+    /// What was found about a seal that the signature holds; anything against it keeps it from passing.
+    beside: Vec<Check>,
     /// How it lies in a PDF, whose levels are told apart.
     lying: Option<&'a Signature>,
 }
@@ -210,7 +231,7 @@ impl Asked<'_> {
         let (coverage, (covering, covered)) = self.covers;
         let (digest, digest_right) = proof::digest(&crypto, proven);
         let (value, value_right) = proof::value(&crypto, proven);
-        let (reference, identified) = proof::signing_certificate(&crypto);
+        let (reference, identified) = self.identified;
         let asked = sources::Signer { certificate: crypto.certificate.as_ref(), signed, facts, end };
         let verdict = find_path(evidence, sources, existence, &asked, proven.map(|proven| proven.at));
         let ((path, trusted), (revocation, not_revoked)) = proof::path(&verdict, record, proven, claimed);
@@ -244,6 +265,7 @@ impl Asked<'_> {
         checks.extend(later);
         checks.push(logged);
         checks.extend(standing);
+        checks.extend(self.beside);
         let genuine = (|| {
             Some(Genuine::of(
                 well_formed?,
@@ -325,7 +347,7 @@ fn decide(checks: &[Check], genuine: Option<Genuine>) -> Verdict {
 
 /// A signature whose envelope cannot be read (EN 319 102-1 §5.2.2).
 fn unreadable(signature: &Signature, error: &CmsError) -> SignatureReport {
-    let check = proof::unknown_kind(signature).unwrap_or_else(|| {
+    let check = proof::unknown_kind(signature, false).unwrap_or_else(|| {
         let check = Check::new("format", "EN 319 102-1 §5.2.2; RFC 5652 §5.1", Outcome::Failed, error.message());
         check.because(SubIndication::FormatFailure)
     });

@@ -80,7 +80,7 @@ impl Tsa {
     }
 
     /// RFC 3161 §2.4.2 over a SHA-256 digest.
-    fn stamp(&self, digest: [u8; 32], wish: &Wish) -> Vec<u8> {
+    pub(super) fn stamp(&self, digest: [u8; 32], wish: &Wish) -> Vec<u8> {
         let sha256 = tlv::wrap(tlv::SEQUENCE, &[&tlv::object_identifier(rfc5912::ID_SHA_256)]);
         let digest = if wish.astray { [1; 32] } else { digest };
         let info = tlv::wrap(
@@ -147,6 +147,11 @@ impl Tsa {
 
 pub(super) fn at(time: OffsetDateTime) -> Wish {
     Wish { time, astray: false }
+}
+
+/// Of something else.
+pub(super) fn astray(time: OffsetDateTime) -> Wish {
+    Wish { time, astray: true }
 }
 
 fn general_time(at: OffsetDateTime) -> Vec<u8> {
