@@ -2,6 +2,7 @@
 
 pub mod document;
 pub mod draw;
+pub mod oddity;
 pub mod package;
 pub mod reading;
 pub mod seal;

@@ -142,17 +142,37 @@ pub struct SealSignature {
 #[error("{0} is not as GB/T 38540 has it")]
 pub struct NotASeal(pub &'static str);
 
+/// Whether a seal may be used with a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Held {
+    Yes,
+    No,
+    /// It lists digests that cannot be compared.
+    Unknown,
+}
+
 impl Seal {
-    /// Whether the seal may be used with this certificate: byte for byte, or by its digest. Of digests only SM3 is met; the
-    /// name beside them is free text.
-    pub fn is_held_by(&self, certificate: &[u8]) -> bool {
+    /// Whether the seal may be used with this certificate: byte for byte, or by its digest. The name beside a digest is free
+    /// text; SM3 and SHA-256 are tried whatever it says.
+    pub fn held_by(&self, certificate: &[u8]) -> Held {
         match &self.holders {
-            Holders::Certificates(list) => list.iter().any(|held| held == certificate),
+            Holders::Certificates(list) if list.iter().any(|held| held == certificate) => Held::Yes,
+            Holders::Certificates(_) => Held::No,
             Holders::Digests(list) => {
-                let digest = Digest::Sm3.over(&[certificate]);
-                list.iter().any(|(_, held)| *held == digest)
+                let digests = [Digest::Sm3, Digest::Sha256].map(|digest| digest.over(&[certificate]));
+                let sm3 = |label: &str| label == "SM3" || label == Digest::Sm3.oid().to_string();
+                match list {
+                    list if list.iter().any(|(_, held)| digests.contains(held)) => Held::Yes,
+                    list if list.iter().all(|(label, _)| sm3(label)) => Held::No,
+                    _ => Held::Unknown,
+                }
             }
         }
+    }
+
+    /// Whether the seal may be used with this certificate, as far as that can be told.
+    pub fn is_held_by(&self, certificate: &[u8]) -> bool {
+        self.held_by(certificate) == Held::Yes
     }
 }
 

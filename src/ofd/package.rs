@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use flate2::read::DeflateDecoder;
 
+use super::oddity::shown;
 use crate::limits;
 
 mod packing;
@@ -21,6 +22,8 @@ pub struct Package<'a> {
     entries: Vec<Entry>,
     /// Small letters → place in `entries`.
     by_name: HashMap<String, usize>,
+    /// Names that have `\` in the archive.
+    backslashes: Vec<String>,
 }
 
 /// A file of the package.
@@ -58,6 +61,23 @@ pub enum PackageFault {
     TooLarge(&'static str),
 }
 
+impl PackageFault {
+    /// The same in Chinese.
+    pub fn zh(&self) -> String {
+        match self {
+            Self::NotZip => "不是ZIP包".into(),
+            Self::Ambiguous(_) => "ZIP包的各部分互相矛盾，或有不属于任何文件的字节".into(),
+            Self::Twins(name) => format!("有两个文件都叫“{}”（或仅大小写不同）", shown(name)),
+            Self::Name(name) => format!("文件名“{}”不允许", shown(name)),
+            Self::Unreadable(name) => format!("“{}”已加密，或压缩方式不明", shown(name)),
+            Self::TooLarge(_) => "超出允许的大小或数量".into(),
+        }
+    }
+}
+
+/// Octets of a directory entry before its name (APPNOTE §4.3.12).
+const FIXED: usize = 46;
+
 const LOCAL: u32 = 0x0403_4B50;
 const CENTRAL: u32 = 0x0201_4B50;
 const END: u32 = 0x0605_4B50;
@@ -79,9 +99,13 @@ impl<'a> Package<'a> {
         }
         let (directory, count) = directory(bytes)?;
         let mut rest = bytes.get(directory.clone()).ok_or(PackageFault::NotZip)?;
-        let (mut entries, mut taken) = (Vec::new(), Vec::new());
+        let (mut entries, mut taken, mut backslashes) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..count {
             let (entry, whole, after) = read_entry(bytes, directory.start, rest)?;
+            let written = entry.as_ref().and_then(|entry| rest.get(FIXED..FIXED + entry.name.len()));
+            if let Some(written) = written.filter(|written| written.contains(&b'\\')) {
+                backslashes.push(String::from_utf8_lossy(written).into_owned());
+            }
             rest = after;
             taken.push(whole);
             // Folders say nothing.
@@ -105,12 +129,17 @@ impl<'a> Package<'a> {
         if unpacked > limits::OFD_UNPACKED_BYTES {
             return Err(PackageFault::TooLarge("unpacked size"));
         }
-        Ok(Self { bytes, entries, by_name })
+        Ok(Self { bytes, entries, by_name, backslashes })
     }
 
     /// All files, in the order of the directory.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
+    }
+
+    /// Names that have `\` in the archive, and `/` here.
+    pub fn backslashes(&self) -> &[String] {
+        &self.backslashes
     }
 
     /// The file of exactly this name.
@@ -190,7 +219,6 @@ fn read_entry<'d>(
     directory: usize,
     record: &'d [u8],
 ) -> Result<(Option<Entry>, Range<usize>, &'d [u8]), PackageFault> {
-    const FIXED: usize = 46;
     let broken = || PackageFault::Ambiguous("the directory is cut off");
     let short = |at| u16_at(record, at).ok_or_else(broken);
     let long = |at| u32_at(record, at).ok_or_else(broken);

@@ -2,6 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 
+use time::macros::{format_description, offset};
+use time::{Duration, OffsetDateTime, PrimitiveDateTime};
+
+use super::document::Document;
+use super::oddity::Oddity;
 use super::package::Package;
 use super::signatures::{ENTRANCE, Kind, Signature, Signatures, SignaturesFault};
 use crate::cms::{self, SignedData};
@@ -9,10 +14,25 @@ use crate::crypto::Digest;
 use crate::pki::certificate::Certificate;
 use crate::ses::{self, SealSignature};
 
-/// A package's signatures.
+/// A package's signatures, and what they are about.
 #[derive(Debug, Clone, Default)]
 pub struct Reading {
     pub signatures: Vec<Read>,
+    /// CustomDatas: what the file says of itself, by name.
+    pub data: Vec<(String, String)>,
+    /// The document that readers show; none where it cannot be read, or the package has several.
+    pub shown: Option<Shown>,
+    /// About the package as a whole.
+    pub odd: Vec<Oddity>,
+}
+
+/// What a reader draws.
+#[derive(Debug, Clone, Default)]
+pub struct Shown {
+    /// Identifiers of the pages.
+    pub pages: HashSet<String>,
+    /// Its root, pages, page templates, lists of annotations and of resources, by the paths that they have in the package.
+    pub files: HashSet<String>,
 }
 
 /// One signature with what was found about it.
@@ -58,10 +78,14 @@ impl Reading {
         let package = Package::open(bytes)?;
         let signatures = Signatures::read(&package)?;
         let mut digests = Digests { package: &package, made: HashMap::new() };
-        let mut reading = Self::default();
+        let mut reading = Self { data: signatures.data, odd: signatures.odd, ..Self::default() };
+        reading.odd.extend(package.backslashes().first().map(|name| Oddity::Backslash(name.clone())));
+        reading.shown = shown(&package, &mut reading.odd);
         for signature in &signatures.signatures {
             reading.signatures.push(read(&package, signature, &mut digests)?);
         }
+        let mut seen = HashSet::new();
+        reading.odd.retain(|odd| seen.insert(std::mem::discriminant(odd)));
         let own = reading.signatures.iter().flat_map(Read::own_files);
         let own: HashSet<String> = own.chain(signatures.lists.iter().map(String::as_str)).map(str::to_owned).collect();
         for read in &mut reading.signatures {
@@ -138,7 +162,66 @@ fn read(package: &Package<'_>, signature: &Signature, digests: &mut Digests<'_, 
     let has_seal = beside.is_some_and(|bytes| ses::read_seal(&bytes).is_ok());
     let uncovered = Vec::new();
     let said = file(&signature.path)?;
-    Ok(Read { signature: signature.clone(), said, listed_by, missing, changed, uncovered, value, other_seal, has_seal })
+    let mut signature = signature.clone();
+    signature.odd.extend(odd_values(&value));
+    signature.odd.extend(odd_time(&signature, &value));
+    Ok(Read { signature, said, listed_by, missing, changed, uncovered, value, other_seal, has_seal })
+}
+
+/// The pages that are shown and what is drawn on them. A package of several documents says elsewhere which is meant.
+fn shown(package: &Package<'_>, odd: &mut Vec<Oddity>) -> Option<Shown> {
+    let document = Document::read(package).ok()?;
+    if document.others > 0 {
+        return None;
+    }
+    let pages = document.pages.iter().map(|page| page.id.clone()).collect();
+    let paths = std::iter::once(&document.path)
+        .chain(document.pages.iter().map(|page| &page.path))
+        .chain(document.templates.iter().map(|(_, path)| path))
+        .chain(&document.resources)
+        .chain(&document.annotations);
+    let mut files = HashSet::new();
+    for path in paths {
+        let Some(entry) = package.entry_in_any_case(path) else { continue };
+        if entry.name != *path {
+            odd.push(Oddity::Case { written: path.clone(), found: entry.name.clone() });
+        }
+        files.insert(entry.name.clone());
+    }
+    Some(Shown { pages, files })
+}
+
+/// SM2 values that are not written as GB/T 35276 has them.
+fn odd_values(inside: &Inside) -> Vec<Oddity> {
+    let values = match inside {
+        Inside::Seal(sealed) => vec![(true, &sealed.seal.value), (false, &sealed.value)],
+        Inside::Cms(signed) => signed.signers.iter().map(|signer| (false, &signer.signature)).collect(),
+        Inside::Bare | Inside::Unreadable => Vec::new(),
+    };
+    let odd = |(of_seal, value): (bool, &Vec<u8>)| {
+        let form = ses::Value::read(value)?.form;
+        (form != ses::Form::Standard).then_some(Oddity::Value { of_seal, raw: form == ses::Form::Raw })
+    };
+    values.into_iter().filter_map(odd).collect()
+}
+
+/// The time in the list, which is free text, against the signed one. Many write China time, some with a `Z` all the same.
+fn odd_time(signature: &Signature, inside: &Inside) -> Option<Oddity> {
+    const APART: Duration = Duration::minutes(10);
+    let signed = match inside {
+        Inside::Seal(sealed) => sealed.claimed_at?,
+        Inside::Cms(signed) => signed.signers.first()?.claimed_time()?,
+        Inside::Bare | Inside::Unreadable => return None,
+    };
+    let listed = signature.claimed_at.as_ref()?;
+    let digits: String = listed.chars().filter(char::is_ascii_digit).take(14).collect();
+    let read = PrimitiveDateTime::parse(&digits, format_description!("[year][month][day][hour][minute][second]"));
+    let near = |at: OffsetDateTime| (at - signed).abs() <= APART;
+    if read.is_ok_and(|at| near(at.assume_utc()) || near(at.assume_offset(offset!(+8)))) {
+        return None;
+    }
+    let written = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
+    Some(Oddity::OtherTime { listed: listed.clone(), signed: signed.format(written).unwrap_or_default() })
 }
 
 /// The digest that a list names; where it names none the schema means MD5 (GB/T 33190 §18.2.3).

@@ -18,10 +18,11 @@ use super::package::{Package, PackageFault, Packing};
 use super::signatures::{ENTRANCE, Signatures, SignaturesFault};
 use super::xml::escaped;
 use crate::crypto::Digest;
+use crate::impression::Place;
 use crate::message::Message;
 use crate::ses::{SM2_WITH_SM3, Seal};
 
-pub use place::{Place, Stamped};
+pub use place::Stamped;
 pub use prepared::Prepared;
 
 /// One use of a seal.

@@ -1,10 +1,12 @@
-//! XML as OFD uses it (GB/T 33190 §5): elements, attributes, text. Names count without their namespace, as writers use several.
+//! XML as OFD uses it (GB/T 33190 §5): elements, attributes, text. Names count without their namespace, as writers use several;
+//! so two attributes of one element may not have the same name in two namespaces, of which each reader would take its own.
 //! No document types: what they declare could make two readers see two texts.
 
 use std::borrow::Cow;
 
 use quick_xml::XmlVersion;
 use quick_xml::events::{BytesStart, Event};
+use quick_xml::name::PrefixDeclaration;
 use quick_xml::reader::Reader;
 
 use crate::limits;
@@ -14,6 +16,8 @@ use crate::limits;
 pub struct Node {
     /// Without its prefix.
     pub name: String,
+    /// That of its name, where this very element declares it; so at least for the root (Namespaces in XML §3).
+    pub namespace: Option<String>,
     attributes: Vec<(String, String)>,
     /// What stands directly in it, without white space around.
     pub text: String,
@@ -87,13 +91,27 @@ impl Node {
     fn begin(start: &BytesStart<'_>) -> Result<Self, NotXml> {
         let broken = NotXml("an XML file is not well formed");
         let mut attributes: Vec<(String, String)> = Vec::new();
+        let (own, mut namespace) = (start.name().prefix(), None);
         for attribute in start.attributes() {
             let attribute = attribute.map_err(|_| broken)?;
-            let key = attribute.key.local_name().as_ref().to_owned();
             let value = attribute.normalized_value(XmlVersion::default()).map_err(|_| broken)?.into_owned();
-            attributes.push((key, value));
+            // A namespace's declaration is no attribute, whatever it calls itself.
+            match attribute.key.as_namespace_binding() {
+                Some(PrefixDeclaration::Default) if own.is_none() => namespace = Some(value),
+                Some(PrefixDeclaration::Named(prefix)) if own.is_some_and(|own| own.as_ref() == prefix) => {
+                    namespace = Some(value);
+                }
+                Some(_) => {}
+                None => {
+                    let key = attribute.key.local_name().as_ref().to_owned();
+                    if attributes.iter().any(|(other, _)| *other == key) {
+                        return Err(NotXml("an XML file has two attributes of one name"));
+                    }
+                    attributes.push((key, value));
+                }
+            }
         }
-        Ok(Self { name: start.local_name().as_ref().to_owned(), attributes, ..Self::default() })
+        Ok(Self { name: start.local_name().as_ref().to_owned(), namespace, attributes, ..Self::default() })
     }
 
     fn trim(&mut self) {

@@ -3,12 +3,14 @@
 //! One report has many forms: this one for programs, [`html()`] for people and courts, [`etsi::xml`] for other verifiers
 //! (ETSI TS 119 102-2), [`print()`] for paper and the seal on it.
 
+mod copy;
 pub mod etsi;
 #[cfg(feature = "service")]
 pub mod html;
 mod markup;
 mod print;
 
+pub use copy::CopyFacts;
 #[cfg(feature = "service")]
 pub use html::html;
 pub use print::print;
@@ -42,6 +44,7 @@ pub struct Report {
     pub answers: Answers,
     /// What this register knows the document to be; none for a document of others.
     pub document: Option<Document>,
+    pub copy: Option<CopyFacts>,
     /// About the file as a whole.
     pub findings: Vec<Message>,
     pub signatures: Vec<SignatureReport>,
@@ -461,7 +464,8 @@ pub(super) fn summary(
 /// What a person should hear first of several reasons: that the content was changed comes before who may sign what, and
 /// that a seal was abolished before that its certificate was revoked for it.
 fn gravity(check: &str) -> usize {
-    const FIRST: [&str; 5] = ["digest", "signature", "coverage", "later-changes", "seal-in-force"];
+    const FIRST: [&str; 8] =
+        ["digest", "references", "signature", "seal", "seal-holder", "coverage", "later-changes", "seal-in-force"];
     FIRST.iter().position(|id| *id == check).unwrap_or(FIRST.len())
 }
 
@@ -543,12 +547,20 @@ pub(super) fn answers(
         ),
     };
     let changed = seals.iter().map(|s| s.later_changes).max().unwrap_or(LaterChanges::None);
+    let open =
+        seals.iter().any(|s| s.coverage == Coverage::None || (format == Format::Ofd && s.coverage != Coverage::Whole));
     let intact = match (seals.is_empty(), seals.iter().all(|s| s.intact), changed) {
         (true, ..) => Message::new("verify.intact-unknown", "无法判断", "cannot be told"),
         (_, false, _) => Message::new(
             "verify.not-intact",
             "否：内容或签名被改动，或无法检验",
             "no: content or signature were changed, or cannot be checked",
+        ),
+        // Nobody can say of a file that is not signed whether it was changed.
+        _ if open => Message::new(
+            "verify.intact-open",
+            "存疑：签名列出的内容未被改动，但文件中有不在签名范围内的部分，可能被改动",
+            "doubtful: what was signed is unchanged, but parts of the file are outside the signature and may have been changed",
         ),
         (_, _, LaterChanges::None) => {
             Message::new("verify.intact", "是：签章后未被改动", "yes: unchanged since it was sealed")

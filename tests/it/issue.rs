@@ -220,6 +220,7 @@ async fn an_uploaded_decision_is_sealed_over_its_date() {
             seal: number(BUREAU_SEAL),
             title: "准予行政许可决定书".into(),
             place: UploadPlace::Keyword { text: keyword.into(), nth: 1, dx_mm: 0.0, dy_mm: 0.0 },
+            more_places: vec![],
             straddle_mm: None,
         };
         let upload =

@@ -25,6 +25,7 @@ use yinxin::verify::{Report, judge};
 
 use crate::bureau::*;
 use crate::db::on_both;
+use crate::fsck::{clean, fsck};
 
 /// The bureau's seal gets an SM2 certificate beside the one that it has, and is made as data.
 pub async fn made_as_data(bureau: &Bureau) -> SealFile {
@@ -208,6 +209,7 @@ async fn both_files_wherever_the_plug_is_pulled() {
         assert_eq!(ledger.len(), 2 * steps.len());
         assert!(ledger.iter().all(|line| line.state == OrderState::Sealed));
         assert_eq!(store.outbox(100).await.unwrap().len(), 2 * steps.len(), "delivered once each");
+        clean(&fsck(store).await);
     })
     .await;
 }
@@ -273,6 +275,7 @@ async fn a_seal_is_made_by_others_than_its_users_and_made_again_with_its_key() {
         let ofd = bytes(&bureau, &issued.ofd.unwrap()).await;
         assert_eq!(seals(&ofd)[0].signer, successor.certificate);
         assert!(judged(&bureau, ofd).await.verdict.is_genuine());
+        clean(&fsck(store).await);
     })
     .await;
 }
@@ -288,6 +291,7 @@ async fn an_ofd_from_elsewhere_is_sealed_and_sealed_again() {
                 seal: number(BUREAU_SEAL),
                 title: "批文".into(),
                 place,
+                more_places: vec![],
                 straddle_mm,
             };
             seal_upload(&bureau.desk, &bureau.chief, request, file, NOW).await

@@ -166,6 +166,7 @@ fn one_changed_byte_in_any_file_is_caught() {
                 assert!(is_list && !lock, "{name} at {at}: silent");
                 let mut after = Reading::of(&changed).unwrap().signatures.remove(0).signature;
                 after.id.clone_from(&before.signatures[0].signature.id);
+                after.odd.clear();
                 assert_eq!(after, before.signatures[0].signature, "{at}");
             }
         }

@@ -42,6 +42,7 @@ fn one(
     let pieces: Vec<&[u8]> = content.into_iter().collect();
     let crypto = signed.check(signer, &pieces);
     let (covers, unchanged) = proof::bare_coverage(content.is_some());
+    let identified = proof::signing_certificate(&crypto);
     let asked = Asked {
         name: if signed.signers.len() > 1 { format!("#{}", place + 1) } else { String::new() },
         signed,
@@ -51,9 +52,11 @@ fn one(
         claimed: signer.claimed_time(),
         format: proof::bare_format(signed, &crypto, agree),
         crypto,
+        identified,
         covers: (if content.is_some() { Coverage::Whole } else { Coverage::None }, covers),
         has_content: content.is_some(),
         since: (LaterChanges::None, None, unchanged),
+        beside: Vec::new(),
         lying: None,
     };
     asked.judge(evidence, sources, &Existence::default())

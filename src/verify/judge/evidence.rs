@@ -1,14 +1,17 @@
 //! Everything a verdict rests on, gathered before judging: the bytes, the trust, and what the register knows.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use const_oid::db::rfc3161;
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use crate::cms::{self, CmsError, SignedData};
 use crate::crypto::Digest;
 use crate::item::Item;
 use crate::licence::LicenceVersion;
+use crate::licence::annotation::Annotation;
+use crate::licence::metadata::Metadata;
 use crate::limits;
 use crate::ofd::{self, signatures::SignaturesFault};
 use crate::pdf::PdfError;
@@ -16,9 +19,11 @@ use crate::pdf::signatures::{self, Reading, Signature};
 use crate::pdf::source::{Elsewhere, ReadAt, Source};
 use crate::pki::certificate::{Certificate, from_pem_or_der};
 use crate::pki::known::Known;
+use crate::pki::name::Name;
 use crate::pki::ocsp::OcspResponse;
 use crate::pki::revocation::RevocationList;
 use crate::seal::{Seal, SealNumber};
+use crate::ses::{self, SealSignature};
 use crate::stamp::Token;
 use crate::tlog::note::{Kind, VerifierKey};
 use crate::verify::report::LogFacts;
@@ -35,8 +40,11 @@ pub struct Trust {
     pub logs: Vec<VerifierKey>,
     /// Keys of those who watch them.
     pub witnesses: Vec<VerifierKey>,
-    /// How many of them must have seen a use of a seal; without a number one, where any is known.
+    /// How many of them must have seen a use of a seal; without a number most of them ([`Trust::witnesses_needed`]).
     pub witnesses_asked: Option<usize>,
+    /// For how many days what a proven copy of the register says is taken to be so still; without a number
+    /// [`limits::REGISTER_DAYS`].
+    pub register_days: Option<u16>,
     /// What was found out about these and their like, by whoever judged before.
     pub known: Arc<Known>,
 }
@@ -75,13 +83,22 @@ impl Trust {
         self.logs.extend(other.logs);
         self.witnesses.extend(other.witnesses);
         self.witnesses_asked = self.witnesses_asked.or(other.witnesses_asked);
+        self.register_days = self.register_days.or(other.register_days);
         self
     }
 
-    /// How many witnesses must have seen a head of the log, where whoever has the log asks for `own`: what others say is
-    /// never less than one where any is known.
+    /// How many witnesses must have seen a head of the log, where whoever has the log asks for `own`: that says the log's own
+    /// key, so it is never less than most of those that are trusted, of which then no two halves see two faces.
     pub fn witnesses_needed(&self, own: usize) -> usize {
-        self.witnesses_asked.unwrap_or(own.max(usize::from(!self.witnesses.is_empty())))
+        let known = self.witnesses.iter().enumerate();
+        let each = known.filter(|(at, key)| !self.witnesses.iter().take(*at).any(|before| before == *key)).count();
+        let most = if each == 0 { 0 } else { each / 2 + 1 };
+        self.witnesses_asked.unwrap_or(own.max(most))
+    }
+
+    /// For how long what a proven copy of the register says is taken to be so still.
+    pub fn register_age(&self) -> Duration {
+        Duration::days(self.register_days.unwrap_or(limits::REGISTER_DAYS).into())
     }
 
     /// The kind of a key tells what it is for.
@@ -119,8 +136,14 @@ pub struct Evidence {
     pub opened: Opened,
     /// One for each signature of `opened`, in the same order.
     pub facts: Vec<Facts>,
+    /// Names of the certificate authorities of the house whose register was asked. A name is enough to tell them: another
+    /// authority of this name has no path to their root.
+    pub house: Vec<Name>,
     /// What a detached CMS signs or a time stamp stamps, where the caller has it.
     pub content: Option<Vec<u8>>,
+    /// SHA-256, hexadecimal, of the seals that were made as data and are on record for the seals of `facts`; none where the
+    /// register was not asked.
+    pub seals_on_record: Option<HashSet<String>>,
 }
 
 /// What is inside, by its first bytes and its container, never by its name.
@@ -138,6 +161,8 @@ pub enum Opened {
 #[derive(Debug, Clone)]
 pub struct Envelope {
     pub cms: Result<SignedData, CmsError>,
+    /// Where it is no CMS but a seal of GB/T 38540, whatever its /SubFilter says.
+    pub seal: Option<Box<SealSignature>>,
     /// By its own account.
     pub certificate: Option<Certificate>,
     /// SHA-256 of the signed bytes; zeros, which are in no ledger, where nothing is signed or it was too costly.
@@ -146,6 +171,9 @@ pub struct Envelope {
     pub content: Option<Vec<u8>>,
 }
 
+/// /Contents, read.
+type Inside = (Result<SignedData, CmsError>, Option<Box<SealSignature>>);
+
 /// What our register knows about one signature.
 #[derive(Debug, Clone)]
 pub enum Facts {
@@ -153,7 +181,8 @@ pub enum Facts {
     NotAsked,
     /// It was asked and knows neither the certificate nor the seal.
     Unknown,
-    /// An authority of this house made the certificate, and it is filed for no seal: whatever it is for, it seals nothing.
+    /// An authority of the house made the certificate, and it is filed for no seal: whatever it is for, it seals nothing. Found
+    /// by judging ([`Evidence::house`]).
     Unfiled,
     /// It has a seal of the number in the certificate, but this certificate is not filed for it.
     OtherCertificate { seal: Seal, logged_since: Option<OffsetDateTime> },
@@ -205,7 +234,10 @@ pub struct Record {
     pub basis: Option<String>,
     /// The item and the date of acceptance, where the order rests on a decision.
     pub case: Option<(Option<Item>, OffsetDateTime)>,
+    /// The licence that the document is, or is a copy of.
     pub licence: Option<LicenceFacts>,
+    /// What the document is a copy for, where it is an annotated copy.
+    pub copy: Option<Annotation>,
 }
 
 /// How an order ended.
@@ -260,7 +292,17 @@ impl Evidence {
 
     fn of(file: &str, opened: Opened, trust: Arc<Trust>, now: OffsetDateTime) -> Self {
         let facts = vec![Facts::NotAsked; opened.signers().len()];
-        Self { file: file.to_owned(), at: now, now: Some(now), trust, opened, facts, content: None }
+        Self {
+            file: file.to_owned(),
+            at: now,
+            now: Some(now),
+            trust,
+            opened,
+            facts,
+            house: vec![],
+            content: None,
+            seals_on_record: None,
+        }
     }
 
     /// The newest moment of which anything is known. To ask about an earlier one does not prove that the document existed
@@ -284,6 +326,25 @@ impl Opened {
                 reading.signatures.iter().map(|read| (read.certificate(), crate::crypto::sha256(&read.said))).collect()
             }
             _ => Vec::new(),
+        }
+    }
+
+    /// What the file says of itself as a licence (GB/T 36903). Nobody vouches for it but who signed it.
+    pub fn metadata(&self) -> Metadata {
+        let said = match self {
+            Self::Pdf { reading, .. } => &reading.info,
+            Self::Ofd(reading) => &reading.data,
+            _ => return Metadata::default(),
+        };
+        Metadata::read(said.iter().map(|(name, value)| (name.as_str(), value.as_str())))
+    }
+
+    /// Whether there are seals of GB/T 38540 among the signatures.
+    pub fn has_seal_data(&self) -> bool {
+        match self {
+            Self::Ofd(_) => true,
+            Self::Pdf { envelopes, .. } => envelopes.iter().any(|envelope| envelope.seal.is_some()),
+            _ => false,
         }
     }
 
@@ -319,8 +380,10 @@ impl Opened {
         let mut inside = Vec::new();
         let reading = signatures::read_with(source, &mut |signature| {
             let cms = cms::read_pdf(&signature.sub_filter, &signature.cms, &signature.certificates);
-            let wanted = digests(signature, &cms);
-            inside.push(cms);
+            let seal = if cms.is_err() { ses::read_signature(&signature.cms).ok() } else { None };
+            let mut wanted = digests(signature, &cms);
+            wanted.extend(seal.is_some().then_some(Digest::Sm3));
+            inside.push((cms, seal.map(Box::new)));
             wanted
         });
         let reading = match reading {
@@ -328,7 +391,7 @@ impl Opened {
             Err(PdfError::NotPdf) => return Ok(Self::Unknown),
             Err(error) => return Err(error),
         };
-        let envelopes = reading.signatures.iter().zip(inside).map(|(s, cms)| Envelope::of(s, cms, source));
+        let envelopes = reading.signatures.iter().zip(inside).map(|(s, inside)| Envelope::of(s, inside, source));
         let envelopes = envelopes.collect::<Result<_, _>>()?;
         Ok(Self::Pdf { reading, envelopes })
     }
@@ -348,16 +411,20 @@ fn digests(signature: &Signature, cms: &Result<SignedData, CmsError>) -> Vec<Dig
 }
 
 impl Envelope {
-    fn of(signature: &Signature, cms: Result<SignedData, CmsError>, source: Source<'_>) -> Result<Self, PdfError> {
+    fn of(signature: &Signature, (cms, seal): Inside, source: Source<'_>) -> Result<Self, PdfError> {
         let signer = cms.as_ref().ok().and_then(|signed| signed.signers.first());
-        let certificate = cms.as_ref().ok().zip(signer).and_then(|(signed, signer)| signed.certificate_of(signer));
-        let direct = signer.is_none_or(|signer| signer.signed_attributes_raw.is_none());
+        let certificate = match &seal {
+            Some(seal) => Certificate::read(&seal.signer).ok(),
+            None => cms.as_ref().ok().zip(signer).and_then(|(signed, signer)| signed.certificate_of(signer)),
+        };
+        // A seal has its digest inside, as a CMS with attributes has.
+        let direct = seal.is_none() && signer.is_none_or(|signer| signer.signed_attributes_raw.is_none());
         let content = match direct {
             true => signature.content(source, limits::CMS_DIRECT_BYTES)?,
             false => None,
         };
         let digest = signature.digest(Digest::Sha256).and_then(|digest| digest.try_into().ok());
-        Ok(Self { cms, certificate, digest: digest.unwrap_or_default(), content })
+        Ok(Self { cms, seal, certificate, digest: digest.unwrap_or_default(), content })
     }
 }
 

@@ -1,13 +1,16 @@
 //! Steps 4 to 8 of verification: a pure function of the evidence, so that a complaint can be judged again.
 
 mod bare;
+mod embedded;
 pub mod evidence;
 pub mod existence;
 mod level;
 pub mod log;
+mod metadata;
 mod ofd;
 pub mod proof;
 pub mod register;
+mod sealed;
 mod sources;
 pub mod stamps;
 pub mod standing;
@@ -16,7 +19,7 @@ use time::OffsetDateTime;
 
 use self::evidence::{Envelope, Evidence, Facts, Opened, Record};
 use self::existence::{By, Existence, Proven};
-use self::proof::{Covered, Found, Genuine, Unchanged, WellFormed};
+use self::proof::{Covered, Found, Genuine, Identified, Unchanged, WellFormed};
 use self::sources::{Sources, find_path};
 use super::report::{
     Check, Document, Format, Outcome, Report, SealFacts, SignatureKind, SignatureReport, SubIndication, Verdict,
@@ -25,10 +28,13 @@ use super::report::{
 use crate::cms::{Checks, CmsError, Fault, SignedData, Signer};
 use crate::limits;
 use crate::message::Message;
+use crate::ofd::oddity::Oddity;
 use crate::ofd::signatures::SignaturesFault;
 use crate::pdf::PdfError;
 use crate::pdf::changes::LaterChanges;
 use crate::pdf::signatures::{self, Coverage, Signature};
+use crate::pki::certificate::Certificate;
+use crate::pki::name::Name;
 use crate::pki::path::PathVerdict;
 
 /// Judges one file.
@@ -62,6 +68,7 @@ pub fn judge(evidence: &Evidence) -> Report {
             (Format::Pdf, SubIndication::SignedDataNotFound)
         }
         Opened::Ofd(reading) => {
+            findings.extend(reading.odd.iter().map(Oddity::message));
             signatures = ofd::judge(evidence, reading);
             (Format::Ofd, SubIndication::SignedDataNotFound)
         }
@@ -86,6 +93,11 @@ pub fn judge(evidence: &Evidence) -> Report {
         Opened::UnreadableOfd(fault) => summary = unreadable_package(fault),
         _ => {}
     }
+    let (warnings, copy) = metadata::judge(evidence, verdict.is_genuine());
+    findings.extend(warnings);
+    if let Some(copy) = copy.as_ref().filter(|_| verdict.is_genuine()) {
+        summary = copy.added_to(summary);
+    }
     Report {
         file: evidence.file.clone(),
         format,
@@ -94,6 +106,7 @@ pub fn judge(evidence: &Evidence) -> Report {
         answers: answers(format, &verdict, &signatures, document.as_ref()),
         summary,
         document,
+        copy,
         findings,
         signatures,
     }
@@ -103,7 +116,10 @@ pub fn judge(evidence: &Evidence) -> Report {
 fn unreadable_package(fault: &SignaturesFault) -> Message {
     Message::new(
         "verify.ofd-unreadable-package",
-        format!("无法确认真伪：OFD文件结构不合规范，不同软件可能看到不同内容（{fault}）。请向发文机关索取原件。"),
+        format!(
+            "无法确认真伪：OFD文件结构不合规范，不同软件可能看到不同内容（{}）。请向发文机关索取原件。",
+            fault.zh()
+        ),
         format!(
             "Cannot be confirmed: the OFD package is not as it must be, so readers may see different documents ({fault}). Ask the issuer for the original."
         ),
@@ -138,6 +154,9 @@ fn seal(
     existence: &Existence,
     (signature, envelope, facts): (&Signature, &Envelope, &Facts),
 ) -> SignatureReport {
+    if let Some(sealed) = &envelope.seal {
+        return embedded::judge(evidence, sources, existence, (signature, sealed, facts));
+    }
     let signed = match &envelope.cms {
         Ok(signed) => signed,
         Err(error) => return unreadable(signature, error),
@@ -145,8 +164,13 @@ fn seal(
     let Some(signer) = signed.signers.first() else {
         return unreadable(signature, &CmsError::Malformed("signerInfos"));
     };
-    let crypto = check(signature, envelope, signed, signer);
+    // GB/T 35275 in a PDF, whose SM2 values are written as those of OFD are.
+    let crypto = match signature.sub_filter.starts_with("GM.") {
+        true => check(signature, envelope, signed, &sealed::written_shortest(signer)),
+        false => check(signature, envelope, signed, signer),
+    };
     let (later_changes, unchanged) = proof::later_changes(signature);
+    let identified = proof::signing_certificate(&crypto);
     let asked = Asked {
         name: signature.field.clone(),
         signed,
@@ -156,9 +180,11 @@ fn seal(
         claimed: signature.claimed_time.or_else(|| signer.claimed_time()),
         format: proof::format(signature, signed, &crypto),
         crypto,
+        identified,
         covers: (signature.coverage, proof::coverage(signature)),
         has_content: true,
         since: (signature.later_changes, Some(later_changes), unchanged),
+        beside: Vec::new(),
         lying: Some(signature),
     };
     asked.judge(evidence, sources, existence)
@@ -175,11 +201,15 @@ struct Asked<'a> {
     claimed: Option<OffsetDateTime>,
     crypto: Checks,
     format: Found<WellFormed>,
+    /// Whose the value is, by the signature's own account.
+    identified: Found<Identified>,
     covers: (Coverage, Found<Covered>),
     /// Without content there is nothing that digest and value could be of.
     has_content: bool,
     /// What came later, where anything can.
     since: (LaterChanges, Option<Check>, Option<Unchanged>),
+    /// What was found about a seal that the signature holds; anything against it keeps it from passing.
+    beside: Vec<Check>,
     /// How it lies in a PDF, whose levels are told apart.
     lying: Option<&'a Signature>,
 }
@@ -190,16 +220,18 @@ impl Asked<'_> {
         let Self { name, signed, signer, facts, end, claimed, crypto, .. } = self;
         let record = facts.record();
         let stamps = stamps::signature_stamps(evidence, sources, existence, signer, end);
-        let ledger = record.and_then(Record::proven_time).map(|at| Proven { at, by: By::Ledger });
-        let proofs = ledger.into_iter().chain(existence.of(end).cloned());
-        let proven = proofs.chain(stamps.iter().filter_map(|stamp| stamp.proven.clone())).min_by_key(|proof| proof.at);
-        let proven = proven.as_ref();
+        let ledger = record.and_then(Record::proven_time).map(Proven::by_ledger);
+        let stamped = stamps.iter().filter_map(|stamp| stamp.proven.as_ref());
+        let proofs: Vec<&Proven> = ledger.iter().chain(existence.all(end)).chain(stamped).collect();
+        let earliest =
+            |of: &dyn Fn(&Proven) -> bool| proofs.iter().copied().filter(|one| of(one)).min_by_key(|one| one.at);
+        let proven = earliest(&|_| true);
 
         let (format, well_formed) = self.format;
         let (coverage, (covering, covered)) = self.covers;
         let (digest, digest_right) = proof::digest(&crypto, proven);
         let (value, value_right) = proof::value(&crypto, proven);
-        let (reference, identified) = proof::signing_certificate(&crypto);
+        let (reference, identified) = self.identified;
         let asked = sources::Signer { certificate: crypto.certificate.as_ref(), signed, facts, end };
         let verdict = find_path(evidence, sources, existence, &asked, proven.map(|proven| proven.at));
         let ((path, trusted), (revocation, not_revoked)) = proof::path(&verdict, record, proven, claimed);
@@ -207,8 +239,22 @@ impl Asked<'_> {
         let level = self.lying.and_then(|lying| level::reached(lying, &crypto, carried(), &stamps, existence, end));
         let (usage, may_sign) = proof::usage(crypto.certificate.as_ref());
         let (later_changes, later, unchanged) = self.since;
+        let issuers = issuers(&verdict, crypto.certificate.as_ref());
+        let facts = match facts {
+            Facts::Unknown if issuers.iter().any(|name| evidence.house.iter().any(|own| own.means(name))) => {
+                &Facts::Unfiled
+            }
+            facts => facts,
+        };
         let (standing, allowed) = standing::judge(facts, proven, claimed, evidence);
-        let asked = log::Use { signer, crypto: &crypto, facts, proven, claimed };
+        // Whoever can seal past the log may well have the house's own time-stamp key too: its word alone makes nothing older
+        // than the log. Where nobody says which authorities are the house's, the root of the seal is.
+        let own = if evidence.house.is_empty() {
+            issuers.last().map_or(&[][..], std::slice::from_ref)
+        } else {
+            &evidence.house
+        };
+        let asked = log::Use { signer, crypto: &crypto, facts, proven: earliest(&|one| !one.is_of(own)), claimed };
         let ((logged, not_secret), log) = log::judge(&asked, &evidence.trust);
 
         let mut checks = vec![format, covering];
@@ -219,6 +265,7 @@ impl Asked<'_> {
         checks.extend(later);
         checks.push(logged);
         checks.extend(standing);
+        checks.extend(self.beside);
         let genuine = (|| {
             Some(Genuine::of(
                 well_formed?,
@@ -252,6 +299,16 @@ impl Asked<'_> {
             time_stamps: stamps.into_iter().map(|stamp| stamp.report).collect(),
             checks,
         }
+    }
+}
+
+/// Who vouches for the signer, up to the root where a path leads there; at least whom he himself names.
+fn issuers(verdict: &PathVerdict, certificate: Option<&Certificate>) -> Vec<Name> {
+    let named = stamps::issuers(verdict);
+    if named.is_empty() {
+        certificate.map(|certificate| certificate.issuer.clone()).into_iter().collect()
+    } else {
+        named
     }
 }
 
@@ -290,7 +347,7 @@ fn decide(checks: &[Check], genuine: Option<Genuine>) -> Verdict {
 
 /// A signature whose envelope cannot be read (EN 319 102-1 §5.2.2).
 fn unreadable(signature: &Signature, error: &CmsError) -> SignatureReport {
-    let check = proof::unknown_kind(signature).unwrap_or_else(|| {
+    let check = proof::unknown_kind(signature, false).unwrap_or_else(|| {
         let check = Check::new("format", "EN 319 102-1 §5.2.2; RFC 5652 §5.1", Outcome::Failed, error.message());
         check.because(SubIndication::FormatFailure)
     });
@@ -319,7 +376,10 @@ fn unreadable(signature: &Signature, error: &CmsError) -> SignatureReport {
 fn document(evidence: &Evidence) -> Option<Document> {
     let record = evidence.facts.iter().rev().find_map(Facts::record)?;
     Some(Document {
-        title: record.licence.as_ref().map_or_else(|| record.title.clone(), |licence| licence.name.clone()),
+        title: match &record.licence {
+            Some(licence) if record.copy.is_none() => licence.name.clone(),
+            _ => record.title.clone(),
+        },
         identifier: record.licence.as_ref().map(|licence| licence.version.identifier.to_string()),
         holder: record.licence.as_ref().map(|licence| licence.holder.clone()),
         basis: record.basis.clone(),

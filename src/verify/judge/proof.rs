@@ -8,10 +8,12 @@ use time::OffsetDateTime;
 use super::evidence::Record;
 use super::existence::Proven;
 use super::stamps::{InOrder, Stamped, TokenFormed};
-use crate::cms::{Checks, Fault, Form, SignedData};
+use crate::cms::{Checks, Fault, Form, SignedData, Signer};
 use crate::crypto::{SignatureFault, Strength};
 use crate::message::Message;
-use crate::ofd::reading::Read;
+use crate::ofd::oddity::shown;
+use crate::ofd::reading::{Read, Shown};
+use crate::ofd::signatures::ENTRANCE;
 use crate::pdf::changes::LaterChanges;
 use crate::pdf::signatures::{Coverage, Signature};
 use crate::pki::certificate::Certificate;
@@ -104,20 +106,11 @@ pub(super) fn open<P>(id: &'static str, clause: &'static str, sub: Sub, message:
 pub(super) fn format(signature: &Signature, signed: &SignedData, checks: &Checks) -> Found<WellFormed> {
     const ID: &str = "format";
     const CLAUSE: &str = "EN 319 102-1 §5.2.2; ISO 32000-2 §12.8.3.3";
-    if let Some(check) = unknown_kind(signature) {
+    if let Some(check) = unknown_kind(signature, true) {
         return (check, None);
     }
     if signed.signers.len() != 1 {
-        return failed(
-            ID,
-            CLAUSE,
-            Sub::FormatFailure,
-            Message::new(
-                "verify.one-signer",
-                format!("签名数据中有{}个签名人，应当只有一个。", signed.signers.len()),
-                format!("The signature has {} signers; there must be exactly one.", signed.signers.len()),
-            ),
-        );
+        return one_signer(signed);
     }
     if signed.content.is_some() && signed.form == Form::Cms {
         return open(
@@ -193,20 +186,33 @@ pub(super) fn bare_coverage(has_content: bool) -> (Found<Covered>, Option<Unchan
 }
 
 /// A finding where the signature is of a kind (/SubFilter) that we do not judge. The first two say a detached CMS over the
-/// ByteRange, the first of them PAdES; the others are older and rest on SHA-1 (ISO 32000-1 table 257).
-pub(super) fn unknown_kind(signature: &Signature) -> Option<Check> {
+/// ByteRange, the first of them PAdES; the others are older and rest on SHA-1 (ISO 32000-1 table 257). `read` where its value
+/// was taken apart all the same.
+pub(super) fn unknown_kind(signature: &Signature, read: bool) -> Option<Check> {
     if matches!(
         signature.sub_filter.as_str(),
         "ETSI.CAdES.detached" | "adbe.pkcs7.detached" | "adbe.pkcs7.sha1" | "adbe.x509.rsa_sha1"
     ) {
         return None;
     }
-    let kind: String = signature.sub_filter.chars().take(40).collect();
-    let message = Message::new(
-        "verify.sub-filter",
-        format!("签名类型“{kind}”不在本版本判断范围内。"),
-        format!("Signatures of the kind '{kind}' are not judged by this version."),
-    );
+    let kind = shown(&signature.sub_filter);
+    // Signatures of GB/T 35275 by Chinese makers, `GM.sm2cms.detached` among them; their embedding stands in no public standard.
+    let message = match read && signature.sub_filter.starts_with("GM.") {
+        true => Message::new(
+            "verify.sub-filter-gm",
+            format!(
+                "文件里是国密签名（签名类型“{kind}”），它在PDF中的嵌入方式没有公开的标准。各项检查结果见下，但不据此判为通过。请用出具机关指定的验章软件核验，或向该机关核实。"
+            ),
+            format!(
+                "The file holds a signature by Chinese algorithms (kind '{kind}'). How it is embedded in PDF stands in no public standard: what was found is listed below, and is not called genuine on that ground. Use the verifier that its issuer names, or ask the issuer."
+            ),
+        ),
+        false => Message::new(
+            "verify.sub-filter",
+            format!("签名类型“{kind}”不在本版本判断范围内。"),
+            format!("Signatures of the kind '{kind}' are not judged by this version."),
+        ),
+    };
     Some(
         Check::new("format", "ISO 32000-2 table 255 (SubFilter)", Outcome::Indeterminate, message)
             .because(Sub::Generic),
@@ -239,11 +245,16 @@ pub(super) fn coverage(signature: &Signature) -> Found<Covered> {
     }
 }
 
-/// Form of an OFD signature (GB/T 33190 §18.2): a list with digests, and a value that we know; `sound` where nothing was found
-/// against the seal itself.
-pub(super) fn ofd_format(read: &Read, sound: bool) -> Found<WellFormed> {
+/// Form of an OFD signature (GB/T 33190 §18.2): a list with digests, and a value by one signer, made as the list says.
+pub(super) fn ofd_format(read: &Read, signed: &SignedData, signer: &Signer) -> Found<WellFormed> {
     const ID: &str = "format";
     const CLAUSE: &str = "GB/T 33190 §18.2; GB/T 38540-2020 §7";
+    if signed.signers.len() != 1 {
+        return one_signer(signed);
+    }
+    if let Some(method) = other_method(read, signer) {
+        return open(ID, CLAUSE, Sub::SigConstraintsFailure, method);
+    }
     match read.listed_by {
         Some(digest) if digest.is_weak() => {
             let message = Message::new(
@@ -261,20 +272,43 @@ pub(super) fn ofd_format(read: &Read, sound: bool) -> Found<WellFormed> {
             );
             open(ID, CLAUSE, Sub::CryptoConstraintsFailureNoPoe, message)
         }
-        Some(_) => {
-            let check = Check::new(
-                ID,
-                CLAUSE,
-                Outcome::Passed,
-                Message::new("verify.format", "签名格式可以识别", "the signature's form is known and sound"),
-            );
-            (check, sound.then_some(WellFormed(())))
-        }
+        Some(_) => passed(ID, CLAUSE, "签名格式可以识别", "the signature's form is known and sound", WellFormed(())),
     }
 }
 
+/// The list names another algorithm (SignatureMethod) than the value says of itself. SM2 has two identifiers (GM/T 0006).
+fn other_method(read: &Read, signer: &Signer) -> Option<Message> {
+    const SM2: [&str; 5] = ["1.2.156.10197.1.501", "1.2.156.10197.1.301.1", "1.2.156.10197.1.301", "SM2", "SM3withSM2"];
+    let (listed, made) = (read.signature.method.as_deref()?, signer.signature_algorithm.oid.to_string());
+    let sm2 = |name: &str| SM2.iter().any(|one| one.eq_ignore_ascii_case(name));
+    if listed == made || (sm2(listed) && sm2(&made)) {
+        return None;
+    }
+    let listed = shown(listed);
+    Some(Message::new(
+        "verify.ofd-method",
+        format!("清单称签名算法为“{listed}”，签名值却是用{made}做的，不同软件可能有不同判断。"),
+        format!(
+            "The list says that it was signed by '{listed}', the value itself says {made}, so readers may judge it differently."
+        ),
+    ))
+}
+
+fn one_signer(signed: &SignedData) -> Found<WellFormed> {
+    failed(
+        "format",
+        "EN 319 102-1 §5.2.2",
+        Sub::FormatFailure,
+        Message::new(
+            "verify.one-signer",
+            format!("签名数据中有{}个签名人，应当只有一个。", signed.signers.len()),
+            format!("The signature has {} signers; there must be exactly one.", signed.signers.len()),
+        ),
+    )
+}
+
 /// What an OFD signature speaks for: all files of the package but those that no list can hold.
-pub(super) fn ofd_coverage(read: &Read) -> (Coverage, Found<Covered>) {
+pub(super) fn ofd_coverage(read: &Read, drawn: Option<&Shown>) -> (Coverage, Found<Covered>) {
     const ID: &str = "coverage";
     const CLAUSE: &str = "GB/T 33190 §18.2.3; GM/T 0099-2020";
     let open_files = &read.uncovered;
@@ -291,13 +325,27 @@ pub(super) fn ofd_coverage(read: &Read) -> (Coverage, Found<Covered>) {
             passed(ID, CLAUSE, "签名覆盖包内全部文件", "the signature covers every file of the package", Covered(()));
         return (Coverage::Whole, found);
     }
-    let named: Vec<&str> = open_files.iter().take(5).map(String::as_str).collect();
+    let named: Vec<String> = open_files.iter().take(5).map(|name| shown(name)).collect();
+    let count = open_files.len();
+    // What matters to who looks at it: an open file that is drawn, or the entrance, which says what is drawn.
+    let drawn = open_files.iter().filter(|name| drawn.is_some_and(|drawn| drawn.files.contains(*name))).count();
+    let (mut zh, mut en) = (String::new(), String::new());
+    if drawn > 0 {
+        zh.push_str(&format!("其中{drawn}个的内容会显示在页面上。"));
+        en.push_str(&format!(" What {drawn} of them hold is shown on the pages."));
+    }
+    if open_files.iter().any(|name| name == ENTRANCE) {
+        zh.push_str("OFD.xml载有文档数据，并决定显示哪个文档。");
+        en.push_str(" OFD.xml holds the document's data and says which document is shown.");
+    }
     let text = Message::new(
         "verify.ofd-uncovered",
-        format!("包内有{}个文件不在签名范围内，可以任意更改：{}。", open_files.len(), named.join("、")),
         format!(
-            "{} files of the package are outside the signature and could be anything: {}.",
-            open_files.len(),
+            "文件包内有{count}个文件不在签名范围内，签章后可以任意更改：{}。{zh}请向发文机关索取原件。",
+            named.join("、")
+        ),
+        format!(
+            "{count} files of the package are outside the signature and could be anything: {}.{en} Ask the issuer for the original.",
             named.join(", ")
         ),
     );
@@ -308,7 +356,7 @@ pub(super) fn ofd_coverage(read: &Read) -> (Coverage, Found<Covered>) {
 pub(super) fn ofd_references(read: &Read) -> (Check, Option<Unchanged>) {
     const ID: &str = "references";
     const CLAUSE: &str = "GB/T 33190 §18.2.3";
-    let wrong: Vec<&str> = read.changed.iter().chain(&read.missing).take(5).map(String::as_str).collect();
+    let wrong: Vec<String> = read.changed.iter().chain(&read.missing).take(5).map(|name| shown(name)).collect();
     if wrong.is_empty() {
         let text = format!("清单中的{}个文件均未改动", read.signature.references.len());
         let english = format!("all {} files of the list are unchanged", read.signature.references.len());
@@ -388,6 +436,11 @@ pub(super) fn value(checks: &Checks, proven: Option<&Proven>) -> Found<ValueRigh
         Err(fault @ Fault::NoCertificate) => open(ID, CLAUSE, Sub::NoSigningCertificateFound, fault.message()),
         Err(fault) => open(ID, CLAUSE, Sub::Generic, fault.message()),
     }
+}
+
+/// What stands in the place of a signed reference names this very certificate.
+pub(super) fn identified(id: &'static str, clause: &'static str, zh: &str, en: &str) -> Found<Identified> {
+    passed(id, clause, zh, en, Identified(()))
 }
 
 /// The signed reference to the certificate, against an exchanged one.

@@ -28,6 +28,11 @@ impl Tsa {
         Self::with_usage(house, until, &[rfc5280::ID_KP_TIME_STAMPING], true)
     }
 
+    /// Below another authority.
+    pub(super) fn below(issuer: (&Certificate, &Key), until: OffsetDateTime) -> Self {
+        Self::under(issuer, until, &[rfc5280::ID_KP_TIME_STAMPING], true)
+    }
+
     fn with_usage(house: &House, until: OffsetDateTime, purposes: &[ObjectIdentifier], critical: bool) -> Self {
         Self::under((&house.pki.issuing, &house.pki.issuing_key), until, purposes, critical)
     }
@@ -75,7 +80,7 @@ impl Tsa {
     }
 
     /// RFC 3161 §2.4.2 over a SHA-256 digest.
-    fn stamp(&self, digest: [u8; 32], wish: &Wish) -> Vec<u8> {
+    pub(super) fn stamp(&self, digest: [u8; 32], wish: &Wish) -> Vec<u8> {
         let sha256 = tlv::wrap(tlv::SEQUENCE, &[&tlv::object_identifier(rfc5912::ID_SHA_256)]);
         let digest = if wish.astray { [1; 32] } else { digest };
         let info = tlv::wrap(
@@ -144,6 +149,11 @@ pub(super) fn at(time: OffsetDateTime) -> Wish {
     Wish { time, astray: false }
 }
 
+/// Of something else.
+pub(super) fn astray(time: OffsetDateTime) -> Wish {
+    Wish { time, astray: true }
+}
+
 fn general_time(at: OffsetDateTime) -> Vec<u8> {
     let format = time::macros::format_description!("[year][month][day][hour][minute][second]Z");
     tlv::wrap(0x18, &[at.format(format).unwrap().as_bytes()])
@@ -191,7 +201,7 @@ fn by_a_stranger(house: &House, bytes: &[u8], now: OffsetDateTime) -> Report {
 
 /// The seal's own part of the report.
 #[track_caller]
-fn sealed_part(report: &Report) -> &SignatureReport {
+pub(super) fn sealed_part(report: &Report) -> &SignatureReport {
     report.signatures.first().unwrap_or_else(|| panic!("{report:#?}"))
 }
 
