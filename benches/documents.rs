@@ -9,7 +9,7 @@ use std::sync::Arc;
 use time::Duration;
 use yinxin::crypto::Digest;
 use yinxin::issue::issue;
-use yinxin::pdf::seal::{Certification, Place, SealPlan, prepare};
+use yinxin::pdf::seal::{Certification, SealPlan, prepare};
 use yinxin::verify::{Evidence, judge};
 
 #[expect(dead_code, reason = "measures for several benchmarks, of which this one needs a part")]
@@ -46,10 +46,9 @@ fn main() {
     let draft = desk.renderer.render(&request.template, &data, "bench", NOW).unwrap();
     let seal = runtime.block_on(desk.store.seal(&request.seal)).unwrap().unwrap();
     let parts = runtime.block_on(desk.parts(&seal, None)).unwrap();
-    let place = Place { page: draft.seal_place.page - 1, centre_mm: draft.seal_place.centre_mm };
     let plan = SealPlan {
         appearance: &parts.appearance,
-        place,
+        places: &[draft.seal_place.on()],
         signer_name: "示例县行政审批局",
         reason: "bench",
         location: "",

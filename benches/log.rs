@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use sqlx::{AssertSqlSafe, Connection, Executor};
 use time::macros::datetime;
 use yinxin::store::{Act, OrderKind, Store, StoreSettings};
@@ -195,7 +197,12 @@ async fn fill(path: &Path, leaves: u64) {
     let subtrees: String = edge.subtrees().iter().map(|hash| hex::encode(hash.0)).collect();
     let vkey = VerifierKey::new("bench.example/log", Kind::Ed25519, [7; 32]).unwrap();
     // As after a publication: the start follows the tiles, not every leaf.
-    let note = format!("bench.example/log\n{leaves}\n{}\n\n\u{2014} {} AAAAAA==\n", edge.root(), vkey.name());
+    let note = format!(
+        "bench.example/log\n{leaves}\n{}\n\n\u{2014} {} {}\n",
+        edge.root(),
+        vkey.name(),
+        STANDARD.encode([7; 68])
+    );
     sqlx::query("UPDATE log_head SET size = $1, edge = $2, checkpoint_size = $1, checkpoint = $3")
         .bind(i64::try_from(leaves).unwrap())
         .bind(subtrees)

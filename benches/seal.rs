@@ -19,10 +19,11 @@ use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, RSA_PKCS1_SH
 use time::Duration;
 use yinxin::cms;
 use yinxin::crypto::{Digest, KeyAlgorithm};
+use yinxin::impression::Place;
 use yinxin::issue::{UploadPlace, UploadRequest, issue, seal_upload};
 use yinxin::keys::{Keyring, Signer};
 use yinxin::pdf::appearance::Appearance;
-use yinxin::pdf::seal::{Certification, Place, Prepared, SealPlan, prepare};
+use yinxin::pdf::seal::{Certification, Prepared, SealPlan, prepare};
 use yinxin::pdf::source::{Elsewhere, ReadAt, Source};
 use yinxin::pki::certificate::{Certificate, from_pem_or_der, to_pem};
 use yinxin::pki::issue::{Period, Serial, root};
@@ -103,6 +104,7 @@ fn main() {
             seal: number(BUREAU_SEAL),
             title: "准予行政许可决定书".into(),
             place: UploadPlace::At { page: 1, x_mm: 100.0, y_mm: 100.0 },
+            more_places: vec![],
             straddle_mm: None,
         };
         runtime.block_on(seal_upload(desk, &bureau.chief, request, page.clone(), NOW)).unwrap();
@@ -127,7 +129,7 @@ struct Parts {
 fn plan(appearance: &Appearance, reserve: usize) -> SealPlan<'_> {
     SealPlan {
         appearance,
-        place: Place { page: 0, centre_mm: (100.0, 100.0) },
+        places: &[Place::On { page: 0, centre_mm: (100.0, 100.0) }],
         signer_name: "示例县行政审批局",
         reason: "许准〔2026〕1号",
         location: "",

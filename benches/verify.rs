@@ -48,6 +48,7 @@ fn main() {
             seal: number(BUREAU_SEAL),
             title: "准予行政许可决定书".into(),
             place: UploadPlace::At { page: 1, x_mm: 100.0, y_mm: 100.0 },
+            more_places: vec![],
             straddle_mm: None,
         };
         let done = runtime.block_on(seal_upload(&bureau.desk, &bureau.chief, request, draft, NOW)).unwrap();

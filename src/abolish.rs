@@ -22,7 +22,7 @@ use crate::item::ItemCode;
 use crate::licence::LicenceIdentifier;
 use crate::message::Message;
 use crate::officer::{Care, Officer, check_two_administrators};
-use crate::pdf::seal::{Certification, Place};
+use crate::pdf::seal::Certification;
 use crate::render::Template;
 use crate::seal::SealNumber;
 use crate::store::{FiledSeal, OrderKind};
@@ -168,8 +168,8 @@ pub async fn notice(
         (desk.renderer.clone(), parts.clone(), wanted.template, number.to_owned(), seal.seal.owner_name.clone());
     let prepared = blocking(move || {
         let draft = renderer.render(&template, &data, &identifier, now)?;
-        let place = Place { page: draft.seal_place.page.saturating_sub(1), centre_mm: draft.seal_place.centre_mm };
-        prepare(&draft.pdf, &drawn, place, &signer_name, &reason, now, Some(Certification::NoChanges), room)
+        let places = [draft.seal_place.on()];
+        prepare(&draft.pdf, &drawn, &places, &signer_name, &reason, now, Some(Certification::NoChanges), room)
     })
     .await?;
     let once = (once_key.as_str(), fingerprint.as_str());

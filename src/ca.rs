@@ -14,7 +14,7 @@ use std::sync::Arc;
 use time::{Duration, OffsetDateTime};
 
 use crate::crypto::KeyAlgorithm;
-use crate::desk::{FlowError, blocking};
+use crate::desk::{Desk, FlowError, blocking};
 use crate::keys::{self, Keyring};
 use crate::message::Message;
 use crate::officer::OfficerId;
@@ -47,6 +47,8 @@ pub struct Authority {
     pub store: Store,
     pub keyring: Arc<Keyring>,
     pub publication: Publication,
+    /// Where time stamps come from: seals of V5 have one. Nothing else of ours does.
+    pub stamps: Option<Desk>,
 }
 
 impl Authority {

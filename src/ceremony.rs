@@ -17,6 +17,7 @@ use time::OffsetDateTime;
 use crate::administer::whose_seal;
 use crate::ca::Authority;
 use crate::ca::life::{Rekey, Revoke};
+use crate::ca::making::{Form, as_page};
 use crate::crypto::sha256;
 use crate::desk::{FlowError, blocking};
 use crate::impression::Impression;
@@ -26,7 +27,7 @@ use crate::officer::{Care, Officer, check_two_administrators};
 use crate::pki::certificate::{Certificate, to_pem};
 use crate::seal::{Seal, SealNumber};
 use crate::ses::Picture;
-use script::{Script, Step};
+use script::{Look, Script, Step};
 use transcript::{CertificateFacts, Hand, KeyFacts, Outcome, Said, StepRecord, StepState, Transcript};
 
 /// Whoever holds the ceremony: the two, and how each was proven to be who they are.
@@ -270,9 +271,14 @@ async fn carry_out(
                 }),
             });
         }
-        Step::MakeSes { seal } => {
+        Step::MakeSes { seal, picture, digests, v5 } => {
             let filed = authority.store.seal(seal).await?.ok_or_else(|| crate::seal::unknown(seal))?;
-            authority.make_seal(&filed.seal, Picture::in_dots(&(means.draw)(&filed.impression)?), two, now).await?;
+            let impression = (means.draw)(&filed.impression)?;
+            let picture = match picture {
+                Look::Png => Picture::in_dots(&impression),
+                Look::Ofd => as_page(&filed.seal, &impression, now),
+            };
+            authority.make_seal(&filed.seal, Form { picture, digests: *digests, stamped: *v5 }, two, now).await?;
         }
         Step::Rekey { seal, serial, algorithm, from, keep_old_key } => {
             let order = Rekey {

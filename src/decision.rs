@@ -4,6 +4,8 @@ use time::OffsetDateTime;
 
 use crate::authority::Uscc;
 use crate::item::{Item, ItemCode};
+use crate::licence::Licence;
+use crate::licence::annotation::Annotation;
 use crate::officer::{self, Duty, Grant, Officer, OfficerId};
 use crate::refusal::{Refusal, Rule};
 use crate::seal::{Seal, SealKind, SealNumber};
@@ -152,6 +154,8 @@ pub enum Purpose {
     Notice { order: String },
     /// A report of what our own verification found about a document, by the SHA-256 of its bytes, hexadecimal.
     Report { document: String },
+    /// An annotated copy of a licence, which rests on the licence's own decision, by its number.
+    Copy { annotation: Box<Annotation>, decision: String },
 }
 
 /// Leave to use one seal once, given by the rules (ISSUE, step 2). Not `Clone`: writing the order down eats it.
@@ -247,6 +251,33 @@ impl Allowed {
             ));
         }
         Self::under_grant(Purpose::Report { document }, None, seal, officer, grant, now)
+    }
+
+    /// Leave to seal an annotated copy: of a licence in force, by whoever is competent for its item as the copy is asked for.
+    pub fn on_copy(
+        (annotation, decision): (Annotation, &DecisionRequest),
+        licence: &Licence,
+        item: &Item,
+        seal: &Seal,
+        officer: &Officer,
+        grant: &Grant,
+    ) -> Result<Self, Refusal> {
+        let now = annotation.made_at;
+        annotation.check(licence)?;
+        if item.code != decision.item {
+            return Err(crate::item::not_on_the_list(decision.item.as_str()));
+        }
+        item.check_competence(&seal.owner, now)?;
+        if seal.kind != SealKind::Approval {
+            return Err(Refusal::new(
+                Rule::SealLife,
+                "seal.wrong-kind",
+                format!("印章“{}”不是行政审批专用章，不能用于证照加注件", seal.legend),
+                format!("the seal {} is not an approval seal and cannot carry a copy of a licence", seal.legend),
+            ));
+        }
+        let purpose = Purpose::Copy { annotation: Box::new(annotation), decision: decision.number.clone() };
+        Self::under_grant(purpose, Some(&item.code), seal, officer, grant, now)
     }
 
     fn under_grant(

@@ -9,7 +9,7 @@
 //! | `entries` | the tree from its leaves; each entry against its opening, the order it speaks of, and that order's receipt |
 //! | `orders` | each order against its entry, what it will have signed, or the document it made |
 //! | `paper` | what is said of a document, against its own bytes |
-//! | `register` | numbers of licences and uses; documents beside those that orders made |
+//! | `register` | numbers of licences and uses; documents beside those that orders made; rows that no entry speaks of |
 //! | `events` | the chain of audit events, and what the log says of it |
 
 mod entries;
@@ -18,9 +18,11 @@ mod orders;
 mod paper;
 mod register;
 
+use std::collections::BTreeSet;
+
 use crate::limits;
 use crate::message::Message;
-use crate::store::{Inventory, LogIdentity, Sizes, Standing, Store, StoreError};
+use crate::store::{Inventory, LogIdentity, Sizes, Spoken, Standing, Store, StoreError};
 use crate::tlog::note::VerifierKey;
 
 /// What was gone over.
@@ -84,7 +86,8 @@ pub async fn check(
 ) -> Result<Outcome, StoreError> {
     let mut inventory = store.inventory().await?;
     let sizes = inventory.sizes().await?;
-    let mut walk = Walk { inventory, sizes, identity: None, witnesses, outcome: Outcome::default(), told, done: 0 };
+    let (identity, outcome, spoken) = (None, Outcome::default(), BTreeSet::new());
+    let mut walk = Walk { inventory, sizes, identity, witnesses, outcome, spoken, told, done: 0 };
     walk.identity = walk.inventory.identity().await?;
     let standing = match walk.inventory.standing().await {
         Ok(standing) => Some(standing),
@@ -105,6 +108,8 @@ struct Walk<'a> {
     identity: Option<LogIdentity>,
     witnesses: &'a [VerifierKey],
     outcome: Outcome,
+    /// Of which rows entries speak, where such rows are never without one.
+    spoken: BTreeSet<Spoken>,
     told: &'a mut (dyn FnMut(u64, u64) + Send),
     done: u64,
 }
@@ -116,6 +121,8 @@ impl Walk<'_> {
         let began = self.inventory.events(0).await?.first().map_or(i64::MAX, |first| first.event.at);
         self.orders(began).await?;
         self.register().await?;
+        // Where all that happened is in the chain nothing is older than the log.
+        self.unspoken(if self.sizes.unchained == 0 { i64::MIN } else { began }).await?;
         self.events(standing.map(|standing| standing.trail), anchors).await
     }
 

@@ -1,14 +1,17 @@
 //! The impression (印模): what a seal looks like, in millimetres, before any file format.
 //!
 //! An impression is either drawn here from its legend ([`Legend`], [`Impression::draw`]) or was supplied as a filed
-//! picture (read by the render room). Formats place it: the PDF as the appearance of the signature, the pages as SVG.
+//! picture (read by the render room). Formats place it ([`Place`]): the PDF as the appearance of the signature, the OFD as its
+//! stamp, the pages as SVG.
 
 mod draw;
 mod legend;
+mod place;
 mod raster;
 mod svg;
 
 pub use legend::{Centre, Legend};
+pub use place::{Place, Strip, strips};
 
 use crate::message::Message;
 

@@ -10,6 +10,7 @@
 
 mod again;
 mod check;
+mod copy;
 mod draft;
 pub(crate) mod facts;
 mod finish;
@@ -32,19 +33,19 @@ use crate::keys;
 use crate::licence::{LicenceAct, LicenceIdentifier, LicenceVersion};
 use crate::limits;
 use crate::message::Message;
-use crate::ofd::seal::Place as OfdPlace;
 use crate::officer::{Duty, Grant, Officer, OfficerId};
-use crate::pdf::seal::{Certification, Place};
+use crate::pdf::seal::Certification;
 use crate::refusal::{Refusal, Rule};
 use crate::seal::SealNumber;
 use crate::store::{FiledSeal, LicencePending, OrderKind, SealUse, Unfinished};
 
 pub use again::{Resumed, resume, retry};
 pub(crate) use again::{fingerprint, made_before, newest};
+pub use copy::{CopyRequest, annotate};
 pub(crate) use draft::{Drafted, prepare, prepare_ofd};
 use facts::Facts;
 use finish::finish;
-use place::{place_on, place_on_ofd};
+use place::places_on;
 
 pub(crate) use lasting::room;
 pub use report::{ReportSeal, TEMPLATE as REPORT_TEMPLATE, seal_report};
@@ -123,10 +124,12 @@ async fn drafted(
         let room = room(desk, &parts, seal.level, now).await?;
         let (renderer, identifier, data, template) = of_pending(desk, pending);
         let (reason, signer_name) = (request.decision.number.clone(), seal.seal.owner_name.clone());
+        // What a certification lets others sign are fields that it knows already (ISO 32000-1 table 254), and whose seal
+        // comes where is not known here: a document for more seals gets an approval signature, as uploads do.
+        let certify = (!request.more_seals).then_some(Certification::NoChanges);
         let prepared = blocking(move || {
             let draft = renderer.render(&template, &data, &identifier, now)?;
-            let place = Place { page: draft.seal_place.page.saturating_sub(1), centre_mm: draft.seal_place.centre_mm };
-            prepare(&draft.pdf, &parts, place, &signer_name, &reason, now, Some(Certification::NoChanges), room)
+            prepare(&draft.pdf, &parts, &[draft.seal_place.on()], &signer_name, &reason, now, certify, room)
         });
         drafts.push(prepared.await?);
     }
@@ -134,9 +137,7 @@ async fn drafted(
         let (renderer, identifier, data, template) = of_pending(desk, pending);
         let prepared = blocking(move || {
             let draft = renderer.render_ofd(&template, &data, &identifier, now)?;
-            let page = draft.seal_place.page.saturating_sub(1);
-            let place = OfdPlace::On { page, centre_mm: draft.seal_place.centre_mm };
-            prepare_ofd(&draft.ofd, &with, &[place], now)
+            prepare_ofd(&draft.ofd, &with, &[draft.seal_place.on()], now)
         });
         match prepared.await {
             Ok(prepared) => drafts.push(prepared),
@@ -218,32 +219,16 @@ async fn drafted_elsewhere(
     file: Vec<u8>,
     now: OffsetDateTime,
 ) -> Result<Drafted, FlowError> {
-    let (place, straddle_mm) = (request.place.clone(), request.straddle_mm);
+    let wanted = request.clone();
     if is_package(&file) {
         let with = desk.ofd_parts_in_force(seal, now).await?;
         let with = with.ok_or_else(|| FlowError::NoSealFile(seal.seal.number.to_string()))?;
-        return blocking(move || {
-            let mut places = vec![place_on_ofd(&file, &place)?];
-            places.extend(straddle_mm.map(|centre_mm| OfdPlace::Straddle { centre_mm }));
-            prepare_ofd(&file, &with, &places, now)
-        })
-        .await;
-    }
-    if straddle_mm.is_some() {
-        return Err(FlowError::Request(Message::new(
-            "issue.straddle-pdf",
-            "PDF文件暂不支持骑缝章，请改用OFD文件，或不加盖骑缝章",
-            "a straddle seal goes on an OFD alone; upload an OFD, or leave it out",
-        )));
+        return blocking(move || prepare_ofd(&file, &with, &places_on(&file, &wanted)?, now)).await;
     }
     let parts = desk.parts_in_force(seal, now).await?;
     let room = room(desk, &parts, seal.level, now).await?;
     let (signer_name, reason) = (seal.seal.owner_name.clone(), request.decision.number.clone());
-    blocking(move || {
-        let place = place_on(&file, &place)?;
-        prepare(&file, &parts, place, &signer_name, &reason, now, None, room)
-    })
-    .await
+    blocking(move || prepare(&file, &parts, &places_on(&file, &wanted)?, &signer_name, &reason, now, None, room)).await
 }
 
 /// A ZIP archive, as every OFD is (GB/T 33190 §7.1).
@@ -435,6 +420,7 @@ async fn pending(
         ("verify_url", Some(format!("{}/licences/{identifier}", desk.public_url).into())),
         ("holder.name", Some(decided.holder.name.clone().into())),
         ("holder.code", Some(decided.holder.code.clone().into())),
+        ("holder.code_type", Some(decided.holder.code_type.clone().into())),
         ("decision.number", Some(decided.number.clone().into())),
         ("decision.case", Some(decided.case.clone().into())),
         ("decision.accepted_on", Some(facts::china_date(decided.accepted_at))),
@@ -482,6 +468,7 @@ pub(crate) async fn write_down_and_finish(
 ) -> Result<Issued, FlowError> {
     debug_assert!(kind != OrderKind::Notice || matches!(allowed.purpose(), Purpose::Notice { .. }));
     debug_assert!(kind != OrderKind::Report || matches!(allowed.purpose(), Purpose::Report { .. }));
+    debug_assert!(kind != OrderKind::Copy || matches!(allowed.purpose(), Purpose::Copy { .. }));
     let second_key = second_of(once_key);
     let keys = [once_key, second_key.as_str()];
     let uses = drafts.iter().zip(keys).map(|(draft, once_key)| SealUse {

@@ -1,4 +1,9 @@
 //! Electronic licences (电子证照): the identifier of GB/T 36904, and a life of numbered versions.
+//!
+//! Beside it [`metadata`], what files and platforms say of a licence (GB/T 36903), and [`annotation`], copies for one purpose.
+
+pub mod annotation;
+pub mod metadata;
 
 use std::fmt;
 

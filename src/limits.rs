@@ -223,6 +223,8 @@ pub const PDF_STRAYS: usize = 1000;
 pub const PDF_SALVAGED: usize = 16;
 /// Pages of one PDF.
 pub const PDF_PAGES: usize = 50_000;
+/// Pages of a PDF that a straddle seal goes over, each written anew: as many as an OFD may have.
+pub const PDF_STRADDLED: usize = OFD_PAGES;
 /// Form fields of one PDF.
 pub const PDF_FIELDS: usize = 20_000;
 /// A form field's full name, bytes; the names of a deep form stay under a few hundred.
@@ -310,8 +312,8 @@ pub const KNOWN_BROWSER_DAYS: i64 = 183;
 pub const SESSION_HOURS: i64 = 8;
 
 // — preview
-/// A PDF that is drawn for a look, bytes: a licence is under 1, a scanned decision of 20 pages about 10 MB.
-pub const PREVIEW_PDF_BYTES: usize = 32 * 1024 * 1024;
+/// A document that is drawn for a look, bytes: a licence is under 1, a scanned decision of 20 pages about 10 MB.
+pub const PREVIEW_BYTES: usize = 32 * 1024 * 1024;
 /// Pages drawn of one state: licences have one, decisions up to three, joint ones six.
 pub const PREVIEW_PAGES: usize = 6;
 /// Earlier states drawn beside the newest: as many as a joint approval has hands.
@@ -327,8 +329,11 @@ pub const PREVIEW_MEMORY_BYTES: u64 = 1024 * 1024 * 1024;
 /// Its processor time, and the time until it is stopped, seconds; a page takes about 30 ms.
 pub const PREVIEW_CPU_SECONDS: u64 = 10;
 pub const PREVIEW_SECONDS: u64 = 15;
-/// Things that are said to be left out of an OFD's pictures: of more kinds nobody reads.
+/// Pages of an OFD as SVG, bytes, which base64 makes a third longer (RFC 4648 §4): a licence's page with its seal has 400 kB.
+pub const PREVIEW_DRAWING_BYTES: usize = PREVIEW_OUTPUT_BYTES / 4 * 3 - 64 * 1024;
+/// Things that are said to be left out of an OFD's pictures, and the length of each: of more nobody reads.
 pub const PREVIEW_OMISSIONS: usize = 20;
+pub const PREVIEW_OMISSION_LETTERS: usize = 160;
 /// Such processes at once.
 pub const PREVIEWS: usize = 2;
 
@@ -398,6 +403,13 @@ pub const AUDIT_PAGE: u16 = 256;
 pub const AUDIT_LINE_BYTES: usize = 32 * 1024 * 1024;
 /// How often the register is looked at for something new to be published, seconds: it is read as a whole.
 pub const REGISTER_LOOK_SECONDS: u64 = 60;
+/// Days for which what a copy of the register says is taken to be so still: as long as revocation lists of a quiet issuer
+/// live. A house publishes one every day.
+pub const REGISTER_DAYS: u16 = 30;
+/// Answers of the newest snapshot that are kept: all of it, and what is new since each of the last week's.
+pub const SNAPSHOT_COPIES: usize = 8;
+/// Callers who wait for an answer of the newest snapshot that is being made.
+pub const SNAPSHOT_CALLERS: usize = 32;
 /// A bundle of a foreign log's entries, bytes: 256 of them, each behind two bytes of length (C2SP tlog-tiles).
 pub const LOG_BUNDLE_BYTES: usize = 256 * (2 + 65_535);
 /// Entries that a monitor takes up in one look: at 200 bytes each, some 20 GB.
@@ -425,6 +437,9 @@ pub const WITNESS_LOGS: usize = 64;
 pub const WITNESS_STATE_BYTES: usize = 2 * WITNESS_LOGS * LOG_NOTE_BYTES;
 /// Seconds that a clock may be behind a cosignature made before, or a witness's clock off ours: NTP steps less.
 pub const WITNESS_CLOCK_SECONDS: u64 = 300;
+/// Seconds for which one cosignature of a head does for all who ask: of those of `WITNESS_CLOCK_SECONDS` that whoever asked
+/// allows, so that the line is always fresh enough.
+pub const WITNESS_AGAIN_SECONDS: u64 = 60;
 /// Witnesses asked for one head: each is a thread and a connection while it is asked, and a line in every receipt.
 pub const WITNESSES: usize = 16;
 /// Seconds for one head to be cosigned.
@@ -438,6 +453,10 @@ pub const SEAL_BYTES: usize = 2 * 1024 * 1024;
 /// Dots an inch of a seal's picture: 300 and more are asked of filed ones (standards: 4.2); printers of offices have 600, and
 /// a seal of 42 mm then takes 90 kB.
 pub const SEAL_DPI: f64 = 600.0;
+/// Places of one seal on one document, beside its straddle seal: a contract in several copies has one a copy.
+pub const SEAL_PLACES: usize = 20;
+/// Pages that one straddle seal is cut over: of a seal of 40 mm each shows 2 mm; of more pages every such batch has one.
+pub const STRADDLE_PAGES: u32 = 20;
 /// A seal signature with its seal and a time stamp, bytes.
 pub const SEAL_SIGNATURE_BYTES: usize = 4 * 1024 * 1024;
 
@@ -466,3 +485,19 @@ pub const OFD_SIGNATURES: usize = PDF_SIGNATURES;
 pub const OFD_PAGES: usize = 3000;
 /// Pages that one straddle seal is cut over: of a seal of 40 mm each shows 2 mm; of more pages every such batch has one.
 pub const OFD_STRADDLE_PAGES: usize = 20;
+
+// — licence services
+/// Days that an annotated copy counts where the sharing operation names no end: about a matter's promised time.
+pub const COPY_DAYS_USUAL: i64 = 30;
+/// Seconds that a link to a copy opens: fetched by the program that asked for it.
+pub const SHARE_LINK_SECONDS: i64 = 3600;
+/// Licences of one holder and type that are told at once; holders have a handful of a kind.
+pub const SHARE_LICENCES: u16 = 100;
+/// A file sent to be verified, inside JSON as base64, bytes of the request: a licence has some 300 kB, with scans some MB.
+pub const SHARE_FILE_BYTES: usize = 24 * 1024 * 1024;
+/// Elements of metadata read from one file, and characters of each: the standard's set has some thirty, extensions as many.
+pub const METADATA_ELEMENTS: usize = 256;
+/// See [`METADATA_ELEMENTS`].
+pub const METADATA_VALUE: usize = 2000;
+/// Seals on one page of the revocation list.
+pub const STATUS_PAGE: u32 = 200;

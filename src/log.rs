@@ -32,6 +32,8 @@ struct Laid {
     /// Held while a head is made, so that all who need one share it.
     turn: tokio::sync::Mutex<()>,
     newest: Mutex<Option<Arc<SignedHead>>>,
+    /// How many heads too few witnesses saw, and what was wrong with the last of them.
+    unseen: Mutex<(u64, Option<Message>)>,
     /// It never changes once it is there.
     identity: OnceLock<LogIdentity>,
 }
@@ -69,6 +71,7 @@ impl Logging {
             witnesses,
             turn: Default::default(),
             newest: Default::default(),
+            unseen: Default::default(),
             identity: OnceLock::new(),
         }))
     }
@@ -80,6 +83,10 @@ impl Logging {
 
     fn newest(&self) -> std::sync::MutexGuard<'_, Option<Arc<SignedHead>>> {
         self.0.newest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn unseen(&self) -> std::sync::MutexGuard<'_, (u64, Option<Message>)> {
+        self.0.unseen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -144,9 +151,9 @@ impl Desk {
     }
 
     async fn log_signer(&self, identity: &LogIdentity) -> Result<Arc<dyn Signer>, FlowError> {
-        let (keyring, label) = (self.log_keyring(), identity.key_label.clone());
+        let (keyring, label) = (self.log_keyring(), identity.key().to_owned());
         let signer = blocking(move || keyring.signer(&label)).await?;
-        if is_key_of(&*signer, identity) { Ok(signer) } else { Err(not_the_logs(&identity.key_label)) }
+        if is_key_of(&*signer, identity) { Ok(signer) } else { Err(not_the_logs(identity.key())) }
     }
 
     /// A head over at least so many entries, signed and seen by as many witnesses as are needed.
@@ -155,18 +162,37 @@ impl Desk {
         if let Some(head) = covering() {
             return Ok(head);
         }
+        let failed = || self.logging.unseen().clone();
+        let (before, _) = failed();
         let _turn = self.logging.0.turn.lock().await;
         if let Some(head) = covering() {
             return Ok(head);
         }
+        // Witnesses that were away while this caller waited are not waited for again by each in turn.
+        if let (times, Some(why)) = failed()
+            && times > before
+        {
+            return Err(FlowError::Unlogged(why));
+        }
+        let made = self.new_head(identity, least).await;
+        if let Err(FlowError::Unlogged(why)) = &made {
+            let mut unseen = self.logging.unseen();
+            *unseen = (unseen.0 + 1, Some(why.clone()));
+        }
+        let head = Arc::new(made?);
+        *self.logging.newest() = Some(head.clone());
+        Ok(head)
+    }
+
+    async fn new_head(&self, identity: &LogIdentity, least: u64) -> Result<SignedHead, FlowError> {
         let mut head = self.store.log_head().await?;
         // Another process of ours may have entered it.
         if head.size() < least {
             head = self.store.newest_log_head().await?;
         }
-        let made = loop {
+        loop {
             match self.make_head(identity, &head).await? {
-                Ok(made) => break made,
+                Ok(made) => return Ok(made),
                 // Another process of ours had a larger head cosigned, and this order is under that too.
                 Err(Ahead { seen, otherwise }) => {
                     head = self.store.newest_log_head().await?;
@@ -176,10 +202,7 @@ impl Desk {
                     }
                 }
             }
-        };
-        let head = Arc::new(made);
-        *self.logging.newest() = Some(head.clone());
-        Ok(head)
+        }
     }
 
     /// Signs a head and has it cosigned.

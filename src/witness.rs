@@ -37,7 +37,15 @@ pub struct Witness {
     signer: Arc<dyn Signer>,
     clock: Clock,
     /// The newest head of each log with our line under it, by the log's name.
-    shown: Mutex<BTreeMap<String, (u64, Note)>>,
+    shown: Mutex<BTreeMap<String, Shown>>,
+}
+
+/// A head that was cosigned as of this second.
+struct Shown {
+    size: u64,
+    seconds: u64,
+    line: String,
+    note: Note,
 }
 
 /// The clock as a value.
@@ -123,7 +131,7 @@ impl Witness {
     /// and what the log shows must be two views of one tree (C2SP tlog-mirror has the same address).
     pub fn checkpoint(&self, name_hash: &str) -> Option<String> {
         let log = self.book.logs().iter().find(|log| hex::encode(sha256(log.name().as_bytes())) == name_hash)?;
-        self.shown().get(log.name()).map(|(_, note)| note.to_string())
+        self.shown().get(log.name()).map(|shown| shown.note.to_string())
     }
 
     /// Whether its key answers.
@@ -132,19 +140,24 @@ impl Witness {
     }
 
     fn cosign(&self, log: &str, recorded: Recorded) -> Result<String, NotCosigned> {
-        let Recorded { order, seconds, head, size } = recorded;
+        let Recorded { order, seconds, head, size, is_said } = recorded;
+        if let Some(said) = self.shown().get(log).filter(|said| is_said && (said.size, said.seconds) == (size, seconds))
+        {
+            return Ok(said.line.clone());
+        }
         let label = order.key().to_owned();
         let signature = self.signer.sign(order)?.into_value();
         let signature = signature.as_slice().try_into().map_err(|_| KeyError::Unproven { label })?;
         let line = cosignature(self.key(), seconds, signature);
+        let mut note = head;
+        note.sign(line.clone());
+        let line = line.to_string();
         let mut shown = self.shown();
         // Two callers may come back from the key in another order than their heads were written down.
-        if shown.get(log).is_none_or(|(newest, _)| *newest <= size) {
-            let mut note = head;
-            note.sign(line.clone());
-            shown.insert(log.to_owned(), (size, note));
+        if shown.get(log).is_none_or(|newest| (newest.size, newest.seconds) <= (size, seconds)) {
+            shown.insert(log.to_owned(), Shown { size, seconds, line: line.clone(), note });
         }
-        Ok(line.to_string())
+        Ok(line)
     }
 
     /// Two heads of one size that the log signed and that differ prove that it shows two faces; both go to our log.
@@ -170,7 +183,7 @@ impl Witness {
         }
     }
 
-    fn shown(&self) -> MutexGuard<'_, BTreeMap<String, (u64, Note)>> {
+    fn shown(&self) -> MutexGuard<'_, BTreeMap<String, Shown>> {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

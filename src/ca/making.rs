@@ -9,7 +9,7 @@ use time::{OffsetDateTime, UtcOffset};
 
 use super::life::in_use;
 use super::{Authority, ROOT, bad_name, years};
-use crate::crypto::{self, KeyAlgorithm};
+use crate::crypto::{self, Digest, KeyAlgorithm};
 use crate::desk::{FlowError, blocking};
 use crate::impression::Impression;
 use crate::keys;
@@ -22,8 +22,9 @@ use crate::pki::issue::{self, Serial};
 use crate::pki::name::{Attribute, Name};
 use crate::refusal::{Refusal, Rule};
 use crate::seal::{Seal, SealKind};
-use crate::ses::write::{Making, assemble_seal, seal_information};
+use crate::ses::write::{Making, assemble_seal, assemble_stamped_seal, seal_information};
 use crate::ses::{self, Holders, Picture, SM2_WITH_SM3, Version};
+use crate::stamp::Token;
 use crate::store::{Act, OrderKind, SealCertificate, SealFile, SealMaker};
 
 /// A maker's certificate outlives the certificates of the seals that it vouches for, so that a seal lives as long as they.
@@ -31,22 +32,38 @@ const MAKER_YEARS: i64 = 6;
 /// Whose software made it, as every seal says.
 const VENDOR: &str = "yinxin";
 
+/// The form in which a seal is made as data. From a picture alone: V4 with the certificate itself, which every reader knows.
+#[derive(Debug, Clone)]
+pub struct Form {
+    pub picture: Picture,
+    /// The list of who may use it holds the certificate's SM3 (type 2) and not the certificate (type 1): a smaller seal.
+    pub digests: bool,
+    /// V5 (GM/T 0031-2025), with a time stamp.
+    pub stamped: bool,
+}
+
+impl From<Picture> for Form {
+    fn from(picture: Picture) -> Self {
+        Self { picture, digests: false, stamped: false }
+    }
+}
+
 impl Authority {
     /// Makes a seal as data for the newest SM2 certificate under which it may be used now, by two who do not use it themselves.
     ///
     /// # Errors
     /// [`FlowError::Refused`] where one of the two may use it; [`FlowError::Request`] where it has no SM2 certificate, or its
-    /// picture is none that a seal holds.
+    /// picture is none that a seal holds; [`FlowError::Unstamped`] where V5 is asked for and no time stamp can be had.
     pub async fn make_seal(
         &self,
         seal: &Seal,
-        picture: Picture,
+        form: impl Into<Form>,
         (by, second): (&OfficerId, &OfficerId),
         now: OffsetDateTime,
     ) -> Result<SealFile, FlowError> {
         self.makes_only(seal, &[by, second], now).await?;
         let certificate = self.held_by(seal, now).await?;
-        self.made(seal, &certificate, picture, (by, second), now).await
+        self.made(seal, &certificate, form.into(), (by, second), now).await
     }
 
     /// Files a seal that an outside maker made: signed by him, for a certificate of this seal, his chain leading to an anchor.
@@ -65,10 +82,18 @@ impl Authority {
         let certificate = self.held_by(seal, now).await?;
         let read = ses::read_seal(file).map_err(FlowError::SealData)?;
         let wrong = |zh: &str, en: &str| FlowError::Request(Message::new("making.import", zh, en));
-        if read.version != Version::V4 || read.id != seal.number.as_str() {
+        if read.version == Version::V1 || read.id != seal.number.as_str() {
             return Err(wrong(
-                "该文件不是本印章的V4印章数据（GB/T 38540），请核对印章编号和版本",
-                "the file is not this seal as data in V4 (GB/T 38540); check its number and version",
+                "该文件不是本印章的V4或V5印章数据（GB/T 38540、GM/T 0031-2025），请核对印章编号和版本",
+                "the file is not this seal as data in V4 or V5 (GB/T 38540, GM/T 0031-2025); check its number and version",
+            ));
+        }
+        // Who made the stamp, whoever verifies a use of the seal asks; here it is one, and this seal's.
+        let covers = |token: &Vec<u8>| Token::read(token).is_ok_and(|token| token.covers_bytes(&read.value).is_ok());
+        if read.stamp.is_some() != (read.version == Version::V5) || !read.stamp.iter().all(covers) {
+            return Err(wrong(
+                "印章数据的时间戳与制章者签名不符，请由制章机构重新制作",
+                "the time stamp of the seal as data is not one over its maker's value; have its maker make it again",
             ));
         }
         if !read.is_held_by(&certificate.certificate) || read.is_held_by(&read.maker) {
@@ -116,23 +141,48 @@ impl Authority {
         if !is_sm2(successor)? {
             return Ok(None);
         }
-        let picture = ses::read_seal(&file.file).map_err(FlowError::SealData)?.picture;
-        self.made(seal, successor, picture, two, now).await.map(Some)
+        let read = ses::read_seal(&file.file).map_err(FlowError::SealData)?;
+        let digests = matches!(read.holders, Holders::Digests(_));
+        let form = Form { picture: read.picture, digests, stamped: read.version == Version::V5 };
+        if form.stamped && self.stamps.is_none() {
+            // Never in an older form by itself: `yinxin doctor` says that it lacks, and two make it again.
+            tracing::warn!(seal = %seal.number, "no time stamps here: the seal is not made again in V5 for its new certificate");
+            return Ok(None);
+        }
+        self.made(seal, successor, form, two, now).await.map(Some)
     }
 
     async fn made(
         &self,
         seal: &Seal,
         certificate: &SealCertificate,
-        picture: Picture,
+        form: Form,
         (by, second): (&OfficerId, &OfficerId),
         now: OffsetDateTime,
     ) -> Result<SealFile, FlowError> {
+        let stamps = match (&self.stamps, form.stamped) {
+            (_, false) => None,
+            (Some(desk), true) => Some(desk),
+            (None, true) => {
+                return Err(FlowError::Unstamped(Message::new(
+                    "making.no-stamps",
+                    "V5印章数据须加盖时间戳，而此处没有时间戳来源；请改用V4",
+                    "a seal in V5 takes a time stamp, and there is no source of them here; make it in V4",
+                )));
+            }
+        };
         let holder = Certificate::read(&certificate.certificate)?;
         let maker = self.maker(holder.not_after, (by, second), now).await?;
         let valid_until = holder.not_after.min(Certificate::read(&maker.certificate)?.not_after);
-        let holders = Holders::Certificates(vec![certificate.certificate.clone()]);
+        let holders = match form.digests {
+            false => Holders::Certificates(vec![certificate.certificate.clone()]),
+            true => {
+                let digest = Digest::Sm3.over(&[&certificate.certificate]);
+                Holders::Digests(vec![(Digest::Sm3.oid().to_string(), digest)])
+            }
+        };
         let making = Making {
+            version: if form.stamped { Version::V5 } else { Version::V4 },
             vendor: VENDOR,
             id: seal.number.as_str(),
             kind: national_kind(seal.kind),
@@ -141,7 +191,7 @@ impl Authority {
             made_at: now,
             valid_from: now,
             valid_until,
-            picture: &picture,
+            picture: &form.picture,
         };
         let information = seal_information(&making).map_err(FlowError::SealData)?;
         let title = format!("seal {} made for certificate {}", seal.number, certificate.serial);
@@ -157,7 +207,15 @@ impl Authority {
         let id = order.id().to_owned();
         let (keyring, label) = (self.keyring.clone(), maker.label.clone());
         let signature = blocking(move || keyring.signer(&label)?.sign(order)).await?;
-        let file = assemble_seal(&information, &maker.certificate, signature.value()).map_err(FlowError::SealData)?;
+        let file = match stamps {
+            None => assemble_seal(&information, &maker.certificate, signature.value()),
+            Some(desk) => {
+                let value = ses::write::written(signature.value()).map_err(FlowError::SealData)?;
+                let token = desk.stamp(Digest::Sm3, &Digest::Sm3.over(&[&value])).await?;
+                assemble_stamped_seal(&information, &maker.certificate, signature.value(), &token)
+            }
+        };
+        let file = file.map_err(FlowError::SealData)?;
         self.store.finish_act(&id, now).await?;
         let filed = SealFile {
             digest: hex::encode(crypto::sha256(&file)),

@@ -56,7 +56,12 @@ impl Publication {
 impl Authority {
     /// The authorities of this desk.
     pub fn of(desk: &Desk) -> Self {
-        Self { store: desk.store.clone(), keyring: desk.keyring.clone(), publication: desk.publication.clone() }
+        Self {
+            store: desk.store.clone(),
+            keyring: desk.keyring.clone(),
+            publication: desk.publication.clone(),
+            stamps: Some(desk.clone()),
+        }
     }
 
     /// What a certificate of this authority names. The responder speaks for the issuing authority alone: the root's key would

@@ -70,7 +70,17 @@ pub enum Step {
         algorithm: Algorithm,
     },
     /// The seal as data (GB/T 38540) for its SM2 certificate, by the seal maker's key; the two must not use the seal themselves.
-    MakeSes { seal: SealNumber },
+    MakeSes {
+        seal: SealNumber,
+        #[serde(default)]
+        picture: Look,
+        /// Its list of holders has the certificate's digest (type 2).
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        digests: bool,
+        /// V5 (GM/T 0031-2025), with a time stamp.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        v5: bool,
+    },
     /// The next key and certificate of a seal; the old key is destroyed once its orders are finished.
     Rekey {
         seal: SealNumber,
@@ -108,7 +118,7 @@ impl Step {
             Step::InitAuthorities { .. } | Step::RekeyIssuing { .. } | Step::DestroyIssuing { .. } => None,
             Step::MakeSealKey { seal, .. }
             | Step::Request { seal, .. }
-            | Step::MakeSes { seal }
+            | Step::MakeSes { seal, .. }
             | Step::Rekey { seal, .. }
             | Step::Revoke { seal, .. }
             | Step::Destroy { seal, .. } => Some(seal),
@@ -138,10 +148,13 @@ impl Step {
                 format!("为印章{seal}生成密钥和证书申请（{}）", algorithm.key().name()),
                 format!("make a key and a certificate request for the seal {seal} ({})", algorithm.key().name()),
             ),
-            Step::MakeSes { seal } => (
-                format!("制作印章{seal}的电子印章数据（GB/T 38540）"),
-                format!("make the seal {seal} as data (GB/T 38540)"),
-            ),
+            Step::MakeSes { seal, v5, .. } => {
+                let standard = if *v5 { "GM/T 0031-2025" } else { "GB/T 38540" };
+                (
+                    format!("制作印章{seal}的电子印章数据（{standard}）"),
+                    format!("make the seal {seal} as data ({standard})"),
+                )
+            }
             Step::Rekey { seal, keep_old_key, .. } => {
                 let (zh, en) = if *keep_old_key {
                     ("保留旧密钥", "the old key is kept")
@@ -174,6 +187,17 @@ pub fn reason_words(reason: Reason) -> (&'static str, &'static str) {
         Reason::PrivilegeWithdrawn => ("撤销授权", "privilege withdrawn"),
         Reason::AaCompromise => ("属性机构密钥失控", "AA compromise"),
     }
+}
+
+/// The form of a seal's picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Look {
+    /// Which every reader shows.
+    #[default]
+    Png,
+    /// A page of OFD.
+    Ofd,
 }
 
 /// A kind of key, by its name in settings.

@@ -59,7 +59,13 @@ pub(super) async fn run(rooms: &Rooms, ceremony: Ceremony, clock: Clock) -> Resu
     let text = String::from_utf8(read_file(&ceremony.file, limits::CEREMONY_SCRIPT_BYTES)?)
         .map_err(|e| Trouble::file(&ceremony.file, &e))?;
     let script = read(&ceremony.file, &text)?;
-    let authority = rooms.authority().await?;
+    // Fonts are read where a picture is to be drawn, and nowhere else.
+    let draws = script.steps.iter().any(|step| matches!(step, Step::MakeSes { .. }));
+    let desk = if draws { Some(rooms.desk(clock).await?) } else { None };
+    let authority = match &desk {
+        Some(desk) => Authority::of(desk),
+        None => rooms.authority().await?,
+    };
     let [first, second] = script.officers.as_slice() else {
         return Err(Trouble::new(
             "ceremony.two-officers",
@@ -87,11 +93,8 @@ pub(super) async fn run(rooms: &Rooms, ceremony: Ceremony, clock: Clock) -> Resu
     }
     let Ok(present) = <[Present; 2]>::try_from(present) else { return Ok(ExitCode::FAILURE) };
     let mut keep = |bytes: &[u8]| keep(&out, bytes).map_err(|Trouble(message)| message);
-    // Fonts are read where a picture is to be drawn, and nowhere else.
-    let draws = script.steps.iter().any(|step| matches!(step, Step::MakeSes { .. }));
-    let renderer = if draws { Some(rooms.renderer().await?) } else { None };
-    let draw = |form: &serde_json::Value| match &renderer {
-        Some(renderer) => desk::impression(renderer, form),
+    let draw = |form: &serde_json::Value| match &desk {
+        Some(desk) => desk::impression(&desk.renderer, form),
         None => Err(FlowError::ImpressionForm(String::new())),
     };
     let means = Means { authority: &authority, draw: &draw, clock: &clock };

@@ -7,11 +7,11 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde::Deserialize;
 use time::OffsetDateTime;
 
-use super::ceremony::only_by_ceremony;
 use super::filing::{SealRow, TwoOfficers, file_seal};
 use super::making::{MakingCommand, making};
 use super::rooms::{Rooms, filed_seal, files_in, instant, read_file, read_json, write_file};
 use super::trouble::Trouble;
+use super::{Clock, ceremony::only_by_ceremony};
 use crate::administer::{self, whose_seal};
 use crate::authority::Uscc;
 use crate::ca::Authority;
@@ -357,7 +357,8 @@ struct NewSeal {
     seal: SealRow,
 }
 
-pub(super) async fn seal(rooms: &Rooms, command: SealCommand, now: OffsetDateTime) -> Result<(), Trouble> {
+pub(super) async fn seal(rooms: &Rooms, command: SealCommand, clock: Clock) -> Result<(), Trouble> {
+    let now = clock();
     match command {
         SealCommand::Add { file, level, two } => {
             let NewSeal { owner, mut seal } = read_json(&file)?;
@@ -481,7 +482,7 @@ pub(super) async fn seal(rooms: &Rooms, command: SealCommand, now: OffsetDateTim
                 &serde_json::json!({ "number": number, "ceiling": ceiling }),
             );
         }
-        SealCommand::Making(command) => making(rooms, command, now).await?,
+        SealCommand::Making(command) => making(rooms, command, clock).await?,
         SealCommand::Show { number } => {
             let store = rooms.store().await?;
             let filed = filed_seal(&store, &number).await?;

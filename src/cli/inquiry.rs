@@ -37,9 +37,12 @@ pub(super) struct Verify {
     /// 登记册快照（由公开日志证明）或导出的登记册 / a snapshot of the register, which the public log proves, or an export
     #[arg(long, value_name = "FILE")]
     register: Option<PathBuf>,
-    /// 公开日志须有几个见证；默认为登记册所定，信任目录中有见证公钥时至少一个 / how many witnesses must have seen the public log; by default what the register asks for, at least one where any is trusted
+    /// 公开日志须有几个见证；默认为登记册所定，且不少于信任目录中见证公钥的半数以上 / how many witnesses must have seen the public log; by default what the register asks for, and never less than most of those that are trusted
     #[arg(long, value_name = "K")]
     witnesses: Option<usize>,
+    /// 登记册快照可用几天；更旧的不能说明印章现在的情况 / for how many days a snapshot of the register speaks for today
+    #[arg(long, value_name = "DAYS", default_value_t = limits::REGISTER_DAYS)]
+    register_age: u16,
     /// 分离签名（.p7s）或时间戳所针对的内容 / what a detached signature (.p7s) or time stamp is about
     #[arg(long, value_name = "FILE")]
     content: Option<PathBuf>,
@@ -140,6 +143,7 @@ pub(super) async fn verify(
         store = Some(opened);
     }
     trust.witnesses_asked = verify.witnesses.or(trust.witnesses_asked);
+    trust.register_days = Some(verify.register_age);
     let register = match &verify.register {
         Some(file) => {
             let bytes = read_file(file, limits::REGISTER_BYTES)?;
@@ -239,6 +243,9 @@ fn advice(id: &str) -> Option<&'static str> {
         }
         "pki.path-revocation-unknown" => {
             "请取得签发者的最新 CRL 或 OCSP 响应，放入 --trust 目录 / obtain the issuer's current CRL or an OCSP response and put it into the folder of --trust"
+        }
+        "verify.register-outdated" => {
+            "请取得新的快照（--register），或用 --register-age 另定天数 / get a new snapshot for --register, or allow more days with --register-age"
         }
         "verify.content-missing" => "请用 --content 给出内容 / name the content with --content",
         _ => return None,

@@ -3,14 +3,15 @@
 use std::path::PathBuf;
 
 use clap::{Subcommand, ValueEnum};
-use time::OffsetDateTime;
 
+use super::Clock;
 use super::ceremony::only_by_ceremony;
 use super::certificates::{keepers, read_trust};
 use super::filing::TwoOfficers;
 use super::rooms::{Rooms, filed_seal, read_file, write_file};
 use super::trouble::Trouble;
-use crate::ca::making::{as_page, filing_record};
+use crate::ca::Authority;
+use crate::ca::making::{Form, as_page, filing_record};
 use crate::desk;
 use crate::limits;
 use crate::message::china_time;
@@ -28,7 +29,9 @@ pub(super) enum MakingCommand {
         number: SealNumber,
         /// 印模图片的形式 / the form of its picture
         #[arg(long, value_enum, default_value = "png")]
-        picture: Form,
+        picture: Look,
+        #[command(flatten)]
+        form: FormArguments,
         #[command(flatten)]
         two: TwoOfficers,
     },
@@ -61,25 +64,38 @@ pub(super) enum MakingCommand {
 
 /// The forms of a seal's picture.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-pub(super) enum Form {
+pub(super) enum Look {
     Png,
     Ofd,
 }
 
-pub(super) async fn making(rooms: &Rooms, command: MakingCommand, now: OffsetDateTime) -> Result<(), Trouble> {
+/// What else a seal as data may be.
+#[derive(Debug, clap::Args)]
+pub(super) struct FormArguments {
+    /// 签章人证书列表存放证书摘要（类型2），而非证书（类型1） / list the SM3 of the certificate that may use it (type 2), not the certificate
+    #[arg(long)]
+    digests: bool,
+    /// GM/T 0031-2025（V5）格式，带时间戳 / V5 (GM/T 0031-2025), with a time stamp
+    #[arg(long)]
+    v5: bool,
+}
+
+pub(super) async fn making(rooms: &Rooms, command: MakingCommand, clock: Clock) -> Result<(), Trouble> {
+    let now = clock();
     match command {
-        MakingCommand::MakeSes { number, picture, two } => {
+        MakingCommand::MakeSes { number, picture, form, two } => {
             only_by_ceremony(rooms, "make-ses")?;
-            let authority = rooms.authority().await?;
-            let renderer = rooms.renderer().await?;
+            let desk = rooms.desk(clock).await?;
+            let authority = Authority::of(&desk);
             let (by, second) = keepers(&authority.store, &two, "seal make-ses", Care::Make, &number, now).await?;
             let filed = filed_seal(&authority.store, &number).await?;
-            let impression = desk::impression(&renderer, &filed.impression)?;
+            let impression = desk::impression(&desk.renderer, &filed.impression)?;
             let picture = match picture {
-                Form::Png => Picture::in_dots(&impression),
-                Form::Ofd => as_page(&filed.seal, &impression, now),
+                Look::Png => Picture::in_dots(&impression),
+                Look::Ofd => as_page(&filed.seal, &impression, now),
             };
-            let made = authority.make_seal(&filed.seal, picture, (&by.id, &second.id), now).await?;
+            let form = Form { picture, digests: form.digests, stamped: form.v5 };
+            let made = authority.make_seal(&filed.seal, form, (&by.id, &second.id), now).await?;
             say(rooms, "已制作", "made", &made);
         }
         MakingCommand::ImportSes { number, file, issuers, two } => {

@@ -141,14 +141,18 @@ enum Command {
     Verify(inquiry::Verify),
     /// The process that draws pages for a look; started by the service alone.
     #[command(name = preview::COMMAND, hide = true)]
-    DrawPages { lengths: Vec<usize> },
+    DrawPages {
+        lengths: Vec<usize>,
+        #[arg(long)]
+        ofd: bool,
+    },
 }
 
 impl Arguments {
     /// Where the whole process is there to draw one document: draws it. It must have no other thread yet.
     pub fn draw_pages(&self) -> Option<ExitCode> {
-        let Command::DrawPages { lengths } = &self.command else { return None };
-        Some(match preview::draw(lengths) {
+        let Command::DrawPages { lengths, ofd } = &self.command else { return None };
+        Some(match if *ofd { preview::draw_ofd() } else { preview::draw(lengths) } {
             Ok(()) => ExitCode::SUCCESS,
             Err(why) => {
                 eprintln!("{why}");
@@ -216,7 +220,7 @@ async fn answer(arguments: Arguments, clock: Clock) -> Result<ExitCode, Trouble>
         Command::Register(copies::RegisterCommand::Snapshot { since, output }) => {
             copies::snapshot(&rooms, clock, since, output).await?;
         }
-        Command::Seal(command) => certificates::seal(&rooms, command, clock()).await?,
+        Command::Seal(command) => certificates::seal(&rooms, command, clock).await?,
         Command::Authority(command) => filing::authority(&rooms, command, clock()).await?,
         Command::Item(command) => filing::item(&rooms, command, clock()).await?,
         Command::Officer(command) => filing::officer(&rooms, command, clock()).await?,

@@ -128,7 +128,7 @@ impl Rooms {
     /// What the certificate authorities work with.
     pub async fn authority(&self) -> Result<Authority, Trouble> {
         let (store, keyring) = (self.store().await?, self.keyring().await?);
-        Ok(Authority { store, keyring, publication: self.settings.status.publication.clone() })
+        Ok(Authority { store, keyring, publication: self.settings.status.publication.clone(), stamps: None })
     }
 
     /// Prints the outcome: a sentence for people, or JSON for programs.

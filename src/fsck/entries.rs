@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::Walk;
-use crate::store::{LeafRow, OrderRow, Standing, StoreError};
+use crate::crypto::sha256;
+use crate::store::{LeafRow, OrderRow, Spoken, Standing, StoreError};
 use crate::tlog::checkpoint::Checkpoint;
 use crate::tlog::leaf::{Entry, Leaf, Matter, Opening};
 use crate::tlog::note::Note;
@@ -167,6 +168,7 @@ impl Walk<'_> {
                 return Ok(());
             }
         };
+        self.spoken.extend(Spoken::of(&entry));
         if let Some(anchor) = trail::anchored(&entry) {
             tree.anchors.insert(anchor.length, anchor.hash);
         }
@@ -269,14 +271,18 @@ impl Walk<'_> {
 /// In which facts an order differs from what its entry says.
 fn differences(entry: &Entry, of: &OrderRow) -> Vec<&'static str> {
     let Entry { leaf, opening } = entry;
-    let licence = of.licence_version.as_ref().map(|text| {
-        let version: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
-        version.pointer("/version/identifier").and_then(|text| text.as_str()).unwrap_or_default().to_owned()
-    });
+    let named = |text: &String, pointer: &str| {
+        let json: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
+        json.pointer(pointer).and_then(|text| text.as_str()).unwrap_or_default().to_owned()
+    };
+    let version = of.licence_version.as_ref().map(|text| named(text, "/version/identifier"));
+    let licence = version.or_else(|| of.annotation.as_ref().map(|text| named(text, "/identifier")));
+    let annotation = of.annotation.as_ref().map(|text| hex::encode(sha256(text.as_bytes())));
     let said: Vec<(&'static str, Option<&str>)> = match leaf.matter {
         Matter::Order => vec![
             // The document itself is held against its entry where the order is.
             ("licence", licence.as_deref()),
+            ("annotation", annotation.as_deref()),
             ("decision", of.decision.as_deref()),
             ("abolition", of.abolition.as_deref()),
             ("officer", Some(&of.officer)),

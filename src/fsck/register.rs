@@ -52,6 +52,19 @@ impl Walk<'_> {
         Ok(())
     }
 
+    /// Authorities, revocations, seals as data and ends of keys are never written without an entry in the log.
+    pub(super) async fn unspoken(&mut self, since: i64) -> Result<(), StoreError> {
+        for row in self.inventory.unspoken(since, &self.spoken).await? {
+            self.found(
+                format!("{} {}", row.table, row.name),
+                "fsck.unlogged",
+                "库中有此项登记，而公开日志没有记载",
+                "this is on record, and no entry of the log speaks of it",
+            );
+        }
+        Ok(())
+    }
+
     async fn versions(&mut self) -> Result<(), StoreError> {
         let mut before = (String::new(), 0);
         loop {

@@ -21,6 +21,10 @@ pub(super) struct IssueRequest {
     /// `pdf`, `ofd` or `both`; where it is absent both, if the seal is made as data and has an SM2 certificate.
     #[schema(required = false)]
     files: Option<&'static str>,
+    /// Another authority will set its seal beside ours (并联审批、联合发文). False where it is absent: then the PDF is certified
+    /// against any change, and a further seal is refused.
+    #[schema(required = false)]
+    more_seals: bool,
 }
 
 /// A decision with its case and the hands through which it passed.
@@ -76,6 +80,24 @@ pub(super) struct LicencePart {
     valid_until: Option<String>,
 }
 
+/// An annotated copy of a licence (加注件).
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct CopyRequest {
+    /// 使用事由, 200 characters at most.
+    purpose: String,
+    /// 使用者, 100 characters at most.
+    requester: String,
+    /// Exclusive; not after the licence's own end, and a year from now at most.
+    #[schema(format = DateTime)]
+    expires_at: String,
+    /// Number of the seal; where it is absent the first under which the officer has leave.
+    #[schema(required = false)]
+    seal: Option<String>,
+    /// `pdf`, `ofd` or `both`; where it is absent both, if the seal is made as data and has an SM2 certificate.
+    #[schema(required = false)]
+    files: Option<&'static str>,
+}
+
 /// A licence to be ended; no document is sealed.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct EndRequest {
@@ -101,7 +123,11 @@ pub(super) struct UploadRequest {
     /// What the ledger calls it.
     title: String,
     place: UploadPlace,
-    /// 骑缝章, for an OFD: the seal also over the right edges of all pages, its middle so many millimetres from their top.
+    /// The same seal at further places, under the same signature; of a PDF only where nobody sealed it before.
+    #[schema(required = false)]
+    more_places: Vec<UploadPlace>,
+    /// 骑缝章: the seal also over the right edges of all pages, its middle so many millimetres from their top; of a PDF only
+    /// where nobody sealed it before.
     #[schema(required = false)]
     straddle_mm: Option<f64>,
 }
@@ -330,6 +356,7 @@ mod tests {
             data: json!({}),
             licence,
             files: Some("both"),
+            more_seals: true,
         };
         agree::<crate::issue::IssueRequest>(&issue);
         for place in [
@@ -340,9 +367,17 @@ mod tests {
                 decision: decision(),
                 title: "t".into(),
                 place,
+                more_places: vec![UploadPlace::At { page: 2, x_mm: 1.5, y_mm: 1.5 }],
                 straddle_mm: Some(1.5),
             });
         }
+        agree::<super::super::copies::CopyPart>(&CopyRequest {
+            purpose: "1".into(),
+            requester: "1".into(),
+            expires_at: AT.into(),
+            seal: Some(seal()),
+            files: Some("both"),
+        });
         agree::<super::super::issuing::EndPart>(&EndRequest { decision: decision(), act: "cancel".into() });
         let order = AbolitionOrder {
             act: "abolish".into(),

@@ -130,6 +130,9 @@ fn wants_page(path: &str, headers: &HeaderMap) -> bool {
         "/crl/",
         "/ca/",
         "/tsa",
+        "/CertShare/",
+        "/resource/",
+        "/router/",
         "/assets/",
     ];
     !program.iter().any(|prefix| path.starts_with(prefix))

@@ -48,7 +48,7 @@ impl From<Issued> for IssuedAnswer {
 }
 
 /// 201 for a new document, 200 for one that the same request had made before, 202 for one that is written down and waits.
-fn made(done: Result<Issued, FlowError>) -> Result<Response, Problem> {
+pub(super) fn made(done: Result<Issued, FlowError>) -> Result<Response, Problem> {
     match done {
         Ok(issued) => {
             let status = if issued.again { StatusCode::OK } else { StatusCode::CREATED };
@@ -137,6 +137,7 @@ pub(super) async fn order(
     let record = store.order(&id).await?.filter(|record| record.seal.is_some()).ok_or_else(none)?;
     let waiting = store.waiting(&id).await?;
     Ok(Json(OrderAnswer {
+        identifier: record.identifier().map(ToString::to_string),
         order: record.id,
         kind: record.kind.as_str(),
         state: record.state.as_str(),
@@ -144,7 +145,6 @@ pub(super) async fn order(
         title: record.title,
         written_at: rfc3339(record.written_at),
         ended_at: record.ended_at.map(rfc3339),
-        identifier: record.licence.map(|licence| licence.version.identifier.to_string()),
         document: match record.document {
             Some(document) => Some(issue::newest(store, document).await?),
             None => None,
@@ -217,6 +217,8 @@ pub(super) struct UploadPart {
     decision: DecisionRequest,
     title: String,
     place: UploadPlace,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    more_places: Vec<UploadPlace>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     straddle_mm: Option<f64>,
 }
@@ -239,8 +241,8 @@ pub(super) async fn uploads(
     program.may(Scope::Seal)?;
     let seal = SealNumber::parse(&number)?;
     let (part, pdf) = parts::<UploadPart>(form, "file").await?;
-    let UploadPart { decision, title, place, straddle_mm } = part;
-    let request = UploadRequest { decision, seal, title, place, straddle_mm };
+    let UploadPart { decision, title, place, more_places, straddle_mm } = part;
+    let request = UploadRequest { decision, seal, title, place, more_places, straddle_mm };
     let pdf = pdf.ok_or_else(|| missing("file"))?;
     made(issue::seal_upload(&state.desk, &program.officer, request, pdf, (state.clock)()).await)
 }
@@ -305,7 +307,7 @@ pub(super) async fn document(At(state): At, program: Program, Path(sha256): Path
 }
 
 /// Those who make documents, or watch over them.
-fn may_fetch(program: &Program) -> Result<(), Problem> {
+pub(super) fn may_fetch(program: &Program) -> Result<(), Problem> {
     let any = [Scope::Issue, Scope::Seal, Scope::Supervise].into_iter().any(|scope| program.may(scope).is_ok());
     if any { Ok(()) } else { program.may(Scope::Issue) }
 }

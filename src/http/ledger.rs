@@ -62,7 +62,7 @@ pub(super) struct LedgerLine {
     pub at: String,
     #[serde(skip)]
     pub at_zh: String,
-    /// `licence`, `upload` or `notice`.
+    /// `licence`, `upload`, `notice`, `report` or `copy`.
     pub kind: &'static str,
     #[serde(skip)]
     pub kind_zh: &'static str,
@@ -88,6 +88,7 @@ impl From<LedgerEntry> for LedgerLine {
             "licence" => "证照批文",
             "upload" => "上传文书",
             "notice" => "公告",
+            "copy" => "证照加注件",
             _ => "其他",
         };
         Self {

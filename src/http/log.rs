@@ -123,6 +123,7 @@ fn words(matter: Matter, act: &str) -> (String, String) {
         (Matter::Order, "licence") => ("用印：证照、批文", "seal used: licence or approval"),
         (Matter::Order, "upload") => ("用印：上传文书", "seal used: uploaded document"),
         (Matter::Order, "notice") => ("用印：公告", "seal used: notice"),
+        (Matter::Order, "copy") => ("用印：证照加注件", "seal used: annotated copy of a licence"),
         (Matter::Order, "report") => ("用印：核验报告", "seal used: report of verification"),
         (Matter::Seal, "filed") => ("印章登记", "seal filed"),
         (Matter::Seal, "activated") => ("印章启用", "seal activated"),

@@ -7,8 +7,10 @@
 //! |---|---|
 //! | `register`, `snapshot`, `log`, `verification`, `stamping` | the public API |
 //! | `status` | the responder, lists and certificates of our authorities |
+//! | `seal_status` | the status of seals in the shape of the national service |
 //! | `pages` | the public pages |
-//! | `staff`, `issuing`, `administration`, `ledger` | the staff API |
+//! | `staff`, `issuing`, `copies`, `administration`, `ledger` | the staff API |
+//! | `sharing` | the sharing operations of licence platforms |
 //! | `office` | the staff pages |
 //! | `sign_in` | sessions, tokens, passwords |
 //! | `witness` | a witness's own listener |
@@ -19,6 +21,7 @@
 mod administration;
 mod answers;
 mod asked;
+mod copies;
 mod guard;
 mod issuing;
 mod ledger;
@@ -27,6 +30,8 @@ mod office;
 mod pages;
 mod problem;
 mod register;
+mod seal_status;
+mod sharing;
 mod shelf;
 mod sign_in;
 mod snapshot;
@@ -92,6 +97,8 @@ pub struct PublicState {
     pub report_seal: Option<Arc<(Desk, ReportSeal)>>,
     /// Reports of the last minutes.
     pub shelf: shelf::Shelf,
+    /// Snapshots of the register as they were asked for.
+    copies: snapshot::Copies,
     /// Our own time-stamp authority.
     stamper: Option<stamping::Stamper>,
     /// Answers about our certificates; without keys those that others signed beforehand.
@@ -116,6 +123,7 @@ impl PublicState {
             previewer: None,
             report_seal: None,
             shelf: Default::default(),
+            copies: Default::default(),
             stamper: None,
             responder,
             health: Arc::new(|| Ok(())),
@@ -182,6 +190,8 @@ pub fn public_router(state: PublicState) -> Router {
         .route("/log", get(log::page))
         .route("/log/tile/{*path}", get(log::tile))
         .route("/ocsp/{*request}", get(status::ocsp_by_get))
+        .route("/resource/rest/v1/shared/{catalogue}/1", post(seal_status::by_catalogue))
+        .route("/router/rest/v1", post(seal_status::by_method))
         .route("/verify/reports/{name}/sealed", post(verification::sealed))
         .route("/verify/reports/{name}/{form}", get(verification::kept))
         .merge(api)
@@ -218,12 +228,14 @@ pub fn staff_router(state: StaffState) -> Router {
         .route("/uploads", get(office::upload_form).post(office::upload))
         .route("/seals/{number}/custody", post(office::custody))
         .layer(CsrfLayer::new());
-    let uploads = uploads.merge(with_files);
+    // Programs alone, and no cookie counts for them.
+    let uploads = uploads.merge(with_files).route("/CertShare/verifyFile", post(sharing::verify_file));
     let small = Router::new()
         .route("/", get(office::home))
         .route("/sign-in", get(office::sign_in_form).post(office::sign_in))
         .route("/sign-out", post(office::sign_out))
         .route("/issue", get(office::issue_form).post(office::issue))
+        .route("/copies", get(office::copies_form).post(office::copies))
         .route("/orders/{id}", get(office::order))
         .route("/documents/{sha256}", get(office::document))
         .route("/seals", get(office::seals))
@@ -238,6 +250,8 @@ pub fn staff_router(state: StaffState) -> Router {
         .route("/audit", get(office::audit))
         // Cross-site requests end here. Programs send neither Origin nor Sec-Fetch-Site, and no cookie counts for them.
         .layer(CsrfLayer::new())
+        .route("/CertShare/{operation}", post(sharing::operation))
+        .route("/CertShare/download", get(sharing::download))
         .merge(api)
         .merge(common(openapi));
     let how = Around { no_store: true, https: state.https };
@@ -253,6 +267,7 @@ fn staff_api() -> OpenApiRouter<StaffState> {
     OpenApiRouter::with_openapi(StaffApi::openapi())
         .routes(routes!(issuing::licences))
         .routes(routes!(issuing::end))
+        .routes(routes!(copies::copies, copies::copies_made))
         .routes(routes!(issuing::document))
         .routes(routes!(issuing::order))
         .routes(routes!(administration::abolitions))

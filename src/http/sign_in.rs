@@ -292,7 +292,7 @@ impl FromRequestParts<StaffState> for SecondOfficer {
     }
 }
 
-async fn program(state: &StaffState, token: &str) -> Result<Program, Problem> {
+pub(super) async fn program(state: &StaffState, token: &str) -> Result<Program, Problem> {
     let now: OffsetDateTime = (state.clock)();
     let found = state.desk.store.token(&digest(token.trim()), now).await?;
     found.map(|(officer, scopes)| Program { officer, scopes }).ok_or_else(Problem::signed_out)

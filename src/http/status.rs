@@ -115,7 +115,7 @@ pub(super) async fn ca(State(state): State<PublicState>, Path(file): Path<String
 }
 
 /// Whether the asker has what goes by this tag (RFC 9110 §13.1.2).
-fn has(headers: &HeaderMap, etag: &str) -> bool {
+pub(super) fn has(headers: &HeaderMap, etag: &str) -> bool {
     let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
     known.is_some_and(|known| known.split(',').any(|one| one.trim().trim_start_matches("W/") == etag))
 }

@@ -25,7 +25,7 @@ use super::shelf::Forms;
 use super::spool::Spool;
 use crate::issue::seal_report;
 use crate::limits;
-use crate::preview::{Landlock, NotDrawn, Previewer, Previews};
+use crate::preview::{self, Landlock, NotDrawn, Previewer, Previews};
 use crate::verify::gather::{GatherError, Given, gather, house_trust};
 use crate::verify::judge::evidence::Opened;
 use crate::verify::report::html::Shown;
@@ -49,7 +49,7 @@ impl Upload {
                 let form = Multipart::from_request(request, state).await;
                 Self::of_form(form.map_err(|error| Problem::from_status(error.status()))?).await
             }
-            "application/pdf" | "application/octet-stream" => {
+            "application/pdf" | "application/ofd" | "application/octet-stream" => {
                 let (mut body, mut spool) = (request.into_body(), Spool::default());
                 while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
                     let frame = frame.map_err(|_| Problem::from_status(StatusCode::BAD_REQUEST))?;
@@ -156,19 +156,26 @@ impl Forms {
 
 impl Pictures {
     fn of(previewer: &Previewer, evidence: &Evidence, document: &Given) -> Option<Self> {
-        let Opened::Pdf { reading, .. } = &evidence.opened else { return None };
         let length = document.length().ok()?;
-        let ends = reading.signatures.iter().map(|s| s.signed_length.filter(|end| *end < length));
         let mut states: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-        for (index, end) in ends.enumerate() {
-            if let Some(end) = end {
-                states.entry(end).or_default().push(index + 1);
+        let is_ofd = match &evidence.opened {
+            Opened::Pdf { reading, .. } => {
+                for (number, signature) in (1..).zip(&reading.signatures) {
+                    if let Some(end) = signature.signed_length.filter(|end| *end < length) {
+                        states.entry(end).or_default().push(number);
+                    }
+                }
+                false
             }
-        }
-        let lengths: Vec<usize> = states.keys().copied().collect();
-        let drawn = match length {
-            0..=limits::PREVIEW_PDF_BYTES => previewer.draw(&document.bytes().ok()?, &lengths),
-            _ => Err(NotDrawn::TooLarge),
+            Opened::Ofd(_) => true,
+            _ => return None,
+        };
+        let drawn = if length > limits::PREVIEW_BYTES {
+            Err(NotDrawn::TooLarge)
+        } else if is_ofd {
+            previewer.draw_ofd(&document.bytes().ok()?)
+        } else {
+            previewer.draw(&document.bytes().ok()?, &states.keys().copied().collect::<Vec<_>>())
         };
         match &drawn {
             Err(why) => tracing::warn!(%why, "the pages of an uploaded document were not drawn"),
@@ -377,12 +384,21 @@ impl ReportPage<'_> {
     /// Whose state it was: numbers of signatures.
     fn signers(&self, state: &usize) -> String {
         let numbers = self.pictures.and_then(|pictures| pictures.signers.get(*state));
-        numbers.map(|n| n.iter().map(usize::to_string).collect::<Vec<_>>().join("、")).unwrap_or_default()
+        numbers.map(|numbers| listed(numbers)).unwrap_or_default()
+    }
+
+    /// Whose seals stand on a page.
+    fn seals(&self, page: &preview::Shown) -> String {
+        listed(&page.seals)
     }
 
     fn minutes(&self) -> i64 {
         limits::REPORT_MINUTES
     }
+}
+
+fn listed(numbers: &[usize]) -> String {
+    numbers.iter().map(usize::to_string).collect::<Vec<_>>().join("、")
 }
 
 /// The same for people: the questions they ask in their order, the list of checks to unfold, what was signed beside what

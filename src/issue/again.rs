@@ -53,7 +53,7 @@ pub(crate) async fn made_before(
         )));
     }
     if let (OrderState::Sealed, Some(document)) = (record.state, &record.document) {
-        let identifier = record.licence.as_ref().map(|l| l.version.identifier.clone());
+        let identifier = record.identifier().cloned();
         return Ok(Some(Issued {
             order: record.id.clone(),
             identifier,
@@ -171,6 +171,13 @@ async fn give_up_because(
             "issue.before-log",
             "该记录早于公开日志的启用，未用印，请重新申请",
             "the order is older than the public log; the seal was not used; ask again",
+        )));
+    }
+    if record.annotation.as_ref().is_some_and(|copy| now >= copy.expires_at) {
+        return Ok(Some(Message::new(
+            "issue.copy-expired",
+            "等待期间加注件的有效期已届满，未再用印；如仍需要请重新申请",
+            "the copy's own end passed while its order waited; the seal was not used, ask again if it is still needed",
         )));
     }
     let seal = filed_seal(desk, number).await?;

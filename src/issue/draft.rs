@@ -7,8 +7,9 @@ use time::OffsetDateTime;
 
 use crate::crypto::{self, Digest};
 use crate::desk::{FlowError, OfdParts, SealParts};
-use crate::ofd::seal::{self as ofd_seal, Place as OfdPlace};
-use crate::pdf::seal::{self as pdf_seal, Certification, Place, SealPlan};
+use crate::impression::Place;
+use crate::ofd::seal as ofd_seal;
+use crate::pdf::seal::{self as pdf_seal, Certification, SealPlan};
 use crate::store::MediaType;
 
 /// A document that lacks the seal's value, and whose value that will be.
@@ -29,7 +30,7 @@ pub(crate) struct Drafted {
 pub(crate) fn prepare(
     draft: &[u8],
     parts: &Arc<SealParts>,
-    place: Place,
+    places: &[Place],
     signer_name: &str,
     reason: &str,
     now: OffsetDateTime,
@@ -38,7 +39,7 @@ pub(crate) fn prepare(
 ) -> Result<Drafted, FlowError> {
     let plan = SealPlan {
         appearance: &parts.appearance,
-        place,
+        places,
         signer_name,
         reason,
         location: "",
@@ -66,7 +67,7 @@ pub(crate) fn prepare(
 pub(crate) fn prepare_ofd(
     draft: &[u8],
     with: &OfdParts,
-    places: &[OfdPlace],
+    places: &[Place],
     now: OffsetDateTime,
 ) -> Result<Drafted, FlowError> {
     let plan = ofd_seal::SealPlan { seal: &with.seal, places, at: now, lock: false };

@@ -54,6 +54,20 @@ pub(crate) fn fill(schema: &Value, data: &mut Value, facts: &Facts) -> Result<()
     Ok(())
 }
 
+/// Fills in only what is not there: of what was printed before nothing is touched, but a template may ask for more by now.
+pub(crate) fn fill_gaps(schema: &Value, data: &mut Value, facts: &Facts) {
+    let (Some(properties), Some(fields)) = (schema.get("properties").and_then(Value::as_object), data.as_object_mut())
+    else {
+        return;
+    };
+    for (field, spec) in properties {
+        let known = spec.get("x-fact").and_then(Value::as_str).and_then(|fact| facts.get(fact)).cloned().flatten();
+        if let Some(known) = known {
+            fields.entry(field.clone()).or_insert(known);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,6 +83,13 @@ mod tests {
         let says = |mut data: Value| fill(&schema, &mut data, &facts).unwrap_err().message().id;
         assert_eq!(says(json!({ "operator": "乙店" })), "issue.fact-differs");
         assert_eq!(says(json!({ "until": "2099-01-01" })), "issue.fact-differs");
+        let mut printed = json!({ "operator": "改名前的店" });
+        fill_gaps(
+            &json!({ "properties": { "operator": { "x-fact": "holder.name" }, "shop": { "x-fact": "holder.name" } } }),
+            &mut printed,
+            &facts,
+        );
+        assert_eq!(printed, json!({ "operator": "改名前的店", "shop": "甲店" }));
         let other = fill(&schema, &mut json!({}), &[("order.number", None)].into()).unwrap_err();
         assert_eq!(other.message().id, "issue.template-kind");
     }

@@ -51,8 +51,8 @@ pub(super) async fn finish(desk: &Desk, unfinished: Unfinished, now: OffsetDateT
         FlowError::SelfCheck(Message::new("issue.not-stored", "文书未能入库", "the document was not stored"))
     })?;
     Ok(Issued {
+        identifier: record.identifier().cloned(),
         order: record.id,
-        identifier: record.licence.map(|l| l.version.identifier),
         document: stored,
         ofd: None,
         title: record.title,

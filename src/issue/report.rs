@@ -13,7 +13,7 @@ use crate::decision::Allowed;
 use crate::desk::{Desk, FlowError, blocking};
 use crate::message::Message;
 use crate::officer::OfficerId;
-use crate::pdf::seal::{Certification, Place};
+use crate::pdf::seal::Certification;
 use crate::render::{RenderError, Renderer};
 use crate::seal::SealNumber;
 use crate::store::OrderKind;
@@ -82,8 +82,8 @@ pub async fn seal_report(
     let ident = once_key.clone();
     let prepared = blocking(move || {
         let draft = render(&renderer, data, &ident, now)?;
-        let place = Place { page: draft.seal_place.page.saturating_sub(1), centre_mm: draft.seal_place.centre_mm };
-        prepare(&draft.pdf, &drawn, place, &signer_name, &reason, now, Some(Certification::NoChanges), room)
+        let places = [draft.seal_place.on()];
+        prepare(&draft.pdf, &drawn, &places, &signer_name, &reason, now, Some(Certification::NoChanges), room)
     })
     .await?;
     let once = (once_key.as_str(), fingerprint.as_str());

@@ -20,6 +20,10 @@ pub struct IssueRequest {
     /// In which formats; where nothing is said in both, if the seal seals both.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub files: Option<Files>,
+    /// Another authority will set its seal beside ours (并联审批、联合发文). Otherwise nobody may: a PDF is certified against
+    /// any change.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub more_seals: bool,
 }
 
 /// The formats of one licence.
@@ -61,7 +65,10 @@ pub struct UploadRequest {
     /// What the ledger calls it.
     pub title: String,
     pub place: UploadPlace,
-    /// 骑缝章, for an OFD: the seal once more over the right edges of all pages, its middle so many millimetres from their top.
+    /// The same seal at further places, under the same signature.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub more_places: Vec<UploadPlace>,
+    /// 骑缝章: the seal once more over the right edges of all pages, its middle so many millimetres from their top.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub straddle_mm: Option<f64>,
 }

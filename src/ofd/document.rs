@@ -2,7 +2,7 @@
 //! told.
 
 use super::package::Package;
-use super::signatures::{ENTRANCE, SignaturesFault, located, malformed, node, numbers};
+use super::signatures::{ENTRANCE, SignaturesFault, find, located, malformed, node, numbers};
 use super::xml::Node;
 use crate::limits;
 
@@ -18,8 +18,10 @@ pub struct Document {
     pub resources: Vec<String>,
     /// Path of the list of annotations, where there is one.
     pub annotations: Option<String>,
-    /// The package has more than this document.
-    pub others: bool,
+    /// Path of the list of its signatures, where there is one.
+    pub signatures: Option<String>,
+    /// How many more documents are in the package.
+    pub others: usize,
     /// Left, top, width, height of a page that does not say its own, millimetres.
     usual: [f64; 4],
 }
@@ -67,7 +69,8 @@ impl Document {
             templates: common.all("TemplatePage").map(template).collect::<Result<_, SignaturesFault>>()?,
             resources: resources.map(|one| place("PublicRes", Some(&one.text))).collect::<Result<_, _>>()?,
             annotations: root.child("Annotations").and_then(|list| located(&path, &list.text)),
-            others: entrance.all("DocBody").nth(1).is_some(),
+            signatures: body.child("Signatures").and_then(|list| located(ENTRANCE, &list.text)),
+            others: entrance.all("DocBody").skip(1).count(),
             usual,
             path,
         })
@@ -79,6 +82,17 @@ impl Document {
     /// [`SignaturesFault`].
     pub fn content(&self, package: &Package<'_>, page: &Page) -> Result<Node, SignaturesFault> {
         node(package, &page.path)
+    }
+
+    /// The paper of a page by the head of its file alone: the schema has what a page says of itself before what stands on it (§7.7).
+    ///
+    /// # Errors
+    /// [`SignaturesFault`].
+    pub fn paper_of(&self, package: &Package<'_>, page: &Page) -> Result<[f64; 4], SignaturesFault> {
+        let bytes = package.unpack(find(package, &page.path)?)?;
+        let head = Node::read_before(&bytes, Some("Content"));
+        let head = head.map_err(|fault| SignaturesFault::Xml { file: page.path.clone(), fault })?;
+        Ok(self.paper(&head))
     }
 
     /// Left, top, width and height of the paper, millimetres: what a page says of itself, or the document of all.

@@ -24,7 +24,7 @@ use crate::message::Message;
 /// What a package looks like.
 #[derive(Debug, Clone, Default)]
 pub struct Drawing {
-    /// The first pages, as many as were asked for and fit.
+    /// As many as were asked for and fit: those that carry seals first, then the others, each kind in the document's order.
     pub pages: Vec<Sheet>,
     /// How many pages there are.
     pub of: usize,
@@ -35,6 +35,10 @@ pub struct Drawing {
 /// A page.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sheet {
+    /// Its place in the document, from 1.
+    pub number: usize,
+    /// Whose seals stand on it: places in the list of signatures, from 1.
+    pub seals: Vec<usize>,
     /// A whole SVG document in millimetres, without scripts and without anything fetched.
     pub svg: String,
     pub width_mm: f64,
@@ -48,21 +52,34 @@ pub struct Sheet {
 pub fn draw(bytes: &[u8], most: usize) -> Result<Drawing, SignaturesFault> {
     let package = Package::open(bytes)?;
     let document = Document::read(&package)?;
-    let seals = seals::of(&package, &Signatures::read(&package).unwrap_or_default());
+    let seals = seals::of(&package, &document, &Signatures::read(&package).unwrap_or_default());
     let mut pen = Pen::new(&package, 0);
+    if document.others > 0 {
+        let (zh, en) =
+            ("文件中另有其他文档，只画出第一个", "there are other documents in the file; only the first is drawn");
+        pen.omit("ofd.documents", zh, en);
+    }
     let mut drawing = Drawing { of: document.pages.len(), ..Drawing::default() };
-    let mut room = limits::PREVIEW_OUTPUT_BYTES;
-    for page in document.pages.iter().take(most) {
+    let on = |page: &Page| seals.iter().filter(|seal| seal.page == page.id).collect::<Vec<_>>();
+    let mut pages: Vec<_> = (1..).zip(&document.pages).map(|(number, page)| (number, page, on(page))).collect();
+    pages.sort_by_key(|(.., seals)| seals.is_empty());
+    let mut room = limits::PREVIEW_DRAWING_BYTES;
+    for (number, page, stamped) in pages.into_iter().take(most) {
         pen.begin(room);
         match pen.page(&document, page) {
             Ok(paper) => {
-                seals.iter().filter(|seal| seal.page == page.id).for_each(|seal| pen.seal(seal));
-                let sheet = pen.sheet(paper);
-                room = room.saturating_sub(sheet.svg.len());
-                drawing.pages.push(sheet);
+                stamped.iter().for_each(|seal| pen.seal(seal));
+                let svg = pen.sheet(paper);
+                room = room.saturating_sub(svg.len());
+                let mut seals: Vec<usize> = stamped.iter().map(|seal| seal.signature).collect();
+                seals.dedup();
+                let [.., width_mm, height_mm] = paper;
+                drawing.pages.push(Sheet { number, seals, svg, width_mm, height_mm });
             }
             Err(fault) => {
-                pen.omit("ofd.page", &format!("一页无法读取：{fault}"), &format!("a page cannot be read: {fault}"))
+                let (zh, en) =
+                    (format!("第{number}页无法读取：{fault}"), format!("page {number} cannot be read: {fault}"));
+                pen.omit("ofd.page", &zh, &en);
             }
         }
     }
@@ -110,7 +127,7 @@ impl<'p, 'a> Pen<'p, 'a> {
 
     /// Says once what is not drawn.
     fn omit(&mut self, id: &'static str, zh: &str, en: &str) {
-        let message = Message::new(id, zh, en);
+        let message = Message::new(id, plain(zh), plain(en));
         if self.left_out.len() < limits::PREVIEW_OMISSIONS && !self.left_out.contains(&message) {
             self.left_out.push(message);
         }
@@ -120,9 +137,13 @@ impl<'p, 'a> Pen<'p, 'a> {
     fn has_room(&mut self) -> bool {
         let enough = self.svg.len() < self.room;
         if !enough {
-            self.omit("ofd.large", "内容过多，有的未画出", "there is too much on the pages: some of it is not drawn");
+            self.too_much();
         }
         enough
+    }
+
+    fn too_much(&mut self) {
+        self.omit("ofd.large", "内容过多，有的未画出", "there is too much on the pages: some of it is not drawn");
     }
 
     /// Everything of a page but the seals; gives its paper.
@@ -198,14 +219,13 @@ impl<'p, 'a> Pen<'p, 'a> {
     }
 
     /// The page as a file.
-    fn sheet(&mut self, [x, y, width, height]: [f64; 4]) -> Sheet {
+    fn sheet(&mut self, [x, y, width, height]: [f64; 4]) -> String {
         let body = std::mem::take(&mut self.svg);
-        let svg = format!(
+        format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}mm\" height=\"{height}mm\" viewBox=\"{x} {y} {width} {height}\">\
              <defs>{}</defs><rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" fill=\"#fff\"/>{body}</svg>",
             self.definitions()
-        );
-        Sheet { svg, width_mm: width, height_mm: height }
+        )
     }
 
     fn definitions(&mut self) -> String {
@@ -215,6 +235,14 @@ impl<'p, 'a> Pen<'p, 'a> {
         };
         std::mem::take(&mut self.outlines).into_iter().map(one).collect()
     }
+}
+
+/// What is said, of which a stranger's file wrote a part: no longer than a line or two, and with nothing that turns the
+/// direction of the words around it (Unicode, UAX #9 §2).
+fn plain(said: &str) -> String {
+    let turns =
+        |c: char| matches!(c, '\u{061C}' | '\u{200E}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
+    said.chars().filter(|c| !c.is_control() && !turns(*c)).take(limits::PREVIEW_OMISSION_LETTERS).collect()
 }
 
 #[cfg(test)]

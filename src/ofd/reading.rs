@@ -18,6 +18,8 @@ use crate::ses::{self, SealSignature};
 #[derive(Debug, Clone, Default)]
 pub struct Reading {
     pub signatures: Vec<Read>,
+    /// CustomDatas: what the file says of itself, by name.
+    pub data: Vec<(String, String)>,
     /// The document that readers show; none where it cannot be read, or the package has several.
     pub shown: Option<Shown>,
     /// About the package as a whole.
@@ -76,7 +78,7 @@ impl Reading {
         let package = Package::open(bytes)?;
         let signatures = Signatures::read(&package)?;
         let mut digests = Digests { package: &package, made: HashMap::new() };
-        let mut reading = Self { odd: signatures.odd, ..Self::default() };
+        let mut reading = Self { data: signatures.data, odd: signatures.odd, ..Self::default() };
         reading.odd.extend(package.backslashes().first().map(|name| Oddity::Backslash(name.clone())));
         reading.shown = shown(&package, &mut reading.odd);
         for signature in &signatures.signatures {
@@ -169,7 +171,7 @@ fn read(package: &Package<'_>, signature: &Signature, digests: &mut Digests<'_, 
 /// The pages that are shown and what is drawn on them. A package of several documents says elsewhere which is meant.
 fn shown(package: &Package<'_>, odd: &mut Vec<Oddity>) -> Option<Shown> {
     let document = Document::read(package).ok()?;
-    if document.others {
+    if document.others > 0 {
         return None;
     }
     let pages = document.pages.iter().map(|page| page.id.clone()).collect();

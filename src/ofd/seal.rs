@@ -18,10 +18,11 @@ use super::package::{Package, PackageFault, Packing};
 use super::signatures::{ENTRANCE, Signatures, SignaturesFault};
 use super::xml::escaped;
 use crate::crypto::Digest;
+use crate::impression::Place;
 use crate::message::Message;
 use crate::ses::{SM2_WITH_SM3, Seal};
 
-pub use place::{Place, Stamped};
+pub use place::Stamped;
 pub use prepared::Prepared;
 
 /// One use of a seal.
@@ -152,7 +153,9 @@ pub fn prepare(draft: &[u8], plan: &SealPlan<'_>) -> Result<Prepared, SealFault>
         }
     }
     fresh.sort_unstable();
-    fresh.into_iter().for_each(|(name, bytes)| packing.add(name, bytes));
+    for (name, bytes) in fresh {
+        if name == paths.seal { packing.store(name, bytes) } else { packing.add(name, bytes) }
+    }
     packing.add(&paths.signature, signature.as_bytes());
     Prepared::new(packing.finish(), &signature, &plan.seal.whole, paths)
 }

@@ -25,6 +25,8 @@ pub struct Signatures {
     /// The lists that the documents name, by their paths.
     pub lists: Vec<String>,
     pub signatures: Vec<Signature>,
+    /// The documents' CustomDatas (§7.4), names and values.
+    pub data: Vec<(String, String)>,
     /// About the entrance and the lists.
     pub odd: Vec<Oddity>,
 }
@@ -130,6 +132,9 @@ impl Signatures {
         if entrance.all("DocBody").count() > limits::OFD_BODIES {
             return Err(SignaturesFault::TooMany("documents"));
         }
+        let data = entrance.all("DocBody").filter_map(|body| body.child("DocInfo")?.child("CustomDatas"));
+        let data = data.flat_map(|data| data.all("CustomData")).take(limits::METADATA_ELEMENTS);
+        all.data = data.filter_map(|one| Some((bounded(one.attribute("Name")?), bounded(&one.text)))).collect();
         all.odd.extend(odd_namespace(ENTRANCE, &entrance));
         for body in entrance.all("DocBody") {
             // What a forger adds is told from what was there by nobody's rule of first or last.
@@ -161,6 +166,10 @@ impl Signatures {
         }
         Ok(all)
     }
+}
+
+fn bounded(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(limits::METADATA_VALUE).collect()
 }
 
 fn read_one(package: &Package<'_>, list: &str, listed: &Node) -> Result<Signature, SignaturesFault> {

@@ -293,6 +293,19 @@ fn bombs_ciphers_and_links_are_not_unpacked() {
 }
 
 #[test]
+fn the_head_of_a_file_is_read_alone() {
+    let page =
+        b"<p:Page><p:Area><p:PhysicalBox>0 0 5 7</p:PhysicalBox></p:Area><p:Content><p:Content/></p:Content></p:Page>";
+    let head = Node::read_before(page, Some("Content")).unwrap();
+    assert_eq!(head.children.iter().map(|child| child.name.as_str()).collect::<Vec<_>>(), ["Area"]);
+    assert_eq!(Node::read(page).unwrap().children.len(), 2);
+    // Only a child of the root ends it, and a file without one is read whole.
+    assert_eq!(Node::read_before(page, Some("PhysicalBox")).unwrap(), Node::read(page).unwrap());
+    assert_eq!(Node::read_before(b"<Page><Area/></Page>", Some("Content")).unwrap().children.len(), 1);
+    assert!(Node::read_before(b"<Page><Area></Page>", Some("Content")).is_err());
+}
+
+#[test]
 fn xml_says_one_thing() {
     let node = Node::read(
         "\u{FEFF}<?xml version=\"1.0\"?><o:A xmlns:o='x' o:ID='1&lt;'>a&amp;<![CDATA[<]]>&#x4E00;<o:B/> </o:A>"

@@ -35,6 +35,15 @@ impl Node {
     /// # Errors
     /// [`NotXml`].
     pub fn read(bytes: &[u8]) -> Result<Self, NotXml> {
+        Self::read_before(bytes, None)
+    }
+
+    /// Reads a file's one element up to its first child of this name, where it has one: what stands before is all that some files are
+    /// asked for, and what follows may be long. Nothing is said of that.
+    ///
+    /// # Errors
+    /// [`NotXml`].
+    pub(super) fn read_before(bytes: &[u8], end: Option<&str>) -> Result<Self, NotXml> {
         if bytes.len() > limits::OFD_XML_BYTES {
             return Err(NotXml("an XML file is over the limit"));
         }
@@ -44,6 +53,10 @@ impl Node {
         loop {
             let event = reader.read_event().map_err(|_| NotXml("an XML file is not well formed"))?;
             match event {
+                Event::Start(start) if open.len() == 1 && end == Some(start.local_name().as_ref()) => {
+                    root = open.pop();
+                    break;
+                }
                 Event::Start(start) => {
                     count += 1;
                     if open.len() == limits::OFD_XML_DEPTH || count > limits::OFD_XML_NODES {

@@ -43,14 +43,12 @@ impl Appearance {
         }
     }
 
-    /// Writes the appearance stream (§12.5.5) for a page displayed after so many clockwise quarter turns, so that the
-    /// seal stands upright; gives its reference.
+    /// Writes the drawing, which every picture of this seal in the file shares.
     ///
-    /// The drawing is an isolated group painted once with Multiply (§11.3.5.2): red over black stays black and the
-    /// text under the seal stays readable, while parts of the seal do not darken each other.
-    pub(super) fn write(&self, update: &mut Update<'_, '_>, turns: u8) -> Result<Ref, PdfError> {
+    /// It is an isolated group: parts of the seal do not darken each other.
+    pub(super) fn write(&self, update: &mut Update<'_, '_>) -> Result<Ref, PdfError> {
         let (width, height) = (number(self.width_mm * POINTS_PER_MM), number(self.height_mm * POINTS_PER_MM));
-        let frame = format!("/Type/XObject/Subtype/Form/BBox[0 0 {width} {height}]");
+        let frame = self.frame();
         let group = format!("{frame}/Group<</S/Transparency/I true/CS/DeviceRGB>>");
         let drawing = update.new_object()?;
         match &self.drawing {
@@ -67,6 +65,15 @@ impl Appearance {
                 update.write_stream(drawing, &resources, format!("{width} 0 0 {height} 0 0 cm /I Do").as_bytes());
             }
         }
+        Ok(drawing)
+    }
+
+    /// Writes the picture that shows the drawing: a signature's appearance stream (§12.5.5) for a page displayed after so
+    /// many clockwise quarter turns, so that the seal stands upright, or without turns a form that pages draw.
+    ///
+    /// It is painted once with Multiply (§11.3.5.2): red over black stays black and the text under the seal stays
+    /// readable.
+    pub(super) fn picture(&self, update: &mut Update<'_, '_>, drawing: Ref, turns: u8) -> Result<Ref, PdfError> {
         // Against the turn of the page.
         let matrix = match turns {
             0 => "",
@@ -75,9 +82,15 @@ impl Appearance {
             _ => "/Matrix[0 -1 1 0 0 0]",
         };
         let resources = format!("/ExtGState<</M<</Type/ExtGState/BM/Multiply>>>>/XObject<</S {} 0 R>>", drawing.number);
-        let appearance = update.new_object()?;
-        update.write_stream(appearance, &format!("{frame}{matrix}/Resources<<{resources}>>"), b"/M gs /S Do");
-        Ok(appearance)
+        let picture = update.new_object()?;
+        let dict = format!("{}{matrix}/Resources<<{resources}>>", self.frame());
+        update.write_stream(picture, &dict, b"/M gs /S Do");
+        Ok(picture)
+    }
+
+    fn frame(&self) -> String {
+        let (width, height) = (number(self.width_mm * POINTS_PER_MM), number(self.height_mm * POINTS_PER_MM));
+        format!("/Type/XObject/Subtype/Form/BBox[0 0 {width} {height}]")
     }
 }
 

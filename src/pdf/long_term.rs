@@ -104,7 +104,7 @@ pub fn prepare_stamp<'a>(file: impl Into<Source<'a>>, room: usize) -> Result<Pre
     let kind = "/Type/DocTimeStamp/Filter/Adobe.PPKLite/SubFilter/ETSI.RFC3161";
     let blank = Blank::write(&mut update, stamp, kind, room, "")?;
     // ISO 19005-3 §6.3.3: what has no extent needs no appearance.
-    field::add(&mut update, &page, &field::free_name(&fields, "Stamp"), stamp, "/Rect[0 0 0 0]", false)?;
+    field::add(&mut update, &page, &field::free_name(&fields, "Stamp"), stamp, "/Rect[0 0 0 0]", false, Keys::new())?;
     Prepared::close_update(update, &blank)
 }
 

@@ -24,6 +24,7 @@ pub mod validation;
 
 mod filter;
 mod font;
+mod info;
 mod lex;
 mod operators;
 mod piece;
@@ -51,8 +52,12 @@ pub enum PdfError {
     NoPages,
     /// Page `asked` (from 1) of `pages`.
     NoSuchPage { asked: u32, pages: u32 },
-    /// The seal would not stand wholly on the page.
-    OutsidePage { width_mm: u32, height_mm: u32 },
+    /// The seal would not stand wholly on this page (from 0), or its strip not wholly at the edge.
+    OutsidePage { page: u32, width_mm: u32, height_mm: u32 },
+    /// A straddle seal needs two pages.
+    NoStraddle,
+    /// What one signature shows at several places is drawn into pages, which an earlier signature has closed.
+    PagesSigned,
     /// A certification signature must be the first (ISO 32000-1 §12.8.2.2).
     AlreadySigned,
     /// The author certified the file (DocMDP), and a new signature field would break that: at level 1 nothing may
@@ -118,10 +123,23 @@ impl PdfError {
                 format!("文件共{pages}页，没有第{asked}页。请重新指定用印页。"),
                 format!("The file has {pages} pages, there is no page {asked}. Name another page."),
             ),
-            Self::OutsidePage { width_mm, height_mm } => Message::new(
+            Self::OutsidePage { page, width_mm, height_mm } => Message::new(
                 "pdf.outside-page",
-                format!("印章位置超出页面（页面{width_mm}×{height_mm}毫米）。请调整位置。"),
-                format!("The seal would stand outside the page ({width_mm} × {height_mm} mm). Move it."),
+                format!("印章位置超出第{}页页面（{width_mm}×{height_mm}毫米）。请调整位置。", page.saturating_add(1)),
+                format!(
+                    "The seal would stand outside page {} ({width_mm} x {height_mm} mm). Move it.",
+                    page.saturating_add(1)
+                ),
+            ),
+            Self::NoStraddle => Message::new(
+                "pdf.no-straddle",
+                "只有一页的文件不能加盖骑缝章。请改用普通盖章。",
+                "A document of one page has no straddle seal. Set an ordinary one.",
+            ),
+            Self::PagesSigned => Message::new(
+                "pdf.pages-signed",
+                "文件已有签章，骑缝章和第二处印章会改动其页面，使该签章失效。请只盖一处，或改用OFD文件，或在未签章的原件上先盖。",
+                "The file is sealed already; a straddle seal or a second place would change its pages and break that seal. Set one seal at one place, use an OFD, or seal the unsigned original first.",
             ),
             Self::AlreadySigned => Message::new(
                 "pdf.already-signed",
@@ -130,9 +148,11 @@ impl PdfError {
             ),
             Self::ClosedByCertification { level } => Message::new(
                 "pdf.closed-by-certification",
-                format!("文件已由作者作认证签名（DocMDP {level}），新增签章会使其失效。请提交未认证的原件。"),
                 format!(
-                    "The author certified the file (DocMDP {level}); a new seal would break that. Supply the original before its certification."
+                    "文件已由作者作认证签名（DocMDP {level}），新增签章会使其失效。请出文单位在制作时选择“还要加盖其他单位的印章”，或提交未认证的原件。"
+                ),
+                format!(
+                    "The author certified the file (DocMDP {level}); a new seal would break that. Have it made open to further seals (more_seals), or supply the original before its certification."
                 ),
             ),
             Self::ClosedByLock => Message::new(

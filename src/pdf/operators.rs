@@ -8,6 +8,8 @@ use super::object::Object;
 pub(super) struct Operators<'c> {
     content: &'c [u8],
     lexer: Lexer<'c>,
+    /// Something was passed over, such as a string without an end: other readers may go on elsewhere, or nowhere.
+    pub stumbled: bool,
 }
 
 /// An operator's operands, and its name.
@@ -18,7 +20,7 @@ const OPERANDS: usize = 64;
 
 impl<'c> Operators<'c> {
     pub fn of(content: &'c [u8]) -> Self {
-        Self { content, lexer: Lexer::at(content, 0) }
+        Self { content, lexer: Lexer::at(content, 0), stumbled: false }
     }
 
     /// The next operator, after its operands; `None` at the end. Data of an inline image are skipped.
@@ -45,6 +47,7 @@ impl<'c> Operators<'c> {
             let word = self.lexer.word();
             if word.is_empty() {
                 self.lexer.pos += 1;
+                self.stumbled = true;
             }
             if word == b"ID" {
                 skip_image(self.content, &mut self.lexer);

@@ -17,6 +17,8 @@ pub struct Page {
     pub dict: Dict,
     /// /Resources, possibly inherited.
     pub(super) resources: Option<Object>,
+    /// The page or branch that has them.
+    pub(super) resources_of: Ref,
     media_box: Option<Object>,
     crop_box: Option<Object>,
     rotate: Option<Object>,
@@ -52,6 +54,16 @@ pub fn page(file: &File<'_>, number: u32) -> Result<Page, PdfError> {
     }
 }
 
+/// All pages in order.
+pub(super) fn all(file: &File<'_>) -> Result<Vec<Page>, PdfError> {
+    let mut pages = Vec::new();
+    walk(file, |_, page| {
+        pages.push(page.clone());
+        ControlFlow::Continue(())
+    })?;
+    Ok(pages)
+}
+
 /// How many pages the tree really has; /Count is not believed.
 pub fn count(file: &File<'_>) -> Result<u32, PdfError> {
     walk(file, |_, _| ControlFlow::Continue(()))
@@ -62,8 +74,15 @@ pub fn walk(file: &File<'_>, mut visit: impl FnMut(u32, &Page) -> ControlFlow<()
     let catalog = file.catalog()?;
     let root = catalog.object.dict().and_then(|c| c.get(b"Pages")).and_then(Object::reference);
     let Some(root) = root else { return Err(PdfError::NoPages) };
-    let top =
-        Page { reference: root, dict: Dict::empty(), resources: None, media_box: None, crop_box: None, rotate: None };
+    let top = Page {
+        reference: root,
+        dict: Dict::empty(),
+        resources: None,
+        resources_of: root,
+        media_box: None,
+        crop_box: None,
+        rotate: None,
+    };
     let (mut waiting, mut seen, mut visited) = (vec![top], HashSet::new(), 0u32);
     while let Some(mut node) = waiting.pop() {
         let broken = |what| PdfError::Broken { at: 0, what };
@@ -84,6 +103,9 @@ pub fn walk(file: &File<'_>, mut visit: impl FnMut(u32, &Page) -> ControlFlow<()
             let own = file.get(dict, key)?;
             Ok(if own.is_null() { from } else { Some(own) })
         };
+        if !file.get(dict, b"Resources")?.is_null() {
+            node.resources_of = node.reference;
+        }
         node.resources = inherit(b"Resources", node.resources)?;
         node.media_box = inherit(b"MediaBox", node.media_box)?;
         node.crop_box = inherit(b"CropBox", node.crop_box)?;
@@ -111,6 +133,22 @@ pub fn walk(file: &File<'_>, mut visit: impl FnMut(u32, &Page) -> ControlFlow<()
 }
 
 impl Page {
+    /// What the page draws. Its parts are joined, and a token never runs over the seam (§7.8.2).
+    pub(super) fn content(&self, file: &File<'_>) -> Result<Vec<u8>, PdfError> {
+        let parts = match file.get(&self.dict, b"Contents")? {
+            Object::Array(parts) => parts.to_vec(),
+            one => vec![one],
+        };
+        let mut content = Vec::new();
+        for part in parts {
+            if let Object::Stream(stream) = file.resolve(&part)? {
+                content.extend(file.unpacked(&stream)?);
+                content.push(b'\n');
+            }
+        }
+        Ok(content)
+    }
+
     /// The page as displayed. Errors: no usable box.
     pub fn sheet(&self, file: &File<'_>) -> Result<Sheet, PdfError> {
         let broken = |what| PdfError::Broken { at: 0, what };

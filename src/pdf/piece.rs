@@ -103,6 +103,50 @@ pub(super) fn change_below<'k>(
     if keys.is_empty() { Ok(None) } else { piece.with(&keys).map(Some) }
 }
 
+/// The dictionary under `key` as it would be with other keys, to be written directly: what is an object of its own stays
+/// as it is for those who share it.
+pub(super) fn copy_below<'k>(
+    file: &File<'_>,
+    owner: &Piece<'_>,
+    key: &str,
+    change: impl FnOnce(&Piece<'_>) -> Result<Keys<'k>, PdfError>,
+) -> Result<Vec<u8>, PdfError> {
+    let nothing = Dict::empty();
+    let new = Piece { raw: b"<<>>".into(), base: 0, dict: &nothing };
+    let apart = match owner.dict.get(key.as_bytes()) {
+        Some(Object::Ref(r)) => file.load(*r)?,
+        _ => None,
+    };
+    let piece = match &apart {
+        Some(loaded) => Piece::of(file, loaded)?,
+        None => owner.inner(key.as_bytes()).unwrap_or(new),
+    };
+    let keys = change(&piece)?;
+    piece.with(&keys)
+}
+
+/// The list under `key` with more references before and behind, to be written directly; one thing alone is a list of one.
+pub(super) fn enclose(
+    file: &File<'_>,
+    owner: &Piece<'_>,
+    key: &str,
+    (before, behind): (&str, &str),
+) -> Result<Vec<u8>, PdfError> {
+    let apart = match owner.dict.get(key.as_bytes()) {
+        Some(Object::Ref(r)) => file.load(*r)?,
+        _ => None,
+    };
+    let list = match (owner.dict.get(key.as_bytes()), &apart) {
+        (Some(Object::Array(_)), _) => owner.value(key.as_bytes()).unwrap_or_default().to_vec(),
+        (_, Some(loaded)) if matches!(loaded.object, Object::Array(_)) => file.raw(loaded)?.into_owned(),
+        (Some(Object::Ref(r)), Some(_)) => format!("[{} {} R]", r.number, r.generation).into_bytes(),
+        _ => b"[]".to_vec(),
+    };
+    let inside = list.strip_prefix(b"[").and_then(|list| list.strip_suffix(b"]"));
+    let inside = inside.ok_or(PdfError::Broken { at: 0, what: "a list that must grow is not an array" })?;
+    Ok([b"[", before.as_bytes(), b" ", inside, b" ", behind.as_bytes(), b"]"].concat())
+}
+
 /// Puts references at the end of the array under `key`, as [`change_below`] does with a dictionary.
 pub(super) fn grow(
     update: &mut Update<'_, '_>,

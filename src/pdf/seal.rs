@@ -8,27 +8,21 @@ use super::file::File;
 use super::form::{self, Field};
 use super::object::Object;
 use super::page::{self, Sheet};
+use super::piece::Keys;
 use super::reach::reachable;
 use super::source::Source;
 use super::update::{Update, number, text_string};
+use crate::impression::Place;
 use crate::limits;
 use std::collections::HashSet;
 use time::OffsetDateTime;
 
+mod drawn;
 pub(super) mod field;
 mod prepared;
 
 pub(super) use prepared::Blank;
 pub use prepared::Prepared;
-
-/// Where the seal goes.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Place {
-    /// From 0.
-    pub page: u32,
-    /// The seal's centre, millimetres right and down from the top left of the page as displayed.
-    pub centre_mm: (f64, f64),
-}
 
 /// What a certification signature lets others do later (ISO 32000-1 table 254).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +39,9 @@ pub enum Certification {
 #[derive(Debug, Clone, Copy)]
 pub struct SealPlan<'a> {
     pub appearance: &'a Appearance,
-    pub place: Place,
+    /// The first one on a page is the signature's widget; the others are drawn into the pages, which an earlier signature
+    /// does not let. None for a signature that is not seen.
+    pub places: &'a [Place],
     pub signer_name: &'a str,
     pub reason: &'a str,
     pub location: &'a str,
@@ -64,17 +60,36 @@ pub struct SealPlan<'a> {
 /// it. Earlier bytes are never touched, so earlier signatures keep their digests.
 pub fn prepare<'a>(draft: impl Into<Source<'a>>, plan: &SealPlan<'_>) -> Result<Prepared, PdfError> {
     let file = File::open(draft)?;
-    let page = page::page(&file, plan.place.page)?;
+    let mut others = plan.places.to_vec();
+    let first = others.iter().position(|place| matches!(place, Place::On { .. })).map(|first| others.remove(first));
+    let (on, centre_mm) = match first {
+        Some(Place::On { page, centre_mm }) => (page, Some(centre_mm)),
+        _ => (0, None),
+    };
+    let page = page::page(&file, on)?;
     let sheet = page.sheet(&file)?;
     let fields = form::fields(&file)?;
     let signed = may_be_signed(&file, &fields, plan.certify.is_some())?;
-    let rect = rectangle(plan, &sheet)?;
+    if signed && !others.is_empty() {
+        return Err(PdfError::PagesSigned);
+    }
+    let rect = centre_mm.map(|centre| rectangle(plan, on, &sheet, centre)).transpose()?;
+    let drawn = drawn::drawn(&file, plan, &others)?;
 
     // Only a file that is already signed is read through, and only for the numbers its references name.
     let taken = if signed { reachable(&file, None)? } else { HashSet::new() };
     let room = plan.appearance.weight() + plan.reserve.min(limits::PDF_CMS_BYTES) * 2 + 16 * 1024;
     let mut update = Update::begin(&file, room, taken)?;
-    let picture = plan.appearance.write(&mut update, sheet.turns)?;
+    let mut looks = "/Rect[0 0 0 0]".to_owned();
+    let mut keys = Keys::new();
+    if !plan.places.is_empty() {
+        let drawing = plan.appearance.write(&mut update)?;
+        if let Some(rect) = rect {
+            let picture = plan.appearance.picture(&mut update, drawing, sheet.turns)?;
+            looks = format!("/Rect[{rect}]/AP<</N {} 0 R>>", picture.number);
+        }
+        keys = drawn::write(&mut update, plan, drawing, &drawn, page.reference)?;
+    }
     let signature = update.new_object()?;
     let blank = Blank::write(
         &mut update,
@@ -83,25 +98,29 @@ pub fn prepare<'a>(draft: impl Into<Source<'a>>, plan: &SealPlan<'_>) -> Result<
         plan.reserve,
         &claims(plan),
     )?;
-    let looks = format!("/Rect[{rect}]/AP<</N {} 0 R>>", picture.number);
     let name = field::free_name(&fields, "Seal");
-    field::add(&mut update, &page, &name, signature, &looks, plan.certify.is_some())?;
+    field::add(&mut update, &page, &name, signature, &looks, plan.certify.is_some(), keys)?;
     Prepared::close_update(update, &blank)
 }
 
 /// Where the seal stands in the page's own space, as /Rect has it.
-fn rectangle(plan: &SealPlan<'_>, sheet: &Sheet) -> Result<String, PdfError> {
-    let (x, y) = plan.place.centre_mm;
-    let (half_width, half_height) = (plan.appearance.width_mm / 2.0, plan.appearance.height_mm / 2.0);
-    // A hundredth of a millimetre is nobody's fault.
-    let inside = |centre: f64, half: f64, side: f64| centre - half >= -0.01 && centre + half <= side + 0.01;
-    if !(inside(x, half_width, sheet.width_mm) && inside(y, half_height, sheet.height_mm)) {
-        let (width_mm, height_mm) = (sheet.width_mm.round() as u32, sheet.height_mm.round() as u32);
-        return Err(PdfError::OutsidePage { width_mm, height_mm });
-    }
-    let (ax, ay) = sheet.to_page(x - half_width, y - half_height);
-    let (bx, by) = sheet.to_page(x + half_width, y + half_height);
+fn rectangle(plan: &SealPlan<'_>, page: u32, sheet: &Sheet, (x, y): (f64, f64)) -> Result<String, PdfError> {
+    let (width, height) = (plan.appearance.width_mm, plan.appearance.height_mm);
+    let (left, top) = (x - width / 2.0, y - height / 2.0);
+    inside(page, sheet, [left, top, width, height])?;
+    let ((ax, ay), (bx, by)) = (sheet.to_page(left, top), sheet.to_page(left + width, top + height));
     Ok([ax.min(bx), ay.min(by), ax.max(bx), ay.max(by)].map(number).join(" "))
+}
+
+/// Errors: this part of a page (left, top, width, height, millimetres as displayed) is not wholly on it.
+fn inside(page: u32, sheet: &Sheet, [left, top, width, height]: [f64; 4]) -> Result<(), PdfError> {
+    // A hundredth of a millimetre is nobody's fault.
+    let within = |from: f64, size: f64, side: f64| from >= -0.01 && from + size <= side + 0.01;
+    if within(left, width, sheet.width_mm) && within(top, height, sheet.height_mm) {
+        return Ok(());
+    }
+    let (width_mm, height_mm) = (sheet.width_mm.round() as u32, sheet.height_mm.round() as u32);
+    Err(PdfError::OutsidePage { page, width_mm, height_mm })
 }
 
 /// What the signature dictionary says beside its value.

@@ -5,6 +5,7 @@ use super::PdfError;
 use super::changes::{self, History, LaterChanges, Leave};
 use super::file::{File, Purse, STARTXREF};
 use super::form::{self, Field};
+use super::info;
 use super::object::{Dict, Object, Ref};
 use super::page;
 use super::source::Source;
@@ -36,6 +37,8 @@ pub struct Reading {
     pub findings: Vec<Message>,
     /// Certificates, lists and responses that the file carries for its signatures.
     pub validation: ValidationData,
+    /// What the file says of itself, by name.
+    pub info: Vec<(String, String)>,
 }
 
 /// How much of the file a signature's digest speaks for.
@@ -160,7 +163,8 @@ pub fn read_with(source: Source<'_>, wanted: &mut dyn FnMut(&Signature) -> Vec<D
             findings.push(said.clone());
         }
     }
-    Ok(Reading { pages, revisions, signatures, findings, validation })
+    let info = info::said(&file, &signatures);
+    Ok(Reading { pages, revisions, signatures, findings, validation, info })
 }
 
 /// What the index leads to, before all of the file is read.

@@ -159,18 +159,7 @@ struct Hand<'f, 'a> {
 
 impl Hand<'_, '_> {
     fn read_page(&mut self, page: &Page) -> Result<(), PdfError> {
-        let parts = match self.file.get(&page.dict, b"Contents")? {
-            Object::Array(parts) => parts.to_vec(),
-            one => vec![one],
-        };
-        let mut content = Vec::new();
-        for part in parts {
-            if let Object::Stream(stream) = self.file.resolve(&part)? {
-                // §7.8.2: parts are joined, and a token never runs over the seam.
-                content.extend(self.file.unpacked(&stream)?);
-                content.push(b'\n');
-            }
-        }
+        let content = page.content(self.file)?;
         let resources = page.resources.as_ref().and_then(Object::dict).cloned().unwrap_or_else(Dict::empty);
         let start = State {
             ctm: IDENTITY,

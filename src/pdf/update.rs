@@ -127,10 +127,15 @@ impl<'f, 'a> Update<'f, 'a> {
             self.tail.extend_from_slice(b"\nendstream\nendobj\n");
         }
         self.tail.extend_from_slice(format!("startxref\n{at}\n%%EOF\n").as_bytes());
-        if self.here() > limits::PDF_BYTES {
-            return Err(PdfError::OverLimit { what: "file bytes", limit: limits::PDF_BYTES as u64 });
-        }
+        self.check_size()?;
         Ok(self.tail)
+    }
+
+    /// Errors: the file has grown beyond what is taken. Whoever writes much asks as it goes.
+    pub fn check_size(&self) -> Result<(), PdfError> {
+        let limit = limits::PDF_BYTES;
+        let fits = self.here() <= limit;
+        if fits { Ok(()) } else { Err(PdfError::OverLimit { what: "file bytes", limit: limit as u64 }) }
     }
 
     /// The inside of the trailer dictionary: everything the last one said (§7.5.6), with the chain, the size and the

@@ -201,7 +201,8 @@ impl Certificate {
         crypto::verify(issuer_public_key, &self.signature_algorithm, self.to_be_signed(), &self.signature)
     }
 
-    pub(super) fn to_be_signed(&self) -> &[u8] {
+    /// What its issuer signed, DER TBSCertificate.
+    pub fn to_be_signed(&self) -> &[u8] {
         self.der.get(self.to_be_signed.clone()).unwrap_or_default()
     }
 }

@@ -1,7 +1,7 @@
 //! The process that draws: a document on its standard input, lines of JSON on its standard output, and then its end.
 //!
-//! The lengths on its command line say where earlier states of the document end; the last state is the whole. A panic,
-//! a limit or a signal ends the process and nothing else.
+//! For a PDF the lengths on its command line say where earlier states of the document end; the last state is the whole. An OFD
+//! has one state, since its signatures cover whole files. A panic, a limit or a signal ends the process and nothing else.
 
 use std::io::{Read, Write};
 use std::sync::Arc;
@@ -16,23 +16,14 @@ use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder, RgbImage};
 
 use super::{Line, cage, differences};
-use crate::limits;
+use crate::{limits, ofd};
 
-/// Draws what stands on the standard input, in the cage.
+/// Draws the PDF that stands on the standard input, in the cage.
 ///
 /// # Errors
 /// In words for the error stream: no cage, no document, or nobody listening.
 pub fn draw(lengths: &[usize]) -> Result<(), String> {
-    let say = |what: &str, why: &dyn std::fmt::Display| format!("{what}: {why}");
-    let landlock = cage::close().map_err(|e| say("no cage", &e))?;
-    let mut bytes = Vec::new();
-    let most = limits::PREVIEW_PDF_BYTES as u64;
-    std::io::stdin().lock().take(most + 1).read_to_end(&mut bytes).map_err(|e| say("not read", &e))?;
-    if bytes.len() as u64 > most {
-        return Err("too large".into());
-    }
-    let mut answer = Answer { room: limits::PREVIEW_OUTPUT_BYTES };
-    answer.line(&Line::Caged { landlock })?;
+    let (bytes, mut answer) = begin()?;
     let bytes: Arc<[u8]> = bytes.into();
     let state = |length: usize| Pdf::new(Arc::new(State { whole: bytes.clone(), length }));
     let now = state(bytes.len()).map_err(|e| format!("{e:?}"))?;
@@ -80,6 +71,39 @@ pub fn draw(lengths: &[usize]) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Draws the OFD that stands on the standard input, in the cage.
+///
+/// # Errors
+/// As [`draw`].
+pub fn draw_ofd() -> Result<(), String> {
+    let (bytes, mut answer) = begin()?;
+    let drawing = ofd::draw::draw(&bytes, limits::PREVIEW_PAGES).map_err(|fault| fault.to_string())?;
+    answer.line(&Line::Pages { of: drawing.of })?;
+    // Before the pages, which may leave no room for it.
+    for said in drawing.left_out {
+        answer.line(&Line::Omits { zh: said.zh, en: said.en })?;
+    }
+    for sheet in drawing.pages {
+        answer.line(&Line::Sheet { page: sheet.number, seals: sheet.seals, svg: BASE64_STANDARD.encode(sheet.svg) })?;
+    }
+    Ok(())
+}
+
+/// Closes the cage, and only then reads.
+fn begin() -> Result<(Vec<u8>, Answer), String> {
+    let say = |what: &str, why: &dyn std::fmt::Display| format!("{what}: {why}");
+    let landlock = cage::close().map_err(|e| say("no cage", &e))?;
+    let mut bytes = Vec::new();
+    let most = limits::PREVIEW_BYTES as u64;
+    std::io::stdin().lock().take(most + 1).read_to_end(&mut bytes).map_err(|e| say("not read", &e))?;
+    if bytes.len() as u64 > most {
+        return Err("too large".into());
+    }
+    let mut answer = Answer { room: limits::PREVIEW_OUTPUT_BYTES };
+    answer.line(&Line::Caged { landlock })?;
+    Ok((bytes, answer))
 }
 
 /// A document as it was when its file was shorter.

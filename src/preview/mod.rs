@@ -22,10 +22,12 @@ use crate::limits;
 use crate::message::Message;
 
 pub use cage::Landlock;
-pub use child::draw;
+pub use child::{draw, draw_ofd};
 
-/// The subcommand of our own binary that is the child.
+/// The subcommand of our own binary that is the child, and its word that the document is an OFD. Which it is, whoever judged it
+/// knows: a file that is two things is drawn as what was judged.
 pub const COMMAND: &str = "draw-pages";
+const OFD: &str = "--ofd";
 
 /// One line of the child's answer.
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
@@ -41,6 +43,17 @@ enum Line {
     /// A page as it is now, in order. Pictures are PNG in base64.
     Now {
         png: String,
+    },
+    /// A page of an OFD, with the signatures whose seals stand on it; both count from 1. SVG in base64.
+    Sheet {
+        page: usize,
+        seals: Vec<usize>,
+        svg: String,
+    },
+    /// What is not drawn, or not as it would look elsewhere.
+    Omits {
+        zh: String,
+        en: String,
     },
     /// A page of an earlier state that looks the same now.
     Same {
@@ -68,14 +81,29 @@ enum Line {
 pub struct Previews {
     /// How many pages it has now.
     pub pages: usize,
-    /// The first of them, PNG in base64.
-    pub now: Vec<String>,
+    /// The first of them; of an OFD those with seals before the others.
+    pub now: Vec<Shown>,
     /// One for each length asked about, in that order; fewer where the room was used up.
     pub states: Vec<State>,
     /// Not everything was drawn.
     pub cut: bool,
+    /// What is not drawn of the pages that are.
+    pub left_out: Vec<Message>,
     /// What the kernel enforced while drawing; none where the child did not say.
     pub landlock: Option<Landlock>,
+}
+
+/// A page as it is now.
+#[derive(Debug)]
+pub struct Shown {
+    /// From 1.
+    pub page: usize,
+    /// Numbers of the signatures whose seals stand on it, from 1; where the pages tell.
+    pub seals: Vec<usize>,
+    /// `image/png`, or `image/svg+xml`: which as a picture runs no script and fetches nothing (SVG 2 §2.2.1).
+    pub media_type: &'static str,
+    /// In base64.
+    pub picture: String,
 }
 
 /// An earlier state of the document beside the newest.
@@ -156,14 +184,26 @@ impl Previewer {
     /// # Errors
     /// [`NotDrawn`]; never because of what the pages say.
     pub fn draw(&self, pdf: &[u8], lengths: &[usize]) -> Result<Previews, NotDrawn> {
-        if pdf.len() > limits::PREVIEW_PDF_BYTES {
+        let lengths: Vec<String> = lengths.iter().take(limits::PREVIEW_STATES).map(usize::to_string).collect();
+        self.drawn(pdf, &lengths, lengths.len())
+    }
+
+    /// Draws pages of an OFD, those with seals first. As [`Previewer::draw`].
+    ///
+    /// # Errors
+    /// [`NotDrawn`].
+    pub fn draw_ofd(&self, ofd: &[u8]) -> Result<Previews, NotDrawn> {
+        self.drawn(ofd, &[OFD.to_owned()], 0)
+    }
+
+    fn drawn(&self, document: &[u8], arguments: &[String], states: usize) -> Result<Previews, NotDrawn> {
+        if document.len() > limits::PREVIEW_BYTES {
             return Err(NotDrawn::TooLarge);
         }
         let _turn = Turn::of(&self.running).ok_or(NotDrawn::Busy)?;
-        let lengths: Vec<String> = lengths.iter().take(limits::PREVIEW_STATES).map(usize::to_string).collect();
         let child = Command::new(&self.program)
             .arg(COMMAND)
-            .args(&lengths)
+            .args(arguments)
             .env_clear()
             .current_dir("/")
             .stdin(Stdio::piped())
@@ -171,8 +211,8 @@ impl Previewer {
             .stderr(Stdio::null())
             .spawn()
             .map_err(NotDrawn::NotStarted)?;
-        let (answer, ended) = converse(child, pdf)?;
-        match read(&answer, lengths.len()) {
+        let (answer, ended) = converse(child, document)?;
+        match read(&answer, states) {
             // Out of room it ends with an error of its own, after everything that there was room for.
             Some(previews) if ended.success() || previews.cut => Ok(previews),
             _ => Err(NotDrawn::Failed(ended.to_string())),
@@ -197,11 +237,11 @@ impl Drop for Turn {
 }
 
 /// Hands the document over and takes the answer. The child is gone when this returns, whatever it did.
-fn converse(mut child: Child, pdf: &[u8]) -> Result<(Vec<u8>, ExitStatus), NotDrawn> {
+fn converse(mut child: Child, document: &[u8]) -> Result<(Vec<u8>, ExitStatus), NotDrawn> {
     let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
     let heard = std::thread::scope(|scope| {
         // A child that dies closes its ends, and both threads end with it.
-        scope.spawn(move || stdin.map(|mut stdin| stdin.write_all(pdf)));
+        scope.spawn(move || stdin.map(|mut stdin| stdin.write_all(document)));
         let (tell, told) = mpsc::channel();
         scope.spawn(move || {
             let mut answer = Vec::new();
@@ -231,8 +271,24 @@ fn read(answer: &[u8], states: usize) -> Option<Previews> {
     for line in answer.split(|&b| b == b'\n').filter(|line| !line.is_empty()) {
         match serde_json::from_slice(line).ok()? {
             Line::Caged { landlock } => previews.landlock = Some(landlock),
-            Line::Pages { of } => previews.pages = of.min(limits::PDF_PAGES),
-            Line::Now { png } if picture(&png) && previews.now.len() < limits::PREVIEW_PAGES => previews.now.push(png),
+            Line::Pages { of } => previews.pages = of.min(limits::PDF_PAGES.max(limits::OFD_PAGES)),
+            Line::Now { png } if picture(&png) && previews.now.len() < limits::PREVIEW_PAGES => {
+                let (page, seals) = (previews.now.len() + 1, Vec::new());
+                previews.now.push(Shown { page, seals, media_type: "image/png", picture: png });
+            }
+            Line::Sheet { page, seals, svg } if picture(&svg) && previews.now.len() < limits::PREVIEW_PAGES => {
+                if page > limits::OFD_PAGES || seals.len() > limits::OFD_SIGNATURES {
+                    return None;
+                }
+                previews.now.push(Shown { page, seals, media_type: "image/svg+xml", picture: svg });
+            }
+            Line::Omits { zh, en } => {
+                let longest = zh.chars().count().max(en.chars().count());
+                if previews.left_out.len() == limits::PREVIEW_OMISSIONS || longest > limits::PREVIEW_OMISSION_LETTERS {
+                    return None;
+                }
+                previews.left_out.push(Message::new("preview.left-out", zh, en));
+            }
             Line::Same { state, .. } => previews.states.get_mut(state)?.same += 1,
             Line::Differs { state, page, places, then, now } if then.iter().chain(&now).all(picture) => {
                 let differing = &mut previews.states.get_mut(state)?.differing;
@@ -243,7 +299,7 @@ fn read(answer: &[u8], states: usize) -> Option<Previews> {
             }
             Line::Unreadable { state } => previews.states.get_mut(state)?.unreadable = true,
             Line::Full => previews.cut = true,
-            Line::Now { .. } | Line::Differs { .. } => return None,
+            Line::Now { .. } | Line::Sheet { .. } | Line::Differs { .. } => return None,
         }
     }
     (previews.landlock.is_some() && !previews.now.is_empty()).then_some(previews)

@@ -25,6 +25,25 @@ fn an_answer_is_read_and_one_that_is_none_is_refused() {
 }
 
 #[test]
+fn pages_of_an_ofd_are_read_with_what_they_lack() {
+    let good = "{\"caged\":{\"landlock\":\"none\"}}\n{\"pages\":{\"of\":9}}\n{\"omits\":{\"zh\":\"字体\",\"en\":\"a <b>font\"}}\n\
+        {\"sheet\":{\"page\":7,\"seals\":[1,3],\"svg\":\"PHN2Zy8+\"}}\n{\"sheet\":{\"page\":1,\"seals\":[],\"svg\":\"PHN2Zy8+\"}}\n";
+    let read = says(good, 0).unwrap();
+    let shown: Vec<_> = read.now.iter().map(|page| (page.page, page.seals.as_slice(), page.media_type)).collect();
+    assert_eq!(shown, [(7, &[1, 3][..], "image/svg+xml"), (1, &[][..], "image/svg+xml")]);
+    assert_eq!((read.left_out.len(), read.left_out[0].en.as_str()), (1, "a <b>font"));
+    for bad in [
+        good.replacen("PHN2Zy8+", "<svg/>", 1),
+        good.replace("\"page\":7", "\"page\":70000"),
+        good.replace("字体", &"字".repeat(limits::PREVIEW_OMISSION_LETTERS + 1)),
+        format!("{good}{}", "{\"omits\":{\"zh\":\"一\",\"en\":\"one\"}}\n".repeat(limits::PREVIEW_OMISSIONS)),
+        format!("{good}{}", "{\"sheet\":{\"page\":2,\"seals\":[],\"svg\":\"\"}}\n".repeat(limits::PREVIEW_PAGES)),
+    ] {
+        assert!(says(&bad, 0).is_none(), "{bad}");
+    }
+}
+
+#[test]
 fn only_a_few_at_once() {
     let running = Arc::default();
     let turns: Vec<_> = (0..limits::PREVIEWS).map(|_| Turn::of(&running).unwrap()).collect();
@@ -39,6 +58,6 @@ fn a_child_that_is_another_program_a_silent_one_and_none_are_failures() {
     assert!(matches!(draws("/bin/false"), Err(NotDrawn::Failed(_))));
     assert!(matches!(draws("/bin/echo"), Err(NotDrawn::Failed(_))));
     assert!(matches!(draws("/nowhere"), Err(NotDrawn::NotStarted(_))));
-    let large = vec![0; limits::PREVIEW_PDF_BYTES + 1];
+    let large = vec![0; limits::PREVIEW_BYTES + 1];
     assert!(matches!(Previewer::new("/bin/cat".into()).draw(&large, &[]), Err(NotDrawn::TooLarge)));
 }

@@ -22,6 +22,9 @@ const FORMAT: &str = "yinxin-register/1";
 const ROWS: usize = 100_000;
 /// Most certificates of one seal: one a year for a century.
 const CERTIFICATES: usize = 100;
+/// Most authorities of one house, one a year for a century, and the digits of one's name: our own have some 200 bytes.
+const AUTHORITIES: usize = 100;
+const NAME: usize = 2048;
 
 /// The register at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +34,9 @@ pub struct Snapshot {
     pub made_at: OffsetDateTime,
     /// How many witnesses must have seen a use of a seal.
     pub witnesses: usize,
+    /// Names of the house's own certificate authorities (DER, hexadecimal): who has a certificate of theirs that no seal here
+    /// has, seals in secret.
+    pub authorities: BTreeSet<String>,
     pub seals: BTreeMap<SealNumber, Entry>,
     pub items: BTreeMap<ItemCode, Item>,
     /// By their numbers.
@@ -58,6 +64,9 @@ pub struct Delta {
     #[serde(with = "time::serde::rfc3339")]
     made_at: OffsetDateTime,
     witnesses: usize,
+    /// All of them: an authority is never taken back.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    authorities: BTreeSet<String>,
     seals: Vec<Row>,
     items: Vec<Item>,
     items_gone: Vec<ItemCode>,
@@ -80,6 +89,9 @@ pub enum SnapshotFault {
     /// The changes are of another snapshot than the one at hand: theirs, and ours.
     #[error("{}", self.message())]
     OtherSnapshot(u64, u64),
+    /// The changes lead back to an older snapshot than the one at hand: theirs, and ours.
+    #[error("{}", self.message())]
+    Older(u64, u64),
 }
 
 impl SnapshotFault {
@@ -96,6 +108,13 @@ impl SnapshotFault {
                 format!("变更是从快照{theirs}起算的，手头的快照是{ours}。请按手头快照的编号重新下载，或下载全文。"),
                 format!(
                     "The changes are since the snapshot {theirs}, and the one at hand is {ours}. Fetch those since {ours}, or the whole."
+                ),
+            ),
+            Self::Older(theirs, ours) => Message::new(
+                "register.snapshot-older",
+                format!("并入后得到的快照{theirs}早于手头的快照{ours}，登记册不会倒退，未作更改。请向发布机关查询。"),
+                format!(
+                    "The changes lead to the snapshot {theirs}, which is older than {ours} at hand. A register does not go back, and nothing was changed. Ask whoever publishes it."
                 ),
             ),
         }
@@ -128,12 +147,20 @@ impl Published {
 
     /// Writes such a file.
     pub fn write(&self, receipt: &str) -> String {
-        let (kind, inside) = match self {
-            Self::Whole(snapshot) => ("register", snapshot.canonical()),
-            Self::Delta(delta) => ("delta", canonical(&serde_json::to_value(delta).unwrap_or_default())),
-        };
-        format!("{{\"{kind}\":{inside},\"receipt\":{}}}\n", Value::from(receipt))
+        match self {
+            Self::Whole(snapshot) => whole(&snapshot.canonical(), receipt),
+            Self::Delta(delta) => file("delta", &canonical(&serde_json::to_value(delta).unwrap_or_default()), receipt),
+        }
     }
+}
+
+/// The file of a snapshot whose canonical text is at hand.
+pub fn whole(canonical: &str, receipt: &str) -> String {
+    file("register", canonical, receipt)
+}
+
+fn file(kind: &str, inside: &str, receipt: &str) -> String {
+    format!("{{\"{kind}\":{inside},\"receipt\":{}}}\n", Value::from(receipt))
 }
 
 impl Snapshot {
@@ -144,6 +171,7 @@ impl Snapshot {
             size: self.size,
             made_at: self.made_at,
             witnesses: self.witnesses,
+            authorities: self.authorities.clone(),
             seals: self.seals.values().map(Row::of).collect(),
             items: self.items.values().cloned().collect(),
             abolitions: self.abolitions.values().cloned().collect(),
@@ -164,8 +192,8 @@ impl Snapshot {
 
     /// Whether both say the same of the register, whenever they were made.
     pub fn says_as(&self, other: &Self) -> bool {
-        (self.witnesses, &self.seals, &self.items, &self.abolitions)
-            == (other.witnesses, &other.seals, &other.items, &other.abolitions)
+        (self.witnesses, &self.authorities, &self.seals, &self.items, &self.abolitions)
+            == (other.witnesses, &other.authorities, &other.seals, &other.items, &other.abolitions)
     }
 
     /// What is new in this one since an older.
@@ -176,6 +204,7 @@ impl Snapshot {
             size: self.size,
             made_at: self.made_at,
             witnesses: self.witnesses,
+            authorities: self.authorities.clone(),
             seals: news(&self.seals, &old.seals).map(Row::of).collect(),
             items: news(&self.items, &old.items).cloned().collect(),
             items_gone: old.items.keys().filter(|code| !self.items.contains_key(code)).cloned().collect(),
@@ -191,11 +220,15 @@ impl Snapshot {
         if delta.since != self.size {
             return Err(SnapshotFault::OtherSnapshot(delta.since, self.size));
         }
+        if delta.size < self.size || delta.made_at < self.made_at {
+            return Err(SnapshotFault::Older(delta.size, self.size));
+        }
         let news = Written {
             format: delta.format,
             size: delta.size,
             made_at: delta.made_at,
             witnesses: delta.witnesses,
+            authorities: delta.authorities,
             seals: delta.seals,
             items: delta.items,
             abolitions: delta.abolitions,
@@ -207,7 +240,8 @@ impl Snapshot {
         self.seals.extend(news.seals);
         self.items.extend(news.items);
         self.abolitions.extend(news.abolitions);
-        Ok(Self { size: news.size, made_at: news.made_at, witnesses: news.witnesses, ..self })
+        let Snapshot { size, made_at, witnesses, authorities, .. } = news;
+        Ok(Self { size, made_at, witnesses, authorities, ..self })
     }
 }
 
@@ -226,6 +260,9 @@ struct Written {
     #[serde(with = "time::serde::rfc3339")]
     made_at: OffsetDateTime,
     witnesses: usize,
+    /// Not in those of the first days, whose digests stand in logs.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    authorities: BTreeSet<String>,
     seals: Vec<Row>,
     items: Vec<Item>,
     abolitions: Vec<AbolitionOrder>,
@@ -263,7 +300,7 @@ impl Row {
     fn read(self) -> Result<Entry, SnapshotFault> {
         let Self { number, owner, owner_name, legend, kind, life, logged_since, certificates } = self;
         let odd = |what: &str| SnapshotFault::Malformed(format!("{number}: {what}"));
-        let digest = |text: &String| text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        let digest = |text: &String| text.len() == 64 && is_hex(text);
         if certificates.len() > CERTIFICATES || !certificates.iter().all(digest) {
             return Err(odd("certificates"));
         }
@@ -274,7 +311,7 @@ impl Row {
 
 impl Written {
     fn read(self) -> Result<Snapshot, SnapshotFault> {
-        let Self { format, size, made_at, witnesses, seals, items, abolitions } = self;
+        let Self { format, size, made_at, witnesses, authorities, seals, items, abolitions } = self;
         let odd = |what: String| SnapshotFault::Malformed(what);
         if format != FORMAT {
             return Err(odd(format!("format {}", format.chars().take(40).collect::<String>())));
@@ -282,10 +319,15 @@ impl Written {
         if [seals.len(), items.len(), abolitions.len()].iter().any(|rows| *rows > ROWS) {
             return Err(odd(format!("more than {ROWS} rows")));
         }
+        let name = |text: &String| text.len().is_multiple_of(2) && text.len() <= NAME && is_hex(text);
+        if authorities.len() > AUTHORITIES || !authorities.iter().all(name) {
+            return Err(odd("authorities".to_owned()));
+        }
         let mut read = Snapshot {
             size,
             made_at,
             witnesses,
+            authorities,
             seals: BTreeMap::new(),
             items: BTreeMap::new(),
             abolitions: BTreeMap::new(),
@@ -309,6 +351,10 @@ impl Written {
         }
         Ok(read)
     }
+}
+
+fn is_hex(text: &str) -> bool {
+    text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// JSON as RFC 8785 has it, for values whose numbers are whole and whose keys are of ASCII: there its order of keys is that
@@ -351,6 +397,7 @@ mod tests {
             size,
             made_at: at(100),
             witnesses: 2,
+            authorities: BTreeSet::from(["3000".to_owned()]),
             seals: rows.into_iter().map(|entry| (entry.seal.number.clone(), entry)).collect(),
             items: ["B-2", "A-1"].map(item).into_iter().map(|item| (item.code.clone(), item)).collect(),
             abolitions: BTreeMap::new(),
@@ -366,9 +413,13 @@ mod tests {
         assert_eq!((read, receipt.as_str()), (Published::Whole(made), "proof\n"));
         // RFC 8785 §3.2.2.2, §3.2.3: sorted, no spaces, nothing escaped that need not be.
         assert!(text.starts_with(
-            "{\"abolitions\":[],\"format\":\"yinxin-register/1\",\"items\":[{\"code\":\"A-1\",\"department\":"
+            "{\"abolitions\":[],\"authorities\":[\"3000\"],\"format\":\"yinxin-register/1\",\"items\":[{\"code\":\"A-1\",\"department\":"
         ));
         assert!(text.contains("\"name\":\"取水\\u0007许可\\\"\\\\/\""), "{text}");
+        // As those of the first days stand in logs.
+        let early = Snapshot { authorities: BTreeSet::new(), ..register(7) };
+        assert!(!early.canonical().contains("authorities"));
+        assert_eq!(Snapshot::read(&early.canonical()), Ok(early));
         let pretty = serde_json::to_string_pretty(&serde_json::from_str::<Value>(&text).unwrap()).unwrap();
         assert_eq!(Snapshot::read(&pretty).unwrap().canonical(), text);
     }
@@ -381,6 +432,7 @@ mod tests {
         let ended = new.seals.get_mut(&number).unwrap();
         ended.seal.life = life(&[(Activated, 10), (Abolished, 150)]);
         new.items.remove(&ItemCode::parse("B-2").unwrap());
+        new.authorities.insert("3100".into());
         let delta = new.since(&old);
         let text = Published::Delta(Box::new(delta.clone())).write("r");
         assert!(text.contains("51322100000002") && !text.contains("51322100000001"), "{text}");
@@ -390,6 +442,12 @@ mod tests {
         assert!(!new.says_as(&old) && old.says_as(&Snapshot { size: 8, made_at: at(300), ..old.clone() }));
         // Nothing is laid upon another than it was made for.
         assert_eq!(register(6).with(delta), Err(SnapshotFault::OtherSnapshot(7, 6)));
+        // Nor does it lead back, by its number or by its day, whatever the log proves of it.
+        for older in [register(6), Snapshot { made_at: at(199), ..register(10) }] {
+            let back = older.since(&new);
+            assert_eq!(new.clone().with(back), Err(SnapshotFault::Older(older.size, 9)));
+        }
+        assert_eq!(new.clone().with(new.since(&new)).as_ref(), Ok(&new));
     }
 
     #[test]
@@ -402,6 +460,8 @@ mod tests {
             ("\"number\":\"51322100000002\"", "\"number\":\"51322100000001\""),
             ("\"code\":\"B-2\"", "\"code\":\"A-1\""),
             ("abab", "ABAB"),
+            ("\"3000\"", "\"300\""),
+            ("\"3000\"", "\"30AA\""),
             ("activated", "abolished"),
         ] {
             assert!(text.contains(from), "{from} in {text}");

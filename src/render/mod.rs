@@ -24,8 +24,11 @@ use typst::utils::PicoStr;
 use typst_layout::PagedDocument;
 use typst_pdf::{PdfOptions, PdfStandard, PdfStandards, Timestamp};
 
+use crate::impression::Place;
+use crate::licence::annotation::Annotation;
+use crate::licence::metadata::Metadata;
 use crate::limits::{RENDER_DATA_BYTES, RENDER_PAGES};
-use crate::message::Message;
+use crate::message::{Message, china_time};
 
 pub use form::Fault;
 pub use picture::{PictureError, read_png, read_svg};
@@ -84,6 +87,13 @@ pub struct SealPlace {
     pub centre_mm: (f64, f64),
 }
 
+impl SealPlace {
+    /// The same as formats take it.
+    pub fn on(&self) -> Place {
+        Place::On { page: self.page.saturating_sub(1), centre_mm: self.centre_mm }
+    }
+}
+
 impl Renderer {
     /// Reads fonts, templates and schemas.
     ///
@@ -112,6 +122,11 @@ impl Renderer {
         &self.templates
     }
 
+    /// What a document of this template and data says of itself (GB/T 36903); nothing for a template that is not there.
+    pub fn metadata(&self, template: &str, data: &serde_json::Value) -> Metadata {
+        self.template(template).map(|template| metadata(template, data, None)).unwrap_or_default()
+    }
+
     /// The face for [`crate::impression::Impression::draw`].
     pub fn serif_face(&self) -> &ttf_parser::Face<'_> {
         self.seal_face.ttf()
@@ -131,7 +146,25 @@ impl Renderer {
         ident: &str,
         at: OffsetDateTime,
     ) -> Result<Draft, RenderError> {
-        self.laid_out(template, data, |desk, document, (pages, seal_place, template)| {
+        self.pdf((template, data, None), ident, at)
+    }
+
+    /// The same as an annotated copy (加注件): the annotation stands over every page, and in the file's metadata.
+    ///
+    /// # Errors
+    /// As [`Renderer::render`].
+    pub fn render_copy(
+        &self,
+        (template, data): (&str, &serde_json::Value),
+        annotation: &Annotation,
+        ident: &str,
+        at: OffsetDateTime,
+    ) -> Result<Draft, RenderError> {
+        self.pdf((template, data, Some(annotation)), ident, at)
+    }
+
+    fn pdf(&self, sheet: Sheet<'_>, ident: &str, at: OffsetDateTime) -> Result<Draft, RenderError> {
+        self.laid_out(sheet, |desk, document, (pages, seal_place, template), _| {
             let options = PdfOptions {
                 ident: Smart::Custom(ident.to_owned()),
                 creator: Smart::Custom(Some("yinxin".into())),
@@ -159,11 +192,29 @@ impl Renderer {
         ident: &str,
         at: OffsetDateTime,
     ) -> Result<OfdDraft, RenderError> {
+        self.ofd((template, data, None), ident, at)
+    }
+
+    /// The same as an annotated copy.
+    ///
+    /// # Errors
+    /// As [`Renderer::render_ofd`].
+    pub fn render_ofd_copy(
+        &self,
+        (template, data): (&str, &serde_json::Value),
+        annotation: &Annotation,
+        ident: &str,
+        at: OffsetDateTime,
+    ) -> Result<OfdDraft, RenderError> {
+        self.ofd((template, data, Some(annotation)), ident, at)
+    }
+
+    fn ofd(&self, sheet: Sheet<'_>, ident: &str, at: OffsetDateTime) -> Result<OfdDraft, RenderError> {
         let mut id = [0; 16];
         id.iter_mut().zip(crate::crypto::sha256(ident.as_bytes())).for_each(|(id, octet)| *id = octet);
         let made_on = at.to_offset(UtcOffset::from_hms(8, 0, 0).unwrap_or(UtcOffset::UTC)).date();
-        self.laid_out(template, data, |_, document, (pages, seal_place, template)| {
-            let ofd = ofd::package(document, template, data, data.to_string(), (id, made_on))?;
+        self.laid_out(sheet, |_, document, (pages, seal_place, template), metadata| {
+            let ofd = ofd::package(document, metadata, sheet.1.to_string(), (id, made_on))?;
             Ok(OfdDraft { ofd, pages, seal_place, template: template.version().clone() })
         })
     }
@@ -171,9 +222,13 @@ impl Renderer {
     /// Checks the data, lays it out, and has the pages written.
     fn laid_out<D>(
         &self,
-        template: &str,
-        data: &serde_json::Value,
-        write: impl FnOnce(&paper::Desk<'_>, &PagedDocument, (u32, SealPlace, &Template)) -> Result<D, RenderError>,
+        (template, data, annotation): Sheet<'_>,
+        write: impl FnOnce(
+            &paper::Desk<'_>,
+            &PagedDocument,
+            (u32, SealPlace, &Template),
+            &Metadata,
+        ) -> Result<D, RenderError>,
     ) -> Result<D, RenderError> {
         let template = self.template(template).ok_or_else(|| RenderError::Unknown { name: template.into() })?;
         let json = data.to_string();
@@ -182,11 +237,16 @@ impl Renderer {
         }
         template.form().check(data)?;
         self.paper.check_characters(template, data)?;
+        let noted = annotation.map(printed);
+        if let Some(noted) = &noted {
+            self.paper.check_characters(template, noted)?;
+        }
+        let metadata = metadata(template, data, annotation);
 
         let running = self.running.fetch_add(1, Ordering::Relaxed) + 1;
-        let drawn = self.paper.desk(template, data, json).and_then(|desk| {
+        let drawn = self.paper.desk(template, data, json, (noted.as_ref(), &metadata)).and_then(|desk| {
             let (document, pages, seal_place) = compose(&desk, template)?;
-            write(&desk, &document, (pages, seal_place, template))
+            write(&desk, &document, (pages, seal_place, template), &metadata)
         });
         // Typst remembers what it laid out. Forgetting what the last document did not use keeps memory flat (0.45 MB
         // a document otherwise); each thread at work forgets once a document, so an entry may live that much longer.
@@ -194,6 +254,32 @@ impl Renderer {
         self.running.fetch_sub(1, Ordering::Relaxed);
         drawn
     }
+}
+
+/// Template, data, and what is noted on a copy.
+type Sheet<'a> = (&'a str, &'a serde_json::Value, Option<&'a Annotation>);
+
+/// What the file says of itself (GB/T 36903): what the schema marks with `x-element`, what follows from it, and the annotation.
+fn metadata(template: &Template, data: &serde_json::Value, annotation: Option<&Annotation>) -> Metadata {
+    let properties = template.schema().get("properties").and_then(serde_json::Value::as_object);
+    let marked = properties.into_iter().flatten().filter_map(|(name, field)| {
+        let element = field.get("x-element")?.as_str()?;
+        Some((element.to_owned(), data.get(name)?.as_str()?.to_owned()))
+    });
+    let metadata = Metadata::written(marked.collect(), template.title_zh());
+    match annotation {
+        Some(annotation) => metadata.with(annotation.elements()),
+        None => metadata,
+    }
+}
+
+/// An annotation as the pages show it.
+fn printed(annotation: &Annotation) -> serde_json::Value {
+    let Annotation { number, purpose, requester, maker, made_at, expires_at, .. } = annotation;
+    serde_json::json!({
+        "number": number, "purpose": purpose, "requester": requester, "maker": maker,
+        "made_at": china_time(*made_at), "expires_at": china_time(*expires_at),
+    })
 }
 
 /// The pages, how many they are, and where the seal goes.

@@ -3,7 +3,6 @@
 //! What OFD objects cannot say here (gradients, clips, stroked letters) is an error and never left out: both files of one
 //! licence look the same, or there is none.
 
-use serde_json::Value;
 use time::Date;
 use typst::layout::{Abs, Frame, FrameItem, Point, Transform};
 use typst::model::Document as _;
@@ -14,11 +13,10 @@ use typst::visualize::{
 use typst_layout::PagedDocument;
 use usvg::tiny_skia_path::{PathSegment, Point as SvgPoint, Transform as SvgTransform};
 
+use super::RenderError;
 use super::face::Used;
-use super::{RenderError, Template};
-use crate::authority::Uscc;
 use crate::impression::Segment;
-use crate::licence::LicenceIdentifier;
+use crate::licence::metadata::Metadata;
 use crate::ofd::write::{
     Attachment, Cap, Colour, Document, Image, Join, Matrix, Object, Page, Path, Picture, PictureFormat, Shaped, Stroke,
     Text,
@@ -27,8 +25,7 @@ use crate::ofd::write::{
 /// The document as a package.
 pub(super) fn package(
     laid_out: &PagedDocument,
-    template: &Template,
-    data: &Value,
+    metadata: &Metadata,
     json: String,
     (id, made_on): ([u8; 16], Date),
 ) -> Result<Vec<u8>, RenderError> {
@@ -51,7 +48,7 @@ pub(super) fn package(
         title: info.title.as_ref().map(ToString::to_string).unwrap_or_default(),
         author: info.author.join("、"),
         made_on,
-        data: elements(template, data),
+        data: metadata.pairs().to_vec(),
         faces: faces.map_err(|detail| RenderError::Export { detail })?,
         pictures: walk.pictures,
         pages,
@@ -61,32 +58,6 @@ pub(super) fn package(
             file: json.into_bytes(),
         }],
     }))
-}
-
-/// The elements of GB/T 36903 by their short names: what the schema marks with `x-element`, and what follows from it. Only a
-/// licence has them.
-fn elements(template: &Template, data: &Value) -> Vec<(String, String)> {
-    let properties = template.schema().get("properties").and_then(Value::as_object);
-    let marked = properties.into_iter().flatten().filter_map(|(name, field)| {
-        let element = field.get("x-element")?.as_str()?;
-        Some((element.to_owned(), data.get(name)?.as_str()?.to_owned()))
-    });
-    let mut elements: Vec<(String, String)> = marked.collect();
-    let value = |name: &str| elements.iter().find(|(element, _)| element == name).map(|(_, value)| value.clone());
-    let Some(identifier) = value("ZZBS") else { return Vec::new() };
-    let mut more = vec![("ZZMC", template.title_zh().to_owned()), ("ZZLXMC", template.title_zh().to_owned())];
-    if let Ok(identifier) = LicenceIdentifier::parse(&identifier) {
-        more.push(("ZZLXDM", identifier.type_code().to_owned()));
-        more.push(("ZZBFJGDM", identifier.issuer().to_owned()));
-    }
-    // GB/T 36903 annex A: 001 is the unified social credit code.
-    if value("CZZTDM").is_some_and(|code| Uscc::parse(&code).is_ok()) {
-        more.push(("CZZTDMLX", "统一社会信用代码".to_owned()));
-        more.push(("CZZTDMLXDM", "001".to_owned()));
-    }
-    elements.extend(more.into_iter().map(|(name, value)| (name.to_owned(), value)));
-    elements.sort();
-    elements
 }
 
 /// What was met on the pages so far.

@@ -13,6 +13,7 @@ use typst::utils::LazyHash;
 use typst::{Library, LibraryExt, World, WorldExt};
 
 use super::{RenderError, Template, form};
+use crate::licence::metadata::Metadata;
 
 /// Everything that is the same for every document. A new `Library` a document would cost 4.5 ms, so there is one.
 pub(super) struct Shelf {
@@ -70,11 +71,16 @@ impl Shelf {
         template: &Template,
         data: &serde_json::Value,
         json: String,
+        (noted, metadata): (Option<&serde_json::Value>, &Metadata),
     ) -> Result<Desk<'_>, RenderError> {
         let fault = |detail: &str| RenderError::Template { name: template.name().into(), detail: detail.into() };
         let main = file_id(&format!("{}/main.typ", template.name())).ok_or_else(|| fault("main.typ"))?;
         let mut own = HashMap::new();
-        own.extend(file_id("data.json").map(|id| (id, Bytes::from_string(json))));
+        let noted = noted.map_or("null".to_owned(), ToString::to_string);
+        let elements = serde_json::json!(metadata.pairs()).to_string();
+        for (name, text) in [("data.json", json), ("annotation.json", noted), ("elements.json", elements)] {
+            own.extend(file_id(name).map(|id| (id, Bytes::from_string(text))));
+        }
         if let Some(text) = template.qr().and_then(|field| data.get(field)).and_then(|v| v.as_str()) {
             let code = QrCode::with_error_correction_level(text, EcLevel::M).map_err(|e| fault(&e.to_string()))?;
             own.extend(file_id("qr.svg").map(|id| (id, Bytes::from_string(qr_svg(&code)))));

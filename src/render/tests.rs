@@ -57,7 +57,7 @@ pub(super) fn read_back(name: &str, data: &Value) -> Result<Vec<Run>, RenderErro
     let template = renderer.template(name).unwrap();
     template.form().check(data)?;
     renderer.paper.check_characters(template, data)?;
-    let desk = renderer.paper.desk(template, data, data.to_string())?;
+    let desk = renderer.paper.desk(template, data, data.to_string(), (None, &metadata(template, data, None)))?;
     let document = typst::compile::<PagedDocument>(&desk).output.map_err(|e| desk.explain(&e))?;
     let mut runs = Vec::new();
     for (i, page) in document.pages().iter().enumerate() {
@@ -109,6 +109,52 @@ fn the_same_input_gives_the_same_bytes_also_from_many_threads() {
     });
     let other = renderer().render(NAMES[1], &example(NAMES[1]), "other", AT).unwrap().pdf;
     assert_ne!(other, alone[1], "the file identifier comes from ident");
+}
+
+/// Over every page, in both formats, and in what the files say of themselves; a document that is no copy says nothing of it.
+#[test]
+fn a_copy_says_so_on_every_page_and_in_both_files() {
+    use crate::licence::annotation::Claimed;
+    use crate::licence::metadata::Metadata;
+    let annotation = Annotation {
+        number: "0123456789012345".into(),
+        identifier: crate::licence::LicenceIdentifier::parse(
+            "1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000403.001.U",
+        )
+        .unwrap(),
+        purpose: "办理银行开户, 一次=有效 #panic()".into(),
+        requester: "某银行汶川支行".into(),
+        maker: "汶川县行政审批局".into(),
+        made_at: AT,
+        expires_at: AT + time::Duration::days(30),
+    };
+    let read = |said: &[(String, String)]| Metadata::read(said.iter().map(|(k, v)| (k.as_str(), v.as_str())));
+    for name in &NAMES[..2] {
+        let data = example(name);
+        let pdf = renderer().render_copy((name, &data), &annotation, "t", AT).unwrap();
+        let ofd = renderer().render_ofd_copy((name, &data), &annotation, "t", AT).unwrap();
+        let plain = renderer().render(name, &data, "t", AT).unwrap();
+        assert_eq!((pdf.pages, pdf.seal_place), (plain.pages, plain.seal_place), "{name}: nothing moves");
+        for words in ["加注件　仅供某银行汶川支行用于：办理银行开户", "有效期至2021-02-07"] {
+            let pages = |found: Vec<u32>| found.into_iter().collect::<BTreeSet<_>>().len() as u32;
+            let in_pdf = crate::pdf::text::occurrences(&pdf.pdf, words).unwrap();
+            let in_ofd = crate::ofd::text::occurrences(&ofd.ofd, words).unwrap();
+            assert_eq!(pages(in_pdf.iter().map(|f| f.page).collect()), pdf.pages, "{name}: {words}");
+            assert_eq!(pages(in_ofd.iter().map(|f| f.page).collect()), ofd.pages, "{name}: {words}");
+            assert!(crate::pdf::text::occurrences(&plain.pdf, words).unwrap().is_empty());
+        }
+        let said = read(&crate::pdf::signatures::read(pdf.pdf.as_slice()).unwrap().info);
+        assert_eq!(said, read(&crate::ofd::reading::Reading::of(&ofd.ofd).unwrap().data), "{name}");
+        assert_eq!(said.copy(), Some(Claimed::from(&annotation)), "{name}");
+        let said = read(&crate::pdf::signatures::read(plain.pdf.as_slice()).unwrap().info);
+        assert_eq!(said.copy(), None);
+        assert_eq!(said.get("ZZBS").is_some(), *name == "food-operation-licence");
+    }
+    for (bad, id) in [("某\u{323AF}", "render.missing-glyph"), ("某\u{202e}行", "render.missing-glyph")] {
+        let annotation = Annotation { requester: bad.into(), ..annotation.clone() };
+        let refused = renderer().render_copy((NAMES[1], &example(NAMES[1])), &annotation, "t", AT).unwrap_err();
+        assert_eq!(refused.message().id, id);
+    }
 }
 
 #[test]

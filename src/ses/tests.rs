@@ -227,6 +227,34 @@ fn a_seal_names_its_holders_and_its_maker_is_another() {
     }
 }
 
+/// V5: its time stamp stands behind the maker's value, and a use of it counts as the seal does.
+#[test]
+fn a_seal_of_the_newer_version_has_its_time_stamp_and_is_used() {
+    let pki = Hierarchy::of(Key::sm2);
+    let house = Made::of(&pki);
+    let listed = Holders::Certificates(vec![house.signer.clone()]);
+    let information =
+        write::seal_information(&write::Making { version: Version::V5, ..making(&listed, &picture()) }).unwrap();
+    let (value, token) = (house.maker_key.sign(&information), vec![0x30; 500]);
+    let file = write::assemble_stamped_seal(&information, &house.maker, &value, &token).unwrap();
+    let seal = read_seal(&file).unwrap();
+    assert_eq!((seal.version, seal.stamp.as_deref()), (Version::V5, Some(&token[..])));
+    assert_eq!(holds(&seal.maker, &seal.to_be_signed, &seal.value), Some(Form::Standard));
+    // Neither version passes for the other.
+    assert!(write::assemble_seal(&information, &house.maker, &value).is_err());
+    let older = write::seal_information(&making(&listed, &picture())).unwrap();
+    let of_older = house.maker_key.sign(&older);
+    assert!(write::assemble_stamped_seal(&older, &house.maker, &of_older, &token).is_err());
+    let none = write::seal_information(&write::Making { version: Version::V1, ..making(&listed, &picture()) });
+    assert_eq!(none, Err(NotASeal("version")));
+
+    let used = Use { seal: &file, at: MADE, digest: &[9; 32], property: "/a", extensions: &[] };
+    let to_be_signed = write::to_be_signed(&used).unwrap();
+    let whole = write::assemble(&to_be_signed, &house.signer, &pki.seal_key.sign(&to_be_signed), None).unwrap();
+    let read = read_signature(&whole).unwrap();
+    assert_eq!((read.version, read.seal.whole.as_slice()), (Version::V5, file.as_slice()));
+}
+
 #[test]
 fn a_picture_in_dots_has_the_seal_s_size() {
     use crate::impression::{Impression, Picture as Look, Segment, Shape};

@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 
 use super::write::{self, Making};
-use super::{Holders, Picture};
+use super::{Holders, Picture, Version};
 use crate::impression::{Impression, Picture as Look, Segment, Shape};
 use crate::pki::issue;
 use crate::pki::trial::{self, Hierarchy, Key, MADE};
@@ -42,6 +42,7 @@ impl Made {
 
 pub(crate) fn making<'a>(holders: &'a Holders, picture: &'a Picture) -> Making<'a> {
     Making {
+        version: Version::V4,
         vendor: "yinxin",
         id: "51322100000001",
         kind: 6,

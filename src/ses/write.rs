@@ -1,4 +1,4 @@
-//! Seals and seal signatures of our own: V4 (GB/T 38540-2020 §6 and §7), in DER.
+//! Seals and seal signatures of our own, in DER: V4 (GB/T 38540-2020 §6 and §7), and V5 (GM/T 0031-2025), whose seal has a time stamp.
 //!
 //! Both have two halves with the key between them, as [`crate::cms`] has: [`seal_information`] and [`to_be_signed`] give the
 //! bytes that a key signs (SM2 with SM3 over them, user identifier as in GM/T 0009), [`assemble_seal`] and [`assemble`] put those
@@ -16,6 +16,8 @@ use crate::pki::tlv::{self, UTF8_STRING};
 /// What is said of a seal by its maker.
 #[derive(Debug, Clone, Copy)]
 pub struct Making<'a> {
+    /// V4 or V5.
+    pub version: Version,
     /// The software's maker, in ASCII.
     pub vendor: &'a str,
     /// The seal's number, in ASCII; fourteen digits for government seals.
@@ -52,6 +54,7 @@ pub struct Use<'a> {
 /// # Errors
 /// [`NotASeal`] names what the format cannot hold.
 pub fn seal_information(making: &Making<'_>) -> Result<Vec<u8>, NotASeal> {
+    let version = counted(making.version)?;
     let held = match making.holders {
         Holders::Certificates(list) => list.is_empty(),
         Holders::Digests(list) => list.is_empty(),
@@ -66,7 +69,7 @@ pub fn seal_information(making: &Making<'_>) -> Result<Vec<u8>, NotASeal> {
     if picture.data.is_empty() || picture.width_mm == 0 || picture.height_mm == 0 {
         return Err(NotASeal("picture"));
     }
-    let head = tlv::wrap(tlv::SEQUENCE, &[&ascii("ES", "header")?, &number(4), &ascii(making.vendor, "vendor")?]);
+    let head = tlv::wrap(tlv::SEQUENCE, &[&ascii("ES", "header")?, &number(version), &ascii(making.vendor, "vendor")?]);
     let (list_kind, list) = holders(making.holders)?;
     let property = tlv::wrap(
         tlv::SEQUENCE,
@@ -92,12 +95,34 @@ pub fn seal_information(making: &Making<'_>) -> Result<Vec<u8>, NotASeal> {
     Ok(tlv::wrap(tlv::SEQUENCE, &[&head, &ascii(making.id, "seal's number")?, &property, &picture]))
 }
 
-/// The seal: the information as signed, the maker's certificate (DER) and his value (DER or r ‖ s). It is what an `.esl` file holds.
+/// The seal in V4: the information as signed, the maker's certificate (DER) and his value (DER or r ‖ s). It is what an `.esl` file
+/// holds.
 ///
 /// # Errors
 /// [`NotASeal`]: parts that are none, a seal over the limit, or a maker who would himself use it: who vouches for a seal is
 /// another than its user (GB/T 38540 §6; 《电子印章管理办法》).
 pub fn assemble_seal(information: &[u8], maker: &[u8], value: &[u8]) -> Result<Vec<u8>, NotASeal> {
+    whole_seal(Version::V4, (information, maker, value), None)
+}
+
+/// The seal in V5, with a time stamp token over the maker's value as it is written here (see [`written`]).
+///
+/// # Errors
+/// As [`assemble_seal`].
+pub fn assemble_stamped_seal(
+    information: &[u8],
+    maker: &[u8],
+    value: &[u8],
+    stamp: &[u8],
+) -> Result<Vec<u8>, NotASeal> {
+    whole_seal(Version::V5, (information, maker, value), Some(stamp))
+}
+
+fn whole_seal(
+    version: Version,
+    (information, maker, value): (&[u8], &[u8], &[u8]),
+    stamp: Option<&[u8]>,
+) -> Result<Vec<u8>, NotASeal> {
     let whole = tlv::wrap(
         tlv::SEQUENCE,
         &[
@@ -105,23 +130,22 @@ pub fn assemble_seal(information: &[u8], maker: &[u8], value: &[u8]) -> Result<V
             &tlv::wrap(tlv::OCTET_STRING, &[maker]),
             &tlv::object_identifier(SM2_WITH_SM3),
             &tlv::bit_string(&standard(value)?),
+            &stamped(stamp),
         ],
     );
     let seal = read_seal(&whole)?;
     if seal.is_held_by(maker) {
         return Err(NotASeal("maker's certificate"));
     }
-    if seal.version == Version::V4 && seal.to_be_signed == information { Ok(whole) } else { Err(NotASeal("seal")) }
+    if seal.version == version && seal.to_be_signed == information { Ok(whole) } else { Err(NotASeal("seal")) }
 }
 
 /// The bytes that the signer signs (TBS_Sign).
 ///
 /// # Errors
-/// [`NotASeal`]: no V4 seal, or what the format cannot hold.
+/// [`NotASeal`]: no seal of V4 or V5, or what the format cannot hold.
 pub fn to_be_signed(used: &Use<'_>) -> Result<Vec<u8>, NotASeal> {
-    if read_seal(used.seal)?.version != Version::V4 {
-        return Err(NotASeal("version"));
-    }
+    let version = counted(read_seal(used.seal)?.version)?;
     let extensions = match used.extensions {
         [] => Vec::new(),
         list => {
@@ -134,7 +158,7 @@ pub fn to_be_signed(used: &Use<'_>) -> Result<Vec<u8>, NotASeal> {
     Ok(tlv::wrap(
         tlv::SEQUENCE,
         &[
-            &number(4),
+            &number(version),
             used.seal,
             &moment(used.at)?,
             &tlv::bit_string(used.digest),
@@ -150,7 +174,6 @@ pub fn to_be_signed(used: &Use<'_>) -> Result<Vec<u8>, NotASeal> {
 /// # Errors
 /// [`NotASeal`]: parts that are none, over the limit, or a certificate that the seal does not name.
 pub fn assemble(to_be_signed: &[u8], signer: &[u8], value: &[u8], stamp: Option<&[u8]>) -> Result<Vec<u8>, NotASeal> {
-    let stamp = stamp.map(|token| tlv::wrap(tlv::context(0), &[&tlv::bit_string(token)])).unwrap_or_default();
     let whole = tlv::wrap(
         tlv::SEQUENCE,
         &[
@@ -158,7 +181,7 @@ pub fn assemble(to_be_signed: &[u8], signer: &[u8], value: &[u8], stamp: Option<
             &tlv::wrap(tlv::OCTET_STRING, &[signer]),
             &tlv::object_identifier(SM2_WITH_SM3),
             &tlv::bit_string(&standard(value)?),
-            &stamp,
+            &stamped(stamp),
         ],
     );
     let read = read_signature(&whole)?;
@@ -192,6 +215,20 @@ pub fn room(seal: &[u8], signer: &[u8], extensions: &[Extension], stamp: usize) 
 
 const IA5_STRING: u8 = 0x16;
 const PRINTABLE_STRING: u8 = 0x13;
+
+/// As the header and the signed part count versions.
+fn counted(version: Version) -> Result<u64, NotASeal> {
+    match version {
+        Version::V1 => Err(NotASeal("version")),
+        Version::V4 => Ok(4),
+        Version::V5 => Ok(5),
+    }
+}
+
+/// A time stamp behind a value, where there is one.
+fn stamped(token: Option<&[u8]>) -> Vec<u8> {
+    token.map(|token| tlv::wrap(tlv::context(0), &[&tlv::bit_string(token)])).unwrap_or_default()
+}
 
 fn standard(value: &[u8]) -> Result<Vec<u8>, NotASeal> {
     Ok(Value::read(value).ok_or(NotASeal("signature value"))?.to_der())

@@ -72,17 +72,7 @@ pub(super) async fn audit(
         detail: detail.to_string(),
     };
     tx.head.trail = tx.head.trail.then(&to_json(&event)?);
-    sqlx::query("INSERT INTO audit_event (id, at, who, what, subject, detail, position, source) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
-        .bind(fresh_id()?)
-        .bind(event.at)
-        .bind(who)
-        .bind(what)
-        .bind(subject)
-        .bind(event.detail)
-        .bind(i64::try_from(event.position).unwrap_or(i64::MAX))
-        .bind(event.source)
-        .execute(&mut **tx)
-        .await?;
+    tx.added.events.push((fresh_id()?, event));
     Ok(())
 }
 
@@ -175,8 +165,14 @@ impl Store {
         let mut tx = self.begin().await?;
         let Trail { length, hash } = tx.head.trail;
         let (length, hash) = (length.to_string(), hex::encode(hash.0));
-        let newest = sqlx::query(ANCHORS).bind(ANCHOR).bind(i64::MAX).bind(1_i64).fetch_optional(&mut *tx).await?;
-        let newest = newest.as_ref().map(read_entry).transpose()?;
+        let newest = match tx.entered(ANCHOR).cloned() {
+            Some(newest) => Some(newest),
+            None => {
+                let newest =
+                    sqlx::query(ANCHORS).bind(ANCHOR).bind(i64::MAX).bind(1_i64).fetch_optional(&mut *tx).await?;
+                newest.as_ref().map(read_entry).transpose()?
+            }
+        };
         let same = newest.filter(|newest| newest.entry.opening.fact("length") == Some(&length));
         let entered = match same {
             Some(same) => same,

@@ -113,7 +113,7 @@ impl Store {
             .fetch_all(&self.read)
             .await?
             .iter()
-            .map(read_revocation)
+            .map(|row| read_revocation(&Reading("revocation", row)))
             .collect()
     }
 
@@ -176,13 +176,23 @@ pub(super) async fn insert_revocation(
     let since = revocation.invalid_since.map(micros);
     let detail = serde_json::json!({ "document": revocation.document, "reason": reason, "invalid_since": since, "confirmed_by": confirmed_by });
     audit(tx, now, who, "certificate.revoked", &revocation.serial, &detail).await?;
-    let facts = [("serial", revocation.serial.as_str()), ("issuer", &revocation.issuer), ("by", who)];
+    let record = hex::encode(crate::crypto::sha256(revocation_record(revocation).as_bytes()));
+    let facts =
+        [("serial", revocation.serial.as_str()), ("issuer", &revocation.issuer), ("record", &record), ("by", who)];
     tx.enter((Matter::Authority, "revoked"), now, None, None, &facts).await?;
     Ok(())
 }
 
-pub(super) fn read_revocation(row: &AnyRow) -> Result<Revocation, StoreError> {
-    let row = Reading("revocation", row);
+/// A revocation in full, as its entry in the log has it by its digest.
+pub(super) fn revocation_record(revocation: &Revocation) -> String {
+    let Revocation { serial, issuer, at, reason, document, invalid_since } = revocation;
+    let (at, since) = (micros(*at), invalid_since.map(micros));
+    // Keys in order, however maps are kept.
+    serde_json::json!({ "at": at, "document": document, "invalid_since": since, "issuer": issuer, "reason": reason, "serial": serial })
+        .to_string()
+}
+
+pub(super) fn read_revocation(row: &Reading<'_>) -> Result<Revocation, StoreError> {
     Ok(Revocation {
         serial: row.get("serial")?,
         issuer: row.get("issuer")?,

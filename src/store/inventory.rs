@@ -1,19 +1,18 @@
 //! The whole store at one moment, page by page, for whoever goes over all of it. Nothing is believed here: rows come as they
 //! are written, and whoever asked says what is wrong with them.
 
-use sqlx::any::AnyRow;
-use sqlx::{Any, AnyConnection, Transaction};
+mod records;
+
+use sqlx::{Any, Transaction};
 
 use super::audit::read_event;
 use super::log::{Head, LogIdentity, identity_in};
 use super::row::{Reading, to_json};
-use super::seals::read_event as read_seal_event;
 use super::{Kind, Store, StoreError};
-use crate::crypto::sha256;
-use crate::officer::Grant;
-use crate::tlog::leaf::{Entry, Matter};
 use crate::tlog::trail::{Event, Trail};
 use crate::tlog::tree::Edge;
+
+pub use records::Spoken;
 
 /// Rows of a page: of the longest, receipts of up to 96 KiB, some 10 MB.
 const PAGE: i64 = 128;
@@ -75,6 +74,8 @@ pub struct OrderRow {
     pub licence: Option<(String, i64)>,
     /// The version as it stands, or will stand, JSON.
     pub licence_version: Option<String>,
+    /// What is noted on an annotated copy, JSON.
+    pub annotation: Option<String>,
     pub media_type: String,
     pub digest: String,
     /// Microseconds since 1970.
@@ -201,7 +202,7 @@ impl Inventory {
             "SELECT l.position AS position, l.leaf AS leaf, l.opening AS opening, l.seal_order AS seal_order, \
              o.id AS id, o.kind AS kind, o.state AS state, o.key_label AS key_label, o.seal AS seal, o.certificate AS certificate, \
              o.officer AS officer, o.grant_id AS grant_id, o.decision AS decision, o.abolition AS abolition, o.licence AS licence, \
-             o.version AS version, o.licence_version AS licence_version, o.digest AS digest, o.written_at AS written_at, \
+             o.version AS version, o.licence_version AS licence_version, o.annotation AS annotation, o.digest AS digest, o.written_at AS written_at, \
              o.receipt AS receipt, o.document AS document, o.media_type AS media_type \
              FROM log_leaf l LEFT JOIN seal_order o ON o.id = l.seal_order WHERE l.position > $1 ORDER BY l.position LIMIT $2",
         )
@@ -238,7 +239,7 @@ impl Inventory {
         let rows = sqlx::query(
             "SELECT o.id AS id, o.kind AS kind, o.state AS state, o.key_label AS key_label, o.seal AS seal, o.certificate AS certificate, \
              o.officer AS officer, o.grant_id AS grant_id, o.decision AS decision, o.abolition AS abolition, o.licence AS licence, \
-             o.version AS version, o.licence_version AS licence_version, o.digest AS digest, o.written_at AS written_at, \
+             o.version AS version, o.licence_version AS licence_version, o.annotation AS annotation, o.digest AS digest, o.written_at AS written_at, \
              o.receipt AS receipt, o.document AS document, o.media_type AS media_type, f.document AS version_document, \
              (SELECT COUNT(*) FROM log_leaf l WHERE l.seal_order = o.id) AS entries, \
              (SELECT MAX(l.opening) FROM log_leaf l WHERE l.seal_order = o.id) AS opening \
@@ -418,79 +419,6 @@ impl Inventory {
         };
         Ok(place("first_one")?.zip(place("last_one")?))
     }
-
-    /// Whether what an entry speaks of besides orders is filed as it says; none where it names nothing that is filed.
-    pub async fn has_record(&mut self, entry: &Entry) -> Result<Option<bool>, StoreError> {
-        let fact = |key| entry.opening.fact(key).unwrap_or_default();
-        let (seal, record) = (entry.leaf.seal.as_deref().unwrap_or_default(), fact("record"));
-        let is_record = |text: &str| hex::encode(sha256(text.as_bytes())) == record;
-        let tx: &mut AnyConnection = &mut self.tx;
-        Ok(Some(match (entry.leaf.matter, entry.leaf.act.as_str()) {
-            (Matter::Seal, "filed") => {
-                one(tx, "SELECT number AS found FROM seal WHERE number = $1", seal).await?.is_some()
-            }
-            (Matter::Seal, "certificate") => {
-                // The record is the certificate's own digest, hashed as all records are.
-                let rows = all(tx, "SELECT digest FROM seal_certificate WHERE seal = $1", seal).await?;
-                any(&rows, |row| Ok(is_record(&row.get::<String>("digest")?)))?
-            }
-            (Matter::Seal, "custody") => {
-                let rows = all(tx, "SELECT entry FROM custody_entry WHERE seal = $1", seal).await?;
-                any(&rows, |row| Ok(is_record(&row.get::<String>("entry")?)))?
-            }
-            (Matter::Seal, "activated" | "suspended" | "resumed" | "abolished" | "reinstated") => {
-                let events =
-                    "SELECT seal, kind, at, document, reason, successor, items FROM seal_event WHERE seal = $1";
-                let rows = all(tx, events, seal).await?;
-                any(&rows, |row| Ok(is_record(&to_json(&read_seal_event(row)?)?)))?
-            }
-            (Matter::Grant, "given") => match grant(tx, fact("grant")).await? {
-                Some(grant) => is_record(&to_json(&Grant { revoked_at: None, ..grant })?),
-                None => false,
-            },
-            (Matter::Grant, "taken-back") => {
-                grant(tx, fact("grant")).await?.is_some_and(|grant| grant.revoked_at.is_some())
-            }
-            (Matter::Licence, _) => {
-                let version = "SELECT act AS found FROM licence_version WHERE identifier = $1";
-                one(tx, version, fact("licence")).await?.is_some_and(|act| act == entry.leaf.act)
-            }
-            (Matter::Register, _) => {
-                let size = fact("size").parse().unwrap_or(-1_i64);
-                let query = sqlx::query("SELECT body FROM register_snapshot WHERE size = $1").bind(size);
-                let digest = |body: &str| hex::encode(sha256(body.as_bytes())) == fact("snapshot");
-                let rows = query.fetch_all(tx).await?;
-                any(&rows, |row| Ok(digest(&row.get::<String>("body")?)))?
-            }
-            _ => return Ok(None),
-        }))
-    }
-}
-
-async fn all(tx: &mut AnyConnection, query: &'static str, value: &str) -> Result<Vec<AnyRow>, StoreError> {
-    Ok(sqlx::query(query).bind(value).fetch_all(tx).await?)
-}
-
-async fn one(tx: &mut AnyConnection, query: &'static str, value: &str) -> Result<Option<String>, StoreError> {
-    let row = sqlx::query(query).bind(value).fetch_optional(tx).await?;
-    row.as_ref().map(|row| Reading("record", row).get("found")).transpose()
-}
-
-fn any(rows: &[AnyRow], mut is: impl FnMut(&Reading<'_>) -> Result<bool, StoreError>) -> Result<bool, StoreError> {
-    for row in rows {
-        if is(&Reading("record", row))? {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
-async fn grant(tx: &mut AnyConnection, id: &str) -> Result<Option<Grant>, StoreError> {
-    let row = sqlx::query("SELECT id, officer, seal, items, from_at, until_at, given_by, document, revoked_at FROM seal_grant WHERE id = $1")
-        .bind(id)
-        .fetch_optional(tx)
-        .await?;
-    row.as_ref().map(super::people::read_grant).transpose()
 }
 
 fn read_order(row: &Reading<'_>) -> Result<OrderRow, StoreError> {
@@ -508,6 +436,7 @@ fn read_order(row: &Reading<'_>) -> Result<OrderRow, StoreError> {
         abolition: row.get("abolition")?,
         licence: licence.zip(version),
         licence_version: row.get("licence_version")?,
+        annotation: row.get("annotation")?,
         media_type: row.get("media_type")?,
         digest: row.get("digest")?,
         written_at: row.get("written_at")?,

@@ -4,6 +4,7 @@ use sqlx::any::AnyRow;
 use time::OffsetDateTime;
 
 use super::audit::{audit, post};
+use super::copies::add_card;
 use super::row::{Reading, to_json};
 use super::seals::{already, already_there};
 use super::writing::Writing;
@@ -90,6 +91,14 @@ impl Store {
     /// A licence's life, by what stays the same over its versions ([`LicenceIdentifier::licence`]).
     pub async fn licence(&self, licence: &str) -> Result<Licence, StoreError> {
         Ok(Licence::of(self.licence_versions(licence).await?.into_iter().map(|filed| filed.licence.version).collect()))
+    }
+
+    /// The same within a transaction.
+    pub(super) async fn licence_in(tx: &mut Writing, licence: &str) -> Result<Licence, StoreError> {
+        let rows = sqlx::query(COLUMNS).bind(licence).fetch_all(&mut **tx).await?;
+        let versions =
+            rows.iter().map(|row| Ok(read_licence(row)?.licence.version)).collect::<Result<_, StoreError>>()?;
+        Ok(Licence::of(versions))
     }
 
     /// All versions of a licence, oldest first.
@@ -244,7 +253,7 @@ pub(super) async fn add_version(
     .execute(&mut **tx)
     .await
     .map_err(|e| if already_there(&e) { version_taken() } else { e.into() })?;
-    Ok(())
+    add_card(tx, &version.identifier, &pending.decision).await
 }
 
 /// Adds a file to a licence's version, which begins with its first file. A version of another decision is another's.

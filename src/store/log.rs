@@ -1,7 +1,7 @@
 //! The public log as stored: entries are added in the transaction of what they speak of, and what the database says of the
 //! tree is verified before it is trusted.
 
-use sqlx::{Any, Transaction};
+use sqlx::AnyConnection;
 use time::OffsetDateTime;
 
 use super::row::Reading;
@@ -31,8 +31,16 @@ pub(super) struct Head {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogIdentity {
     pub vkey: VerifierKey,
-    pub key_label: String,
+    /// The store's own word: with another label a head's order would go to another key.
+    key_label: String,
     pub made_at: OffsetDateTime,
+}
+
+impl LogIdentity {
+    /// Label of the log's key.
+    pub fn key(&self) -> &str {
+        &self.key_label
+    }
 }
 
 /// A head of the log that is durable; the store alone makes it, so that none else is ever signed.
@@ -69,7 +77,7 @@ pub struct Entered {
 
 impl Head {
     /// Writes it over the one that was taken.
-    pub async fn put(&self, taken: &Self, tx: &mut Transaction<'static, Any>) -> Result<(), StoreError> {
+    pub async fn put(&self, taken: &Self, tx: &mut AnyConnection) -> Result<(), StoreError> {
         let done = sqlx::query(
             "UPDATE log_head SET size = $1, edge = $2, trail_length = $3, trail = $4 WHERE id = 1 AND size = $5 AND trail_length = $6",
         )
@@ -79,7 +87,7 @@ impl Head {
         .bind(hex::encode(self.trail.hash.0))
         .bind(signed(taken.edge.size()))
         .bind(signed(taken.trail.length))
-        .execute(&mut **tx)
+        .execute(tx)
         .await?;
         if done.rows_affected() == 1 { Ok(()) } else { Err(StoreError::Log(LogFault::Unproven)) }
     }
@@ -137,29 +145,16 @@ impl Writing {
                 complete.push((level / HEIGHT, place, hash));
             }
         });
-        sqlx::query("INSERT INTO log_leaf (position, leaf, opening, seal_order) VALUES ($1, $2, $3, $4)")
-            .bind(signed(index))
-            .bind(entry.leaf.to_string())
-            .bind(entry.opening.to_string())
-            .bind(order.map(str::to_owned))
-            .execute(&mut **self)
-            .await?;
-        for &(level, place, hash) in complete.iter().filter(|(level, ..)| *level > 0) {
-            sqlx::query("INSERT INTO log_node (level, position, hash) VALUES ($1, $2, $3)")
-                .bind(i64::from(level))
-                .bind(signed(place))
-                .bind(hash.0.as_slice())
-                .execute(&mut **self)
-                .await?;
-        }
-        self.nodes.extend(complete);
-        Ok(Entered { index, entry })
+        self.added.nodes.extend(complete);
+        let entered = Entered { index, entry };
+        self.added.entries.push((entered.clone(), order.map(str::to_owned)));
+        Ok(entered)
     }
 }
 
 impl Store {
     /// Takes the head's row for a writing transaction, and verifies it against what this process knows.
-    pub(super) async fn take_head(&self, tx: &mut Transaction<'static, Any>) -> Result<Head, StoreError> {
+    pub(super) async fn take_head(&self, tx: &mut AnyConnection) -> Result<Head, StoreError> {
         let query = match self.kind {
             Kind::Sqlite => {
                 "SELECT size, edge, trail_length, trail, checkpoint_size, checkpoint FROM log_head WHERE id = 1"
@@ -168,7 +163,7 @@ impl Store {
                 "SELECT size, edge, trail_length, trail, checkpoint_size, checkpoint FROM log_head WHERE id = 1 FOR UPDATE"
             }
         };
-        let row = sqlx::query(query).fetch_one(&mut **tx).await?;
+        let row = sqlx::query(query).fetch_one(&mut *tx).await?;
         let row = Reading("log_head", &row);
         let head = Head::read(&row)?;
         let known = self.writers.known().clone();
@@ -320,7 +315,7 @@ impl LogHead {
     }
 }
 
-pub(super) async fn identity_in(connection: &mut sqlx::AnyConnection) -> Result<Option<LogIdentity>, StoreError> {
+pub(super) async fn identity_in(connection: &mut AnyConnection) -> Result<Option<LogIdentity>, StoreError> {
     let row = sqlx::query("SELECT vkey, key_label, made_at FROM log_identity WHERE id = 1")
         .fetch_optional(connection)
         .await?;
@@ -347,7 +342,7 @@ pub(super) async fn publish(tx: &mut Writing, size: u64, note: &Note) -> Result<
 }
 
 /// What is known at the start: the tree under the head that was published last, whose root its tiles must give.
-async fn recall(tx: &mut Transaction<'static, Any>, row: &Reading<'_>) -> Result<Known, StoreError> {
+async fn recall(tx: &mut AnyConnection, row: &Reading<'_>) -> Result<Known, StoreError> {
     let note: String = row.get("checkpoint")?;
     let trail = Trail::default();
     if note.is_empty() {
@@ -380,7 +375,7 @@ async fn recall(tx: &mut Transaction<'static, Any>, row: &Reading<'_>) -> Result
 }
 
 /// Follows the leaves from what is known to the head that was read; they must lead to it.
-async fn catch_up(tx: &mut Transaction<'static, Any>, mut known: Known, head: &Head) -> Result<Known, StoreError> {
+async fn catch_up(tx: &mut AnyConnection, mut known: Known, head: &Head) -> Result<Known, StoreError> {
     let mut edge = known.head.edge.clone();
     let mut nodes = vec![];
     while edge.size() < head.edge.size() {
@@ -404,12 +399,7 @@ async fn catch_up(tx: &mut Transaction<'static, Any>, mut known: Known, head: &H
 }
 
 /// Nodes of one level of tiles, of which there must be so many.
-async fn hashes_of(
-    connection: &mut sqlx::AnyConnection,
-    level: u8,
-    first: u64,
-    count: u64,
-) -> Result<Vec<Hash>, StoreError> {
+async fn hashes_of(connection: &mut AnyConnection, level: u8, first: u64, count: u64) -> Result<Vec<Hash>, StoreError> {
     if level == 0 {
         let leaves = leaves_of(connection, first, count).await?;
         return Ok(leaves.iter().map(|leaf| tree::leaf_hash(leaf.as_bytes())).collect());
@@ -430,7 +420,7 @@ async fn hashes_of(
     whole(hashes.collect::<Result<_, _>>()?, count)
 }
 
-async fn leaves_of(connection: &mut sqlx::AnyConnection, first: u64, count: u64) -> Result<Vec<String>, StoreError> {
+async fn leaves_of(connection: &mut AnyConnection, first: u64, count: u64) -> Result<Vec<String>, StoreError> {
     let rows = sqlx::query("SELECT leaf FROM log_leaf WHERE position >= $1 AND position < $2 ORDER BY position")
         .bind(signed(first))
         .bind(signed(first + count))
@@ -451,7 +441,7 @@ pub(super) fn read_entry(row: &sqlx::any::AnyRow) -> Result<Entered, StoreError>
     Ok(Entered { index: unsigned(&row, "position")?, entry: Entry { leaf, opening } })
 }
 
-fn signed(number: u64) -> i64 {
+pub(super) fn signed(number: u64) -> i64 {
     // A log of 2^63 entries fits no disk.
     i64::try_from(number).unwrap_or(i64::MAX)
 }

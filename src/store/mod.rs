@@ -9,7 +9,9 @@
 
 mod audit;
 mod certificates;
+mod copies;
 mod destruction;
+mod ended;
 mod forms;
 mod inventory;
 mod items;
@@ -50,7 +52,9 @@ pub use audit::{AuditEvent, OutboxEntry};
 pub use certificates::{CaCertificate, CaKind, Crl, Revocation};
 pub use destruction::Destruction;
 pub use forms::DocumentForm;
-pub use inventory::{EventRow, Inventory, LeafRow, OrderAlone, OrderRow, Sizes, Standing, Unsigned, VersionRow};
+pub use inventory::{
+    EventRow, Inventory, LeafRow, OrderAlone, OrderRow, Sizes, Spoken, Standing, Unsigned, VersionRow,
+};
 pub use ledger::{LedgerEntry, LedgerFilter};
 pub use licences::{Document, FiledLicence, LicencePending, MediaType};
 pub use life::{CertificateLife, KeyEnd};
@@ -80,7 +84,9 @@ pub struct StoreSettings {
 /// The open store. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Store {
-    /// SQLite takes one writer; more connections would only wait inside the database.
+    /// One connection: that of the open writing transaction. Whoever waits for the log's head keeps nobody from reading.
+    batch: AnyPool,
+    /// For single statements. SQLite takes one writer, and more connections would only wait inside the database.
     write: AnyPool,
     read: AnyPool,
     kind: Kind,
@@ -195,36 +201,25 @@ impl Store {
         install_default_drivers();
         if let Some(path) = settings.url.strip_prefix("sqlite:") {
             let url = format!("sqlite:{}?mode=rwc", path.trim_start_matches("//"));
-            Ok(Self::of(sqlite_pool(&url, 1).await?, sqlite_pool(&url, 4).await?, Kind::Sqlite))
+            let write = sqlite_pool(&url, 1).await?;
+            Ok(Self::of(write.clone(), write, sqlite_pool(&url, 4).await?, Kind::Sqlite))
         } else if settings.url.starts_with("postgres://") || settings.url.starts_with("postgresql://") {
             let url = with_password(&settings.url, settings.password.as_ref());
-            let pool = AnyPoolOptions::new()
-                .max_connections(16)
-                .acquire_timeout(Duration::from_secs(10))
-                // One that holds the log's head and is heard of no more must not keep all others from writing for ever.
-                .after_connect(|connection, _| {
-                    Box::pin(async move {
-                        for setting in ["SET idle_in_transaction_session_timeout = '30s'", "SET lock_timeout = '30s'"] {
-                            sqlx::query(setting).execute(&mut *connection).await?;
-                        }
-                        Ok(())
-                    })
-                })
-                .connect(&url)
-                .await?;
-            Ok(Self::of(pool.clone(), pool, Kind::Postgres))
+            let shared = postgres_pool(&url, 15).await?;
+            Ok(Self::of(postgres_pool(&url, 1).await?, shared.clone(), shared, Kind::Postgres))
         } else {
             Err(StoreError::Url)
         }
     }
 
-    fn of(write: AnyPool, read: AnyPool, kind: Kind) -> Self {
-        Self { write, read, kind, writers: Arc::default(), source: "service".into() }
+    fn of(batch: AnyPool, write: AnyPool, read: AnyPool, kind: Kind) -> Self {
+        Self { batch, write, read, kind, writers: Arc::default(), source: "service".into() }
     }
 
     /// Brings the schema up to this program's.
     pub async fn migrate(&self) -> Result<(), StoreError> {
-        self.migrator().run(&self.write).await.map_err(|e| StoreError::Database(sqlx::Error::Migrate(Box::new(e))))
+        self.migrator().run(&self.write).await.map_err(|e| StoreError::Database(sqlx::Error::Migrate(Box::new(e))))?;
+        self.write_cards().await
     }
 
     /// Refuses a schema with pending or unknown migrations.
@@ -256,6 +251,7 @@ impl Store {
 
     /// Closes the pools; what was committed stays.
     pub async fn close(&self) {
+        self.batch.close().await;
         self.write.close().await;
         self.read.close().await;
     }
@@ -280,6 +276,23 @@ async fn sqlite_pool(url: &str, connections: u32) -> Result<AnyPool, StoreError>
                     "PRAGMA busy_timeout = 10000",
                 ] {
                     sqlx::query(pragma).execute(&mut *connection).await?;
+                }
+                Ok(())
+            })
+        })
+        .connect(url)
+        .await?)
+}
+
+async fn postgres_pool(url: &str, connections: u32) -> Result<AnyPool, StoreError> {
+    Ok(AnyPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(Duration::from_secs(10))
+        // One that holds the log's head and is heard of no more must not keep all others from writing for ever.
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                for setting in ["SET idle_in_transaction_session_timeout = '30s'", "SET lock_timeout = '30s'"] {
+                    sqlx::query(setting).execute(&mut *connection).await?;
                 }
                 Ok(())
             })

@@ -10,6 +10,7 @@ use sqlx::any::AnyRow;
 use time::OffsetDateTime;
 
 use super::audit::{audit, post};
+use super::copies::check_may_be_copied;
 use super::forms::{DocumentForm, add_form};
 use super::licences::{LicencePending, MediaType, add_decision, add_document, add_file, check_version_free};
 use super::life::check_not_revoked;
@@ -20,6 +21,8 @@ use super::writing::Writing;
 use super::{SealCertificate, Stage, Store, StoreError, Unfinished, exactly_one, fresh_id, micros};
 use crate::ceiling::Ceilings;
 use crate::decision::{Allowed, Purpose};
+use crate::licence::LicenceIdentifier;
+use crate::licence::annotation::Annotation;
 use crate::seal::{Level, SealNumber};
 use crate::tlog::leaf::Matter;
 
@@ -74,6 +77,8 @@ pub enum OrderKind {
     Notice,
     /// A report of what our own verification found.
     Report,
+    /// An annotated copy of a licence (加注件).
+    Copy,
     /// What a seal's maker says of it (GB/T 38540).
     Seal,
     Certificate,
@@ -98,6 +103,7 @@ impl OrderKind {
             OrderKind::Upload => "upload",
             OrderKind::Notice => "notice",
             OrderKind::Report => "report",
+            OrderKind::Copy => "copy",
             OrderKind::Seal => "seal",
             OrderKind::Certificate => "certificate",
             OrderKind::Crl => "crl",
@@ -186,6 +192,8 @@ pub struct OrderRecord {
     pub decision: Option<String>,
     pub abolition: Option<String>,
     pub licence: Option<LicencePending>,
+    /// What the document is a copy for, where it is an annotated copy.
+    pub annotation: Option<Annotation>,
     pub media_type: MediaType,
     pub level: Level,
     pub title: String,
@@ -200,10 +208,18 @@ pub struct OrderRecord {
     pub document: Option<String>,
 }
 
+impl OrderRecord {
+    /// Of the licence that the document is, or is a copy of.
+    pub fn identifier(&self) -> Option<&LicenceIdentifier> {
+        let version = self.licence.as_ref().map(|licence| &licence.version.identifier);
+        version.or(self.annotation.as_ref().map(|copy| &copy.identifier))
+    }
+}
+
 macro_rules! records {
     ($where:literal) => {
         concat!(
-            "SELECT id, kind, state, request, seal, certificate, officer, grant_id, decision, abolition, licence_version, media_type, level, title, digest, written_at, ended_at, lost_because, document FROM seal_order ",
+            "SELECT id, kind, state, request, seal, certificate, officer, grant_id, decision, abolition, licence_version, annotation, media_type, level, title, digest, written_at, ended_at, lost_because, document FROM seal_order ",
             $where
         )
     };
@@ -238,6 +254,10 @@ impl Store {
             }
             Purpose::Notice { order } => (None, Some(order.clone())),
             Purpose::Report { .. } => (None, None),
+            Purpose::Copy { annotation, decision } => {
+                check_may_be_copied(&mut tx, annotation).await?;
+                (Some(decision.clone()), None)
+            }
         };
         let mut unfinished = Vec::with_capacity(uses.len());
         for sealing in uses {
@@ -322,6 +342,7 @@ impl Store {
         let payload = serde_json::json!({
             "order": record.id, "media_type": media_type, "kind": record.kind, "decision": record.decision, "document": sha256,
             "licence": record.licence.as_ref().map(|l| l.version.identifier.to_string()),
+            "copy": record.annotation.as_ref().map(|copy| &copy.number),
         });
         post(&mut tx, now, "document.sealed", &record.id, &payload).await?;
         audit(&mut tx, now, &record.officer, "order.sealed", &record.id, &payload).await?;
@@ -413,13 +434,18 @@ async fn add_use(
     let (id, now, seal) = (fresh_id()?, allowed.at(), allowed.seal());
     let (decision, abolition) = (decision.clone(), abolition.clone());
     let version = sealing.licence.map(|l| &l.version.identifier);
+    let annotation = match allowed.purpose() {
+        Purpose::Copy { annotation, .. } => Some(annotation.as_ref()),
+        _ => None,
+    };
+    let noted = annotation.map(to_json).transpose()?;
     if let Some(identifier) = version {
         check_version_free(tx, identifier).await?;
     }
     sqlx::query(
         "INSERT INTO seal_order (id, kind, state, once_key, key_label, to_be_signed, seal, certificate, officer, grant_id, decision, abolition, \
-         licence_version, licence, version, title, prepared, hole_start, hole_end, digest, written_at, request, of_seal, of_officer, level, media_type) \
-         VALUES ($1, $2, 'written', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)",
+         licence_version, licence, version, title, prepared, hole_start, hole_end, digest, written_at, request, of_seal, of_officer, level, media_type, annotation) \
+         VALUES ($1, $2, 'written', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26)",
     )
     .bind(&id)
     .bind(sealing.kind.as_str())
@@ -434,7 +460,7 @@ async fn add_use(
     .bind(decision.clone())
     .bind(abolition.clone())
     .bind(sealing.licence.map(to_json).transpose()?)
-    .bind(version.map(|v| v.licence()))
+    .bind(version.or(annotation.map(|annotation| &annotation.identifier)).map(|v| v.licence()))
     .bind(version.map(|v| i64::from(v.version())))
     .bind(sealing.title)
     .bind(sealing.prepared)
@@ -447,6 +473,7 @@ async fn add_use(
     .bind(counted.of_officer)
     .bind(sealing.level.as_str())
     .bind(sealing.media_type.as_str())
+    .bind(noted.clone())
     .execute(&mut **tx)
     .await
     .map_err(|e| already(e, "store.order", "该决定的这份文书正在制作或已经制成，请查询后再试", "this document of this decision is being made or is already made; look it up"))?;
@@ -459,11 +486,15 @@ async fn add_use(
         &serde_json::json!({ "seal": allowed.seal(), "media_type": sealing.media_type, "digest": hex::encode(sealing.digest) }),
     )
     .await?;
-    let (content, identifier) = (hex::encode(sealing.content), version.map(ToString::to_string));
+    let identifier = version.or(annotation.map(|annotation| &annotation.identifier)).map(ToString::to_string);
+    // What a copy is for is private; the log binds it all the same.
+    let noted = noted.map(|noted| hex::encode(crate::crypto::sha256(noted.as_bytes())));
+    let content = hex::encode(sealing.content);
     let facts = [
         ("order", Some(id.as_str())),
         ("document", Some(&content)),
         ("licence", identifier.as_deref()),
+        ("annotation", noted.as_deref()),
         ("decision", decision.as_deref()),
         ("abolition", abolition.as_deref()),
         ("officer", Some(allowed.officer().as_str())),
@@ -485,6 +516,7 @@ async fn add_use(
             decision,
             abolition,
             licence: sealing.licence.cloned(),
+            annotation: annotation.cloned(),
             media_type: sealing.media_type,
             level: sealing.level,
             title: sealing.title.to_owned(),
@@ -529,6 +561,7 @@ fn read_record(row: &AnyRow) -> Result<OrderRecord, StoreError> {
     let row = Reading("seal_order", row);
     let seal: Option<String> = row.get("seal")?;
     let licence: Option<String> = row.get("licence_version")?;
+    let annotation: Option<String> = row.get("annotation")?;
     Ok(OrderRecord {
         id: row.get("id")?,
         kind: row.word("kind")?,
@@ -544,6 +577,10 @@ fn read_record(row: &AnyRow) -> Result<OrderRecord, StoreError> {
             .map(|text| serde_json::from_str(&text))
             .transpose()
             .map_err(|e| row.bad("licence_version", e.to_string()))?,
+        annotation: annotation
+            .map(|text| serde_json::from_str(&text))
+            .transpose()
+            .map_err(|e| row.bad("annotation", e.to_string()))?,
         media_type: row.word("media_type")?,
         level: row.parse("level", Level::parse)?,
         title: row.get("title")?,

@@ -26,6 +26,8 @@ pub enum Scope {
     Administer,
     /// Read the ledger and the audit trail.
     Supervise,
+    /// The sharing operations: facts of licences, and annotated copies under the officer's grants.
+    Share,
 }
 
 /// A program's token; the token itself is known to its holder alone.

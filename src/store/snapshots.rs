@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use super::log::{Entered, publish};
 use super::row::Reading;
 use super::{SealFilter, Store, StoreError, micros};
+use crate::pki::certificate::Certificate;
 use crate::register::snapshot::{Entry, Snapshot};
 use crate::tlog::LogFault;
 use crate::tlog::leaf::Matter;
@@ -51,10 +52,19 @@ impl Store {
                 break;
             }
         }
+        let mut authorities = BTreeSet::new();
+        for ca in self.ca_certificates().await? {
+            let read = Certificate::read(&ca.certificate).map_err(|fault| StoreError::Row {
+                table: "ca_certificate",
+                column: "certificate",
+                why: fault.to_string(),
+            })?;
+            authorities.insert(hex::encode(read.subject.as_der()));
+        }
         let items = self.items().await?.into_iter().map(|item| (item.code.clone(), item)).collect();
         let abolitions =
             self.abolitions().await?.into_iter().map(|order| (order.get().number.clone(), order)).collect();
-        Ok(Snapshot { size, made_at: now, witnesses, seals, items, abolitions })
+        Ok(Snapshot { size, made_at: now, witnesses, authorities, seals, items, abolitions })
     }
 
     /// Writes a snapshot down and enters it in the log; none where another process was first.
@@ -97,6 +107,30 @@ impl Store {
             .fetch_optional(&self.read)
             .await?;
         row.as_ref().map(read_snapshot).transpose()
+    }
+
+    /// The name of the newest snapshot that is proven.
+    pub async fn newest_proven(&self) -> Result<Option<u64>, StoreError> {
+        let row = sqlx::query("SELECT MAX(size) AS size FROM register_snapshot WHERE receipt IS NOT NULL")
+            .fetch_one(&self.read)
+            .await?;
+        let size: Option<i64> = Reading("register_snapshot", &row).get("size")?;
+        Ok(size.and_then(|size| u64::try_from(size).ok()))
+    }
+
+    /// A proven snapshot as it is stored, its text and its receipt: nothing of it is read.
+    pub async fn snapshot_text(&self, size: u64) -> Result<Option<(String, String)>, StoreError> {
+        // No log is so large.
+        let Ok(size) = i64::try_from(size) else { return Ok(None) };
+        let row = sqlx::query("SELECT body, receipt FROM register_snapshot WHERE size = $1 AND receipt IS NOT NULL")
+            .bind(size)
+            .fetch_optional(&self.read)
+            .await?;
+        let read = |row| {
+            let row = Reading("register_snapshot", row);
+            Ok((row.get("body")?, row.get("receipt")?))
+        };
+        row.as_ref().map(read).transpose()
     }
 
     /// A snapshot that is proven: the one of this name, or the newest.

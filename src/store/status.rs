@@ -63,7 +63,7 @@ impl Store {
             .fetch_optional(&self.read)
             .await?
             .as_ref()
-            .map(super::certificates::read_revocation)
+            .map(|row| super::certificates::read_revocation(&Reading("revocation", row)))
             .transpose()
     }
 

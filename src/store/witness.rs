@@ -57,6 +57,8 @@ struct Head {
     log: VerifierKey,
     /// The log's own words and signature.
     note: Note,
+    /// As of when it was cosigned last, seconds since 1970; none since this process began.
+    said: Option<u64>,
 }
 
 /// As it stands in the file.
@@ -86,6 +88,8 @@ pub struct Recorded {
     /// With the log's signature and no other: strangers' lines are not ours to keep.
     pub head: Note,
     pub size: u64,
+    /// It was cosigned at this very time before: the line, where it is still at hand, need not be made again.
+    pub is_said: bool,
 }
 
 /// Why a head was not written down, so that nothing may be signed.
@@ -201,37 +205,45 @@ impl WitnessBook {
         let mut kept = self.lock();
         let last = kept.heads.get(log.name()).map(|head| head.seen);
         let seen = may_cosign(request, log, last)?;
-        let seconds = kept.seconds_at(now)?;
-        // The very same head again costs no write: what is on the disk says all that will be said.
+        let now = kept.seconds_at(now)?;
         let note = request.head.with_lines(|line| line.is_of(log));
-        if last != Some(seen) {
-            let mut next = kept.clone();
-            next.seconds = seconds;
-            next.heads.insert(log.name().to_owned(), Head { seen, log: log.clone(), note: note.clone() });
-            write(&self.folder, &self.witness, &next)
-                .map_err(|why| WitnessStateError::Disk { path: self.folder.join(STATE), why })?;
-            *kept = next;
+        // Anybody may show a head that is public again and again. Within a while one cosignature does for all of them, and
+        // the time of a newer one is on the disk first, like a newer head (C2SP tlog-cosignature: the time is the statement's).
+        let said = kept.heads.get(log.name()).filter(|_| last == Some(seen)).and_then(|head| head.said);
+        if let Some(said) = said.filter(|said| now.saturating_sub(*said) < limits::WITNESS_AGAIN_SECONDS) {
+            return Ok(self.recorded(note, seen.size, said, true));
         }
-        kept.seconds = seconds;
-        Ok(self.recorded(note, seen.size, seconds))
+        self.keep(&mut kept, now, Head { seen, log: log.clone(), note: note.clone(), said: Some(now) })?;
+        Ok(self.recorded(note, seen.size, now, false))
     }
 
     /// Leave to say again what was written down last about this log, as of now; none where nothing was.
     ///
     /// # Errors
-    /// [`NotRecorded::Clock`].
+    /// [`NotRecorded::Clock`], or what the disk says.
     pub fn again(&self, log: &str, now: OffsetDateTime) -> Result<Option<Recorded>, NotRecorded> {
         let mut kept = self.lock();
-        let seconds = kept.seconds_at(now)?;
-        kept.seconds = seconds;
-        let head = kept.heads.get(log).cloned();
-        Ok(head.map(|head| self.recorded(head.note, head.seen.size, seconds)))
+        let now = kept.seconds_at(now)?;
+        let Some(head) = kept.heads.get(log).cloned() else { return Ok(None) };
+        let (note, size) = (head.note.clone(), head.seen.size);
+        self.keep(&mut kept, now, Head { said: Some(now), ..head })?;
+        Ok(Some(self.recorded(note, size, now, false)))
     }
 
-    fn recorded(&self, head: Note, size: u64, seconds: u64) -> Recorded {
+    /// On the disk first, then in memory.
+    fn keep(&self, kept: &mut Kept, seconds: u64, head: Head) -> Result<(), WitnessStateError> {
+        let mut next = Kept { seconds, heads: kept.heads.clone() };
+        next.heads.insert(head.log.name().to_owned(), head);
+        write(&self.folder, &self.witness, &next)
+            .map_err(|why| WitnessStateError::Disk { path: self.folder.join(STATE), why })?;
+        *kept = next;
+        Ok(())
+    }
+
+    fn recorded(&self, head: Note, size: u64, seconds: u64, is_said: bool) -> Recorded {
         let message = cosigned_message(seconds, head.text()).into_bytes();
         let order = Order::written(format!("cosignature-{size}-{seconds}"), self.key_label.clone(), message);
-        Recorded { order, seconds, head, size }
+        Recorded { order, seconds, head, size, is_said }
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
@@ -290,7 +302,7 @@ fn read(folder: &Path, witness: &VerifierKey, logs: &[VerifierKey]) -> Result<Ke
             return Err(WitnessStateError::OtherLogKey { log: log.name().to_owned() });
         }
         let seen = Seen { size: head.size, root: head.root };
-        if heads.insert(head.origin, Head { seen, log, note }).is_some() {
+        if heads.insert(head.origin, Head { seen, log, note, said: None }).is_some() {
             return Err(unreadable(&"it names a log twice"));
         }
     }

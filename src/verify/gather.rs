@@ -11,6 +11,7 @@ use time::OffsetDateTime;
 use super::judge::evidence::{Evidence, Facts, LicenceFacts, Record, RecordState, Trust, seal_number};
 use super::report::Original;
 use crate::crypto::Digest;
+use crate::licence::annotation::Annotation;
 use crate::message::Message;
 use crate::pdf::source::ReadAt;
 use crate::pki::certificate::Certificate;
@@ -177,6 +178,9 @@ pub async fn gather(
             evidence.seals_on_record = Some(on_record);
         }
         evidence.facts = facts;
+        for ca in store.ca_certificates().await? {
+            evidence.house.extend(Certificate::read(&ca.certificate).map(|certificate| certificate.subject));
+        }
     }
     Ok(evidence)
 }
@@ -221,12 +225,7 @@ async fn ask(store: &Store, certificate: Option<&Certificate>, digest: &[u8; 32]
     {
         return Ok(Facts::OtherCertificate { seal: seal.seal, logged_since: seal.logged_since });
     }
-    // Whoever has the authority's key could make a certificate for a seal that nobody filed. A name is enough to tell: another
-    // authority of this name has no path to our root.
-    let houses = store.ca_certificates().await?;
-    let ours =
-        houses.iter().any(|ca| Certificate::read(&ca.certificate).is_ok_and(|ca| ca.subject == certificate.issuer));
-    Ok(if ours { Facts::Unfiled } else { Facts::Unknown })
+    Ok(Facts::Unknown)
 }
 
 /// The order to seal these bytes with this certificate. A finished one says most, a lost one least.
@@ -251,25 +250,30 @@ async fn record(
         (OrderState::Sealed | OrderState::Written, _) => RecordState::Written,
         (OrderState::Lost, _) => RecordState::Lost,
     };
+    let copy = order.annotation.clone();
     let case = match &order.decision {
         None => None,
         Some(number) => match store.decision(number).await? {
             None => None,
-            Some(decision) => Some((store.item(&decision.item).await?, decision.accepted_at)),
+            // A copy is made by whoever is competent as it is asked for, whoever decided on the licence.
+            Some(decision) => {
+                let asked_for = copy.as_ref().map_or(decision.accepted_at, |copy| copy.made_at);
+                Some((store.item(&decision.item).await?, asked_for))
+            }
         },
     };
-    let licence = match order.licence {
-        None => None,
-        Some(pending) => {
-            let versions = store.licence_versions(&pending.version.identifier.licence()).await?;
-            Some(LicenceFacts {
-                version: pending.version,
-                name: pending.name,
-                holder: pending.holder_name,
-                versions: versions.into_iter().map(|filed| filed.licence.version).collect(),
-            })
-        }
+    let versions = match order.identifier() {
+        None => vec![],
+        Some(identifier) => store.licence_versions(&identifier.licence()).await?,
     };
+    let filed = |copy: &Annotation| versions.iter().find(|filed| filed.licence.version.identifier == copy.identifier);
+    let pending = order.licence.or_else(|| Some(filed(copy.as_ref()?)?.licence.clone()));
+    let licence = pending.map(|pending| LicenceFacts {
+        version: pending.version,
+        name: pending.name,
+        holder: pending.holder_name,
+        versions: versions.into_iter().map(|filed| filed.licence.version).collect(),
+    });
     Ok(Some(Record {
         order: order.id,
         title: order.title,
@@ -279,5 +283,6 @@ async fn record(
         basis: order.decision.or(order.abolition),
         case,
         licence,
+        copy,
     }))
 }

@@ -3,6 +3,7 @@
 //! One report has many forms: this one for programs, [`html()`] for people and courts, [`etsi::xml`] for other verifiers
 //! (ETSI TS 119 102-2), [`print()`] for paper and the seal on it.
 
+mod copy;
 pub mod etsi;
 #[cfg(feature = "service")]
 pub mod html;
@@ -10,6 +11,7 @@ mod markup;
 mod print;
 mod words;
 
+pub use copy::CopyFacts;
 #[cfg(feature = "service")]
 pub use html::html;
 pub use print::print;
@@ -46,6 +48,7 @@ pub struct Report {
     pub answers: Answers,
     /// What this register knows the document to be; none for a document of others.
     pub document: Option<Document>,
+    pub copy: Option<CopyFacts>,
     /// About the file as a whole.
     pub findings: Vec<Message>,
     pub signatures: Vec<SignatureReport>,

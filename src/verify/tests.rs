@@ -10,11 +10,11 @@ use super::report::{Outcome, SignatureReport, SubIndication as Sub, Verdict};
 use super::*;
 use crate::authority::Uscc;
 use crate::cms;
-use crate::impression::{Impression, Picture, Segment, Shape};
+use crate::impression::{Impression, Picture, Place, Segment, Shape};
 use crate::item::{Item, ItemCode, Transfer};
 use crate::licence::{LicenceAct, LicenceIdentifier, LicenceVersion};
 use crate::pdf::appearance::Appearance;
-use crate::pdf::seal::{Certification, Place, SealPlan, prepare};
+use crate::pdf::seal::{Certification, SealPlan, prepare};
 use crate::pdf::source::ReadAt;
 use crate::pki::certificate::Certificate;
 use crate::pki::issue::{self, Reason, Revoked};
@@ -31,12 +31,14 @@ mod forger;
 mod forms;
 mod levels;
 mod log;
+mod metadata;
 mod ofd;
 mod ofd_corpus;
 mod ofd_forged;
 mod ofd_forms;
 mod pdf_seals;
 mod sm2;
+mod snapshot;
 mod stamps;
 mod update;
 
@@ -141,6 +143,7 @@ fn record(state: RecordState) -> Record {
         basis: Some("汶教许〔2026〕1号".into()),
         case: None,
         licence: None,
+        copy: None,
     }
 }
 
@@ -213,7 +216,7 @@ fn seal_saying(
     let certificates = [pki.seal.der().to_vec(), pki.issuing.der().to_vec()];
     let plan = SealPlan {
         appearance: &appearance,
-        place: Place { page: 0, centre_mm: (100.0, 200.0) },
+        places: &[Place::On { page: 0, centre_mm: (100.0, 200.0) }],
         signer_name: "汶川县教育局",
         reason: "",
         location: "",

@@ -296,5 +296,6 @@ pub fn licence(document: &str, accepted: OffsetDateTime) -> IssueRequest {
             valid_until: Some(NOW + Duration::days(5 * 365)),
         },
         files: None,
+        more_seals: false,
     }
 }

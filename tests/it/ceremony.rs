@@ -13,7 +13,7 @@ const PASSWORDS: [(&str, &str); 3] =
 const BUREAU: &str = "51322100000002";
 
 /// A bureau without keys, whose officers have passwords in files of their own.
-fn founded() -> Place {
+pub fn founded() -> Place {
     let place = Place::new("sqlite:data/yinxin.sqlite");
     place.run(&["migrate"]).good();
     let sample = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli/demo/wenchuan.json");
@@ -25,7 +25,7 @@ fn founded() -> Place {
     place
 }
 
-fn script(place: &Place, name: &str, officers: [&str; 2], steps: &str) -> String {
+pub fn script(place: &Place, name: &str, officers: [&str; 2], steps: &str) -> String {
     let mut text = String::from("title = \"年度密钥仪式\"\ndocument = \"仪〔2026〕1号\"\nplace = \"机房\"\n");
     for officer in officers {
         text += &format!("[[officer]]\nid = \"{officer}\"\npassword_file = \"{officer}\"\n");
@@ -34,7 +34,7 @@ fn script(place: &Place, name: &str, officers: [&str; 2], steps: &str) -> String
     name.to_owned()
 }
 
-fn transcript(place: &Place, name: &str) -> Value {
+pub fn transcript(place: &Place, name: &str) -> Value {
     serde_json::from_slice(&fs::read(place.folder.path().join(name)).unwrap()).unwrap()
 }
 

@@ -9,8 +9,9 @@ use yinxin::desk::Step;
 use yinxin::fsck::{self, Outcome};
 use yinxin::issue::{EndRequest, issue};
 use yinxin::licence::LicenceAct;
+use yinxin::pki::issue::Reason;
 use yinxin::seal::Level;
-use yinxin::store::{Act, OrderKind, Scope, Store};
+use yinxin::store::{Act, KeyEnd, OrderKind, Revocation, Scope, SealFile, Store};
 use yinxin::tlog::leaf::{Entry, Matter, Opening};
 use yinxin::tlog::tree::Edge;
 
@@ -57,6 +58,8 @@ async fn worked(database: &Database, folder: &std::path::Path) -> Worked {
     store.add_grant(&extra, &one.id, &two.id, NOW).await.unwrap();
     store.revoke_grant("g-extra", &one.id, NOW).await.unwrap();
 
+    another_seals_end(store).await;
+
     // Acts alone make the tree grow past its first node; many at once share a commit.
     let mut acts = tokio::task::JoinSet::new();
     for n in 0..260_usize {
@@ -84,6 +87,40 @@ async fn worked(database: &Database, folder: &std::path::Path) -> Worked {
     yinxin::audit::anchor(&bureau.desk, NOW).await.unwrap();
     bureau.desk.publish_head(NOW).await.unwrap();
     Worked { waiting: waiting.record.id, sealed: [first.order, second.order], before_last, bureau }
+}
+
+/// The department's seal is filed as data, its certificate is revoked and its key destroyed.
+async fn another_seals_end(store: &Store) {
+    let seal = number(DEPARTMENT_SEAL);
+    let certificate = store.certificates(&seal).await.unwrap().pop().unwrap();
+    let (by, confirmed_by) = (person("admin-1"), person("admin-2"));
+    let file = b"as its maker signed it".to_vec();
+    let digest = hex::encode(yinxin::crypto::sha256(&file));
+    let filed = SealFile {
+        digest,
+        seal: seal.clone(),
+        certificate: certificate.digest.clone(),
+        file,
+        maker_chain: vec![],
+        made_at: NOW,
+        recorded_at: NOW,
+        recorded_by: by.to_string(),
+        confirmed_by: confirmed_by.to_string(),
+    };
+    store.add_seal_file(&filed, "made", (&by, &confirmed_by)).await.unwrap();
+    let revocation = Revocation {
+        serial: certificate.serial.clone(),
+        issuer: "issuing".into(),
+        at: NOW,
+        reason: Reason::CessationOfOperation,
+        document: "销〔2026〕1号".into(),
+        invalid_since: None,
+    };
+    store.revoke(&revocation, by.as_str(), NOW).await.unwrap();
+    let key_label = certificate.key_label.clone();
+    let end = KeyEnd { key_label, seal, not_before: NOW, document: "销〔2026〕1号".into(), by, confirmed_by };
+    store.end_key(&end, NOW).await.unwrap();
+    assert!(store.key_destroyed(&end, NOW).await.unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -131,7 +168,7 @@ fn change(tables: &'static [&'static str], statement: impl Into<String>, finds: 
 }
 
 /// What stands in the way of whoever has the database: triggers and references.
-async fn unguard(connection: &mut AnyConnection, sqlite: bool) {
+pub async fn unguard(connection: &mut AnyConnection, sqlite: bool) {
     if !sqlite {
         return run(connection, "SET session_replication_role = replica").await;
     }
@@ -352,6 +389,47 @@ async fn changes(worked: &Worked) -> Vec<Change> {
         change(&["seal_grant"], "UPDATE seal_grant SET revoked_at = NULL WHERE id = 'g-extra'", &["fsck.record"]),
         change(&["seal_event"], "UPDATE seal_event SET reason = 'another'", &["fsck.record"]),
         change(&["seal_certificate"], "DELETE FROM seal_certificate", &["fsck.record"]),
+        // — the house's authorities, and ends
+        change(
+            &["ca_certificate"],
+            "UPDATE ca_certificate SET certificate = (SELECT certificate FROM seal_certificate LIMIT 1) WHERE label = 'root'",
+            &["fsck.record"],
+        ),
+        change(&["ca_certificate"], "UPDATE ca_certificate SET made_at = made_at - 1", &["fsck.record"]),
+        change(&["ca_certificate"], "DELETE FROM ca_certificate WHERE label = 'issuing'", &["fsck.record"]),
+        change(
+            &["ca_certificate"],
+            "INSERT INTO ca_certificate (label, kind, serial, certificate, made_at) SELECT 'another', kind, serial, certificate, 5 FROM ca_certificate WHERE label = 'root'",
+            &["fsck.unlogged"],
+        ),
+        change(&["revocation"], "UPDATE revocation SET reason = 'superseded'", &["fsck.record"]),
+        change(&["revocation"], "UPDATE revocation SET recorded_at = recorded_at + 1", &["fsck.record"]),
+        change(&["revocation"], "DELETE FROM revocation", &["fsck.record"]),
+        change(
+            &["revocation"],
+            "INSERT INTO revocation (serial, issuer, at, reason, document, recorded_at, invalid_since) SELECT 'ab', issuer, at, reason, document, recorded_at, invalid_since FROM revocation",
+            &["fsck.unlogged"],
+        ),
+        change(
+            &["seal_file"],
+            "UPDATE seal_file SET file = (SELECT certificate FROM ca_certificate WHERE label = 'root')",
+            &["fsck.record"],
+        ),
+        change(&["seal_file"], "UPDATE seal_file SET confirmed_by = 'chief'", &["fsck.record"]),
+        change(&["seal_file"], "DELETE FROM seal_file", &["fsck.record"]),
+        change(
+            &["seal_file"],
+            "INSERT INTO seal_file (digest, seal, certificate, file, maker_chain, made_at, recorded_at, recorded_by, confirmed_by) SELECT 'ab', seal, certificate, file, maker_chain, made_at, recorded_at, recorded_by, confirmed_by FROM seal_file",
+            &["fsck.unlogged"],
+        ),
+        change(&["key_destroyed"], "UPDATE key_destroyed SET at = at + 1", &["fsck.record"]),
+        change(&["key_destroyed"], "DELETE FROM key_destroyed", &["fsck.record"]),
+        change(&["key_end"], "UPDATE key_end SET recorded_by = 'chief'", &["fsck.record"]),
+        change(
+            &["key_destroyed"],
+            "INSERT INTO key_destroyed (key_label, at) VALUES ('another', 5)",
+            &["fsck.unlogged"],
+        ),
         // — the chain
         change(&["audit_event"], "UPDATE audit_event SET who = 'nobody' WHERE position = 5", &["fsck.event-changed"]),
         change(

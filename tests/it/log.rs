@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use sqlx::{AssertSqlSafe, Connection};
+use sqlx::{AssertSqlSafe, Connection, Row};
 use time::Duration;
 use yinxin::cms;
 use yinxin::desk::{FlowError, Step};
@@ -97,6 +97,57 @@ async fn all_who_write_write_one_log() {
                 tree::check_inclusion(&leaf, index, size, &root, &proof).unwrap();
             }
         }
+    })
+    .await;
+}
+
+/// While another process has the log's head, whoever wants to write waits, and may give up: nobody is kept from reading by it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn who_waits_to_write_keeps_nobody_from_reading() {
+    on_both("log_waiting", async |database| {
+        let store = open(database).await;
+        store.migrate().await.unwrap();
+        let is_sqlite = database.url.starts_with("sqlite:");
+        let mut other = sqlx::AnyConnection::connect(&database.url).await.unwrap();
+        let takes = if is_sqlite { "BEGIN IMMEDIATE" } else { "BEGIN; SELECT size FROM log_head FOR UPDATE" };
+        sqlx::raw_sql(takes).execute(&mut other).await.unwrap();
+        let mut work = tokio::task::JoinSet::new();
+        for n in 0..60_u32 {
+            let store = store.clone();
+            work.spawn(async move {
+                let writing = store.write_down_act(act(n as usize));
+                match n % 3 {
+                    0 => writing.await.is_ok(),
+                    // Gives up, one after the other.
+                    _ => {
+                        let patience = std::time::Duration::from_millis(20) * n;
+                        tokio::time::timeout(patience, writing).await.is_ok_and(|done| done.is_ok())
+                    }
+                }
+            });
+        }
+        // Until none but those who stay are left.
+        let mut gone = 0;
+        while gone < 40 {
+            assert!(!work.join_next().await.unwrap().unwrap(), "nobody writes while the head is taken");
+            gone += 1;
+        }
+        let reads =
+            (0..30).map(|_| store.clone()).map(async |store| store.items().await.is_ok() && store.ping().await.is_ok());
+        let reads = reads.collect::<tokio::task::JoinSet<_>>().join_all().await;
+        assert!(reads.into_iter().all(|read| read), "everybody reads");
+        if !is_sqlite {
+            let waiting =
+                "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+            let waiting: i64 = sqlx::query(waiting).fetch_one(&mut other).await.unwrap().get(0);
+            assert_eq!(waiting, 1, "one connection waits for all of them");
+        }
+        sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
+        let written = work.join_all().await;
+        assert_eq!(written, [true; 20]);
+        let (size, root) = root_of(&store).await;
+        assert!((20..=60).contains(&size), "{size}");
+        assert_eq!(store.newest_log_head().await.unwrap().root(), root);
     })
     .await;
 }
@@ -274,6 +325,47 @@ async fn without_its_witness_nothing_is_sealed() {
         assert_eq!(logged.witnesses.iter().map(|seen| seen.name.as_str()).collect::<Vec<_>>(), ["witness.example/1"]);
     })
     .await;
+}
+
+/// A witness that takes the question and says nothing: whoever waits for the head that it does not cosign waits once, and not for
+/// each other in turn.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_of_witnesses_is_waited_for_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::sqlite("log_silent");
+    let bureau = Bureau::found(&database, folder.path()).await;
+    bureau.desk.log(NOW).await.unwrap();
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let asked = Arc::new(AtomicU64::new(0));
+    let count = asked.clone();
+    tokio::spawn(async move {
+        let mut held = vec![];
+        while let Ok((connection, _)) = silent.accept().await {
+            count.fetch_add(1, Ordering::SeqCst);
+            held.push(connection);
+        }
+    });
+    let elsewhere = tempfile::tempdir().unwrap();
+    let key = keyring(elsewhere.path());
+    key.generate("witness", yinxin::crypto::KeyAlgorithm::Ed25519).unwrap();
+    let key = key.signer("witness").unwrap().note_key().unwrap();
+    let key = VerifierKey::new("witness.example/1", yinxin::tlog::note::Kind::Cosignature, key).unwrap();
+    let deadline = std::time::Duration::from_secs(2);
+    let silent = WitnessesSettings { each: vec![WitnessSettings { url, key }], needed: 1, deadline };
+    let desk = bureau.desk.clone().logged_by(Logging::of(Plan::default(), silent));
+
+    let callers = (0..12).map(|_| desk.clone()).map(async |desk| desk.publish_head(NOW).await);
+    for told in callers.collect::<tokio::task::JoinSet<_>>().join_all().await {
+        let Err(FlowError::Unlogged(why)) = told else { panic!("{told:?}") };
+        assert_eq!(why.id, "log.unseen");
+    }
+    // One may have come when the first question was over already; a stalled connection is not asked twice.
+    let before = asked.load(Ordering::SeqCst);
+    assert!((1..=2).contains(&before), "{before} questions for twelve callers");
+    // Who comes later asks anew.
+    assert!(desk.publish_head(NOW).await.is_err());
+    assert!(asked.load(Ordering::SeqCst) > before);
 }
 
 /// What somebody wrote over in the database is not built upon: neither by a process that knows better nor by a new one.

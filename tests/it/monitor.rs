@@ -27,6 +27,8 @@ use crate::cli::{Ran, program};
 use crate::db::{Database, on_both};
 use crate::http::{Doors, listen};
 
+mod outside;
+
 const NAME: &str = "log.example/log";
 
 /// What a server shows of a log: entries, the head's note, and files that are other than they should be.

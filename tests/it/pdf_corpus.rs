@@ -4,10 +4,10 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use time::macros::datetime;
-use yinxin::impression::{Impression, Picture, Segment, Shape};
+use yinxin::impression::{Impression, Picture, Place, Segment, Shape};
 use yinxin::pdf::appearance::Appearance;
 use yinxin::pdf::changes::LaterChanges;
-use yinxin::pdf::seal::{Place, Prepared, SealPlan, prepare};
+use yinxin::pdf::seal::{Prepared, SealPlan, prepare};
 use yinxin::pdf::signatures::{Coverage, read};
 use yinxin::pdf::text::occurrences;
 
@@ -202,7 +202,7 @@ fn everything_is_sealed_or_refused_with_a_reason() {
     let appearance = Appearance::of(&Impression { width_mm: 9.0, height_mm: 9.0, picture });
     let plan = SealPlan {
         appearance: &appearance,
-        place: Place { page: 0, centre_mm: (5.0, 5.0) },
+        places: &[Place::On { page: 0, centre_mm: (5.0, 5.0) }],
         signer_name: "",
         reason: "",
         location: "",
@@ -278,9 +278,11 @@ fn broken_bytes_never_panic() {
             }
             read(&bytes).ok();
             occurrences(&bytes, "a").ok();
+            let places =
+                [Place::On { page: next(2) as u32, centre_mm: (5.0, 5.0) }, Place::Straddle { centre_mm: 50.0 }];
             let plan = SealPlan {
                 appearance: &appearance,
-                place: Place { page: next(2) as u32, centre_mm: (5.0, 5.0) },
+                places: &places[..1 + next(2)],
                 signer_name: "x",
                 reason: "",
                 location: "",

@@ -5,13 +5,15 @@ use std::fmt::Write as _;
 use std::process::Command;
 use time::macros::datetime;
 use yinxin::crypto::Digest;
-use yinxin::impression::{Impression, Picture, Raster, Segment, Shape};
+use yinxin::impression::{Impression, Picture, Place, Raster, Segment, Shape};
 use yinxin::pdf::PdfError;
 use yinxin::pdf::appearance::Appearance;
 use yinxin::pdf::changes::LaterChanges;
-use yinxin::pdf::seal::{Certification, Place, Prepared, SealPlan, prepare};
+use yinxin::pdf::seal::{Certification, Prepared, SealPlan, prepare};
 use yinxin::pdf::signatures::{Coverage, read};
 use yinxin::pdf::text::occurrences;
+
+use crate::pdf_places::five;
 
 /// How a draft's cross-reference is written.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -133,7 +135,7 @@ pub fn impression() -> Impression {
 pub fn plan(appearance: &Appearance) -> SealPlan<'_> {
     SealPlan {
         appearance,
-        place: Place { page: 0, centre_mm: (60.0, 50.0) },
+        places: &[Place::On { page: 0, centre_mm: (60.0, 50.0) }],
         signer_name: "汶川县行政审批局",
         reason: "准予行政许可",
         location: "",
@@ -148,7 +150,7 @@ pub fn sealed(draft: &[u8], plan: &SealPlan<'_>) -> Vec<u8> {
     [draft, &prepare(draft, plan).unwrap().close(&[0x30, 3, 2, 1, 1]).unwrap()].concat()
 }
 
-fn text_of(bytes: &[u8]) -> String {
+pub fn text_of(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
@@ -202,7 +204,7 @@ fn every_shape_of_draft_is_sealed_by_an_update_over_its_tail() {
 }
 
 /// qpdf reads the file without a complaint; left out, aloud, where it is not installed.
-fn qpdf_agrees(bytes: &[u8], what: &str) {
+pub fn qpdf_agrees(bytes: &[u8], what: &str) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("sealed.pdf");
     std::fs::write(&path, bytes).unwrap();
@@ -246,13 +248,15 @@ fn the_seal_stands_where_people_see_it_whatever_the_page_says_of_itself() {
 #[test]
 fn a_seal_that_would_leave_the_page_and_a_page_that_is_not_there_are_refused() {
     let appearance = Appearance::of(&impression());
-    let at = |page, centre_mm| SealPlan { place: Place { page, centre_mm }, ..plan(&appearance) };
-    assert!(prepare(&plain(), &at(0, (20.0, 20.0))).is_ok());
+    let at = |page, centre_mm| {
+        prepare(&plain(), &SealPlan { places: &[Place::On { page, centre_mm }], ..plan(&appearance) })
+    };
+    assert!(at(0, (20.0, 20.0)).is_ok());
     for centre in [(19.9, 50.0), (50.0, 19.9), (190.0, 50.0), (50.0, 277.1), (f64::NAN, 50.0), (-1e300, 1e300)] {
-        let error = prepare(&plain(), &at(0, centre)).unwrap_err();
-        assert_eq!(error, PdfError::OutsidePage { width_mm: 210, height_mm: 297 }, "{centre:?}");
+        let error = at(0, centre).unwrap_err();
+        assert_eq!(error, PdfError::OutsidePage { page: 0, width_mm: 210, height_mm: 297 }, "{centre:?}");
     }
-    assert_eq!(prepare(&plain(), &at(7, (50.0, 50.0))).unwrap_err(), PdfError::NoSuchPage { asked: 8, pages: 1 });
+    assert_eq!(at(7, (50.0, 50.0)).unwrap_err(), PdfError::NoSuchPage { asked: 8, pages: 1 });
 }
 
 #[test]
@@ -366,7 +370,8 @@ fn the_digest_is_of_everything_but_the_hole_and_changes_are_seen() {
     assert_ne!(read(&changed).unwrap().signatures[0].digest(Digest::Sha256).unwrap(), prepared.digest());
 
     // A second seal by our own hand is an allowed change of the first.
-    let twice = sealed(&bytes, &SealPlan { place: Place { page: 0, centre_mm: (150.0, 50.0) }, ..plan(&appearance) });
+    let beside = [Place::On { page: 0, centre_mm: (150.0, 50.0) }];
+    let twice = sealed(&bytes, &SealPlan { places: &beside, ..plan(&appearance) });
     let reading = read(&twice).unwrap();
     let verdicts: Vec<_> = reading.signatures.iter().map(|s| (s.field.as_str(), s.coverage, s.later_changes)).collect();
     assert_eq!(
@@ -470,11 +475,18 @@ fn other_verifiers_agree() {
         raster.alpha.push(if i % 7 == 0 { 255 } else { 0 });
     }
     let raster = Impression { width_mm: 40.0, height_mm: 40.0, picture: Picture::Raster(raster) };
-    for (impression, certify) in [(impression(), Some(Certification::FormsAndSignatures)), (raster, None)] {
+    let at = |page| Place::On { page, centre_mm: (60.0, 50.0) };
+    let everywhere = [at(4), at(0), at(2), Place::Straddle { centre_mm: 60.0 }];
+    for (draft, impression, certify, places) in [
+        (plain(), impression(), Some(Certification::FormsAndSignatures), &everywhere[1..2]),
+        (plain(), raster.clone(), None, &everywhere[1..2]),
+        (five(Written::Table), impression(), None, &everywhere),
+        (five(Written::Hybrid(&[11, 18, 19])), raster, Some(Certification::NoChanges), &everywhere),
+    ] {
         let appearance = Appearance::of(&impression);
-        let prepared = prepare(&plain(), &SealPlan { certify, ..plan(&appearance) }).unwrap();
+        let prepared = prepare(&draft, &SealPlan { certify, places, ..plan(&appearance) }).unwrap();
         let hole = prepared.hole();
-        let whole = [&plain()[..], prepared.tail()].concat();
+        let whole = [&draft[..], prepared.tail()].concat();
         let signed = [&whole[..hole.start], &whole[hole.end..]].concat();
         std::fs::write(dir.path().join("signed"), signed).unwrap();
         let cms = run(
@@ -486,7 +498,7 @@ fn other_verifiers_agree() {
         )
         .unwrap();
         assert!(cms.status.success(), "{}", text_of(&cms.stderr));
-        let bytes = [plain(), prepared.close(&cms.stdout).unwrap()].concat();
+        let bytes = [draft, prepared.close(&cms.stdout).unwrap()].concat();
         std::fs::write(dir.path().join("sealed.pdf"), &bytes).unwrap();
         let said = text_of(&run("pdfsig", &["-nocert", "sealed.pdf"]).unwrap().stdout);
         assert!(said.contains("Signature is Valid") && said.contains("Total document signed"), "{said}");

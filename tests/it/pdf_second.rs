@@ -16,7 +16,7 @@ fn page() -> (Vec<u8>, Prepared) {
     ([plain(), prepared.close(&[0x30, 0]).unwrap()].concat(), prepared)
 }
 
-fn find(bytes: &[u8], word: &str) -> usize {
+pub fn find(bytes: &[u8], word: &str) -> usize {
     bytes.windows(word.len()).rposition(|w| w == word.as_bytes()).unwrap()
 }
 
@@ -41,7 +41,7 @@ fn named(reading: &Reading, id: &str) -> bool {
 }
 
 /// An update by hand: objects, a table, and a trailer that keeps the chain.
-fn update(bytes: &[u8], objects: &[(u32, String)]) -> Vec<u8> {
+pub fn update(bytes: &[u8], objects: &[(u32, String)]) -> Vec<u8> {
     let mut out = bytes.to_vec();
     let mut table = String::new();
     for (number, body) in objects {

@@ -6,17 +6,18 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use sqlx::Connection;
 use time::Duration;
 use yinxin::abolish::{AbolishRequest, abolish};
 use yinxin::issue::issue;
-use yinxin::register::snapshot::{Published, Snapshot};
-use yinxin::verify::gather::house_trust;
+use yinxin::register::snapshot::{self, Published, Snapshot};
+use yinxin::verify::gather::{gather, house_trust};
 use yinxin::verify::judge::register::prove;
 use yinxin::verify::{Evidence, Register, Trust, judge};
 
 use crate::bureau::*;
 use crate::cli::{OWN, Place, Ran, program};
-use crate::db::on_both;
+use crate::db::{Database, on_both};
 use crate::http::Doors;
 
 fn whole(text: &str) -> (Snapshot, String) {
@@ -56,6 +57,15 @@ async fn the_register_is_published_with_its_proof_and_judged_by() {
         let stranger = Trust { logs: vec![], ..trust.clone() };
         assert!(Register::read(text.as_bytes(), &stranger).is_err());
 
+        // As it is stored, byte for byte; and who has it is not sent it again.
+        let stored = desk.store.snapshot_text(first).await.unwrap().unwrap();
+        assert_eq!(text, snapshot::whole(&stored.0, &stored.1));
+        let answer = get("/register/snapshot").await;
+        let etag = answer.header("etag").to_owned();
+        let known = doors.public().also(&format!("If-None-Match: {etag}"));
+        let again = known.get("/register/snapshot").await;
+        assert_eq!((again.status, again.body.len(), again.header("etag")), (304, 0, etag.as_str()));
+
         // A seal ends: that is all that is new, and with the old snapshot it gives the new one.
         let [by, second] = &bureau.government;
         let request = AbolishRequest { order: bureau.abolition(), ..bureau.closing() };
@@ -63,7 +73,17 @@ async fn the_register_is_published_with_its_proof_and_judged_by() {
         let next = desk.publish_register(NOW + Duration::HOUR).await.unwrap().unwrap();
         let (new, receipt) = whole(&get("/register/snapshot").await.text());
         assert_eq!((new.size, new.abolitions.len()), (next, 1));
-        let news = get(&format!("/register/snapshot?since={first}")).await.text();
+        assert_eq!(known.get("/register/snapshot").await.status, 200, "there is a newer one");
+        let since = format!("/register/snapshot?since={first}");
+        let news = get(&since).await.text();
+        let etag = get(&since).await.header("etag").to_owned();
+        assert_eq!(doors.public().also(&format!("If-None-Match: {etag}")).get(&since).await.status, 304);
+        // Many at once wait for one answer, and it is the same.
+        let many = (0..20)
+            .map(|_| (doors.public(), since.clone()))
+            .map(async |(client, since)| client.get(&since).await.text());
+        let many = many.collect::<tokio::task::JoinSet<_>>().join_all().await;
+        assert!(many.into_iter().all(|one| one == news));
         let row = |seal| format!("\"number\":\"{seal}\"");
         assert!(news.contains(&row(DEPARTMENT_SEAL)) && !news.contains(&row(BUREAU_SEAL)), "{news}");
         let (Published::Delta(delta), beside) = Published::read(news.as_bytes()).unwrap() else { panic!("{news}") };
@@ -132,6 +152,8 @@ fn a_snapshot_of_the_register_is_kept_up_to_date() {
     let place = Place::with_bureau("sqlite:data/yinxin.sqlite");
     place.run(&["issue", &place.request("J-1"), "--officer", "spj-chief", "--out", "licence.pdf"]).good();
     place.run(&["register", "snapshot", "-o", "snapshot.json"]).good();
+    fs::copy(place.folder.path().join("snapshot.json"), place.folder.path().join("first.json")).unwrap();
+    place.run(&["issue", &place.request("J-2"), "--officer", "spj-chief", "--out", "later.pdf"]).good();
     place.run(&["ca", "export", "trust"]).good();
     let read = |name: &str| -> Value {
         serde_json::from_str(&fs::read_to_string(place.folder.path().join(name)).unwrap()).unwrap()
@@ -154,10 +176,63 @@ fn a_snapshot_of_the_register_is_kept_up_to_date() {
         .complains(3, "verify.register-delta");
     assert!(alone(&apply).good().contains("快照已更新"));
     alone(&apply).complains(1, "register.snapshot-other");
+    // Nor does whoever hands out changes lead a register back.
+    let mut back = news.clone();
+    let at_hand = read("snapshot.json")["register"]["size"].clone();
+    (back["delta"]["since"], back["delta"]["size"]) = (at_hand.clone(), since.parse::<u64>().unwrap().into());
+    fs::write(at.join("back.json"), back.to_string()).unwrap();
+    alone(&["register", "apply", "snapshot.json", "back.json", "--trust", "trust"])
+        .complains(1, "register.snapshot-older");
+    assert_eq!(read("snapshot.json")["register"]["size"], at_hand);
     let whole = place.json(&["register", "snapshot"]);
     assert_eq!(read("snapshot.json")["register"], whole["register"]);
     let judged = alone(&["verify", "--json", "--register", "snapshot.json", "--trust", "trust", "licence.pdf"]);
     let report: Value = serde_json::from_str(&judged.out).unwrap();
     assert_eq!(report["signatures"][0]["seal"]["status_now"], "suspended", "{report}");
     assert_eq!(report["signatures"][0]["log"]["witnesses"], json!([]));
+    // A document that is newer than the snapshot: for how many days that speaks on is for whoever asks to say.
+    let register = ["--register", "first.json", "--trust", "trust", "later.pdf"];
+    alone(&[&["verify"], &register[..]].concat()).good();
+    let judged = alone(&[&["verify", "--json", "--register-age", "0"], &register[..]].concat());
+    assert_eq!(judged.code, 2, "{}{}", judged.out, judged.err);
+    assert!(judged.out.contains("counts for 0 days"), "{}", judged.out);
+}
+
+/// A certificate of the house's own authority that no seal of the register has, as whoever has the authority's key makes one: told
+/// by the house, and by a copy of its register.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_of_no_seal_is_told_with_the_house_and_without() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::sqlite("unfiled");
+    let bureau = Bureau::found(&database, folder.path()).await;
+    let desk = &bureau.desk;
+    let request = licence("许准〔2026〕1号", NOW - Duration::days(3));
+    let issued = issue(desk, &bureau.chief, request, NOW).await.unwrap();
+    let bytes = desk.store.document(&issued.document).await.unwrap().unwrap().bytes;
+    // As if the seal had never been: nothing is left of it but what it signed.
+    let mut connection = sqlx::AnyConnection::connect(&database.url).await.unwrap();
+    crate::fsck::unguard(&mut connection, true).await;
+    for statement in [
+        "UPDATE seal_certificate SET seal = '51322100000777', digest = substr(digest, 2) || '0' WHERE seal = '51322100000002'",
+        "UPDATE seal SET number = '51322100000777' WHERE number = '51322100000002'",
+        "UPDATE seal_event SET seal = '51322100000777' WHERE seal = '51322100000002'",
+    ] {
+        sqlx::query(statement).execute(&mut connection).await.unwrap();
+    }
+    let trust = Arc::new(house_trust(&desk.store).await.unwrap());
+    let told = |report: yinxin::verify::Report| {
+        let [signature] = report.signatures.as_slice() else { panic!("{report:#?}") };
+        assert!(signature.intact && signature.trusted, "{report:#?}");
+        assert!(!report.verdict.is_genuine());
+        signature.checks.iter().find(|check| check.id == "order").unwrap().message.id
+    };
+    let here = gather(Some(&desk.store), trust.clone(), "it", bytes.clone(), NOW).await.unwrap();
+    assert_eq!(told(judge(&here)), "verify.certificate-of-no-seal");
+    desk.publish_register(NOW).await.unwrap();
+    let snapshot = desk.store.snapshot(None).await.unwrap().unwrap();
+    assert_eq!(snapshot.snapshot.authorities.len(), 2);
+    let text = Published::Whole(snapshot.snapshot).write(&snapshot.receipt.unwrap());
+    let mut alone = Evidence::open("it", &bytes, trust.clone(), NOW);
+    alone.ask_export(&Register::read(text.as_bytes(), &trust).unwrap());
+    assert_eq!(told(judge(&alone)), "verify.certificate-of-no-seal");
 }

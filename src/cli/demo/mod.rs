@@ -272,6 +272,7 @@ impl Story {
                 valid_until: None,
             },
             files: None,
+            more_seals: false,
         };
         Ok(issue::issue(desk, &sealer, request, case.at).await.map(|issued| issued.title))
     }

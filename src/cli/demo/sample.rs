@@ -148,6 +148,7 @@ impl Case {
                 valid_until: Some(midnight(five_years)),
             },
             files: None,
+            more_seals: false,
         }
     }
 
@@ -159,6 +160,7 @@ impl Case {
             seal: seal.clone(),
             title: self.request.number.clone(),
             place: UploadPlace::Keyword { text: place.keyword, nth: place.occurrence, dx_mm: 0.0, dy_mm: 0.0 },
+            more_places: vec![],
             straddle_mm: None,
         }
     }

@@ -50,13 +50,13 @@ pub(super) async fn log(
         ),
     }
     if let Some(keyring) = keyring
-        && !keyring.signer(&identity.key_label).is_ok_and(|signer| is_key_of(&*signer, &identity))
+        && !keyring.signer(identity.key()).is_ok_and(|signer| is_key_of(&*signer, &identity))
     {
         findings.add(
             Level::Fail,
             "doctor.log-key",
-            format!("公开日志的密钥“{}”不在密钥库中，无法用印", identity.key_label),
-            format!("the public log's key '{}' is not among the keys; nothing can be sealed", identity.key_label),
+            format!("公开日志的密钥“{}”不在密钥库中，无法用印", identity.key()),
+            format!("the public log's key '{}' is not among the keys; nothing can be sealed", identity.key()),
         );
     }
     if let (Some((size, _)), Some(note)) = (published, note) {
@@ -71,6 +71,15 @@ pub(super) async fn log(
                 "doctor.witness",
                 format!("见证方 {name}：{}", message.zh),
                 format!("the witness {name}: {}", message.en),
+            );
+        }
+        let most = all / 2 + 1;
+        if all > 0 && needed < most {
+            findings.add(
+                Level::Warn,
+                "doctor.witnesses-few",
+                format!("log.witnesses.needed 为 {needed}，而信任全部 {all} 个见证的验真者要求 {most} 个：请改为至少 {most}"),
+                format!("log.witnesses.needed is {needed}, and verifiers who trust all {all} witnesses ask for {most}: set it to {most} at least"),
             );
         }
         findings.add(

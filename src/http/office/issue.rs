@@ -24,8 +24,8 @@ use crate::render::{RenderError, Template as Sheet};
 use crate::seal::{SealKind, SealNumber, SealStatus};
 use crate::store::SealFilter;
 
-/// Filled in by the service.
-const FILLED_IN: &[&str] = &["identifier", "verify_url"];
+/// Filled in by the service, from what the other sections say.
+const FILLED_IN: &[&str] = &["identifier", "verify_url", "valid_from", "holder_code_type"];
 
 /// The template of the notice of abolition; it is made with an order and not on a decision.
 pub(super) const NOTICE: &str = "seal-abolition-notice";
@@ -171,11 +171,18 @@ async fn sections(state: &StaffState, officer: &Officer, sheet: &Sheet) -> Resul
                 Field::new("valid_until", "有效期至", "Valid until (inclusive)", Kind::Date)
                     .optional()
                     .hint("不填为长期"),
+                Field::choice("more_seals", "其他单位用印", "Seals of others", more_seals())
+                    .filled("no")
+                    .hint("并联审批、联合发文时，由其他单位在本文件上再盖印章"),
             ],
         },
         Section { zh: "证面内容", en: "What is printed", fields: of_schema(sheet.schema(), FILLED_IN) },
     ]);
     Ok(sections)
+}
+
+fn more_seals() -> Vec<(String, String)> {
+    [("no", "不再加盖，锁定全文"), ("yes", "还要加盖其他单位的印章")].map(|(is, zh)| (is.into(), zh.into())).into()
 }
 
 /// Seals in force: approval seals of one authority, or all of any kind.
@@ -225,5 +232,6 @@ fn read(sheet: &Sheet, values: &Values) -> Result<IssueRequest, Faults> {
             valid_until: valid_until.flatten(),
         },
         files: None,
+        more_seals: values.get("more_seals") == "yes",
     })
 }

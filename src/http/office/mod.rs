@@ -4,6 +4,7 @@
 mod abolish;
 mod audit;
 mod ceilings;
+mod copies;
 mod decision;
 mod field;
 mod grants;
@@ -38,6 +39,7 @@ use crate::store::{MediaType, OrderKind, OrderRecord, OrderState, Store, UseAlar
 pub(super) use abolish::{abolish, abolish_form};
 pub(super) use audit::audit;
 pub(super) use ceilings::{ceiling, ceiling_form};
+pub(super) use copies::{copies, copies_form};
 pub(super) use grants::{grant, grants, revoke};
 pub(super) use issue::{issue, issue_form};
 pub(super) use level::{level, level_form};
@@ -258,10 +260,12 @@ pub(super) async fn order(At(state): At, session: Session, Path(id): Path<String
     let waiting = state.desk.store.waiting(&id).await?.map(WaitingLine::from);
     let next = match record.kind {
         OrderKind::Licence => Some(("/issue", "制作下一份", "Issue another")),
+        OrderKind::Copy => Some(("/copies", "再制作一份加注件", "Make another copy")),
         OrderKind::Upload => Some(("/uploads", "再为一份文书盖章", "Seal another document")),
         _ => None,
     };
     show(&OrderPage {
+        identifier: record.identifier().map(ToString::to_string),
         next: next.filter(|_| who.makes),
         who,
         seal,
@@ -276,7 +280,6 @@ pub(super) async fn order(At(state): At, session: Session, Path(id): Path<String
         lost_because: record.lost_because,
         written_at: china(record.written_at),
         reason: record.decision.or(record.abolition).unwrap_or_default(),
-        identifier: record.licence.map(|licence| licence.version.identifier.to_string()),
         public_url: state.desk.public_url.clone(),
         files,
         level: record.level.as_str(),
@@ -289,6 +292,13 @@ pub(super) async fn order(At(state): At, session: Session, Path(id): Path<String
 async fn files_of(store: &Store, record: &OrderRecord) -> Result<Vec<(&'static str, String)>, Problem> {
     let Some(document) = record.document.clone() else { return Ok(vec![]) };
     let own = (record.media_type.zh(), newest(store, document).await?);
+    if let Some(copy) = &record.annotation {
+        let all = store.copies(&copy.identifier.licence(), limits::HTTP_ROWS).await?;
+        let of_it = |one: &OrderRecord| one.annotation.as_ref().is_some_and(|other| other.number == copy.number);
+        let other = all.into_iter().filter(|one| one.id != record.id && of_it(one));
+        let other = other.filter_map(|one| Some((one.media_type.zh(), one.document?)));
+        return Ok(std::iter::once(own).chain(other).collect());
+    }
     let Some(identifier) = record.licence.as_ref().map(|licence| &licence.version.identifier) else {
         return Ok(vec![own]);
     };

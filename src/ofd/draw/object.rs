@@ -11,6 +11,9 @@ use crate::ofd::signatures::numbers;
 use crate::ofd::text::number;
 use crate::ofd::xml::Node;
 
+/// How many clips one object is cut by.
+const CLIPS: usize = 4;
+
 /// Left, top, width, height; nothing where it is not told.
 pub(super) fn boundary(object: &Node) -> [f64; 4] {
     object.attribute("Boundary").and_then(numbers).unwrap_or_default()
@@ -71,6 +74,11 @@ impl Pen<'_, '_> {
     fn clips(&mut self, object: &Node) -> usize {
         let mut opened = 0;
         for clip in object.all("Clips").flat_map(|clips| clips.all("Clip")) {
+            // Groups within groups: a reader of the picture follows them as deep as they go.
+            if opened == CLIPS {
+                self.omit("ofd.clip", "有的裁剪区域未生效", "some clips are not applied");
+                return opened;
+            }
             let mut areas = String::new();
             for area in clip.all("Area") {
                 let Some(path) = area.child("Path") else {
@@ -102,6 +110,10 @@ impl Pen<'_, '_> {
             }
             return;
         };
+        if self.svg.len() + data.len() > self.room {
+            self.too_much();
+            return;
+        }
         let paint = Paint::of(object, &self.resources, layer);
         let rule = if object.attribute("Rule") == Some("Even-Odd") { " fill-rule=\"evenodd\"" } else { "" };
         let fill =
@@ -136,7 +148,7 @@ impl Pen<'_, '_> {
         let [_, _, width, height] = boundary(object);
         let size = if object.attribute("CTM").is_some() { (1.0, 1.0) } else { (width, height) };
         if self.svg.len() + href.len() > self.room {
-            self.omit("ofd.large", "内容过多，有的未画出", "there is too much on the pages: some of it is not drawn");
+            self.too_much();
             return;
         }
         self.framed(object, |pen| {
@@ -150,11 +162,12 @@ impl Pen<'_, '_> {
 
     fn compound(&mut self, object: &Node, layer: Option<&str>, depth: usize) {
         let id = object.attribute("ResourceID").unwrap_or_default();
-        let Some(content) = self.resources.compound(id).and_then(|unit| unit.child("Content")).cloned() else {
+        let unit = self.resources.compound(id);
+        let Some(content) = unit.as_ref().and_then(|unit| unit.child("Content")) else {
             self.omit("ofd.compound", "有的复合图元缺失，未画出", "some compound objects are missing and not drawn");
             return;
         };
-        self.framed(object, |pen| pen.objects(&content, layer, depth + 1));
+        self.framed(object, |pen| pen.objects(content, layer, depth + 1));
     }
 }
 

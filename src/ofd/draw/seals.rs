@@ -6,26 +6,36 @@ use std::fmt::Write;
 use super::{Pen, object};
 use crate::ofd::document::Document;
 use crate::ofd::package::Package;
-use crate::ofd::signatures::{Signatures, Stamp};
+use crate::ofd::signatures::{Signatures, Stamp, find, located, node};
 use crate::ses::{self, Seal};
 
 pub(super) struct Stamped {
     pub(super) page: String,
+    /// Place of the signature in the list, from 1.
+    pub(super) signature: usize,
     stamp: Stamp,
     picture: Vec<u8>,
 }
 
-/// All stamps of all signatures, with their pictures.
-pub(super) fn of(package: &Package<'_>, signatures: &Signatures) -> Vec<Stamped> {
+/// All stamps of this document's signatures, with their pictures; those of another document in the package name its pages.
+pub(super) fn of(package: &Package<'_>, document: &Document, signatures: &Signatures) -> Vec<Stamped> {
     let bytes = |path: &str| package.unpack(package.entry_in_any_case(path)?).ok();
+    let list = document.signatures.as_deref().and_then(|list| Some((list, node(package, list).ok()?)));
+    let own = list.iter().flat_map(|(at, list)| list.all("Signature").map(|one| (*at, one)));
+    let own = own.filter_map(|(at, one)| find(package, &located(at, one.attribute("BaseLoc")?)?).ok());
+    let own: Vec<&str> = own.map(|entry| entry.name.as_str()).collect();
     let mut all = Vec::new();
-    for signature in &signatures.signatures {
+    for (number, signature) in (1..).zip(&signatures.signatures) {
+        if !own.contains(&signature.path.as_str()) {
+            continue;
+        }
         let inside = bytes(&signature.value).and_then(|value| ses::read_signature(&value).ok()).map(|used| used.seal);
         let beside = || signature.seal.as_deref().and_then(bytes).and_then(|seal| ses::read_seal(&seal).ok());
         let seal: Option<Seal> = inside.or_else(beside);
         let picture = seal.map(|seal| seal.picture.data).unwrap_or_default();
         all.extend(signature.stamps.iter().map(|stamp| Stamped {
             page: stamp.page.clone(),
+            signature: number,
             stamp: stamp.clone(),
             picture: picture.clone(),
         }));

@@ -1,7 +1,8 @@
 use super::draw;
 use crate::ofd::package;
 use crate::ofd::xml::Node;
-use crate::pki::trial;
+use crate::pki::trial::{self, Hierarchy, Key};
+use crate::ses::trial::Made;
 
 /// Every element and attribute of an SVG that was drawn: nothing that runs, nothing that is fetched.
 fn harmless(svg: &str) -> Node {
@@ -105,6 +106,58 @@ fn what_is_not_drawn_is_said() {
         assert!(left_out.contains(&wanted), "{wanted} in {left_out:?}");
     }
     assert!(svg.contains("#010203"));
+}
+
+/// Three pages, a stamp on the third, and another document whose signature names a page of the same identifier.
+#[test]
+fn pages_with_seals_come_first_and_only_with_their_own() {
+    let seal = Made::of(&Hierarchy::of(Key::sm2)).seal;
+    let signature = |page: &str| {
+        format!(
+            "<Signature><SignedInfo><References/><Seal><BaseLoc>/Seal.esl</BaseLoc></Seal>\
+             <StampAnnot PageRef=\"{page}\" Boundary=\"10 10 40 40\"/></SignedInfo><SignedValue>/none</SignedValue></Signature>"
+        )
+    };
+    let (ours, theirs) = (signature("12"), signature("11"));
+    let page = b"<Page/>";
+    let bytes = package::write([
+        (
+            "OFD.xml",
+            "<OFD><DocBody><DocRoot>D/Document.xml</DocRoot><Signatures>D/Signs.xml</Signatures></DocBody>\
+             <DocBody><DocRoot>E/Document.xml</DocRoot><Signatures>E/Signs.xml</Signatures></DocBody></OFD>"
+                .as_bytes(),
+        ),
+        (
+            "D/Document.xml",
+            b"<Document><CommonData/><Pages><Page ID=\"10\" BaseLoc=\"P.xml\"/><Page ID=\"11\" BaseLoc=\"P.xml\"/>\
+              <Page ID=\"12\" BaseLoc=\"P.xml\"/></Pages></Document>",
+        ),
+        ("D/P.xml", page),
+        ("D/Signs.xml", b"<Signatures><Signature ID=\"1\" BaseLoc=\"S.xml\"/></Signatures>"),
+        ("D/S.xml", ours.as_bytes()),
+        ("E/Signs.xml", b"<Signatures><Signature ID=\"1\" BaseLoc=\"S.xml\"/></Signatures>"),
+        ("E/S.xml", theirs.as_bytes()),
+        ("Seal.esl", &seal),
+        ("none", b""),
+    ]);
+    let drawing = draw(&bytes, 2).unwrap();
+    let drawn: Vec<_> = drawing.pages.iter().map(|sheet| (sheet.number, sheet.seals.as_slice())).collect();
+    assert_eq!((drawn, drawing.of), (vec![(3, &[1][..]), (1, &[][..])], 3));
+    // The paper, the seal, and the page that is its picture.
+    assert_eq!(count(&harmless(&drawing.pages[0].svg), "svg"), 3);
+    assert_eq!(drawing.left_out.iter().map(|one| one.id).collect::<Vec<_>>(), ["ofd.documents"]);
+    let all = draw(&bytes, 6).unwrap();
+    assert!(all.pages.iter().all(|sheet| sheet.seals.is_empty() == (sheet.number != 3)), "{all:?}");
+}
+
+#[test]
+fn what_is_said_of_a_strangers_file_is_short_and_stays_in_line() {
+    let name = format!("宋\u{202E}体&#10;{}", "长".repeat(1000));
+    let objects = format!("<{0}/>", "x".repeat(5000));
+    let said = draw(&page(&objects), 1).unwrap().left_out.remove(0);
+    assert_eq!((said.id, said.en.chars().count()), ("ofd.object", crate::limits::PREVIEW_OMISSION_LETTERS));
+    assert!(super::plain(&name).starts_with("宋体&#10;长"));
+    assert_eq!(super::plain("a\nb\u{2066}c"), "abc");
 }
 
 /// Foreign packages, whole and with bytes changed at random: each gives pages or a fault.

@@ -27,6 +27,13 @@ impl Packing {
         self.put(name, packed, (shrunk.is_some(), crc.sum(), content.len()));
     }
 
+    /// Adds a file as it is, for one that is mostly a picture: to shrink it by a tenth takes longer than to sign it.
+    pub fn store(&mut self, name: &str, content: &[u8]) {
+        let mut crc = flate2::Crc::new();
+        crc.update(content);
+        self.put(name, content, (false, crc.sum(), content.len()));
+    }
+
     /// Takes over a file of another package as it is packed there.
     pub fn copy(&mut self, package: &Package<'_>, entry: &Entry) {
         let packed = package.bytes.get(entry.packed.clone()).unwrap_or_default();

@@ -1,19 +1,10 @@
 //! Where the seal's picture stands: on a page at its true size, or cut over the edges of all pages (骑缝章).
 
 use super::{SealFault, SealPlan};
-use crate::limits;
+use crate::impression::{Place, strips};
 use crate::ofd::document::Document;
 use crate::ofd::package::Package;
 use crate::ofd::xml::escaped;
-
-/// A place for the seal, millimetres from the paper's top left corner.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Place {
-    /// Its middle, on this page (from 0).
-    On { page: u32, centre_mm: (f64, f64) },
-    /// Its middle so far down on the right edges of all pages: each shows a strip, together they are the seal.
-    Straddle { centre_mm: f64 },
-}
 
 /// StampAnnot: what one page shows.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,23 +34,15 @@ pub(super) fn stamps(
                 stamps.push(Stamped { page: id, boundary, clip: None });
             }
             Place::Straddle { centre_mm } => {
-                let count = document.pages.len();
+                let count = u32::try_from(document.pages.len()).unwrap_or(u32::MAX);
                 if count < 2 {
                     return Err(SealFault::NoStraddle);
                 }
-                // Batches of much the same size, so that no page is left alone.
-                let batches = count.div_ceil(limits::OFD_STRADDLE_PAGES);
-                for batch in 0..batches {
-                    let (from, to) = (batch * count / batches, (batch + 1) * count / batches);
-                    let strip = width / (to - from) as f64;
-                    for (number, page) in (from..to).enumerate() {
-                        let (id, paper) = sheet(package, document, page as u32)?;
-                        let hidden = number as f64 * strip;
-                        // The strip ends at the edge; what is left of it was on the pages before.
-                        let boundary = [paper[2] - strip - hidden, centre_mm - height / 2.0, width, height];
-                        inside(page as u32, [boundary[0] + hidden, boundary[1], strip, height], paper)?;
-                        stamps.push(Stamped { page: id, boundary, clip: Some([hidden, 0.0, strip, height]) });
-                    }
+                for strip in strips(width, count) {
+                    let (id, paper) = sheet(package, document, strip.page)?;
+                    let boundary = [strip.left(paper[2]), centre_mm - height / 2.0, width, height];
+                    inside(strip.page, [boundary[0] + strip.hidden, boundary[1], strip.width, height], paper)?;
+                    stamps.push(Stamped { page: id, boundary, clip: Some([strip.hidden, 0.0, strip.width, height]) });
                 }
             }
         }
@@ -71,7 +54,7 @@ pub(super) fn stamps(
 fn sheet(package: &Package<'_>, document: &Document, page: u32) -> Result<(String, [f64; 4]), SealFault> {
     let found = document.pages.get(page as usize);
     let found = found.ok_or(SealFault::NoPage { page, pages: document.pages.len() })?;
-    Ok((found.id.clone(), document.paper(&document.content(package, found)?)))
+    Ok((found.id.clone(), document.paper_of(package, found)?))
 }
 
 fn inside(page: u32, [left, top, width, height]: [f64; 4], paper: [f64; 4]) -> Result<(), SealFault> {

@@ -108,7 +108,7 @@ impl Prepared {
         }
         let mut packing = Packing::default();
         opened.entries().iter().for_each(|entry| packing.copy(&opened, entry));
-        packing.add(&self.value, value);
+        packing.store(&self.value, value);
         let sealed = packing.finish();
         if sealed.len() > limits::OFD_BYTES { Err(SealFault::NotPrepared("size")) } else { Ok(sealed) }
     }

@@ -4,7 +4,7 @@ use crate::pdf::PdfError;
 use crate::pdf::form::Field;
 use crate::pdf::object::Ref;
 use crate::pdf::page::Page;
-use crate::pdf::piece::{Piece, change_below, grow};
+use crate::pdf::piece::{Keys, Piece, change_below, grow};
 use crate::pdf::update::Update;
 
 /// A name that no field has, nor the parent of one (ISO 32000-1 §12.7.3.3: a full name is the name of one field).
@@ -17,7 +17,8 @@ pub(in crate::pdf) fn free_name(fields: &[Field], stem: &str) -> String {
 }
 
 /// Adds a field with this signature as its value. `looks`: the widget's /Rect, and its /AP where it shows anything.
-/// `certifies`: it is the author's certification, which the catalog's /Perms names (ISO 32000-1 §12.8.4).
+/// `certifies`: it is the author's certification, which the catalog's /Perms names (ISO 32000-1 §12.8.4). `keys`: what else
+/// changes in the page.
 pub(in crate::pdf) fn add(
     update: &mut Update<'_, '_>,
     page: &Page,
@@ -25,6 +26,7 @@ pub(in crate::pdf) fn add(
     signature: Ref,
     looks: &str,
     certifies: bool,
+    mut keys: Keys<'_>,
 ) -> Result<(), PdfError> {
     let file = update.file();
     let widget = update.new_object()?;
@@ -39,8 +41,9 @@ pub(in crate::pdf) fn add(
 
     let loaded = file.load(page.reference)?.ok_or(PdfError::NoPages)?;
     let piece = Piece::of(file, &loaded)?;
-    if let Some(annots) = grow(update, &piece, "Annots", &reference)? {
-        update.write(loaded.reference, &piece.with(&[("Annots", annots)])?);
+    keys.extend(grow(update, &piece, "Annots", &reference)?.map(|annots| ("Annots", annots)));
+    if !keys.is_empty() {
+        update.write(loaded.reference, &piece.with(&keys)?);
     }
 
     let loaded = file.catalog()?;

@@ -156,7 +156,8 @@ fn a_licence_carries_its_metadata_and_other_documents_none() {
         "ZZBFJG=汶川县行政审批局",
         "ZZBFJGDM=11513221MB10000020",
         "CZZTDM=92513221MA60000084",
-        "ZZYXQJZRQ=2026-01-07",
+        "ZZYXQJZRQ=20260107",
+        "CZZTDMLXDM=001",
     ] {
         assert!(licence.iter().any(|one| one == wanted), "{wanted} in {licence:#?}");
     }

@@ -4,12 +4,14 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use const_oid::db::rfc3161;
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use crate::cms::{self, CmsError, SignedData};
 use crate::crypto::Digest;
 use crate::item::Item;
 use crate::licence::LicenceVersion;
+use crate::licence::annotation::Annotation;
+use crate::licence::metadata::Metadata;
 use crate::limits;
 use crate::ofd::{self, signatures::SignaturesFault};
 use crate::pdf::PdfError;
@@ -17,6 +19,7 @@ use crate::pdf::signatures::{self, Reading, Signature};
 use crate::pdf::source::{Elsewhere, ReadAt, Source};
 use crate::pki::certificate::{Certificate, from_pem_or_der};
 use crate::pki::known::Known;
+use crate::pki::name::Name;
 use crate::pki::ocsp::OcspResponse;
 use crate::pki::revocation::RevocationList;
 use crate::seal::{Seal, SealNumber};
@@ -37,8 +40,11 @@ pub struct Trust {
     pub logs: Vec<VerifierKey>,
     /// Keys of those who watch them.
     pub witnesses: Vec<VerifierKey>,
-    /// How many of them must have seen a use of a seal; without a number one, where any is known.
+    /// How many of them must have seen a use of a seal; without a number most of them ([`Trust::witnesses_needed`]).
     pub witnesses_asked: Option<usize>,
+    /// For how many days what a proven copy of the register says is taken to be so still; without a number
+    /// [`limits::REGISTER_DAYS`].
+    pub register_days: Option<u16>,
     /// What was found out about these and their like, by whoever judged before.
     pub known: Arc<Known>,
 }
@@ -77,13 +83,22 @@ impl Trust {
         self.logs.extend(other.logs);
         self.witnesses.extend(other.witnesses);
         self.witnesses_asked = self.witnesses_asked.or(other.witnesses_asked);
+        self.register_days = self.register_days.or(other.register_days);
         self
     }
 
-    /// How many witnesses must have seen a head of the log, where whoever has the log asks for `own`: what others say is
-    /// never less than one where any is known.
+    /// How many witnesses must have seen a head of the log, where whoever has the log asks for `own`: that says the log's own
+    /// key, so it is never less than most of those that are trusted, of which then no two halves see two faces.
     pub fn witnesses_needed(&self, own: usize) -> usize {
-        self.witnesses_asked.unwrap_or(own.max(usize::from(!self.witnesses.is_empty())))
+        let known = self.witnesses.iter().enumerate();
+        let each = known.filter(|(at, key)| !self.witnesses.iter().take(*at).any(|before| before == *key)).count();
+        let most = if each == 0 { 0 } else { each / 2 + 1 };
+        self.witnesses_asked.unwrap_or(own.max(most))
+    }
+
+    /// For how long what a proven copy of the register says is taken to be so still.
+    pub fn register_age(&self) -> Duration {
+        Duration::days(self.register_days.unwrap_or(limits::REGISTER_DAYS).into())
     }
 
     /// The kind of a key tells what it is for.
@@ -121,6 +136,9 @@ pub struct Evidence {
     pub opened: Opened,
     /// One for each signature of `opened`, in the same order.
     pub facts: Vec<Facts>,
+    /// Names of the certificate authorities of the house whose register was asked. A name is enough to tell them: another
+    /// authority of this name has no path to their root.
+    pub house: Vec<Name>,
     /// What a detached CMS signs or a time stamp stamps, where the caller has it.
     pub content: Option<Vec<u8>>,
     /// SHA-256, hexadecimal, of the seals that were made as data and are on record for the seals of `facts`; none where the
@@ -163,7 +181,8 @@ pub enum Facts {
     NotAsked,
     /// It was asked and knows neither the certificate nor the seal.
     Unknown,
-    /// An authority of this house made the certificate, and it is filed for no seal: whatever it is for, it seals nothing.
+    /// An authority of the house made the certificate, and it is filed for no seal: whatever it is for, it seals nothing. Found
+    /// by judging ([`Evidence::house`]).
     Unfiled,
     /// It has a seal of the number in the certificate, but this certificate is not filed for it.
     OtherCertificate { seal: Seal, logged_since: Option<OffsetDateTime> },
@@ -215,7 +234,10 @@ pub struct Record {
     pub basis: Option<String>,
     /// The item and the date of acceptance, where the order rests on a decision.
     pub case: Option<(Option<Item>, OffsetDateTime)>,
+    /// The licence that the document is, or is a copy of.
     pub licence: Option<LicenceFacts>,
+    /// What the document is a copy for, where it is an annotated copy.
+    pub copy: Option<Annotation>,
 }
 
 /// How an order ended.
@@ -277,6 +299,7 @@ impl Evidence {
             trust,
             opened,
             facts,
+            house: vec![],
             content: None,
             seals_on_record: None,
         }
@@ -304,6 +327,16 @@ impl Opened {
             }
             _ => Vec::new(),
         }
+    }
+
+    /// What the file says of itself as a licence (GB/T 36903). Nobody vouches for it but who signed it.
+    pub fn metadata(&self) -> Metadata {
+        let said = match self {
+            Self::Pdf { reading, .. } => &reading.info,
+            Self::Ofd(reading) => &reading.data,
+            _ => return Metadata::default(),
+        };
+        Metadata::read(said.iter().map(|(name, value)| (name.as_str(), value.as_str())))
     }
 
     /// Whether there are seals of GB/T 38540 among the signatures.

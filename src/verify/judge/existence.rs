@@ -5,11 +5,27 @@
 
 use time::OffsetDateTime;
 
+use crate::pki::name::Name;
+
 /// A moment by which something existed, and who says so.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proven {
     pub at: OffsetDateTime,
     pub by: By,
+    /// Who vouches for a time-stamp authority, up to its root; nobody for our own ledger.
+    pub issuers: Vec<Name>,
+}
+
+impl Proven {
+    /// By our own ledger.
+    pub fn by_ledger(at: OffsetDateTime) -> Self {
+        Self { at, by: By::Ledger, issuers: vec![] }
+    }
+
+    /// Whether it is the word of a time-stamp authority that one of these vouches for.
+    pub fn is_of(&self, house: &[Name]) -> bool {
+        self.issuers.iter().any(|issuer| house.iter().any(|own| own.means(issuer)))
+    }
 }
 
 /// Who proves a moment.
@@ -34,7 +50,11 @@ impl Existence {
 
     /// The earliest proof for all of the first `end` bytes.
     pub(super) fn of(&self, end: usize) -> Option<&Proven> {
-        let covering = self.0.iter().filter(|(covered, _)| *covered >= end);
-        covering.map(|(_, proven)| proven).min_by_key(|proven| proven.at)
+        self.all(end).min_by_key(|proven| proven.at)
+    }
+
+    /// Every proof for all of the first `end` bytes.
+    pub(super) fn all(&self, end: usize) -> impl Iterator<Item = &Proven> {
+        self.0.iter().filter(move |(covered, _)| *covered >= end).map(|(_, proven)| proven)
     }
 }

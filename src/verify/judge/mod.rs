@@ -6,6 +6,7 @@ pub mod evidence;
 pub mod existence;
 mod level;
 pub mod log;
+mod metadata;
 mod ofd;
 pub mod proof;
 pub mod register;
@@ -17,7 +18,7 @@ pub mod standing;
 use time::OffsetDateTime;
 
 use self::evidence::{Envelope, Evidence, Facts, Opened, Record};
-use self::existence::{By, Existence, Proven};
+use self::existence::{Existence, Proven};
 use self::proof::{Covered, Found, Genuine, Identified, Unchanged, WellFormed};
 use self::sources::{Sources, find_path};
 use super::report::{
@@ -32,6 +33,8 @@ use crate::ofd::signatures::SignaturesFault;
 use crate::pdf::PdfError;
 use crate::pdf::changes::LaterChanges;
 use crate::pdf::signatures::{self, Coverage, Signature};
+use crate::pki::certificate::Certificate;
+use crate::pki::name::Name;
 use crate::pki::path::PathVerdict;
 
 /// Judges one file.
@@ -90,6 +93,11 @@ pub fn judge(evidence: &Evidence) -> Report {
         Opened::UnreadableOfd(fault) => summary = unreadable_package(fault),
         _ => {}
     }
+    let (warnings, copy) = metadata::judge(evidence, verdict.is_genuine());
+    findings.extend(warnings);
+    if let Some(copy) = copy.as_ref().filter(|_| verdict.is_genuine()) {
+        summary = copy.added_to(summary);
+    }
     Report {
         file: evidence.file.clone(),
         format,
@@ -98,6 +106,7 @@ pub fn judge(evidence: &Evidence) -> Report {
         answers: answers(format, &verdict, &signatures, document.as_ref()),
         summary,
         document,
+        copy,
         findings,
         signatures,
     }
@@ -211,10 +220,12 @@ impl Asked<'_> {
         let Self { name, signed, signer, facts, end, claimed, crypto, .. } = self;
         let record = facts.record();
         let stamps = stamps::signature_stamps(evidence, sources, existence, signer, end);
-        let ledger = record.and_then(Record::proven_time).map(|at| Proven { at, by: By::Ledger });
-        let proofs = ledger.into_iter().chain(existence.of(end).cloned());
-        let proven = proofs.chain(stamps.iter().filter_map(|stamp| stamp.proven.clone())).min_by_key(|proof| proof.at);
-        let proven = proven.as_ref();
+        let ledger = record.and_then(Record::proven_time).map(Proven::by_ledger);
+        let stamped = stamps.iter().filter_map(|stamp| stamp.proven.as_ref());
+        let proofs: Vec<&Proven> = ledger.iter().chain(existence.all(end)).chain(stamped).collect();
+        let earliest =
+            |of: &dyn Fn(&Proven) -> bool| proofs.iter().copied().filter(|one| of(one)).min_by_key(|one| one.at);
+        let proven = earliest(&|_| true);
 
         let (format, well_formed) = self.format;
         let (coverage, (covering, covered)) = self.covers;
@@ -228,8 +239,22 @@ impl Asked<'_> {
         let level = self.lying.and_then(|lying| level::reached(lying, &crypto, carried(), &stamps, existence, end));
         let (usage, may_sign) = proof::usage(crypto.certificate.as_ref());
         let (later_changes, later, unchanged) = self.since;
+        let issuers = issuers(&verdict, crypto.certificate.as_ref());
+        let facts = match facts {
+            Facts::Unknown if issuers.iter().any(|name| evidence.house.iter().any(|own| own.means(name))) => {
+                &Facts::Unfiled
+            }
+            facts => facts,
+        };
         let (standing, allowed) = standing::judge(facts, proven, claimed, evidence);
-        let asked = log::Use { signer, crypto: &crypto, facts, proven, claimed };
+        // Whoever can seal past the log may well have the house's own time-stamp key too: its word alone makes nothing older
+        // than the log. Where nobody says which authorities are the house's, the root of the seal is.
+        let own = if evidence.house.is_empty() {
+            issuers.last().map_or(&[][..], std::slice::from_ref)
+        } else {
+            &evidence.house
+        };
+        let asked = log::Use { signer, crypto: &crypto, facts, proven: earliest(&|one| !one.is_of(own)), claimed };
         let ((logged, not_secret), log) = log::judge(&asked, &evidence.trust);
 
         let mut checks = vec![format, covering];
@@ -275,6 +300,16 @@ impl Asked<'_> {
             time_stamps: stamps.into_iter().map(|stamp| stamp.report).collect(),
             checks,
         }
+    }
+}
+
+/// Who vouches for the signer, up to the root where a path leads there; at least whom he himself names.
+fn issuers(verdict: &PathVerdict, certificate: Option<&Certificate>) -> Vec<Name> {
+    let named = stamps::issuers(verdict);
+    if named.is_empty() {
+        certificate.map(|certificate| certificate.issuer.clone()).into_iter().collect()
+    } else {
+        named
     }
 }
 
@@ -343,7 +378,10 @@ fn unreadable(signature: &Signature, error: &CmsError) -> SignatureReport {
 fn document(evidence: &Evidence) -> Option<Document> {
     let record = evidence.facts.iter().rev().find_map(Facts::record)?;
     Some(Document {
-        title: record.licence.as_ref().map_or_else(|| record.title.clone(), |licence| licence.name.clone()),
+        title: match &record.licence {
+            Some(licence) if record.copy.is_none() => licence.name.clone(),
+            _ => record.title.clone(),
+        },
         identifier: record.licence.as_ref().map(|licence| licence.version.identifier.to_string()),
         holder: record.licence.as_ref().map(|licence| licence.holder.clone()),
         basis: record.basis.clone(),

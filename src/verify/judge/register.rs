@@ -12,16 +12,19 @@ use crate::authority::Uscc;
 use crate::crypto::sha256;
 use crate::message::Message;
 use crate::pki::certificate::Certificate;
+use crate::pki::name::Name;
 use crate::register::snapshot::{Entry, Published, Snapshot, SnapshotFault};
 use crate::seal::{Life, Seal, SealEvent, SealKind, SealNumber};
 use crate::tlog::LogFault;
 use crate::tlog::leaf::Matter;
 use crate::verify::report::LogFacts;
 
-/// Seals with their lives. It speaks for the day on which it was made.
+/// Seals with their lives. It speaks for the day on which it was made, and for a while after ([`Trust::register_age`]).
 #[derive(Debug, Clone, Default)]
 pub struct Register {
     pub seals: Vec<Entry>,
+    /// Names of the house's certificate authorities; an export has none.
+    pub authorities: Vec<Name>,
     /// What proves it; none for an export.
     pub proof: Option<Arc<LogFacts>>,
     /// How many witnesses it asks for.
@@ -111,8 +114,10 @@ impl Register {
         }
         let (Published::Whole(snapshot), receipt) = Published::read(json)? else { return Err(RegisterFault::Delta) };
         let proof = prove(&snapshot, &receipt, trust)?;
-        let Snapshot { seals, witnesses, .. } = snapshot;
-        Ok(Self { seals: seals.into_values().collect(), proof: Some(Arc::new(proof)), witnesses })
+        let Snapshot { seals, authorities, witnesses, .. } = snapshot;
+        let name = |text: &String| Some(Name::from_der(&hex::decode(text).ok()?));
+        let authorities = authorities.iter().filter_map(name).collect();
+        Ok(Self { seals: seals.into_values().collect(), authorities, proof: Some(Arc::new(proof)), witnesses })
     }
 
     /// What it says about a certificate. A number in it is believed because the path to a trusted root is judged as well.
@@ -143,6 +148,7 @@ impl Evidence {
         for ((certificate, _), facts) in self.opened.signers().iter().zip(&mut self.facts) {
             *facts = register.ask(certificate.as_ref());
         }
+        self.house.clone_from(&register.authorities);
     }
 }
 

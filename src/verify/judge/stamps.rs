@@ -12,6 +12,7 @@ use crate::cms::{self, Checks, Fault};
 use crate::crypto::{Digest, Strength};
 use crate::message::Message;
 use crate::pdf::signatures::{Coverage, Signature};
+use crate::pki::name::Name;
 use crate::pki::path::PathVerdict;
 use crate::stamp::{StampError, Token};
 use crate::verify::report::{
@@ -154,13 +155,21 @@ fn judge(
         .then(|| token.time.saturating_add(token.accuracy.unwrap_or_default()))
         // But whoever asks within that time has it in hand.
         .map(|at| at.min(evidence.at.max(token.time)))
-        .map(|at| Proven { at, by: By::TimeStamp(authority.clone().unwrap_or_default()) });
+        .map(|at| Proven { at, by: By::TimeStamp(authority.clone().unwrap_or_default()), issuers: issuers(&verdict) });
     let intact = token.is_intact(over);
     let trusted = matches!(verdict, PathVerdict::Trusted { .. });
     Judged {
         report: StampReport { authority, time: Some(token.time), verdict: indication, intact, trusted, checks },
         proven,
         carried,
+    }
+}
+
+/// Who vouches for whom on a path that holds, up to the root.
+pub(super) fn issuers(verdict: &PathVerdict) -> Vec<Name> {
+    match verdict {
+        PathVerdict::Trusted { chain, .. } => chain.iter().map(|certificate| certificate.issuer.clone()).collect(),
+        _ => vec![],
     }
 }
 

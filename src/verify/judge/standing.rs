@@ -1,7 +1,7 @@
 //! What the register says about a seal's use: is it in the ledger, which time is proven, was the seal in force then, and
 //! for that item? And, for information, how the licence stands now.
 
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use super::evidence::{Evidence, Facts, Record, RecordState};
 use super::existence::{By, Proven};
@@ -31,7 +31,7 @@ pub(super) fn judge(
 ) -> (Vec<Check>, Option<Allowed>) {
     let (record, at) = (facts.record(), evidence.at);
     let mut checks = vec![
-        order(facts),
+        order(facts, proven, evidence),
         time(record, proven, claimed, evidence.now.map_or(at, |now| at.min(now))),
         seal_in_force(facts, proven, claimed, at, register_known_until(facts, evidence)),
     ];
@@ -55,16 +55,17 @@ pub(super) fn licence_now(record: &Record, at: OffsetDateTime) -> Option<Licence
 }
 
 /// Every use of a seal of ours is in the ledger before the key is used; one that is not was made in secret.
-fn order(facts: &Facts) -> Check {
+fn order(facts: &Facts, proven: Option<&Proven>, evidence: &Evidence) -> Check {
     let check = |outcome, id, zh: &str, en: &str| Check::new("order", LEDGER, outcome, Message::new(id, zh, en));
     match facts {
+        Facts::Exported { proof: Some(proof), .. } if outdated(proof.at, proven, evidence) => outdated_register(proof.at, evidence),
         Facts::NotAsked => check(Outcome::Info, "verify.register-not-asked", "未查询印章登记册", "the register was not asked"),
         Facts::Unknown => check(Outcome::Info, "verify.seal-not-ours", "该印章不在本登记册内", "the seal is not in this register"),
         Facts::Unfiled => check(
             Outcome::Indeterminate,
             "verify.certificate-of-no-seal",
-            "该证书由本机构签发，但不是登记册中任何印章的证书：签章可能是暗中所为。请向签发机构核实。",
-            "This house made the certificate, but it is filed for no seal of the register: the document may have been sealed in secret. Ask the issuer.",
+            "该证书由登记册所属机构签发，但不是所查登记册中任何印章的证书：签章可能是暗中所为。请取得最新的登记册，或向签发机构核实。",
+            "The house of the register made the certificate, but it is filed for no seal there: the document may have been sealed in secret. Get the newest register, or ask the issuer.",
         )
         .because(Sub::SigConstraintsFailure),
         Facts::Exported { proof: None, .. } => {
@@ -109,6 +110,27 @@ fn order(facts: &Facts) -> Check {
             .because(Sub::SigConstraintsFailure),
         },
     }
+}
+
+/// Whether a proven copy of the register says nothing of the moment that counts: what came after it was made it does not know,
+/// and for how long that is taken for nothing is for whoever asks to say, as with revocation data (EN 319 102-1 §5.2.5). What
+/// provably existed when the copy was made needs no newer one. A copy of tomorrow would stay fresh as long as its maker likes.
+fn outdated(made: OffsetDateTime, proven: Option<&Proven>, evidence: &Evidence) -> bool {
+    let counts = proven.map_or(evidence.known_until(), |proven| proven.at);
+    let early = evidence.now.is_some_and(|now| made > now.saturating_add(Duration::DAY));
+    early || counts > made.saturating_add(evidence.trust.register_age())
+}
+
+fn outdated_register(made: OffsetDateTime, evidence: &Evidence) -> Check {
+    let (made, days) = (moment(made), evidence.trust.register_age().whole_days());
+    let message = Message::new(
+        "verify.register-outdated",
+        format!("所查登记册快照作于{made}，只用于其后{days}天之内，不能说明印章现在的情况。请取得新的快照后重验。"),
+        format!(
+            "The copy of the register is of {made} Beijing time and counts for {days} days after; how the seal stands now is not known by it. Get a new one and verify again."
+        ),
+    );
+    Check::new("order", "EN 319 102-1 §5.2.5", Outcome::Indeterminate, message).because(Sub::TryLater)
 }
 
 /// Which time is proven. A claim proves nothing, so it decides nothing here.

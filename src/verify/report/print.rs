@@ -54,6 +54,14 @@ pub fn print(report: &Report, original: &Original) -> Value {
             "checks": checks,
         })
     }).collect();
+    let answered = [
+        said(["这是什么文件", "What is it"], &answers.what),
+        said(["谁盖的章", "Who sealed it"], &answers.sealed_by),
+        said(["盖章后保持原样吗", "Is it intact"], &answers.intact),
+        said(["当时印章有效吗", "Seal in force then"], &answers.seal_in_force_then),
+        said(["证照现在有效吗", "In force now"], &answers.licence_in_force_now),
+    ];
+    let copy = report.copy.as_ref().map(|copy| said(["这是加注件", "An annotated copy"], &copy.sentence));
     json!({
         "document": hex::encode(original.sha256),
         "bytes": original.length,
@@ -61,13 +69,7 @@ pub fn print(report: &Report, original: &Original) -> Value {
         "indication": indication(report.verdict.indication(), report.verdict.sub_indication()),
         "verdict": { "zh": zh, "en": en, "kind": report.verdict.class() },
         "summary": { "zh": plain(&report.summary.zh), "en": plain(&report.summary.en) },
-        "answers": [
-            said(["这是什么文件", "What is it"], &answers.what),
-            said(["谁盖的章", "Who sealed it"], &answers.sealed_by),
-            said(["盖章后保持原样吗", "Is it intact"], &answers.intact),
-            said(["当时印章有效吗", "Seal in force then"], &answers.seal_in_force_then),
-            said(["证照现在有效吗", "In force now"], &answers.licence_in_force_now),
-        ],
+        "answers": answered.into_iter().chain(copy).collect::<Vec<_>>(),
         "signatures": signatures,
     })
 }

@@ -2,29 +2,29 @@
 
 use ring::signature::{Ed25519KeyPair, KeyPair};
 
+use super::stamps::{Tsa, at, sealed_part};
 use super::*;
+use crate::pki::name::Name;
 use crate::pki::tlv::{self, Element};
-use crate::register::snapshot::{Published, Snapshot};
 use crate::tlog::checkpoint::{Checkpoint, cosignature, cosigned_message};
 use crate::tlog::leaf::{Entry as LogEntry, Matter, Opening};
 use crate::tlog::note::{Kind, Line, Note, VerifierKey};
 use crate::tlog::receipt::Receipt;
 use crate::tlog::tree::{self, Hash};
-use crate::verify::judge::register::RegisterFault;
 
-const LOG: &str = "bureau.example/log";
+pub(super) const LOG: &str = "bureau.example/log";
 const NUMBER: &str = "51322100000001";
 /// From here on every use must be in the log.
-const SINCE: OffsetDateTime = datetime!(2026-02-01 00:00 UTC);
+pub(super) const SINCE: OffsetDateTime = datetime!(2026-02-01 00:00 UTC);
 
 /// A key, and how it is known.
-struct Hand {
+pub(super) struct Hand {
     pair: Ed25519KeyPair,
-    key: VerifierKey,
+    pub key: VerifierKey,
 }
 
 impl Hand {
-    fn new(name: &str, kind: Kind, seed: u8) -> Self {
+    pub(super) fn new(name: &str, kind: Kind, seed: u8) -> Self {
         let pair = Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap();
         let key = VerifierKey::new(name, kind, pair.public_key().as_ref().try_into().unwrap()).unwrap();
         Self { pair, key }
@@ -36,20 +36,20 @@ impl Hand {
 }
 
 /// A log with five other entries, and those who see it.
-struct Log {
-    hand: Hand,
-    witnesses: Vec<Hand>,
+pub(super) struct Log {
+    pub hand: Hand,
+    pub witnesses: Vec<Hand>,
 }
 
 impl Log {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let witnesses = [("office.example/w1", 2), ("archive.example/w2", 3)];
         let witnesses = witnesses.map(|(name, seed)| Hand::new(name, Kind::Cosignature, seed));
         Self { hand: Hand::new(LOG, Kind::Ed25519, 1), witnesses: witnesses.into() }
     }
 
     /// Proof of the entry as the log's fourth.
-    fn receipt(&self, entry: &LogEntry) -> Receipt {
+    pub(super) fn receipt(&self, entry: &LogEntry) -> Receipt {
         let leaves: Vec<Hash> =
             (0..6u8).map(|i| if i == 3 { entry.leaf.hash() } else { tree::leaf_hash(&[i]) }).collect();
         let head = Checkpoint::new(self.hand.key.name(), 6, root(&leaves));
@@ -64,7 +64,7 @@ impl Log {
         Receipt { extra: entry.to_string().into_bytes(), index: 3, proof, head: note }
     }
 
-    fn trust(&self, house: &House) -> Trust {
+    pub(super) fn trust(&self, house: &House) -> Trust {
         let witnesses = self.witnesses.iter().map(|witness| witness.key.clone()).collect();
         Trust { logs: vec![self.hand.key.clone()], witnesses, ..house.trust() }
     }
@@ -85,22 +85,22 @@ fn attributes_of(digest: &[u8; 32], certificate: &[u8], receipt: Option<&str>) -
 }
 
 /// The entry of a use of our seal for these bytes.
-fn entry(document: &[u8; 32]) -> LogEntry {
+pub(super) fn entry(document: &[u8; 32]) -> LogEntry {
     let opening = Opening::new([7; 32], [("order", "1"), ("document", hex::encode(document).as_str())]).unwrap();
     LogEntry::new(Matter::Order, "licence", SEALED, Some(NUMBER.into()), opening)
 }
 
-fn house() -> House {
+pub(super) fn house() -> House {
     House { logged_since: Some(SINCE), ..House::new() }
 }
 
 /// Sealed with what `told` makes a receipt of.
-fn with(house: &House, claims: OffsetDateTime, told: &dyn Fn(&[u8; 32]) -> Option<String>) -> Vec<u8> {
+pub(super) fn with(house: &House, claims: OffsetDateTime, told: &dyn Fn(&[u8; 32]) -> Option<String>) -> Vec<u8> {
     let attributes = |digest: &[u8; 32]| attributes_of(digest, house.pki.seal.der(), told(digest).as_deref());
     seal_saying(&draft("Permit No. 7"), house, claims, None, (16_000, &attributes), |_, cms| cms)
 }
 
-fn logged(house: &House, log: &Log) -> Vec<u8> {
+pub(super) fn logged(house: &House, log: &Log) -> Vec<u8> {
     with(house, SEALED, &|digest| Some(log.receipt(&entry(digest)).to_string()))
 }
 
@@ -115,8 +115,8 @@ fn judged_since(house: &House, bytes: &[u8], trust: Trust, logged_since: Option<
 }
 
 #[track_caller]
-fn said(report: &Report) -> (Outcome, &'static str) {
-    let check = only(report).checks.iter().find(|check| check.id == "log").unwrap();
+pub(super) fn said(report: &Report) -> (Outcome, &'static str) {
+    let check = sealed_part(report).checks.iter().find(|check| check.id == "log").unwrap();
     (check.outcome, check.message.id)
 }
 
@@ -188,6 +188,43 @@ fn what_is_proven_older_needs_no_receipt() {
     // Written down when the log was there, by our own ledger.
     for state in [RecordState::Sealed { by: SEALED + Duration::SECOND }, RecordState::Written] {
         assert_eq!(said(&judged(record(state), SEALED)), (Outcome::Failed, "verify.log-absent"));
+    }
+}
+
+/// Who seals past the log may have the key of the house's time stamps too, and date one back to before there was a log.
+#[test]
+fn the_houses_own_stamp_makes_nothing_older_than_the_log() {
+    let (house, log) = (house(), Log::new());
+    let before = SINCE - Duration::HOUR;
+    let bytes = with(&house, before, &|_| None);
+    let own = Tsa::of(&house, datetime!(2035-01-01 00:00 UTC)).over(&bytes, &at(before));
+    // Another authority, under a root of its own.
+    let key = Key::p256();
+    let root = issue::root(&trial::name("授时根"), &key.public_key, trial::serial(20), trial::years(20));
+    let root = key.certificate(root.unwrap());
+    let outside = Tsa::below((&root, &key), datetime!(2035-01-01 00:00 UTC));
+    let list = issue::revocation_list(&root, 1, NOW, NOW + Duration::days(7), &[]).unwrap();
+    let mut trust = log.trust(&house);
+    trust.anchors.push(root);
+    trust.lists.push(RevocationList::read(&key.finish(list)).unwrap());
+    let judged = |bytes: &[u8], authorities: Vec<Name>| {
+        let mut evidence = Evidence::open("文书.pdf", bytes, Arc::new(trust.clone()), NOW);
+        evidence.facts.fill(Facts::Exported { seal: house.seal(), logged_since: house.logged_since, proof: None });
+        judge(&Evidence { house: authorities, ..evidence })
+    };
+    let authorities = || vec![house.pki.root.subject.clone(), house.pki.issuing.subject.clone()];
+    // By the register's word whose authority it is, and by the seal's own root where it says nothing.
+    for known in [authorities(), vec![]] {
+        let report = judged(&own, known.clone());
+        assert_eq!(sealed_part(&report).proven_time, Some(before + Duration::SECOND), "the stamp holds: {report:#?}");
+        assert_eq!(said(&report), (Outcome::Indeterminate, "verify.log-absent-unproven"));
+        for stamped in [outside.over(&bytes, &at(before)), outside.over(&own, &at(before))] {
+            let report = judged(&stamped, known.clone());
+            assert_eq!(said(&report), (Outcome::Info, "verify.log-not-required-then"), "{report:#?}");
+            assert!(report.verdict.is_genuine(), "{report:#?}");
+        }
+        let late = outside.over(&own, &at(SINCE));
+        assert_eq!(said(&judged(&late, known)), (Outcome::Indeterminate, "verify.log-absent-unproven"));
     }
 }
 
@@ -347,6 +384,15 @@ fn a_head_that_nobody_else_saw_is_not_enough() {
     let bytes = logged(&house, &alone);
     let report = judged(&house, &bytes, log.trust(&house));
     assert_eq!(said(&report), (Outcome::Indeterminate, "verify.log-too-few-witnesses"), "{report:#?}");
+    // Nor is one of two, which the other may never have heard of; two of three are most of them.
+    let mut seen = Log::new();
+    let second = seen.witnesses.pop().unwrap();
+    let by_one = logged(&house, &seen);
+    assert_eq!(said(&judged(&house, &by_one, log.trust(&house))).1, "verify.log-too-few-witnesses");
+    seen.witnesses.push(second);
+    let mut trust = log.trust(&house);
+    trust.witnesses.push(Hand::new("third.example/w3", Kind::Cosignature, 4).key);
+    assert_eq!(said(&judged(&house, &logged(&house, &seen), trust)).0, Outcome::Passed);
     // How many is for whoever asks to say.
     let asked = |bytes: &[u8], asked| {
         let trust = Trust { witnesses_asked: Some(asked), ..log.trust(&house) };
@@ -375,71 +421,4 @@ fn keys_of_logs_and_witnesses_are_told_by_their_kind() {
     lines.extend(log.witnesses.iter().map(|witness| format!("{}\n", witness.key)));
     let (trust, unread) = Trust::read([lines.as_bytes(), b"bureau.example/log+00000000+AAAA\n"]);
     assert_eq!((trust.logs, trust.witnesses.len(), unread), (vec![log.hand.key], 2, 1));
-}
-
-// — the register itself
-
-fn snapshot(house: &House) -> Snapshot {
-    let certificates = BTreeSet::from([hex::encode(house.pki.seal.fingerprint())]);
-    let entry = Entry { seal: house.seal(), logged_since: house.logged_since, certificates };
-    Snapshot {
-        size: 3,
-        made_at: NOW,
-        witnesses: 2,
-        seals: [(entry.seal.number.clone(), entry)].into(),
-        items: Default::default(),
-        abolitions: Default::default(),
-    }
-}
-
-fn published(snapshot: &Snapshot, log: &Log, size: u64) -> String {
-    let digest = hex::encode(crate::crypto::sha256(snapshot.canonical().as_bytes()));
-    let opening = Opening::new([8; 32], [("snapshot", digest.as_str()), ("size", size.to_string().as_str())]).unwrap();
-    let entry = LogEntry::new(Matter::Register, "snapshot", NOW, None, opening);
-    Published::Whole(snapshot.clone()).write(&log.receipt(&entry).to_string())
-}
-
-#[test]
-fn a_snapshot_of_the_register_is_believed_by_its_receipt_alone() {
-    let (house, log) = (house(), Log::new());
-    let (made, trust) = (snapshot(&house), log.trust(&house));
-    let text = published(&made, &log, made.size);
-    let register = Register::read(text.as_bytes(), &trust).unwrap();
-    let judged = |bytes: &[u8], house: &House| {
-        let mut evidence = Evidence::open("文书.pdf", bytes, Arc::new(log.trust(house)), NOW);
-        evidence.ask_export(&register);
-        judge(&evidence)
-    };
-    let report = judged(&logged(&house, &log), &house);
-    assert!(report.verdict.is_genuine(), "{report:#?}");
-    let order = only(&report).checks.iter().find(|check| check.id == "order").unwrap();
-    assert!(order.message.en.contains("entry 3 of 6") && order.message.zh.contains("登记册快照"), "{order:?}");
-    assert_eq!(said(&judged(&with(&house, SEALED, &|_| None), &house)).0, Outcome::Failed);
-    // Another certificate on the seal's number, from an authority that is trusted, too.
-    let thief = self::house();
-    let report = judged(&logged(&thief, &log), &thief);
-    assert_eq!(report.verdict, Verdict::Indeterminate(Sub::SigConstraintsFailure), "{report:#?}");
-    assert_eq!(outcome(&report, "order"), Outcome::Indeterminate);
-
-    let fault = |text: &str, trust: &Trust| Register::read(text.as_bytes(), trust).unwrap_err();
-    // One letter of it, or the receipt of another.
-    assert!(matches!(fault(&text.replace("汶川县教育局", "汶川县水利局"), &trust), RegisterFault::Unproven(_)));
-    let other = published(&Snapshot { witnesses: 0, ..made.clone() }, &log, made.size);
-    let receipt = |text: &str| text[text.find("\"receipt\"").unwrap()..].to_owned();
-    assert!(matches!(fault(&text.replace(&receipt(&text), &receipt(&other)), &trust), RegisterFault::Unproven(_)));
-    assert!(matches!(fault(&published(&made, &log, 4), &trust), RegisterFault::Unproven(_)));
-    // A receipt of some use of the seal proves no register.
-    let use_of_it = log.receipt(&entry(&crate::crypto::sha256(made.canonical().as_bytes()))).to_string();
-    assert!(matches!(fault(&Published::Whole(made.clone()).write(&use_of_it), &trust), RegisterFault::Unproven(_)));
-    assert_eq!(fault(&text, &house.trust()), RegisterFault::UnknownLog(LOG.into()));
-    // What the snapshot asks for is asked of itself, and it cannot ask for less than its reader.
-    let alone = Log { witnesses: Vec::new(), ..Log::new() };
-    assert_eq!(fault(&published(&made, &alone, 3), &trust), RegisterFault::Unseen(0, 2));
-    let modest = published(&Snapshot { witnesses: 0, ..made.clone() }, &alone, 3);
-    assert_eq!(fault(&modest, &trust), RegisterFault::Unseen(0, 1));
-    let lenient = Trust { witnesses_asked: Some(0), ..trust.clone() };
-    assert!(Register::read(modest.as_bytes(), &lenient).is_ok());
-    // Changes are laid upon what they change, and what comes of it is what the log has.
-    let later = Snapshot { size: 5, ..made.clone() };
-    assert_eq!(fault(&Published::Delta(Box::new(later.since(&made))).write("r"), &trust), RegisterFault::Delta);
 }

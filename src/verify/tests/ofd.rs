@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::impression::Place;
 use crate::ofd::package::Package;
 use crate::pdf::signatures::Coverage;
 use crate::pki::certificate::Certificate;
@@ -12,8 +13,8 @@ use crate::verify::{Evidence, Report, Trust, judge};
 use time::OffsetDateTime;
 use time::macros::datetime;
 
-use super::{Facts, House, NOW, SEALED, sealed};
-use crate::ofd::seal::{Place, SealPlan, prepare};
+use super::{Facts, House, NOW, Record, SEALED, sealed};
+use crate::ofd::seal::{SealPlan, prepare};
 use crate::ofd::write::{Document, Page};
 use crate::pki::trial::Key;
 use crate::ses::trial::Made;
@@ -50,13 +51,18 @@ pub(super) fn repacked(files: &[(String, Vec<u8>)]) -> Vec<u8> {
 }
 
 pub(super) fn two_pages() -> Vec<u8> {
+    drafted(&[("ZZBH", "1")])
+}
+
+/// Two empty pages with these elements of GB/T 36903.
+fn drafted(data: &[(&str, &str)]) -> Vec<u8> {
     let page = || Page { width_mm: 210.0, height_mm: 297.0, objects: Vec::new() };
     crate::ofd::write::write(&Document {
         id: [7; 16],
         title: "证照".into(),
         author: "汶川县教育局".into(),
         made_on: SEALED.date(),
-        data: vec![("ZZBH".into(), "1".into())],
+        data: data.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
         faces: Vec::new(),
         pictures: Vec::new(),
         pages: vec![page(), page()],
@@ -66,7 +72,12 @@ pub(super) fn two_pages() -> Vec<u8> {
 
 /// A licence of two empty pages under a seal of ours.
 pub(super) fn licence(house: &House, made: &Made, lock: bool) -> Vec<u8> {
-    let draft = two_pages();
+    saying(house, made, lock, &[("ZZBH", "1")])
+}
+
+/// The same with other elements.
+pub(super) fn saying(house: &House, made: &Made, lock: bool, data: &[(&str, &str)]) -> Vec<u8> {
+    let draft = drafted(data);
     let places = [Place::On { page: 1, centre_mm: (150.0, 230.0) }, Place::Straddle { centre_mm: 100.0 }];
     let seal = ses::read_seal(&made.seal).unwrap();
     let prepared = prepare(&draft, &SealPlan { seal: &seal, places: &places, at: SEALED, lock }).unwrap();
@@ -79,9 +90,14 @@ pub(super) fn licence(house: &House, made: &Made, lock: bool) -> Vec<u8> {
 
 /// The issuing authority's certificate is the verifier's: a seal signature has room for the signer's alone.
 pub(super) fn in_register(house: &House, bytes: &[u8]) -> Report {
+    under(house, bytes, sealed())
+}
+
+/// The same with what our ledger has of it.
+pub(super) fn under(house: &House, bytes: &[u8], record: Option<Record>) -> Report {
     let trust = Trust { intermediates: vec![house.pki.issuing.clone()], ..house.trust() };
     let mut evidence = Evidence::open("证照.ofd", bytes, Arc::new(trust), NOW);
-    let record = sealed().map(Box::new);
+    let record = record.map(Box::new);
     evidence.facts.fill(Facts::Filed { seal: house.seal(), chain: Vec::new(), record, logged_since: None });
     judge(&evidence)
 }

@@ -28,6 +28,11 @@ impl Tsa {
         Self::with_usage(house, until, &[rfc5280::ID_KP_TIME_STAMPING], true)
     }
 
+    /// Below another authority.
+    pub(super) fn below(issuer: (&Certificate, &Key), until: OffsetDateTime) -> Self {
+        Self::under(issuer, until, &[rfc5280::ID_KP_TIME_STAMPING], true)
+    }
+
     fn with_usage(house: &House, until: OffsetDateTime, purposes: &[ObjectIdentifier], critical: bool) -> Self {
         Self::under((&house.pki.issuing, &house.pki.issuing_key), until, purposes, critical)
     }
@@ -196,7 +201,7 @@ fn by_a_stranger(house: &House, bytes: &[u8], now: OffsetDateTime) -> Report {
 
 /// The seal's own part of the report.
 #[track_caller]
-fn sealed_part(report: &Report) -> &SignatureReport {
+pub(super) fn sealed_part(report: &Report) -> &SignatureReport {
     report.signatures.first().unwrap_or_else(|| panic!("{report:#?}"))
 }
 

@@ -72,6 +72,7 @@ impl House {
             seal: number(DEPARTMENT_SEAL),
             title: "准予行政许可决定书".into(),
             place: UploadPlace::At { page: 1, x_mm: 150.0, y_mm: 220.5 },
+            more_places: vec![],
             straddle_mm: None,
         };
         let by = store.officer(&person("old-chief")).await.unwrap().unwrap();
@@ -289,12 +290,17 @@ async fn a_clerk_seals_an_upload(visit: &Visit) {
     visit.says(&["pdf.outside-page"]).await;
     assert_eq!(browser.ask("return document.querySelector('#by_page').checked").await, true);
     visit.look_refused("upload-outside").await;
-    visit.fill(&[("file", draft), ("x_mm", "150"), ("y_mm", "220.5")]).await;
+    visit.fill(&[("file", draft), ("x_mm", "150"), ("y_mm", "220.5"), ("more_at", "1 60")]).await;
+    visit.submit().await;
+    visit.says(&["http.place"]).await;
+    visit.look_refused("upload-places").await;
+    visit.fill(&[("file", draft), ("more_at", "1 60 220.5")]).await;
     visit.submit().await;
     visit.look("sealed").await;
     visit.says(&["已用印", "准予行政许可决定书", "许准〔2026〕10号"]).await;
     let sealed = browser.download("main a.button[href^='/documents/']").await;
     assert!(sealed.starts_with(DRAFT), "the draft, and the seal after it");
+    assert!(sealed.windows(8).any(|text| text == b"Seal1 Do"), "and at its second place");
 }
 
 async fn anyone_verifies(visit: &Visit, licence: &[u8]) {

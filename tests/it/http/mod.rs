@@ -1,12 +1,15 @@
 //! The two listeners on real sockets, over both databases: every answer as it leaves the machine.
 
 pub mod client;
+mod copies;
 mod description;
 mod ofd;
 pub mod people;
 mod programs;
 mod public;
 mod reports;
+mod seal_status;
+mod sharing;
 mod status;
 
 use std::net::SocketAddr;

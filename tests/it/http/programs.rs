@@ -129,6 +129,21 @@ async fn an_upload_is_sealed_and_the_ledger_tells() {
         let request = part("许准〔2026〕6号", "批文");
         let answer = chief.post_parts(&path, &[("request", None, request.as_bytes()), ("file", None, b"not a PDF")]).await;
         assert_eq!(answer.status, 400, "{}", answer.text());
+        // A page has no edge that it shares with itself, and one seal no more places than it is given.
+        let also = |key: &str, value: serde_json::Value| {
+            let mut request: serde_json::Value = serde_json::from_str(&part("许准〔2026〕7号", "批文")).unwrap();
+            request[key] = value;
+            request.to_string()
+        };
+        let place = json!({ "at": { "page": 1, "x_mm": 60.0, "y_mm": 220.0 } });
+        for (request, refused) in [
+            (also("straddle_mm", json!(100.0)), "pdf.no-straddle"),
+            (also("more_places", json!(vec![place.clone(); 20])), "issue.places"),
+            (also("more_places", json!([{ "at": { "page": 9, "x_mm": 60.0, "y_mm": 60.0 } }])), "pdf.no-such-page"),
+        ] {
+            let answer = chief.post_parts(&path, &[("request", None, request.as_bytes()), ("file", None, DRAFT)]).await;
+            assert_eq!((answer.status, answer.problem().as_str()), (400, refused));
+        }
 
         let supervise = doors.token("admin-1", &[Scope::Supervise]).await;
         let reader = doors.staff().with_token(&supervise);

@@ -18,7 +18,7 @@ use yinxin::store::OrderKind;
 use super::client::{Answer, Client};
 use super::{Doors, listen};
 use crate::bureau::*;
-use crate::db::on_both;
+use crate::db::{Database, on_both};
 
 const REPORT_SEAL: &str = "51322100000003";
 
@@ -223,6 +223,91 @@ fn bomb() -> Vec<u8> {
     let at = file.len();
     file.extend(format!("{table}trailer<</Size {}/Root 1 0 R>>\nstartxref\n{at}\n%%EOF\n", objects.len() + 1).bytes());
     file
+}
+
+/// Pages of an OFD: drawn in the cage as SVG, which as a picture runs and fetches nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_citizen_sees_the_pages_of_an_ofd() {
+    let doors = Doors::open(&Database::sqlite("http_ofd_pages")).await;
+    let bureau = &doors.bureau;
+    crate::ofd::made_as_data(bureau, BUREAU_SEAL).await;
+    let clock: yinxin::http::Clock = Arc::new(|| NOW);
+    let state = PublicState::new(bureau.desk.store.clone(), clock, Arc::default(), false).drawing(previewer());
+    let (address, _stop) = listen(public_router(state)).await;
+    let client = Client::of(address);
+    let request = licence("许准〔2026〕1号", NOW - Duration::days(3));
+    let issued = issue(&bureau.desk, &bureau.chief, request, NOW).await.unwrap();
+    let ofd = bureau.desk.store.document(&issued.ofd.unwrap()).await.unwrap().unwrap().bytes;
+
+    let answer = page(&client, &ofd).await;
+    assert!(answer.header("content-security-policy").contains("img-src 'self' data:;"));
+    let text = answer.text();
+    assert!(text.contains("核验通过") && text.contains("第1页，共1页"), "{text}");
+    assert!(text.contains("有签章1的印章") && !text.contains("红框") && !text.contains("没有画出"), "{text}");
+    let [svg] = <[String; 1]>::try_from(drawings(&text)).unwrap();
+    // The paper, letters as outlines, the seal's picture, and nothing that runs.
+    assert!(
+        svg.starts_with("<svg ") && svg.contains("width=\"297mm\"") && svg.contains("<use href=\"#d"),
+        "{svg:.300}"
+    );
+    assert_eq!((svg.matches("<image ").count(), svg.matches("mix-blend-mode:multiply").count()), (1, 1));
+    assert!(["<script", "onload", "href=\"http", "foreignObject"].iter().all(|word| !svg.contains(word)));
+    // The answer in which a child sends them is bound to the cage.
+    let drawn = previewer().draw_ofd(&ofd).unwrap();
+    assert!(drawn.landlock.is_some() && drawn.left_out.is_empty() && !drawn.cut, "{drawn:?}");
+
+    // A stranger's words stay words, on the page and in the picture; what is not drawn is said.
+    let hostile = strange(
+        "</text><script>alert(1)</script>",
+        "<TextObject Boundary=\"1 1 50 9\" Font=\"5\" Size=\"4\"><TextCode X=\"0\" Y=\"4\">&lt;script&gt;alert(2)&lt;/script&gt;</TextCode>\
+         </TextObject><PathObject><AbbreviatedData>M 0 0\"/&gt;&lt;script&gt; L 1 1</AbbreviatedData></PathObject>",
+    );
+    let text = page(&client, &hostile).await.text();
+    assert!(
+        !text.contains("<script") && text.contains("没有画出") && text.contains("&#60;script&#62;alert(1)"),
+        "{text}"
+    );
+    let [svg] = <[String; 1]>::try_from(drawings(&text)).unwrap();
+    assert!(
+        !svg.contains("<script") && svg.contains("&lt;") && yinxin::ofd::xml::Node::read(svg.as_bytes()).is_ok(),
+        "{svg}"
+    );
+
+    // One without end has its verdict, and of its pages what there is room for.
+    let endless = strange("x", "<CompositeObject ResourceID=\"10\"/>");
+    let text = page(&client, &endless).await.text();
+    assert!(text.contains("内容过多"), "{text}");
+    // One whose pages cannot be found has its verdict alone.
+    let without = yinxin::ofd::package::write([("OFD.xml", &b"<OFD><DocBody/></OFD>"[..])]);
+    assert!(page(&client, &without).await.text().contains("无法安全地绘制"));
+}
+
+fn drawings(page: &str) -> Vec<String> {
+    let coded = page.split("data:image/svg+xml;base64,").skip(1).map(|rest| rest.split('"').next().unwrap());
+    coded.map(|coded| String::from_utf8(BASE64_STANDARD.decode(coded).unwrap()).unwrap()).collect()
+}
+
+/// An OFD of one page with these objects, a font of this name, and compound objects that hold each other a hundredfold.
+fn strange(font: &str, objects: &str) -> Vec<u8> {
+    let unit = |id: usize| {
+        let inside = format!("<CompositeObject ResourceID=\"{}\"/>", id + 1).repeat(100);
+        format!("<CompositeGraphicUnit ID=\"{id}\"><Content>{inside}</Content></CompositeGraphicUnit>")
+    };
+    let resources = format!(
+        "<Res><Fonts><Font ID=\"5\" FontName=\"{}\"/></Fonts><CompositeGraphicUnits>{}</CompositeGraphicUnits></Res>",
+        yinxin::ofd::xml::escaped(font),
+        (10..18).map(unit).collect::<String>()
+    );
+    let content = format!("<Page><Content><Layer>{objects}</Layer></Content></Page>");
+    yinxin::ofd::package::write([
+        ("OFD.xml", &b"<OFD><DocBody><DocRoot>D/Document.xml</DocRoot></DocBody></OFD>"[..]),
+        (
+            "D/Document.xml",
+            b"<Document><CommonData><PublicRes>Res.xml</PublicRes></CommonData><Pages><Page ID=\"1\" BaseLoc=\"P.xml\"/></Pages></Document>",
+        ),
+        ("D/Res.xml", resources.as_bytes()),
+        ("D/P.xml", content.as_bytes()),
+    ])
 }
 
 #[test]

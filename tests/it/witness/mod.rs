@@ -276,6 +276,39 @@ fn time_never_goes_back() {
     assert_eq!(place.book().record(&request(6, 7), NOW + Duration::HOUR).unwrap().seconds, seconds + 3600);
 }
 
+/// Anybody can show a head that is public: within a minute the same line does for all of them, and the key is left alone. Later
+/// it is said anew, and when is on the disk before it is said.
+#[test]
+fn one_cosignature_does_for_all_who_ask() {
+    let log = Log::new(LOG, 1);
+    let place = Place::begun("witness.example/w1", &log);
+    let late = Arc::new(AtomicU64::new(0));
+    let clock = late.clone();
+    let clock = Arc::new(move || NOW + Duration::seconds(clock.load(Ordering::SeqCst) as i64));
+    let witness = Witness::open(&place.office, &place.keyring, clock).unwrap();
+    let said = |old| witness.add_checkpoint(log.request(old, 5).as_bytes()).unwrap();
+    let first = said(0);
+    let written = fs::read(place.state_file()).unwrap();
+    for seconds in [0, 1, 59] {
+        late.store(seconds, Ordering::SeqCst);
+        assert_eq!(said(5), first, "{seconds}");
+        assert_eq!(fs::read(place.state_file()).unwrap(), written);
+    }
+    late.store(60, Ordering::SeqCst);
+    let second = said(5);
+    assert_ne!(second, first);
+    assert_holds(&second, &log.head(5), witness.key(), NOW + Duration::MINUTE);
+    late.store(3600, Ordering::SeqCst);
+    assert_holds(&said(5), &log.head(5), witness.key(), NOW + Duration::HOUR);
+    assert_eq!(said(5), said(5));
+    // A restart forgets neither: it is not said as of a time before.
+    drop(witness);
+    assert!(matches!(place.open_at(NOW), Err(NotCosigned::Clock)));
+    let again = place.open_at(NOW + Duration::HOUR + Duration::MINUTE).unwrap();
+    drop(again);
+    assert!(matches!(place.open_at(NOW + Duration::HOUR - Duration::minutes(5)), Err(NotCosigned::Clock)));
+}
+
 #[test]
 fn state_that_is_not_what_was_written_stops_it() {
     let log = Log::new(LOG, 1);
