@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::crypto::Digest;
+use crate::impression::Place;
 use crate::ses::trial::Made;
 use crate::ses::{self, write::Use};
 use crate::verify::report::Format;

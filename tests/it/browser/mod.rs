@@ -3,6 +3,7 @@
 //! `YINXIN_BROWSER_PICTURES=DIR` leaves a picture of each page in DIR, for a desk and for a telephone.
 
 mod driver;
+mod ofd;
 mod reading;
 
 use std::io::{BufRead, BufReader, Lines};
