@@ -7,9 +7,10 @@ use time::Duration;
 use yinxin::abolish::{AbolishRequest, abolish};
 use yinxin::crypto::Digest;
 use yinxin::decision::{DecisionRequest, Hands};
+use yinxin::impression::Place;
 use yinxin::issue::{UploadPlace, UploadRequest, issue, seal_upload};
 use yinxin::ofd::package::{Package, write};
-use yinxin::ofd::seal::{Place, SealPlan, prepare};
+use yinxin::ofd::seal::{SealPlan, prepare};
 use yinxin::officer::{Duty, Officer};
 use yinxin::pki::certificate::Certificate;
 use yinxin::pki::issue::{self as certificates, Addresses, Period, Serial, Unsigned};
@@ -265,6 +266,7 @@ async fn of_the_bureau(bureau: &Bureau) -> (Vec<u8>, Vec<u8>) {
         seal: number(DEPARTMENT_SEAL),
         title: "食品经营许可证".into(),
         place: UploadPlace::At { page: 1, x_mm: 240.0, y_mm: 165.0 },
+        more_places: vec![],
         straddle_mm: None,
     };
     let sealed = seal_upload(&bureau.desk, &by, request, drafted(), NOW).await.unwrap();
