@@ -131,8 +131,11 @@ pub(super) fn notes(report: &Report) -> Vec<&'static str> {
 
 // — versions
 
+/// Makes a token of a value.
+type Stamper<'a> = &'a dyn Fn(&[u8]) -> Vec<u8>;
+
 /// GM/T 0031-2025: version 5, and room for a stamp over the maker's value.
-fn v5(scene: &Scene, stamp: Option<&dyn Fn(&[u8]) -> Vec<u8>>) -> Vec<u8> {
+fn v5(scene: &Scene, stamp: Option<Stamper<'_>>) -> Vec<u8> {
     let mut information = ses::read_seal(&scene.made.seal).unwrap().to_be_signed;
     let head = information.windows(7).position(|window| window == [0x16, 2, b'E', b'S', 2, 1, 4]).unwrap();
     information[head + 6] = 5;
@@ -148,20 +151,15 @@ fn general_time(at: OffsetDateTime) -> Vec<u8> {
 }
 
 fn utc_time(at: OffsetDateTime) -> Vec<u8> {
-    wrap(
-        tlv::UTC_TIME,
-        &[&at
-            .format(time::macros::format_description!("[year repr:last_two][month][day][hour][minute][second]Z"))
-            .unwrap()
-            .as_bytes()[..]],
-    )
+    let format = time::macros::format_description!("[year repr:last_two][month][day][hour][minute][second]Z");
+    wrap(tlv::UTC_TIME, &[at.format(format).unwrap().as_bytes()])
 }
 
 fn ascii(text: &str) -> Vec<u8> {
     wrap(0x16, &[text.as_bytes()])
 }
 
-fn v5_used(scene: &Scene, seal: &[u8], stamp: Option<&dyn Fn(&[u8]) -> Vec<u8>>) -> Vec<u8> {
+fn v5_used(scene: &Scene, seal: &[u8], stamp: Option<Stamper<'_>>) -> Vec<u8> {
     scene.package(seal, (&same, &same), &|open| {
         let digest = bit_string(&Digest::Sm3.over(&[open.said]));
         let parts = [&unsigned_integer(&[5]), seal, &general_time(SEALED), &digest, &ascii(open.property)];
