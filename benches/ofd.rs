@@ -67,9 +67,11 @@ fn main() {
     let filed = runtime.block_on(store.seal(&number(BUREAU_SEAL))).unwrap().unwrap();
     let impression = desk::impression(&desk.renderer, &filed.impression).unwrap();
     let early = NOW - Duration::HOUR;
-    for picture in [as_page(&filed.seal, &impression, early), Picture::in_dots(&impression)] {
+    for (picture, at) in
+        [(as_page(&filed.seal, &impression, early), early), (Picture::in_dots(&impression), early + Duration::MINUTE)]
+    {
         let two = (&person("admin-1"), &person("admin-2"));
-        runtime.block_on(bureau.authority().make_seal(&filed.seal, picture, two, early)).unwrap();
+        runtime.block_on(bureau.authority().make_seal(&filed.seal, picture, two, at)).unwrap();
         made.push(runtime.block_on(desk.ofd_parts_in_force(&filed, NOW)).unwrap().unwrap());
     }
     runtime.block_on(bureau.authority().refresh("bench", NOW)).unwrap();

@@ -77,6 +77,8 @@ fn a_seal_is_made_in_every_form_and_seals_in_each() {
 /// A certificate authority somewhere else, and a maker of seals under it.
 struct Outside {
     root: Certificate,
+    /// Its revocation list, DER.
+    list: Vec<u8>,
     maker: Certificate,
     key: SigningKey,
 }
@@ -101,7 +103,10 @@ impl Outside {
         let root = finish(root, &of_root);
         let serial = Serial::from_random([6; 16]);
         let maker = issue::seal(&root, &name("制章机构"), &public(&of_maker), serial, period, &Addresses::default());
-        Self { maker: finish(maker.unwrap(), &of_root), root, key: of_maker }
+        let list = issue::revocation_list(&root, 1, now, now + Duration::days(30), &[]).unwrap();
+        let value: Signature = of_root.sign(list.to_be_signed());
+        let list = list.signed(value.to_der().as_bytes()).unwrap();
+        Self { maker: finish(maker.unwrap(), &of_root), root, list, key: of_maker }
     }
 
     /// The same seal, made here for the same certificates.
@@ -138,7 +143,7 @@ fn an_outside_maker_s_seal_is_taken_where_it_is_this_seal_s_and_its_maker_is_tru
     fs::write(at("outside.pem"), to_pem("CERTIFICATE", outside.root.der())).unwrap();
     // Nobody here trusts its root yet.
     assert_eq!(import("outside.esl").code, 1);
-    trust(&place, &outside.root);
+    trust(&place, &outside);
     let mut forged = made.clone();
     let name = forged.windows(6).position(|window| window == "汶川".as_bytes()).unwrap();
     forged[name + 2] ^= 1;
@@ -156,10 +161,12 @@ fn an_outside_maker_s_seal_is_taken_where_it_is_this_seal_s_and_its_maker_is_tru
     import("outside.esl").complains(1, "store.seal-file");
 }
 
-/// Puts a root among those that the settings trust.
-fn trust(place: &Place, root: &Certificate) {
-    fs::create_dir_all(place.folder.path().join("trusted")).unwrap();
-    fs::write(place.folder.path().join("trusted/outside.pem"), to_pem("CERTIFICATE", root.der())).unwrap();
+/// Puts a root among those that the settings trust, with what it revoked, which is nothing.
+fn trust(place: &Place, outside: &Outside) {
+    let folder = place.folder.path().join("trusted");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("outside.pem"), to_pem("CERTIFICATE", outside.root.der())).unwrap();
+    fs::write(folder.join("outside.crl"), to_pem("X509 CRL", &outside.list)).unwrap();
     let settings = fs::read_to_string(&place.settings).unwrap() + "[verify]\ntrust = \"trusted\"\n";
     fs::write(&place.settings, settings).unwrap();
 }

@@ -228,7 +228,8 @@ fn bomb() -> Vec<u8> {
 /// Pages of an OFD: drawn in the cage as SVG, which as a picture runs and fetches nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_citizen_sees_the_pages_of_an_ofd() {
-    let doors = Doors::open(&Database::sqlite("http_ofd_pages")).await;
+    let database = Database::sqlite("http_ofd_pages");
+    let doors = Doors::open(&database).await;
     let bureau = &doors.bureau;
     crate::ofd::made_as_data(bureau, BUREAU_SEAL).await;
     let clock: yinxin::http::Clock = Arc::new(|| NOW);
