@@ -7,12 +7,11 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde::Deserialize;
 use time::OffsetDateTime;
 
-use super::Clock;
-use super::ceremony::only_by_ceremony;
 use super::filing::{SealRow, TwoOfficers, file_seal};
 use super::making::{MakingCommand, making};
 use super::rooms::{Rooms, filed_seal, files_in, instant, read_file, read_json, write_file};
 use super::trouble::Trouble;
+use super::{Clock, ceremony::only_by_ceremony};
 use crate::administer::{self, whose_seal};
 use crate::authority::Uscc;
 use crate::ca::Authority;

@@ -17,9 +17,8 @@ use crate::licence::annotation::Annotation;
 use crate::licence::{Licence, LicenceIdentifier};
 use crate::limits;
 use crate::message::Message;
-use crate::ofd::seal::Place as OfdPlace;
 use crate::officer::Officer;
-use crate::pdf::seal::{Certification, Place};
+use crate::pdf::seal::Certification;
 use crate::seal::{SealKind, SealNumber};
 use crate::store::{FiledSeal, LicencePending, OrderKind, SealFilter};
 
@@ -181,8 +180,8 @@ async fn drafted(
         let (reason, signer_name) = (annotation.purpose.clone(), seal.seal.owner_name.clone());
         let prepared = blocking(move || {
             let draft = renderer.render_copy((&template, &data), &annotation, &annotation.number, now)?;
-            let place = Place { page: draft.seal_place.page.saturating_sub(1), centre_mm: draft.seal_place.centre_mm };
-            prepare(&draft.pdf, &parts, place, &signer_name, &reason, now, Some(Certification::NoChanges), room)
+            let places = [draft.seal_place.on()];
+            prepare(&draft.pdf, &parts, &places, &signer_name, &reason, now, Some(Certification::NoChanges), room)
         });
         drafts.push(prepared.await?);
     }
@@ -190,8 +189,7 @@ async fn drafted(
         let (renderer, template, data, annotation) = sheet();
         let prepared = blocking(move || {
             let draft = renderer.render_ofd_copy((&template, &data), &annotation, &annotation.number, now)?;
-            let page = draft.seal_place.page.saturating_sub(1);
-            prepare_ofd(&draft.ofd, &with, &[OfdPlace::On { page, centre_mm: draft.seal_place.centre_mm }], now)
+            prepare_ofd(&draft.ofd, &with, &[draft.seal_place.on()], now)
         });
         match prepared.await {
             Ok(prepared) => drafts.push(prepared),

@@ -7,6 +7,7 @@ use super::reading::Reading;
 use super::signatures::{Reference, Signatures, SignaturesFault, located};
 use super::xml::Node;
 use crate::crypto::Digest;
+use crate::limits;
 
 fn corpus() -> Option<PathBuf> {
     let corpus = PathBuf::from(std::env::var("YINXIN_CORPUS").unwrap_or_else(|_| "../shared/corpus".into()));
@@ -212,6 +213,85 @@ fn an_archive_that_two_readers_would_see_differently_is_refused() {
     }
 }
 
+/// Sizes behind the data (APPNOTE §4.3.9), with or without their mark; what they say must be what the directory says.
+#[test]
+fn data_descriptors_agree_or_the_archive_is_refused() {
+    let data = b"<OFD/>";
+    let archive = |marked: bool, change: fn(&mut [u8])| {
+        let mut archive = Archive::new();
+        let mut header = Archive::header("OFD.xml", data);
+        header[2] = 8;
+        let mut said = header[10..22].to_vec();
+        change(&mut said);
+        let listed = [&b"PK\x01\x02\x14\x00"[..], &header, &[0; 14], b"OFD.xml"].concat();
+        header[10..22].fill(0);
+        let mark: &[u8] = if marked { b"PK\x07\x08" } else { b"" };
+        archive.bytes = [&b"PK\x03\x04"[..], &header, b"OFD.xml", data, mark, &said].concat();
+        (archive.directory, archive.count) = (listed, 1);
+        archive.finished()
+    };
+    for marked in [true, false] {
+        let bytes = archive(marked, |_| {});
+        let package = Package::open(&bytes).unwrap();
+        assert_eq!(package.unpack(package.entry("OFD.xml").unwrap()).unwrap(), data);
+        for change in [|said: &mut [u8]| said[0] ^= 1, |said: &mut [u8]| said[4] ^= 1, |said: &mut [u8]| said[8] ^= 1] {
+            assert!(matches!(Package::open(&archive(marked, change)), Err(PackageFault::Ambiguous(_))));
+        }
+    }
+}
+
+#[test]
+fn bombs_ciphers_and_links_are_not_unpacked() {
+    // Zeros that shrink a thousandfold, declared as they are and as less.
+    let zeros = vec![0; 1 << 20];
+    let honest = super::package::write([("OFD.xml", zeros.as_slice())]);
+    assert!(honest.len() < 4096);
+    let opened = Package::open(&honest).unwrap();
+    assert_eq!(opened.unpack(opened.entry("OFD.xml").unwrap()).unwrap().len(), zeros.len());
+    let central = honest.windows(4).rposition(|window| window == b"PK\x01\x02").unwrap();
+    // Everywhere the file's size is said: in the local header and in the directory.
+    let with_size = |size: u32| {
+        let mut bytes = honest.clone();
+        for at in [22, central + 24] {
+            bytes[at..at + 4].copy_from_slice(&size.to_le_bytes());
+        }
+        bytes
+    };
+    let less = with_size(1000);
+    let opened = Package::open(&less).unwrap();
+    assert!(opened.unpack(opened.entry("OFD.xml").unwrap()).is_err());
+    let refused = |bytes: &[u8]| Package::open(bytes).unwrap_err();
+    assert_eq!(refused(&with_size(limits::OFD_FILE_BYTES as u32 + 1)), PackageFault::TooLarge("size of a file"));
+    // More in all than is unpacked, each file within its own limit.
+    let files = limits::OFD_UNPACKED_BYTES / limits::OFD_FILE_BYTES + 1;
+    let names: Vec<String> = (0..files).map(|nth| format!("{nth}.xml")).collect();
+    let mut many = super::package::write(names.iter().map(|name| (name.as_str(), &b"aaaaaaaaaaaaaaaaaaaa"[..])));
+    let heads: Vec<usize> =
+        (0..many.len() - 4).filter(|&at| matches!(&many[at..at + 4], b"PK\x01\x02" | b"PK\x03\x04")).collect();
+    for at in heads {
+        let size = if many[at + 2] == 1 { at + 24 } else { at + 22 };
+        many[size..size + 4].copy_from_slice(&(limits::OFD_FILE_BYTES as u32).to_le_bytes());
+    }
+    assert_eq!(refused(&many), PackageFault::TooLarge("unpacked size"));
+    let crowd: Vec<String> = (0..=limits::OFD_ENTRIES).map(|nth| format!("{nth}")).collect();
+    let crowd = super::package::write(crowd.iter().map(|name| (name.as_str(), &b""[..])));
+    assert_eq!(refused(&crowd), PackageFault::TooLarge("number of files"));
+
+    let plain = Archive::new().local("OFD.xml", b"<OFD/>").finished();
+    let central = plain.windows(4).rposition(|window| window == b"PK\x01\x02").unwrap();
+    for flags in [1_u16, 1 << 6, 1 << 13] {
+        let mut bytes = plain.clone();
+        for at in [6, central + 8] {
+            bytes[at..at + 2].copy_from_slice(&flags.to_le_bytes());
+        }
+        assert_eq!(refused(&bytes), PackageFault::Unreadable("OFD.xml".into()));
+    }
+    // A link, as Unix packs it.
+    let mut link = plain;
+    (link[central + 5], link[central + 41]) = (3, 0xA0);
+    assert_eq!(refused(&link), PackageFault::Name("OFD.xml".into()));
+}
+
 #[test]
 fn the_head_of_a_file_is_read_alone() {
     let page =
@@ -234,6 +314,9 @@ fn xml_says_one_thing() {
     .unwrap();
     assert_eq!((node.name.as_str(), node.text.as_str(), node.attribute("ID")), ("A", "a&<一", Some("1<")));
     assert!(node.child("B").is_some());
+    assert_eq!(node.namespace.as_deref(), Some("x"));
+    // A declaration is no attribute.
+    assert_eq!(Node::read(b"<a xmlns:ID='1'/>").unwrap().attribute("ID"), None);
     for wrong in [
         "",
         "<a>",
@@ -241,6 +324,7 @@ fn xml_says_one_thing() {
         "<a></b>",
         "x<a/>",
         "<a x='1' x='2'/>",
+        "<a xmlns:o='u' x='1' o:x='2'/>",
         "<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>",
         "<a>&b;</a>",
         "<a>&#xD800;</a>",

@@ -34,6 +34,7 @@ mod log;
 mod metadata;
 mod ofd;
 mod ofd_corpus;
+mod ofd_forged;
 mod ofd_forms;
 mod pdf_seals;
 mod sm2;

@@ -8,7 +8,8 @@ use yinxin::abolition::AbolitionRequest;
 use yinxin::crypto::Digest;
 use yinxin::desk::{Desk, FlowError, Step};
 use yinxin::issue::{
-    EndRequest, IssueRequest, LicenceRequest, UploadPlace, UploadRequest, end_licence, issue, resume, seal_upload,
+    CopyRequest, EndRequest, IssueRequest, LicenceRequest, UploadPlace, UploadRequest, annotate, end_licence, issue,
+    resume, seal_upload,
 };
 use yinxin::licence::{LicenceAct, LicenceIdentifier, LicenceStatus};
 use yinxin::officer::Officer;
@@ -365,6 +366,67 @@ async fn an_end_beside_an_unfinished_renewal() {
             assert_eq!(renewed.is_ok(), version == 3, "a renewal that was released is in the life");
         }
         assert!(store.unfinished().await.unwrap().is_empty());
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_in_flight_ends_with_its_licence_and_with_its_own_time() {
+    on_both("copy_in_flight", async |database| {
+        let folder = tempfile::tempdir().unwrap();
+        let bureau = Bureau::found(database, folder.path()).await;
+        let (desk, chief) = (&bureau.desk, &bureau.chief);
+        let store = &desk.store;
+        let issued = async |n: u32| {
+            let request = licence(&format!("许准〔2026〕{n}号"), NOW - Duration::days(3));
+            issue(desk, chief, request, NOW).await.unwrap().identifier.unwrap()
+        };
+        let asked = |identifier: &LicenceIdentifier| CopyRequest {
+            identifier: identifier.clone(),
+            purpose: "投标".into(),
+            requester: "某单位".into(),
+            expires_at: NOW + Duration::days(9),
+            seal: None,
+            files: None,
+        };
+        let crashed = async |identifier: &LicenceIdentifier, step| {
+            let (broken, officer, request) = (stopping(&bureau, step), chief.clone(), asked(identifier));
+            let crashed = tokio::spawn(async move { annotate(&broken, &officer, request, NOW).await }).await;
+            assert!(crashed.unwrap_err().is_panic());
+            store.unfinished().await.unwrap().pop().unwrap().record.id
+        };
+        let because = async |order: &str| {
+            let order = store.order(order).await.unwrap().unwrap();
+            (order.state, order.lost_because.unwrap_or_default())
+        };
+
+        // The licence ends while its copy waits to be sealed.
+        let first = issued(1).await;
+        let left = crashed(&first, Step::Written).await;
+        let end = EndRequest {
+            decision: decision("许销〔2026〕1号", NOW - Duration::days(3)),
+            identifier: first.clone(),
+            act: LicenceAct::Cancel,
+        };
+        end_licence(desk, chief, end, NOW).await.unwrap();
+        let (state, why) = because(&left).await;
+        assert!(state == OrderState::Lost && why.contains("cancel"), "{why}");
+        assert_eq!(id(annotate(desk, chief, asked(&first), NOW).await.unwrap_err()), "copy.not-in-force");
+
+        // The copy's own end passes while it waits.
+        let second = issued(2).await;
+        let left = crashed(&second, Step::Receipted).await;
+        assert!(resume(desk, NOW + Duration::days(9)).await.unwrap()[0].outcome.is_err());
+        let (state, why) = because(&left).await;
+        assert!(state == OrderState::Lost && why.contains("copy's own end"), "{why}");
+
+        // Otherwise it is finished as any document, and the request gets what came of it.
+        let third = issued(3).await;
+        let left = crashed(&third, Step::Signed).await;
+        let resumed = resume(desk, NOW).await.unwrap().pop().unwrap();
+        assert_eq!(resumed.order, left);
+        let again = annotate(desk, chief, asked(&third), NOW + Duration::HOUR).await.unwrap();
+        assert_eq!((again.again, again.document), (true, resumed.outcome.unwrap().document));
     })
     .await;
 }

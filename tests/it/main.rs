@@ -22,6 +22,7 @@ mod log;
 mod making;
 mod monitor;
 mod ofd;
+mod ofd_files;
 mod pdf_corpus;
 mod pdf_places;
 mod pdf_seal;

@@ -83,7 +83,7 @@ struct Outside {
 
 impl Outside {
     fn found() -> Self {
-        let now = OffsetDateTime::now_utc();
+        let now = OffsetDateTime::now_utc().truncate_to_second();
         let key = |seed: u8| SigningKey::new("1234567812345678", &SecretKey::from_slice(&[seed; 32]).unwrap()).unwrap();
         let public = |key: &SigningKey| {
             // SubjectPublicKeyInfo of an SM2 key (GM/T 0009 §7.1): id-ecPublicKey, sm2p256v1, the point.

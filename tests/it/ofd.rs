@@ -27,10 +27,10 @@ use crate::bureau::*;
 use crate::db::on_both;
 use crate::fsck::{clean, fsck};
 
-/// The bureau's seal gets an SM2 certificate beside the one that it has, and is made as data.
-pub async fn made_as_data(bureau: &Bureau) -> SealFile {
+/// A seal gets an SM2 certificate beside the one that it has, and is made as data.
+pub async fn made_as_data(bureau: &Bureau, seal: &str) -> SealFile {
     let authority = bureau.authority();
-    let filed = bureau.desk.store.seal(&number(BUREAU_SEAL)).await.unwrap().unwrap();
+    let filed = bureau.desk.store.seal(&number(seal)).await.unwrap().unwrap();
     let early = NOW - Duration::HOUR;
     authority.certify_seal(&filed.seal, KeyAlgorithm::Sm2, &person("admin-1"), early).await.unwrap();
     let picture = Picture::in_dots(&desk::impression(&bureau.desk.renderer, &filed.impression).unwrap());
@@ -73,7 +73,7 @@ async fn one_decision_is_one_licence_in_two_files() {
         let refused = issue(&bureau.desk, &bureau.chief, wanted, NOW).await.unwrap_err();
         assert_eq!(refused.message().id, "desk.no-seal-file");
 
-        let file = made_as_data(&bureau).await;
+        let file = made_as_data(&bureau, BUREAU_SEAL).await;
         for (nth, level) in [(1, Level::B), (2, Level::Lta)] {
             yinxin::administer::promise(store, (first, second), &number(BUREAU_SEAL), level, NOW).await.unwrap();
             let request = licence(&format!("许准〔2026〕{nth}号"), NOW - Duration::days(3));
@@ -180,7 +180,7 @@ async fn both_files_wherever_the_plug_is_pulled() {
         let folder = tempfile::tempdir().unwrap();
         let bureau = Bureau::found(database, folder.path()).await;
         let (first, second) = (&bureau.administrators[0], &bureau.administrators[1]);
-        made_as_data(&bureau).await;
+        made_as_data(&bureau, BUREAU_SEAL).await;
         let store = &bureau.desk.store;
         yinxin::administer::promise(store, (first, second), &number(BUREAU_SEAL), Level::T, NOW).await.unwrap();
         let steps = [Step::Written, Step::Receipted, Step::Signed, Step::Stamped, Step::Checked, Step::Stored];
@@ -231,7 +231,7 @@ async fn a_seal_is_made_by_others_than_its_users_and_made_again_with_its_key() {
             "making.by-its-user"
         );
 
-        let made = made_as_data(&bureau).await;
+        let made = made_as_data(&bureau, BUREAU_SEAL).await;
         let seal = read_seal(&made.file).unwrap();
         assert_eq!((seal.id.as_str(), seal.name.as_str(), seal.kind), (BUREAU_SEAL, "示例县行政审批专用章", 6));
         assert_eq!((seal.picture.label.as_str(), seal.picture.width_mm), ("PNG", 42));
@@ -300,7 +300,7 @@ async fn an_ofd_from_elsewhere_is_sealed_and_sealed_again() {
         let five = five_pages();
         let refused = upload(1, five.clone(), at(5), Some(150.0)).await.unwrap_err();
         assert_eq!(refused.message().id, "desk.no-seal-file");
-        made_as_data(&bureau).await;
+        made_as_data(&bureau, BUREAU_SEAL).await;
 
         // At its place on the last page, and over the edges of all five.
         let sealed: Issued = upload(1, five.clone(), at(5), Some(150.0)).await.unwrap();

@@ -162,11 +162,12 @@ impl Pen<'_, '_> {
 
     fn compound(&mut self, object: &Node, layer: Option<&str>, depth: usize) {
         let id = object.attribute("ResourceID").unwrap_or_default();
-        let Some(content) = self.resources.compound(id).and_then(|unit| unit.child("Content")).cloned() else {
+        let unit = self.resources.compound(id);
+        let Some(content) = unit.as_ref().and_then(|unit| unit.child("Content")) else {
             self.omit("ofd.compound", "有的复合图元缺失，未画出", "some compound objects are missing and not drawn");
             return;
         };
-        self.framed(object, |pen| pen.objects(&content, layer, depth + 1));
+        self.framed(object, |pen| pen.objects(content, layer, depth + 1));
     }
 }
 

@@ -1,6 +1,7 @@
 //! What pages name by identifiers: faces, pictures, drawing parameters, compound objects (GB/T 33190 §7.9).
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use crate::ofd::package::Package;
 use crate::ofd::signatures::{SignaturesFault, located, node};
@@ -15,7 +16,8 @@ pub(super) struct Resources {
     /// Identifier → path.
     pictures: HashMap<String, String>,
     parameters: HashMap<String, Node>,
-    compounds: HashMap<String, Node>,
+    /// Shared, as one may stand on a page many times.
+    compounds: HashMap<String, Rc<Node>>,
 }
 
 pub(super) struct Face {
@@ -53,7 +55,7 @@ impl Resources {
         let parameters = root.all("DrawParams").flat_map(|all| all.all("DrawParam"));
         self.parameters.extend(parameters.filter_map(named));
         let compounds = root.all("CompositeGraphicUnits").flat_map(|all| all.all("CompositeGraphicUnit"));
-        self.compounds.extend(compounds.filter_map(named));
+        self.compounds.extend(compounds.filter_map(named).map(|(id, unit)| (id, Rc::new(unit))));
         Ok(())
     }
 
@@ -70,7 +72,7 @@ impl Resources {
         self.parameters.get(id)
     }
 
-    pub(super) fn compound(&self, id: &str) -> Option<&Node> {
-        self.compounds.get(id)
+    pub(super) fn compound(&self, id: &str) -> Option<Rc<Node>> {
+        self.compounds.get(id).cloned()
     }
 }

@@ -94,6 +94,7 @@ fn time_stamp(evidence: &Evidence, token: Token, content: Option<&[u8]>) -> Sign
         signer: authority,
         trusted,
         seal: None,
+        seal_data: None,
         level: None,
         log: None,
         time_stamps: Vec::new(),

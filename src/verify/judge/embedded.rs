@@ -13,7 +13,7 @@ use crate::message::Message;
 use crate::ofd::oddity::shown;
 use crate::pdf::signatures::Signature;
 use crate::ses::SealSignature;
-use crate::verify::report::{Check, Outcome, SignatureReport, SubIndication as Sub};
+use crate::verify::report::{Check, Outcome, SealData, SignatureReport, SubIndication as Sub};
 
 pub(super) fn judge(
     evidence: &Evidence,
@@ -64,5 +64,5 @@ pub(super) fn judge(
         beside,
         lying: None,
     };
-    asked.judge(evidence, sources, existence)
+    SignatureReport { seal_data: Some(SealData::of(&seal.seal)), ..asked.judge(evidence, sources, existence) }
 }

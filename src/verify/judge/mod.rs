@@ -18,7 +18,7 @@ pub mod standing;
 use time::OffsetDateTime;
 
 use self::evidence::{Envelope, Evidence, Facts, Opened, Record};
-use self::existence::{By, Existence, Proven};
+use self::existence::{Existence, Proven};
 use self::proof::{Covered, Found, Genuine, Identified, Unchanged, WellFormed};
 use self::sources::{Sources, find_path};
 use super::report::{
@@ -294,6 +294,7 @@ impl Asked<'_> {
             signer: crypto.certificate.as_ref().map(|certificate| certificate.subject.to_string()),
             trusted: matches!(verdict, PathVerdict::Trusted { .. }),
             seal: facts.seal().map(|seal| SealFacts::of(seal, evidence.at, proven.map(|proven| proven.at))),
+            seal_data: None,
             level,
             log,
             time_stamps: stamps.into_iter().map(|stamp| stamp.report).collect(),
@@ -365,6 +366,7 @@ fn unreadable(signature: &Signature, error: &CmsError) -> SignatureReport {
         signer: None,
         trusted: false,
         seal: None,
+        seal_data: None,
         level: None,
         log: None,
         time_stamps: Vec::new(),

@@ -6,6 +6,7 @@
 
 use super::evidence::{Evidence, Facts, Record};
 use super::existence::Existence;
+use super::proof::listed;
 use super::sealed::{self, Used};
 use super::sources::Sources;
 use super::{Asked, proof};
@@ -17,7 +18,7 @@ use crate::ofd::reading::{Inside, Read, Reading, Shown};
 use crate::ofd::signatures::Kind;
 use crate::pdf::changes::LaterChanges;
 use crate::ses::SealSignature;
-use crate::verify::report::{Check, Outcome, SignatureKind, SignatureReport, SubIndication as Sub};
+use crate::verify::report::{Check, Outcome, SealData, SignatureKind, SignatureReport, SubIndication as Sub};
 
 /// One report for each signature.
 pub(super) fn judge(evidence: &Evidence, reading: &Reading) -> Vec<SignatureReport> {
@@ -57,8 +58,8 @@ fn one(
             (crypto, signer.claimed_time(), identified, Vec::new())
         }
     };
-    let (coverage, covering) = proof::ofd_coverage(read, drawn);
-    let (references, unchanged) = proof::ofd_references(read);
+    let (coverage, covering) = listed::coverage(read, drawn);
+    let (references, unchanged) = listed::references(read);
     let asked = Asked {
         name: format!("{} {}", read.signature.path, read.signature.id).trim_end().to_owned(),
         signed: &signed,
@@ -66,7 +67,7 @@ fn one(
         facts,
         end: usize::MAX,
         claimed,
-        format: proof::ofd_format(read, &signed, signer),
+        format: listed::format(read, &signed, signer),
         crypto,
         identified,
         covers: (coverage, covering),
@@ -76,6 +77,9 @@ fn one(
         lying: None,
     };
     let mut report = asked.judge(evidence, sources, &Existence::default());
+    if let Inside::Seal(sealed) = &read.value {
+        report.seal_data = Some(SealData::of(&sealed.seal));
+    }
     // The digests that count are those of the files: without them the list proves nothing.
     report.intact &= read.missing.is_empty() && read.changed.is_empty();
     report.checks.extend(
@@ -214,8 +218,8 @@ fn without_signer(read: &Read, drawn: Option<&Shown>) -> SignatureReport {
             Check::new("format", "GB/T 38540-2020 §7", Outcome::Failed, message).because(Sub::FormatFailure)
         }
     };
-    let (references, _) = proof::ofd_references(read);
-    let (coverage, (covering, _)) = proof::ofd_coverage(read, drawn);
+    let (references, _) = listed::references(read);
+    let (coverage, (covering, _)) = listed::coverage(read, drawn);
     let checks = vec![check, references, covering];
     SignatureReport {
         name: read.signature.path.clone(),
@@ -230,6 +234,7 @@ fn without_signer(read: &Read, drawn: Option<&Shown>) -> SignatureReport {
         signer: None,
         trusted: false,
         seal: None,
+        seal_data: None,
         level: None,
         log: None,
         time_stamps: Vec::new(),

@@ -77,6 +77,7 @@ pub(super) fn document_stamps(
                 signer: authority,
                 trusted,
                 seal: None,
+                seal_data: None,
                 level: None,
                 log: None,
                 time_stamps: Vec::new(),

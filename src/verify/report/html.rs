@@ -21,6 +21,11 @@ impl Shown<'_> {
         at.map_or_else(|| "—".to_owned(), moment)
     }
 
+    /// A day, as people here read it.
+    pub fn day(&self, at: &OffsetDateTime) -> String {
+        moment(*at).chars().take(10).collect()
+    }
+
     pub fn judged_at(&self) -> String {
         moment(self.report.judged_at)
     }

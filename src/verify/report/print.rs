@@ -57,7 +57,7 @@ pub fn print(report: &Report, original: &Original) -> Value {
     let answered = [
         said(["这是什么文件", "What is it"], &answers.what),
         said(["谁盖的章", "Who sealed it"], &answers.sealed_by),
-        said(["盖章后改动过吗", "Is it intact"], &answers.intact),
+        said(["盖章后保持原样吗", "Is it intact"], &answers.intact),
         said(["当时印章有效吗", "Seal in force then"], &answers.seal_in_force_then),
         said(["证照现在有效吗", "In force now"], &answers.licence_in_force_now),
     ];

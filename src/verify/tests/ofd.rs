@@ -8,7 +8,7 @@ use crate::pdf::signatures::Coverage;
 use crate::pki::certificate::Certificate;
 use crate::pki::trial;
 use crate::ses::read_signature;
-use crate::verify::report::{Format, Outcome, Verdict};
+use crate::verify::report::{Format, Outcome};
 use crate::verify::{Evidence, Report, Trust, judge};
 use time::OffsetDateTime;
 use time::macros::datetime;

@@ -66,13 +66,21 @@ const EXPECTED: &[Expected] = &[
     Expected { file: "/不规范资源路径.ofd", signatures: &[(V4, &[], &["ofd.odd.order"])], why: "good" },
     Expected {
         file: "/SESV4SignDoc.ofd",
-        signatures: &[(V4, &["certificate-path", "seal-maker", "seal-life"], &["ofd.odd.order", "ofd.odd.digest-name"])],
+        signatures: &[(
+            V4,
+            &["certificate-path", "seal-maker", "seal-life"],
+            &["ofd.odd.order", "ofd.odd.digest-name"],
+        )],
         why: "used in 2026, by its own words, with certificates and a seal that had ended in 2022",
     },
     Expected { file: "/v4signed.ofd", signatures: &[(V4, &[], &[])], why: "good (standards 1.4)" },
     Expected {
         file: "/gen_13_riding_seal.ofd",
-        signatures: &[(V4, &["certificate-path", "seal-maker", "seal-life"], &["ofd.odd.order", "ofd.odd.digest-name"])],
+        signatures: &[(
+            V4,
+            &["certificate-path", "seal-maker", "seal-life"],
+            &["ofd.odd.order", "ofd.odd.digest-name"],
+        )],
         why: "used in 2026, by its own words, with certificates and a seal that had ended in 2022",
     },
     Expected {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::crypto::Digest;
+use crate::impression::Place;
 use crate::ses::trial::Made;
 use crate::ses::{self, write::Use};
 use crate::verify::report::Format;
@@ -17,7 +18,7 @@ fn under(seal: &[u8], signer: &[u8], key: &Key, kind: &str, digest: fn([u8; 32])
     let appearance = Appearance::of(&Impression { width_mm: 40.0, height_mm: 40.0, picture });
     let plan = SealPlan {
         appearance: &appearance,
-        place: Place { page: 0, centre_mm: (100.0, 200.0) },
+        places: &[Place::On { page: 0, centre_mm: (100.0, 200.0) }],
         signer_name: "汶川县教育局",
         reason: "",
         location: "",

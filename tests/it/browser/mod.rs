@@ -3,6 +3,7 @@
 //! `YINXIN_BROWSER_PICTURES=DIR` leaves a picture of each page in DIR, for a desk and for a telephone.
 
 mod driver;
+mod ofd;
 mod reading;
 
 use std::io::{BufRead, BufReader, Lines};
@@ -292,6 +293,7 @@ async fn a_clerk_seals_an_upload(visit: &Visit) {
     visit.fill(&[("file", draft), ("x_mm", "150"), ("y_mm", "220.5"), ("more_at", "1 60")]).await;
     visit.submit().await;
     visit.says(&["http.place"]).await;
+    visit.look_refused("upload-places").await;
     visit.fill(&[("file", draft), ("more_at", "1 60 220.5")]).await;
     visit.submit().await;
     visit.look("sealed").await;

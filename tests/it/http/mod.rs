@@ -3,6 +3,7 @@
 pub mod client;
 mod copies;
 mod description;
+mod ofd;
 pub mod people;
 mod programs;
 mod public;

@@ -230,7 +230,7 @@ fn bomb() -> Vec<u8> {
 async fn a_citizen_sees_the_pages_of_an_ofd() {
     let doors = Doors::open(&Database::sqlite("http_ofd_pages")).await;
     let bureau = &doors.bureau;
-    crate::ofd::made_as_data(bureau).await;
+    crate::ofd::made_as_data(bureau, BUREAU_SEAL).await;
     let clock: yinxin::http::Clock = Arc::new(|| NOW);
     let state = PublicState::new(bureau.desk.store.clone(), clock, Arc::default(), false).drawing(previewer());
     let (address, _stop) = listen(public_router(state)).await;
