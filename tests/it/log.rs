@@ -116,13 +116,13 @@ async fn who_waits_to_write_keeps_nobody_from_reading() {
             let store = store.clone();
             work.spawn(async move {
                 let writing = store.write_down_act(act(n as usize));
-                match n % 3 {
-                    0 => writing.await.is_ok(),
-                    // Gives up, one after the other.
-                    _ => {
-                        let patience = std::time::Duration::from_millis(20) * n;
+                match n {
+                    // The first to come give up, one after the other, each when it is its turn.
+                    ..40 => {
+                        let patience = std::time::Duration::from_millis(20) * (n + 1);
                         tokio::time::timeout(patience, writing).await.is_ok_and(|done| done.is_ok())
                     }
+                    _ => writing.await.is_ok(),
                 }
             });
         }
