@@ -331,6 +331,8 @@ pub const PREVIEW_CPU_SECONDS: u64 = 10;
 pub const PREVIEW_SECONDS: u64 = 15;
 /// Pages of an OFD as SVG, bytes, which base64 makes a third longer (RFC 4648 §4): a licence's page with its seal has 400 kB.
 pub const PREVIEW_DRAWING_BYTES: usize = PREVIEW_OUTPUT_BYTES / 4 * 3 - 64 * 1024;
+/// Objects on an OFD's pages: a dense plan has some ten thousand paths.
+pub const PREVIEW_OBJECTS: usize = 50_000;
 /// Things that are said to be left out of an OFD's pictures, and the length of each: of more nobody reads.
 pub const PREVIEW_OMISSIONS: usize = 20;
 pub const PREVIEW_OMISSION_LETTERS: usize = 160;

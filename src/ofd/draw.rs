@@ -100,6 +100,8 @@ struct Pen<'p, 'a> {
     /// Clips, of which each has its own name in the page.
     clips: usize,
     room: usize,
+    /// Objects that may still be drawn: compound ones hold each other many times over, and say little each time.
+    objects: usize,
     /// 0 for a page; for a seal's picture in it the number that its names begin with.
     inside: usize,
     left_out: Vec<Message>,
@@ -114,6 +116,7 @@ impl<'p, 'a> Pen<'p, 'a> {
             svg: String::new(),
             clips: 0,
             room: 0,
+            objects: limits::PREVIEW_OBJECTS,
             inside,
             left_out: Vec::new(),
         }
@@ -135,7 +138,8 @@ impl<'p, 'a> Pen<'p, 'a> {
 
     /// False where the page has grown too large; said once.
     fn has_room(&mut self) -> bool {
-        let enough = self.svg.len() < self.room;
+        let enough = self.svg.len() < self.room && self.objects > 0;
+        self.objects = self.objects.saturating_sub(1);
         if !enough {
             self.too_much();
         }
