@@ -121,6 +121,8 @@ async fn grown(folder: &Path, leaves: u64, seconds: f64) {
     open(&url).await.close().await;
     let empty = std::fs::metadata(&path).unwrap().len();
     fill(&path, leaves).await;
+    // What comes next is not to wait for the disk to take all that.
+    std::fs::File::open(&path).unwrap().sync_all().unwrap();
     let bytes = std::fs::metadata(&path).unwrap().len() - empty;
 
     let start = Instant::now();
