@@ -65,15 +65,21 @@ pub(super) async fn audit(
     let event = Event {
         position: tx.head.trail.length + 1,
         at: micros(at),
-        who: who.to_owned(),
-        source: tx.source.to_string(),
-        what: what.to_owned(),
-        subject: subject.to_owned(),
+        who: storable(who),
+        source: storable(&tx.source),
+        what: storable(what),
+        subject: storable(subject),
         detail: detail.to_string(),
     };
     tx.head.trail = tx.head.trail.then(&to_json(&event)?);
     tx.added.events.push((fresh_id()?, event));
     Ok(())
+}
+
+/// PostgreSQL takes no U+0000 in a text, and the rows of all who share a transaction are written together: what one of them
+/// was given must not spoil it for the others.
+fn storable(text: &str) -> String {
+    text.replace('\0', "\u{FFFD}")
 }
 
 pub(super) async fn post(

@@ -172,6 +172,23 @@ async fn a_log_is_founded_once_however_many_begin() {
     .await;
 }
 
+/// What a stranger typed spoils nobody's transaction.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_word_of_one_spoils_what_others_write() {
+    on_both("log_words", async |database| {
+        let store = open(database).await;
+        store.migrate().await.unwrap();
+        let nothing = serde_json::json!({ "said": "\0" });
+        let odd = store.audit(NOW, "no\0body", "tried", "\0", &nothing);
+        let (odd, act) = tokio::join!(odd, store.write_down_act(act(1)));
+        odd.unwrap();
+        act.unwrap();
+        let events = store.audit_events(10).await.unwrap();
+        assert!(events.iter().any(|event| event.who == "no\u{FFFD}body"), "{events:?}");
+    })
+    .await;
+}
+
 /// A part that a rule refused is taken back alone; those who share its transaction are written.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_refused_is_taken_back_alone() {
