@@ -233,8 +233,8 @@ struct OrderPage {
     officer: String,
     /// Legend and number.
     seal: Option<(String, String)>,
-    /// Where the next one of its kind is made.
-    next: Option<(&'static str, &'static str, &'static str)>,
+    /// What may be made next, and where.
+    next: Vec<(String, &'static str, &'static str)>,
     identifier: Option<String>,
     public_url: String,
     /// Formats and digests: of a licence every file of its version.
@@ -258,15 +258,22 @@ pub(super) async fn order(At(state): At, session: Session, Path(id): Path<String
     let files = files_of(&state.desk.store, &record).await?;
     let who = Who::of(&session.officer);
     let waiting = state.desk.store.waiting(&id).await?.map(WaitingLine::from);
+    let identifier = record.identifier().map(ToString::to_string);
+    let copies = || format!("/copies?identifier={}", identifier.as_deref().unwrap_or_default());
     let next = match record.kind {
-        OrderKind::Licence => Some(("/issue", "制作下一份", "Issue another")),
-        OrderKind::Copy => Some(("/copies", "再制作一份加注件", "Make another copy")),
-        OrderKind::Upload => Some(("/uploads", "再为一份文书盖章", "Seal another document")),
-        _ => None,
+        _ if !who.makes => vec![],
+        OrderKind::Licence if record.state == OrderState::Sealed => vec![
+            (copies(), "制作加注件", "Make an annotated copy"),
+            ("/issue".to_owned(), "制作下一份", "Issue another"),
+        ],
+        OrderKind::Licence => vec![("/issue".to_owned(), "制作下一份", "Issue another")],
+        OrderKind::Copy => vec![(copies(), "再制作一份加注件", "Make another copy")],
+        OrderKind::Upload => vec![("/uploads".to_owned(), "再为一份文书盖章", "Seal another document")],
+        _ => vec![],
     };
     show(&OrderPage {
-        identifier: record.identifier().map(ToString::to_string),
-        next: next.filter(|_| who.makes),
+        identifier,
+        next,
         who,
         seal,
         officer: record.officer,

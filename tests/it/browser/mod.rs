@@ -196,6 +196,7 @@ async fn a_day_at_the_bureau() {
     let visit = Visit { browser, house: House::open().await };
 
     let licence = a_clerk_issues_a_licence(&visit).await;
+    a_clerk_makes_a_copy(&visit).await;
     a_clerk_seals_an_upload(&visit).await;
     visit.sign_out().await;
     anyone_verifies(&visit, &licence).await;
@@ -260,6 +261,30 @@ async fn a_clerk_issues_a_licence(visit: &Visit) -> Vec<u8> {
     let licence = browser.download("main a.button[href^='/documents/']").await;
     assert!(licence.starts_with(b"%PDF-"));
     licence
+}
+
+/// From the licence just made.
+async fn a_clerk_makes_a_copy(visit: &Visit) {
+    let browser = &visit.browser;
+    browser.follow("main a[href^='/copies?identifier=']").await;
+    visit.look("copy").await;
+    visit.fill(&[("purpose", "办理银行开户"), ("requester", "示例银行"), ("last_day", "2026-11-01")]).await;
+    visit.submit().await;
+    visit.look_refused("copy-refused").await;
+    assert_eq!(browser.ask("return document.querySelector('#purpose').value").await, "办理银行开户");
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "`yinxin serve` has the machine's clock, and a copy is for a year at most"
+    )]
+    let in_a_month = (time::OffsetDateTime::now_utc() + time::Duration::days(30)).date().to_string();
+    visit.fill(&[("last_day", &in_a_month)]).await;
+    visit.submit().await;
+    visit.look("copied").await;
+    visit.says(&["已用印", "加注件"]).await;
+    assert!(browser.download("main a.button[href^='/documents/']").await.starts_with(b"%PDF-"));
+    browser.follow("main a[href^='/copies?identifier=']").await;
+    visit.look("copies").await;
+    visit.says(&["示例银行：办理银行开户"]).await;
 }
 
 async fn a_clerk_seals_an_upload(visit: &Visit) {
