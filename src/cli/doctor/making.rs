@@ -1,8 +1,9 @@
-//! Seals as data: an SM2 certificate without one seals no OFD.
+//! Seals as data: an SM2 certificate without one seals no OFD, and one under a root that is not on SM2 convinces few.
 
 use time::OffsetDateTime;
 
 use super::{Findings, Level};
+use crate::ca::Family;
 use crate::ca::life::in_use;
 use crate::ca::making::is_sm2;
 use crate::cli::trouble::Trouble;
@@ -20,6 +21,16 @@ pub(super) async fn seals(store: &Store, findings: &mut Findings, now: OffsetDat
             held.retain(|certificate| is_sm2(certificate).unwrap_or(false));
             if held.is_empty() {
                 continue;
+            }
+            // An outside authority's root may be on a kind of key that we make none of.
+            let family = held.first().and_then(|newest| Family::of_chain(&newest.chain).ok().flatten());
+            if family == Some(Family::International) {
+                findings.add(
+                    Level::Warn,
+                    "doctor.sm2-under-another",
+                    format!("印章 {number} 的SM2证书不由SM2根证书签发，国家标准的OFD阅读软件不予认可；请先运行 yinxin ca init --algorithm sm2，再运行 yinxin seal rekey {number} --algorithm sm2（正式运行时以密钥仪式办理）"),
+                    format!("the SM2 certificate of the seal {number} is not under a root on SM2, and national readers of OFD refuse it; run `yinxin ca init --algorithm sm2`, then `yinxin seal rekey {number} --algorithm sm2` (in production by a ceremony)"),
+                );
             }
             let files = store.seal_files(number).await?;
             let counts = |certificate: &crate::store::SealCertificate| {
