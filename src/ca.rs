@@ -1,5 +1,6 @@
-//! The service's own certificate authorities: a root, an issuing authority (or two such lines, see [`Family`]), seal
-//! certificates, revocation lists; or a seal's certificate from an authority outside. Every signature here is an order too, written down first.
+//! The service's own certificate authorities: a root and an issuing authority, or two such lines (see [`Family`]), seal
+//! certificates, revocation lists; or a seal's certificate from an authority outside. Every signature here is an order too,
+//! written down first.
 
 mod issuing;
 pub mod life;

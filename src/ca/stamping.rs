@@ -31,7 +31,9 @@ impl Authority {
         who: &str,
         now: OffsetDateTime,
     ) -> Result<Vec<(StampingCertificate, bool)>, FlowError> {
-        let lines = lines(&self.store).await?;
+        let mut lines = lines(&self.store).await?;
+        // One that a crash left half founded is finished by who founds it.
+        lines.retain(|line| line.newest().is_some());
         if lines.is_empty() {
             return Err(missing());
         }

@@ -272,17 +272,14 @@ pub(super) async fn ca(rooms: &Rooms, command: CaCommand, now: OffsetDateTime) -
             );
         }
         CaCommand::Stamping => {
-            let (mut zh, mut en, mut json) = (vec![], vec![], vec![]);
+            let (mut zh, mut json) = (vec![], vec![]);
             for (unit, made) in rooms.authority().await?.stamping("service", now).await? {
-                let until = china_time(unit.key_until);
-                let (of_zh, of_en) = if made { ("已建立", "made") } else { ("已有", "there already") };
-                zh.push(format!("时间戳证书{of_zh}：{}，用至 {until}，到期前自动更换", unit.label));
-                en.push(format!(
-                    "time-stamping certificate {of_en}; its key stamps until {until} Beijing time and is renewed by itself"
-                ));
+                let said = if made { "新建" } else { "已有" };
+                zh.push(format!("{}（{said}，用至 {}）", unit.label, china_time(unit.key_until)));
                 json.push(serde_json::json!({ "label": unit.label, "serial": unit.serial, "made": made }));
             }
-            rooms.say(&zh.join("；"), &en.join("; "), &json.into());
+            let en = "the time-stamping certificates are there; their keys are renewed by themselves";
+            rooms.say(&format!("时间戳证书：{}，到期前自动更换", zh.join("、")), en, &json.into());
         }
         CaCommand::Export { dir } => {
             let witnesses: Vec<_> = rooms.settings.log.witnesses.each.iter().map(|one| one.key.clone()).collect();

@@ -23,6 +23,7 @@ use yinxin::verify::gather::{gather, house_trust};
 use yinxin::verify::judge;
 
 use crate::bureau::*;
+use crate::cli::{OWN, Place};
 use crate::db::on_both;
 use crate::fsck::{clean, fsck};
 use crate::ofd::made_as_data;
@@ -268,4 +269,21 @@ async fn a_line_left_half_founded_is_finished() {
         clean(&fsck(store).await);
     })
     .await;
+}
+
+/// A house that sealed OFD before there could be two lines is told what to do, and does it.
+#[test]
+fn the_doctor_names_sm2_certificates_under_another_root() {
+    let place = Place::with_bureau("sqlite:data/yinxin.sqlite");
+    let told = || place.run(&["doctor"]).good().contains("[doctor.sm2-under-another]");
+    assert!(!told());
+    place.run(&[&["seal", "make-cert", BUREAU_SEAL, "--algorithm", "sm2"], &OWN[..]].concat()).good();
+    assert!(told());
+    let shown = place.json(&["seal", "show", BUREAU_SEAL]);
+    let serial = shown["certificates"][1]["serial"].as_str().unwrap();
+    let rekey = [&["seal", "rekey", BUREAU_SEAL, "--serial", serial, "--document", "换〔2026〕1号"], &OWN[..]].concat();
+    place.run(&["ca", "init", "--organisation", "示例", "--algorithm", "sm2"]).good();
+    assert!(told());
+    place.run(&rekey).good();
+    assert!(!told());
 }
