@@ -186,14 +186,17 @@ async fn the_line_on_sm2_is_served_beside_the_other() {
         for certificate in [BUREAU_SEAL, "maker"] {
             let said = status("issuing-sm2", certificate).await;
             assert!(said.contains(&format!("{certificate}.pem: good")), "{said}");
-            // Under the other line's name nothing is known of it.
+            // Nobody has this one's name and the other's key.
             let said = status("issuing", certificate).await;
-            assert!(said.contains(&format!("{certificate}.pem: unknown")), "{said}");
+            assert!(said.contains("unauthorized (6)"), "{said}");
         }
+        // And the other knows nothing of it.
+        let serial = store.certificate(&made.certificate).await.unwrap().unwrap().serial;
+        let said = files.openssl(&format!("ocsp {} -url {url} -serial 0x{serial}", judging())).await;
+        assert!(said.contains(": unknown") && said.contains("Response verify OK"), "{said}");
         let said = status("root-sm2", "issuing-sm2").await;
         assert!(said.contains("unauthorized (6)"), "{said}");
 
-        let serial = store.certificate(&made.certificate).await.unwrap().unwrap().serial;
         let revoke = Revoke {
             serial: serial.clone(),
             reason: Reason::Superseded,
