@@ -251,11 +251,17 @@ async fn a_line_left_half_founded_is_finished() {
             let mut connection = <sqlx::AnyConnection as sqlx::Connection>::connect(&database.url).await.unwrap();
             sqlx::query(text).execute(&mut connection).await.unwrap();
         };
+        // A key that another crash left is never taken for one of another kind.
+        let (seal, by) = (store.seal(&number(BUREAU_SEAL)).await.unwrap().unwrap().seal, person("admin-1"));
+        bureau.desk.keyring.generate(&format!("seal-{BUREAU_SEAL}-2"), KeyAlgorithm::EcdsaP256).unwrap();
+        let refused = authority.certify_seal(&seal, KeyAlgorithm::Sm2, &by, NOW).await;
+        assert_eq!(id(refused), "ca.key-of-another-kind");
+        authority.certify_seal(&seal, KeyAlgorithm::EcdsaP256, &by, NOW).await.unwrap();
+
         run(refuses).await;
         authority.init(ORGANISATION, KeyAlgorithm::Sm2, "test", NOW).await.unwrap_err();
         let root = authority_of(store, "root-sm2").await;
-        let seal = store.seal(&number(BUREAU_SEAL)).await.unwrap().unwrap().seal;
-        let made = authority.certify_seal(&seal, KeyAlgorithm::Sm2, &person("admin-1"), NOW).await.unwrap();
+        let made = authority.certify_seal(&seal, KeyAlgorithm::Sm2, &by, NOW).await.unwrap();
         assert_eq!(chain(&made)[2], authority_of(store, "root").await);
         authority.refresh("test", NOW).await.unwrap();
 
@@ -264,7 +270,7 @@ async fn a_line_left_half_founded_is_finished() {
         let labels: Vec<_> = made.iter().map(|ca| ca.label.as_str()).collect();
         assert_eq!(labels, ["issuing-sm2"]);
         assert_eq!(authority_of(store, "root-sm2").await, root);
-        let made = authority.certify_seal(&seal, KeyAlgorithm::Sm2, &person("admin-1"), NOW).await.unwrap();
+        let made = authority.certify_seal(&seal, KeyAlgorithm::Sm2, &by, NOW).await.unwrap();
         assert_eq!(chain(&made)[2], root);
         clean(&fsck(store).await);
     })
