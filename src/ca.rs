@@ -1,8 +1,10 @@
-//! The service's own certificate authorities: a root, an issuing authority, seal certificates, revocation lists; or a
-//! seal's certificate from an authority outside. Every signature here is an order too, written down first.
+//! The service's own certificate authorities: a root and an issuing authority, or two such lines (see [`Family`]), seal
+//! certificates, revocation lists; or a seal's certificate from an authority outside. Every signature here is an order too,
+//! written down first.
 
 mod issuing;
 pub mod life;
+mod line;
 pub mod making;
 mod record;
 mod stamping;
@@ -11,6 +13,7 @@ mod status;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use line::made_by;
 use time::{Duration, OffsetDateTime};
 
 use crate::crypto::KeyAlgorithm;
@@ -25,15 +28,18 @@ use crate::pki::name::{Attribute, Name};
 use crate::seal::{Seal, SealStatus};
 use crate::store::{Act, CaCertificate, CaKind, OrderKind, Revocation, SealCertificate, SealFilter, Store, StoreError};
 
-pub(crate) use issuing::{Issuer, issuers, successor_due};
-pub(crate) use stamping::no_unit;
+pub(crate) use issuing::successor_due;
+pub use line::Family;
+pub(crate) use line::{Issuer, Line, exists, founded, issuers, line_to_follow, lines};
+pub(crate) use stamping::{newest_units, no_unit};
 pub use status::Publication;
 pub(crate) use status::RESPONDER_SUCCESSOR_DAYS;
 pub(crate) use status::{kept_answer, standing};
 
-/// Label of the root's key and certificate.
+/// Label of the first root's key and certificate; a second one's is `root-sm2` or `root-international`.
 pub const ROOT: &str = "root";
-/// Label of the first issuing authority's key and certificate; those that follow are `issuing-2` and so on.
+/// Label of the first issuing authority's key and certificate; those that follow are `issuing-2` and so on, under a second
+/// root `issuing-sm2`, `issuing-sm2-2`.
 pub const ISSUING: &str = "issuing";
 
 /// Lives: root, issuing authority, seal. A seal's is short because rekeying is ordinary, not because keys wear out.
@@ -52,7 +58,11 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// Makes the root, the issuing authority and the time-stamping unit. Refused where either is already there.
+    /// Makes the root, the issuing authority and the time-stamping unit for the algorithm's family, beside those of the other
+    /// where it has them. What a crash left half done is taken up again.
+    ///
+    /// # Errors
+    /// [`FlowError::Request`] where the family has its authorities; the key's home or the store says no.
     pub async fn init(
         &self,
         organisation: &str,
@@ -60,51 +70,55 @@ impl Authority {
         who: &str,
         now: OffsetDateTime,
     ) -> Result<Vec<CaCertificate>, FlowError> {
-        if !self.store.ca_certificates().await?.is_empty() {
-            return Err(FlowError::Request(Message::new(
-                "ca.exists",
-                "证书机构已经建立，不会重建",
-                "the certificate authorities already exist and are not made again",
-            )));
-        }
+        let family = Family::from(algorithm);
+        let (mark, root) = line::vacancy(lines(&self.store).await?, family)?;
         let name = |common: &str| {
             Name::of(&[
                 (Attribute::Country, "CN"),
                 (Attribute::Organization, organisation),
-                (Attribute::CommonName, common),
+                (Attribute::CommonName, &mark.name(common)),
             ])
             .map_err(bad_name)
         };
-        let root_key = self.key(ROOT, algorithm).await?;
-        let unsigned = issue::root(
-            &name("yinxin Root CA")?,
-            &root_key,
-            Serial::from_random(keys::draw()?),
-            years(now, ROOT_YEARS),
-        )?;
-        let root = self.ordered(OrderKind::Certificate, ROOT, "root certificate", unsigned, who, now).await?;
-        let root = self.file(ROOT, CaKind::Root, root, who, now).await?;
-        let issuing_key = self.key(ISSUING, algorithm).await?;
-        let root_certificate = Certificate::read(&root.certificate)?;
+        let mut made = vec![];
+        let root = match root {
+            Some(root) => root,
+            None => {
+                let label = mark.label(ROOT);
+                let key = self.key(&label, algorithm).await?;
+                let serial = Serial::from_random(keys::draw()?);
+                let unsigned = issue::root(&name("Root CA")?, &key, serial, years(now, ROOT_YEARS))?;
+                let root = self.ordered(OrderKind::Certificate, &label, "root certificate", unsigned, who, now).await?;
+                let root = self.file(&label, CaKind::Root, root, who, now).await?;
+                made.push(root.clone());
+                root.try_into()?
+            }
+        };
+        let label = mark.label(ISSUING);
+        let key = self.key(&label, algorithm).await?;
+        let mut period = years(now, ISSUING_YEARS);
+        period.not_after = period.not_after.min(root.certificate.not_after);
         let unsigned = issue::issuing_authority(
-            &root_certificate,
-            &name("yinxin Seal CA")?,
-            &issuing_key,
+            &root.certificate,
+            &name("Seal CA")?,
+            &key,
             Serial::from_random(keys::draw()?),
-            years(now, ISSUING_YEARS),
-            &self.addresses(ROOT),
+            period,
+            &self.addresses(&root),
         )?;
-        let issuing = self.ordered(OrderKind::Certificate, ROOT, "issuing certificate", unsigned, who, now).await?;
-        let issuing = self.file(ISSUING, CaKind::Issuing, issuing, who, now).await?;
-        for label in [ROOT, ISSUING] {
+        let issuing =
+            self.ordered(OrderKind::Certificate, &root.label, "issuing certificate", unsigned, who, now).await?;
+        made.push(self.file(&label, CaKind::Issuing, issuing, who, now).await?);
+        for label in [&root.label, &label] {
             self.publish_list(label, who, now).await?;
         }
-        self.stamping(who, now).await?;
-        self.responder(who, now).await?;
-        Ok(vec![root, issuing])
+        let (issuing, line) = self.issuing(family).await?;
+        self.stamping_of(&line, who, now).await?;
+        self.responder_of(&issuing, who, now).await?;
+        Ok(made)
     }
 
-    /// Makes a key and a certificate for a seal under our issuing authority, and installs it.
+    /// Makes a key and a certificate for a seal under the issuing authority of its family, and installs it.
     pub async fn certify_seal(
         &self,
         seal: &Seal,
@@ -124,7 +138,7 @@ impl Authority {
         by: &OfficerId,
         now: OffsetDateTime,
     ) -> Result<(String, Vec<u8>, Vec<Vec<u8>>), FlowError> {
-        let (issuing, root) = (self.issuing().await?, self.filed(ROOT).await?);
+        let (issuing, line) = self.issuing(algorithm.into()).await?;
         let label = self.next_label(seal).await?;
         let public_key = self.key(&label, algorithm).await?;
         let mut period = years(now, SEAL_YEARS);
@@ -136,7 +150,7 @@ impl Authority {
             &public_key,
             Serial::from_random(keys::draw()?),
             period,
-            &self.addresses(&issuing.label),
+            &self.addresses(&issuing),
         )?;
         let certificate = self
             .ordered(
@@ -148,7 +162,7 @@ impl Authority {
                 now,
             )
             .await?;
-        Ok((label, certificate, vec![issuing.certificate.der().to_vec(), root.certificate]))
+        Ok((label, certificate, line.above(&issuing)))
     }
 
     /// A request (PKCS#10) for a certificate of an outside authority on a new key. Gives the key's label and the DER.
@@ -228,10 +242,10 @@ impl Authority {
                     if known.contains(&certificate.serial) {
                         continue;
                     }
-                    if let Some(issuer) = self.issuer_of(&Certificate::read(&certificate.certificate)?).await? {
+                    if let Some(issuer) = made_by(&issuers, &Certificate::read(&certificate.certificate)?) {
                         let revocation = Revocation {
                             serial: certificate.serial,
-                            issuer: issuer.label,
+                            issuer: issuer.label.clone(),
                             at: event.at,
                             reason: Reason::CessationOfOperation,
                             document: event.document.clone(),
@@ -261,7 +275,7 @@ impl Authority {
             self.responder_of(issuer, who, now).await?;
         }
         // Last, so that trouble with a new key holds up no list.
-        if self.store.stamping_unit().await?.is_some() {
+        if !self.store.stamping_units().await?.is_empty() {
             self.stamping(who, now).await?;
         }
         Ok(revoked)
@@ -334,13 +348,24 @@ impl Authority {
         if !algorithm.is_certified() {
             return Err(IssueFault::LogKey.into());
         }
-        let (keyring, label) = (self.keyring.clone(), label.to_owned());
+        let (keyring, named) = (self.keyring.clone(), label.to_owned());
         // A key that a crash left without a certificate is taken up again rather than doubled.
-        Ok(blocking(move || match keyring.labels()?.contains(&label) {
-            true => keyring.signer(&label).map(|s| s.public_key().to_vec()),
-            false => keyring.generate(&label, algorithm),
+        let public_key = blocking(move || match keyring.labels()?.contains(&named) {
+            true => keyring.signer(&named).map(|s| s.public_key().to_vec()),
+            false => keyring.generate(&named, algorithm),
         })
-        .await?)
+        .await?;
+        let left = issue::certified(&public_key)?;
+        if left != algorithm {
+            return Err(FlowError::Request(Message::new(
+                "ca.key-of-another-kind",
+                format!("密钥“{label}”已在上次中断时生成，算法为 {left}；请先以该算法办完"),
+                format!(
+                    "the key {label} was made when this was interrupted, on {left}; finish with that algorithm first"
+                ),
+            )));
+        }
+        Ok(public_key)
     }
 
     async fn next_label(&self, seal: &Seal) -> Result<String, FlowError> {

@@ -15,9 +15,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use time::OffsetDateTime;
 
 use crate::administer::whose_seal;
-use crate::ca::Authority;
 use crate::ca::life::{Rekey, Revoke};
 use crate::ca::making::{Form, as_page};
+use crate::ca::{self, Authority, Family};
 use crate::crypto::sha256;
 use crate::desk::{FlowError, blocking};
 use crate::impression::Impression;
@@ -83,13 +83,15 @@ pub async fn rehearse(
     let [by, second] = officers;
     check_two_administrators(by, second, now)?;
     let mut steps = vec![];
-    let mut founded = !authority.store.ca_certificates().await?.is_empty();
+    let mut founded = ca::founded(&authority.store).await?;
     for step in &script.steps {
-        let fault = match check(authority, step, officers, founded, now).await {
+        let fault = match check(authority, step, officers, &founded, now).await {
             Ok(()) => None,
             Err(error) => Some(error.message()),
         };
-        founded |= matches!(step, Step::InitAuthorities { .. });
+        if let Step::InitAuthorities { algorithm, .. } = step {
+            founded.push(algorithm.key().into());
+        }
         steps.push((step.clone(), fault));
     }
     Ok(steps)
@@ -202,18 +204,18 @@ async fn check(
     authority: &Authority,
     step: &Step,
     [by, second]: &[Officer; 2],
-    founded: bool,
+    founded: &[Family],
     now: OffsetDateTime,
 ) -> Result<(), FlowError> {
     match (step.seal(), step) {
         (None, Step::DestroyIssuing { authority: label }) => authority.ended_issuing(label, now).await.map(drop),
-        (None, Step::RekeyIssuing { .. }) if founded => Ok(()),
-        (None, Step::InitAuthorities { .. }) if founded => Err(FlowError::Request(Message::new(
-            "ca.exists",
-            "证书机构已经建立，不会重建",
-            "the certificate authorities already exist and are not made again",
-        ))),
-        (None, Step::InitAuthorities { .. }) => Ok(()),
+        (None, Step::InitAuthorities { algorithm, .. }) => {
+            let family = algorithm.key().into();
+            if founded.contains(&family) { Err(ca::exists(family)) } else { Ok(()) }
+        }
+        (None, Step::RekeyIssuing { algorithm }) if !founded.is_empty() => {
+            ca::line_to_follow(founded, algorithm.map(script::Algorithm::key)).map(drop)
+        }
         (None, _) => Err(no_authorities()),
         (Some(seal), step) => {
             filed(authority, seal).await?;
@@ -222,7 +224,7 @@ async fn check(
                 _ => Care::Make,
             };
             whose_seal(&authority.store, care, seal, &[by, second]).await?;
-            if founded || matches!(step, Step::Destroy { .. } | Step::Request { .. }) {
+            if !founded.is_empty() || matches!(step, Step::Destroy { .. } | Step::Request { .. }) {
                 return Ok(());
             }
             Err(no_authorities())

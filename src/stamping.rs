@@ -6,13 +6,14 @@
 
 pub mod clock;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use time::{Duration, OffsetDateTime};
 
 use self::clock::{ACCURACY, Doubt, Steady};
-use crate::ca::no_unit;
+use crate::ca::{Family, newest_units, no_unit};
 use crate::crypto::Digest;
 use crate::desk::{Desk, FlowError, blocking};
 use crate::keys::{self, Signer};
@@ -59,7 +60,8 @@ struct Laid {
     plan: Plan,
     /// Wall clock and steady clock at one moment.
     start: Option<(OffsetDateTime, Duration)>,
-    parts: Mutex<Option<Arc<Parts>>>,
+    /// Of the certificates that stamped, of each family the newest.
+    parts: Mutex<BTreeMap<Family, Arc<Parts>>>,
 }
 
 /// What stamping with one certificate needs and no token changes.
@@ -166,7 +168,7 @@ impl Desk {
     /// Trouble of the store.
     pub async fn stamp_anchors(&self) -> Result<Vec<Certificate>, FlowError> {
         let mut anchors: Vec<Certificate> = self.stamping.authorities().anchors().cloned().collect();
-        if let Some(unit) = self.store.stamping_unit().await? {
+        for (_, unit) in newest_units(self.store.stamping_units().await?)? {
             anchors.extend(unit.certificate.chain.last().map(|root| Certificate::read(root)).transpose()?);
         }
         Ok(anchors)
@@ -197,11 +199,23 @@ impl Desk {
     /// # Errors
     /// Trouble of the store.
     pub async fn stamping_trouble(&self) -> Result<Option<Message>, FlowError> {
-        let Some(unit) = self.store.stamping_unit().await? else { return Ok(None) };
-        Ok(match self.sure_now(&unit).await? {
-            Ok(now) => check_unit(&unit, now).err(),
-            Err(doubt) => Some(doubt.message()),
-        })
+        for (_, unit) in newest_units(self.store.stamping_units().await?)? {
+            let trouble = match self.sure_now(&unit).await? {
+                Ok(now) => check_unit(&unit, now).err(),
+                Err(doubt) => Some(doubt.message()),
+            };
+            if trouble.is_some() {
+                return Ok(trouble);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whose token this digest gets: its own family's where the house has one, else the other's.
+    async fn unit_for(&self, digest: Digest) -> Result<Option<(Family, StampingUnit)>, FlowError> {
+        let mut units = newest_units(self.store.stamping_units().await?)?;
+        let own = units.iter().position(|(family, _)| *family == digest.into()).unwrap_or(0);
+        Ok((own < units.len()).then(|| units.swap_remove(own)))
     }
 
     async fn make_token(&self, request: &Request, who: &str) -> Result<Vec<u8>, NoToken> {
@@ -209,10 +223,11 @@ impl Desk {
         if request.policy.as_ref().is_some_and(|asked| asked != policy) {
             return Err(NoToken::Rejected(Rejection::UnacceptedPolicy));
         }
-        let unit = self.store.stamping_unit().await?.ok_or_else(|| NoToken::Unable(no_unit()))?;
+        let unit = self.unit_for(request.digest).await?;
+        let (family, unit) = unit.ok_or_else(|| NoToken::Unable(no_unit()))?;
         let now = self.sure_now(&unit).await?.map_err(NoToken::Doubtful)?;
         check_unit(&unit, now).map_err(NoToken::Unable)?;
-        let parts = self.stamping_parts(unit).await?;
+        let parts = self.stamping_parts(family, unit).await?;
 
         let serial = Serial::from_random(keys::draw()?);
         // To the microsecond, as the store keeps it.
@@ -243,10 +258,10 @@ impl Desk {
     }
 
     /// The parts of the unit's present certificate.
-    async fn stamping_parts(&self, unit: StampingUnit) -> Result<Arc<Parts>, FlowError> {
+    async fn stamping_parts(&self, family: Family, unit: StampingUnit) -> Result<Arc<Parts>, FlowError> {
         let kept = || self.stamping.0.parts.lock().unwrap_or_else(PoisonError::into_inner);
         let label = unit.certificate.label;
-        if let Some(parts) = kept().as_ref().filter(|parts| parts.label == label) {
+        if let Some(parts) = kept().get(&family).filter(|parts| parts.label == label) {
             return Ok(parts.clone());
         }
         let (keyring, filed) = (self.keyring.clone(), unit.certificate.certificate);
@@ -260,7 +275,7 @@ impl Desk {
         let chain = std::iter::once(filed).chain(issuers).collect();
         let terms = Terms { anchors, intermediates, ..Terms::default() };
         let parts = Arc::new(Parts { label, certificate, chain, signer, terms });
-        *kept() = Some(parts.clone());
+        kept().insert(family, parts.clone());
         Ok(parts)
     }
 }

@@ -1,10 +1,13 @@
-//! The issuing authorities, which follow one another under one root: the newest makes whatever is new, and those before it
+//! The issuing authorities, which follow one another under their root: the newest makes whatever is new, and those before it
 //! go on saying how what they made stands, until they end themselves. Nothing that they made lasts longer than they do.
 
 use time::{Duration, OffsetDateTime};
 
+use super::line::Line;
 use super::status::responder_key;
-use super::{Authority, ISSUING, ISSUING_YEARS, ROOT, SEAL_YEARS, bad_name, missing, years};
+use super::{
+    Authority, ISSUING, ISSUING_YEARS, Issuer, SEAL_YEARS, bad_name, issuers, line_to_follow, lines, missing, years,
+};
 use crate::crypto::KeyAlgorithm;
 use crate::desk::{FlowError, blocking};
 use crate::keys;
@@ -12,21 +15,7 @@ use crate::message::{Message, china_time};
 use crate::pki::certificate::Certificate;
 use crate::pki::issue::{self, Serial};
 use crate::pki::name::{Attribute, Name};
-use crate::store::{CaCertificate, CaKind, OrderKind, Store};
-
-/// An issuing authority.
-#[derive(Debug, Clone)]
-pub(crate) struct Issuer {
-    /// Of its key, its lists, its certificate.
-    pub(crate) label: String,
-    pub(crate) certificate: Certificate,
-}
-
-/// All there ever were, oldest first.
-pub(crate) async fn issuers(store: &Store) -> Result<Vec<Issuer>, FlowError> {
-    let of = |ca: CaCertificate| Ok(Issuer { certificate: Certificate::read(&ca.certificate)?, label: ca.label });
-    store.ca_certificates().await?.into_iter().filter(|ca| ca.kind == CaKind::Issuing).map(of).collect()
-}
+use crate::store::{CaCertificate, CaKind, OrderKind};
 
 /// When an issuing authority should have its successor: what it makes afterwards cannot last a seal's full life any more.
 pub(crate) fn successor_due(issuer: &Certificate) -> OffsetDateTime {
@@ -34,32 +23,39 @@ pub(crate) fn successor_due(issuer: &Certificate) -> OffsetDateTime {
 }
 
 impl Authority {
-    /// The newest, which makes whatever is new.
-    pub(super) async fn issuing(&self) -> Result<Issuer, FlowError> {
-        issuers(&self.store).await?.pop().ok_or_else(missing)
-    }
-
-    /// Ours that made this certificate; none where it is an outside authority's.
-    pub(super) async fn issuer_of(&self, certificate: &Certificate) -> Result<Option<Issuer>, FlowError> {
-        let made = |issuer: &Issuer| certificate.is_signed_by(&issuer.certificate.public_key).is_ok();
-        Ok(issuers(&self.store).await?.into_iter().rev().find(made))
-    }
-
-    /// Makes the next issuing authority under the same root: a key and a name of its own, its first list, its responder. From
-    /// its filing on, it makes whatever is new.
+    /// Makes the next issuing authority under the root of the algorithm's family, or where none is given under the only root:
+    /// a key and a name of its own, its first list, its responder. From its filing on, it makes whatever is new.
     ///
     /// # Errors
-    /// There is no authority yet; the root ends too soon to be of help ([`FlowError::Request`]); the key's home or the store
-    /// says no. What a crash left half done, the hourly look finishes.
+    /// There is no authority yet, none of that family, or no telling which ([`FlowError::Request`]); as [`Self::follow`].
     pub async fn rekey_issuing(
         &self,
         algorithm: Option<KeyAlgorithm>,
         who: &str,
         now: OffsetDateTime,
     ) -> Result<CaCertificate, FlowError> {
-        let authorities = issuers(&self.store).await?;
-        let old = authorities.last().ok_or_else(missing)?;
-        let root = Certificate::read(&self.filed(ROOT).await?.certificate)?;
+        let mut lines = lines(&self.store).await?;
+        lines.retain(|line| line.newest().is_some());
+        let families: Vec<_> = lines.iter().map(|line| line.family).collect();
+        let family = line_to_follow(&families, algorithm)?;
+        let line = lines.into_iter().find(|line| line.family == family).ok_or_else(missing)?;
+        self.follow(&line, algorithm, who, now).await
+    }
+
+    /// Makes the next issuing authority of this line; on the algorithm of the one before, where none is given.
+    ///
+    /// # Errors
+    /// The root ends too soon to be of help ([`FlowError::Request`]); the key's home or the store says no. What a crash left
+    /// half done, the hourly look finishes.
+    pub(super) async fn follow(
+        &self,
+        line: &Line,
+        algorithm: Option<KeyAlgorithm>,
+        who: &str,
+        now: OffsetDateTime,
+    ) -> Result<CaCertificate, FlowError> {
+        let old = line.newest().ok_or_else(missing)?;
+        let root = &line.root.certificate;
         let mut period = years(now, ISSUING_YEARS);
         period.not_after = period.not_after.min(root.not_after);
         if period.not_after <= old.certificate.not_after {
@@ -79,22 +75,24 @@ impl Authority {
             Some(algorithm) => algorithm,
             None => issue::certified(&old.certificate.public_key)?,
         };
-        let number = authorities.len() + 1;
-        let label = format!("{ISSUING}-{number}");
+        let number = line.issuing.len() + 1;
+        let label = format!("{}-{number}", line.mark.label(ISSUING));
         // Another name: a list or an answer is looked for by its maker's, and these have keys of their own.
         let name = Name::of(&[
             (Attribute::Country, "CN"),
             (Attribute::Organization, &old.certificate.subject.organization().unwrap_or_default()),
-            (Attribute::CommonName, &format!("yinxin Seal CA {number}")),
+            (Attribute::CommonName, &line.mark.name(&format!("Seal CA {number}"))),
         ])
         .map_err(bad_name)?;
         let public_key = self.key(&label, algorithm).await?;
         let serial = Serial::from_random(keys::draw()?);
-        let unsigned = issue::issuing_authority(&root, &name, &public_key, serial, period, &self.addresses(ROOT))?;
-        let certificate = self.ordered(OrderKind::Certificate, ROOT, "issuing certificate", unsigned, who, now).await?;
+        let at = self.addresses(&line.root);
+        let unsigned = issue::issuing_authority(root, &name, &public_key, serial, period, &at)?;
+        let certificate =
+            self.ordered(OrderKind::Certificate, &line.root.label, "issuing certificate", unsigned, who, now).await?;
         let made = self.file(&label, CaKind::Issuing, certificate, who, now).await?;
         self.publish_list(&label, who, now).await?;
-        self.responder(who, now).await?;
+        self.responder_of(&made.clone().try_into()?, who, now).await?;
         Ok(made)
     }
 

@@ -6,8 +6,9 @@
 
 use time::{Duration, OffsetDateTime};
 
+use super::line::Line;
 use super::making::is_sm2;
-use super::{Authority, ROOT, issuers, successor_due};
+use super::{Authority, lines, successor_due};
 use crate::crypto::KeyAlgorithm;
 use crate::desk::{FlowError, blocking};
 use crate::keys::KeyError;
@@ -16,7 +17,7 @@ use crate::officer::OfficerId;
 use crate::pki::certificate::Certificate;
 use crate::pki::issue::{self, Reason};
 use crate::seal::{Seal, SealNumber, SealStatus};
-use crate::store::{CaKind, CertificateLife, KeyEnd, Revocation, SealCertificate, SealFilter, Store, StoreError};
+use crate::store::{CertificateLife, KeyEnd, Revocation, SealCertificate, SealFilter, Store, StoreError};
 
 /// Days before a certificate's end at which a warning is given: an outside authority takes some weeks, a meeting of two
 /// officers some days.
@@ -71,8 +72,8 @@ pub struct Upkeep {
     /// Warnings given now.
     pub warned: usize,
     pub rekeyed: Vec<SealNumber>,
-    /// Label of the issuing authority that was made.
-    pub issuing: Option<String>,
+    /// Labels of the issuing authorities that were made.
+    pub issuing: Vec<String>,
     /// Labels of keys that were destroyed.
     pub destroyed: Vec<String>,
     /// What could not be done now and will be tried again.
@@ -251,12 +252,16 @@ impl Authority {
                     Some(_) => {
                         self.rekey_by_itself(&soon, &digest, who, now).await.map(|number| upkeep.rekeyed.extend(number))
                     }
-                    None if soon.subject == ROOT => continue,
-                    None => match self.rekey_issuing(None, who.as_str(), now).await {
-                        // Another process was quicker.
-                        Err(FlowError::Store(StoreError::Conflict(_))) => Ok(()),
-                        made => made.map(|made| upkeep.issuing = Some(made.label)),
-                    },
+                    None => {
+                        let ends = |line: &Line| line.newest().is_some_and(|newest| newest.label == soon.subject);
+                        // A root is followed by none.
+                        let Some(line) = lines(&self.store).await?.into_iter().find(ends) else { continue };
+                        match self.follow(&line, None, who.as_str(), now).await {
+                            // Another process was quicker.
+                            Err(FlowError::Store(StoreError::Conflict(_))) => Ok(()),
+                            made => made.map(|made| upkeep.issuing.push(made.label)),
+                        }
+                    }
                 };
                 upkeep.trouble.extend(done.err().map(|error| error.message()));
             }
@@ -378,18 +383,14 @@ pub fn in_use(lives: &[CertificateLife], now: OffsetDateTime) -> Vec<SealCertifi
 pub async fn ending(store: &Store, now: OffsetDateTime) -> Result<Vec<(EndsSoon, String)>, FlowError> {
     let soon = now + Duration::days(WARNINGS[0]);
     let mut ending = vec![];
-    // An issuing authority that was followed may end in peace.
-    let newest = issuers(store).await?.pop().map(|issuer| issuer.label);
-    let authorities = store.ca_certificates().await?.into_iter();
-    for ca in authorities.filter(|ca| ca.kind == CaKind::Root || Some(&ca.label) == newest.as_ref()) {
-        let read = Certificate::read(&ca.certificate)?;
-        let (ends, follow_by) = match ca.kind {
-            CaKind::Root => (read.not_after, read.not_after),
-            CaKind::Issuing => (read.not_after, successor_due(&read)),
-        };
-        if follow_by <= soon {
-            let digest = hex::encode(crate::crypto::sha256(&ca.certificate));
-            ending.push((EndsSoon { subject: ca.label, legend: None, ends, follow_by }, digest));
+    for line in lines(store).await? {
+        let root = (&line.root, line.root.certificate.not_after);
+        // An issuing authority that was followed may end in peace.
+        let newest = line.newest().map(|newest| (newest, successor_due(&newest.certificate)));
+        for (one, follow_by) in std::iter::once(root).chain(newest).filter(|(_, follow_by)| *follow_by <= soon) {
+            let digest = hex::encode(one.certificate.fingerprint());
+            let ends = one.certificate.not_after;
+            ending.push((EndsSoon { subject: one.label.clone(), legend: None, ends, follow_by }, digest));
         }
     }
     let mut offset = 0;

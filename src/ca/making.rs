@@ -8,7 +8,7 @@ use spki::AlgorithmIdentifierOwned;
 use time::{OffsetDateTime, UtcOffset};
 
 use super::life::in_use;
-use super::{Authority, ROOT, bad_name, years};
+use super::{Authority, Family, bad_name, years};
 use crate::crypto::{self, Digest, KeyAlgorithm};
 use crate::desk::{FlowError, blocking};
 use crate::impression::Impression;
@@ -232,24 +232,25 @@ impl Authority {
         Ok(filed)
     }
 
-    /// The seal maker whose certificate lasts until then; made where there is none.
+    /// The seal maker whose certificate lasts until then; made where there is none, or only one from before the house had a
+    /// line on SM2.
     async fn maker(
         &self,
         until: OffsetDateTime,
         (by, second): (&OfficerId, &OfficerId),
         now: OffsetDateTime,
     ) -> Result<SealMaker, FlowError> {
-        let issuing = self.issuing().await?;
+        let (issuing, line) = self.issuing(Family::National).await?;
         let issuer = issuing.certificate.clone();
         let until = until.min(issuer.not_after);
         let makers = self.store.seal_makers().await?;
         if let Some(maker) = makers.last()
+            && maker.chain.last().is_some_and(|root| root == line.root.certificate.der())
             && Certificate::read(&maker.certificate)?.not_after >= until.max(now)
             && !self.store.is_revoked(&maker.serial).await?
         {
             return Ok(maker.clone());
         }
-        let root = self.filed(ROOT).await?;
         let number = makers.len() + 1;
         let label = format!("seal-maker-{number}");
         let public_key = self.key(&label, KeyAlgorithm::Sm2).await?;
@@ -262,7 +263,7 @@ impl Authority {
         let mut period = years(now, MAKER_YEARS);
         period.not_after = period.not_after.min(issuer.not_after);
         let serial = Serial::from_random(keys::draw()?);
-        let unsigned = issue::seal(&issuer, &subject, &public_key, serial, period, &self.addresses(&issuing.label))?;
+        let unsigned = issue::seal(&issuer, &subject, &public_key, serial, period, &self.addresses(&issuing))?;
         let certificate = self
             .ordered(OrderKind::Certificate, &issuing.label, "seal maker's certificate", unsigned, by.as_str(), now)
             .await?;
@@ -270,7 +271,7 @@ impl Authority {
             label,
             serial: hex::encode(Certificate::read(&certificate)?.serial),
             certificate,
-            chain: vec![issuer.der().to_vec(), root.certificate],
+            chain: line.above(&issuing),
             made_at: now,
         };
         self.store.add_seal_maker(&maker, (by, second)).await?;

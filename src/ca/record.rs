@@ -5,7 +5,7 @@
 
 use time::{Duration, OffsetDateTime};
 
-use super::{Authority, ROOT, bad_name};
+use super::{Authority, Family, bad_name};
 use crate::ceremony::transcript::SIGNER;
 use crate::cms;
 use crate::desk::{FlowError, blocking};
@@ -15,7 +15,8 @@ use crate::pki::name::{Attribute, Name};
 use crate::store::{Act, OrderKind};
 
 impl Authority {
-    /// Signs `bytes` as a record called `title`. Gives a detached CMS signature (DER) with the chain up to the root.
+    /// Signs `bytes` as a record called `title`, where the house has the choice on a key that every reader of CMS verifies.
+    /// Gives a detached CMS signature (DER) with the chain up to the root.
     ///
     /// # Errors
     /// There is no certificate authority, or the keys' home or the store says no.
@@ -26,7 +27,7 @@ impl Authority {
         who: &str,
         now: OffsetDateTime,
     ) -> Result<Vec<u8>, FlowError> {
-        let (issuing, root) = (self.issuing().await?, self.filed(ROOT).await?);
+        let (issuing, line) = self.issuing(Family::International).await?;
         let issuer = &issuing.certificate;
         let algorithm = issue::certified(&issuer.public_key)?;
         let label = format!("ceremony-{}", hex::encode(&keys::draw()?[..8]));
@@ -43,9 +44,9 @@ impl Authority {
         let unsigned = issue::seal(issuer, &name, &public_key, serial, period, &Addresses::default())?;
         let certificate =
             self.ordered(OrderKind::Certificate, &issuing.label, "ceremony certificate", unsigned, who, now).await?;
-        let chain = [certificate, issuer.der().to_vec(), root.certificate];
         let digest = algorithm.digest();
-        let attributes = cms::signed_attributes(digest, &digest.over(&[bytes]), &chain[0], None);
+        let attributes = cms::signed_attributes(digest, &digest.over(&[bytes]), &certificate, None);
+        let chain = [vec![certificate], line.above(&issuing)].concat();
         let title = format!("ceremony transcript: {title}");
         let act = Act {
             kind: OrderKind::Transcript,

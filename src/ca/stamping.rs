@@ -1,15 +1,17 @@
-//! The time-stamping unit's key and certificate: made once, renewed by itself, the old ones kept for verification.
+//! The time-stamping unit's key and certificate, one under each line: made once, renewed by itself, the old ones kept for
+//! verification.
 
 use time::{Duration, OffsetDateTime};
 
-use super::{Authority, ROOT, bad_name};
+use super::line::Line;
+use super::{Authority, Family, bad_name, lines, missing};
 use crate::desk::FlowError;
 use crate::keys;
 use crate::message::Message;
 use crate::pki::certificate::Certificate;
 use crate::pki::issue::{self, Period, Serial};
 use crate::pki::name::{Attribute, Name};
-use crate::store::{OrderKind, StampingCertificate, StoreError};
+use crate::store::{OrderKind, StampingCertificate, StampingUnit, StoreError};
 
 /// How long a key stamps, how long before that end its successor is made, and how long the certificate goes on: stamps
 /// of its last day must be verified until they are renewed.
@@ -18,28 +20,55 @@ const SUCCESSOR_DAYS: i64 = 30;
 const CERTIFICATE_YEARS: i64 = 6;
 
 impl Authority {
-    /// Makes the time-stamping unit's key and certificate where there is none, or where the present one's key nears the
-    /// end of its use or its certificate is revoked. Gives the certificate that stamps from now on, and whether it is new.
+    /// Makes each line's time-stamping key and certificate where there is none, or where the present one's key nears the
+    /// end of its use or its certificate is revoked. Gives the certificates that stamp from now on, and whether they are new.
     ///
     /// # Errors
-    /// There is no certificate authority yet, the issuing authority ends too soon, or the key's home or the store says no.
-    pub async fn stamping(&self, who: &str, now: OffsetDateTime) -> Result<(StampingCertificate, bool), FlowError> {
-        if let Some(unit) = self.store.stamping_unit().await?
+    /// There is no certificate authority yet, an issuing authority ends too soon, or the key's home or the store says no:
+    /// after what could be made is made.
+    pub async fn stamping(
+        &self,
+        who: &str,
+        now: OffsetDateTime,
+    ) -> Result<Vec<(StampingCertificate, bool)>, FlowError> {
+        let mut lines = lines(&self.store).await?;
+        // One that a crash left half founded is finished by who founds it.
+        lines.retain(|line| line.newest().is_some());
+        if lines.is_empty() {
+            return Err(missing());
+        }
+        let mut units = vec![];
+        for line in lines {
+            units.push(self.stamping_of(&line, who, now).await);
+        }
+        units.into_iter().collect()
+    }
+
+    /// As [`Self::stamping`], of one line.
+    pub(super) async fn stamping_of(
+        &self,
+        line: &Line,
+        who: &str,
+        now: OffsetDateTime,
+    ) -> Result<(StampingCertificate, bool), FlowError> {
+        let mut units = self.store.stamping_units().await?;
+        units.retain(|unit| unit.certificate.chain.last().is_some_and(|root| root == line.root.certificate.der()));
+        let number = units.len() + 1;
+        if let Some(unit) = units.into_iter().next()
             && !unit.revoked
             && now + Duration::days(SUCCESSOR_DAYS) < unit.certificate.key_until
         {
             return Ok((unit.certificate, false));
         }
-        let (issuing, root) = (self.issuing().await?, self.filed(ROOT).await?);
+        let issuing = line.newest().ok_or_else(missing)?;
         let issuer = &issuing.certificate;
-        let number = self.store.stamping_certificates().await?.len() + 1;
-        let label = format!("stamping-{number}");
+        let label = format!("{}-{number}", line.mark.label("stamping"));
         let algorithm = issue::certified(&issuer.public_key)?;
         let public_key = self.key(&label, algorithm).await?;
         let subject = Name::of(&[
             (Attribute::Country, "CN"),
             (Attribute::Organization, &issuer.subject.organization().unwrap_or_default()),
-            (Attribute::CommonName, &format!("yinxin TSU {number}")),
+            (Attribute::CommonName, &line.mark.name(&format!("TSU {number}"))),
         ])
         .map_err(bad_name)?;
         let not_after = issuer.not_after.min(now + Duration::days(CERTIFICATE_YEARS * 365));
@@ -51,7 +80,7 @@ impl Authority {
             Serial::from_random(keys::draw()?),
             Period { not_before: now - Duration::minutes(5), not_after },
             key_until,
-            &self.addresses(&issuing.label),
+            &self.addresses(issuing),
         )?;
         let certificate = self
             .ordered(OrderKind::Certificate, &issuing.label, "time-stamping certificate", unsigned, who, now)
@@ -60,20 +89,33 @@ impl Authority {
             serial: hex::encode(Certificate::read(&certificate)?.serial),
             label,
             certificate,
-            chain: vec![issuer.der().to_vec(), root.certificate],
+            chain: line.above(issuing),
             made_at: now,
             key_until,
         };
         match self.store.add_stamping_certificate(&filed, who).await {
             Ok(()) => Ok((filed, true)),
             // Another process was quicker; both used the one key.
-            Err(StoreError::Conflict(message)) => match self.store.stamping_unit().await? {
-                Some(unit) => Ok((unit.certificate, false)),
-                None => Err(FlowError::Request(message)),
-            },
+            Err(StoreError::Conflict(message)) => {
+                let all = self.store.stamping_certificates().await?;
+                let there = all.into_iter().find(|one| one.label == filed.label);
+                there.map(|certificate| (certificate, false)).ok_or(FlowError::Request(message))
+            }
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// Each family's newest of these units (newest first), with the family.
+pub(crate) fn newest_units(units: Vec<StampingUnit>) -> Result<Vec<(Family, StampingUnit)>, FlowError> {
+    let mut newest: Vec<(Family, StampingUnit)> = vec![];
+    for unit in units {
+        let Some(family) = Family::of_chain(&unit.certificate.chain)? else { continue };
+        if newest.iter().all(|(known, _)| *known != family) {
+            newest.push((family, unit));
+        }
+    }
+    Ok(newest)
 }
 
 /// What is said where no unit was ever made.

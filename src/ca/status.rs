@@ -3,8 +3,9 @@
 
 use time::{Duration, OffsetDateTime};
 
-use super::issuing::{Issuer, issuers};
-use super::{Authority, ROOT, bad_name};
+use super::line::made_by;
+use super::making::is_sm2;
+use super::{Authority, Issuer, bad_name, issuers};
 use crate::desk::{Desk, FlowError};
 use crate::keys;
 use crate::pki::certificate::Certificate;
@@ -66,11 +67,11 @@ impl Authority {
 
     /// What a certificate of this authority names. The responder speaks for the issuing authority alone: the root's key would
     /// have to work each month to delegate, for a certificate or two that its list covers.
-    pub(super) fn addresses(&self, label: &str) -> Addresses {
+    pub(super) fn addresses(&self, Issuer { label, certificate }: &Issuer) -> Addresses {
         let Some(at) = &self.publication.at else { return Addresses::default() };
         Addresses {
             list: Some(format!("{at}/crl/{label}.crl")),
-            responder: (label != ROOT).then(|| format!("{at}/ocsp")),
+            responder: (!certificate.is_self_issued()).then(|| format!("{at}/ocsp")),
             issuer: Some(format!("{at}/ca/{label}.cer")),
         }
     }
@@ -111,15 +112,10 @@ impl Authority {
 
     // — the responder
 
-    /// The certificate of the responder for the newest issuing authority; made where there is none, and followed by the next
-    /// in time.
+    /// The certificate of an issuing authority's responder; made where there is none, and followed by the next in time.
     ///
     /// # Errors
-    /// There is no certificate authority yet, or it ends; the key's home or the store says no.
-    pub async fn responder(&self, who: &str, now: OffsetDateTime) -> Result<Certificate, FlowError> {
-        self.responder_of(&self.issuing().await?, who, now).await
-    }
-
+    /// The authority ends; the key's home or the store says no.
     pub(super) async fn responder_of(
         &self,
         Issuer { label, certificate: issuer }: &Issuer,
@@ -206,22 +202,24 @@ impl Authority {
         (now + self.publication.answer_life).min(issuer.certificate.not_after)
     }
 
-    /// Signs beforehand what will be asked: how each seal's newest certificate of ours stands. For listeners without keys, and
-    /// so that nobody waits for a token.
+    /// Signs beforehand what will be asked: how each seal's newest certificates of ours stand, on SM2 and on others. For
+    /// listeners without keys, and so that nobody waits for a token.
     pub async fn answer_ahead(&self, who: &str, now: OffsetDateTime) -> Result<(), FlowError> {
         let issuers = issuers(&self.store).await?;
         let mut offset = 0;
         loop {
             let seals = self.store.seals(&SealFilter { limit: 500, offset, ..SealFilter::default() }).await?;
             for filed in &seals {
-                let Some(newest) = self.store.certificates(&filed.seal.number).await?.pop() else { continue };
-                let certificate = Certificate::read(&newest.certificate)?;
-                let issuer = issuers.iter().find(|issuer| certificate.issuer.means(&issuer.certificate.subject));
-                if certificate.is_in_force(now)
-                    && let Some(issuer) = issuer
-                    && let Some(question) = CertId::of(&certificate.serial, &issuer.certificate)
-                {
-                    self.answer(&question, who, now).await?;
+                let certificates = self.store.certificates(&filed.seal.number).await?;
+                let newest = |sm2| certificates.iter().rfind(|one| is_sm2(one).is_ok_and(|is| is == sm2));
+                for newest in [false, true].into_iter().filter_map(newest) {
+                    let certificate = Certificate::read(&newest.certificate)?;
+                    if certificate.is_in_force(now)
+                        && let Some(issuer) = made_by(&issuers, &certificate)
+                        && let Some(question) = CertId::of(&certificate.serial, &issuer.certificate)
+                    {
+                        self.answer(&question, who, now).await?;
+                    }
                 }
             }
             if seals.len() < 500 {

@@ -43,7 +43,7 @@ pub struct Named {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Step {
-    /// The root and the issuing authority.
+    /// A root and its issuing authority; one line on SM2 and one on another algorithm may stand beside each other.
     InitAuthorities {
         organisation: String,
         #[serde(default)]
@@ -51,7 +51,7 @@ pub enum Step {
     },
     /// The next issuing authority under the same root; it makes whatever is new.
     RekeyIssuing {
-        /// As the present one's, where none is given.
+        /// As the present one's, where none is given; where there are two lines it says which.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         algorithm: Option<Algorithm>,
     },

@@ -31,7 +31,8 @@ use crate::verify::Trust;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum CaCommand {
-    /// 建立根证书、签发证书机构和时间戳证书 / make the root, the issuing authority and the time-stamping certificate
+    /// 建立根证书、签发证书机构和时间戳证书；SM2 与其他算法可各建一套 / make the root, the issuing authority and the time-stamping
+    /// certificate: one line on SM2 and one on another algorithm, beside each other
     Init {
         /// 机构名称 / name of the organisation
         #[arg(long)]
@@ -41,7 +42,7 @@ pub(super) enum CaCommand {
     },
     /// 在原根证书下建立下一个签发证书机构，此后由其签发 / the next issuing authority under the same root; it makes whatever is new
     Rekey {
-        /// 默认与现有的相同 / as the present one's by default
+        /// 默认与现有的相同；有两套证书机构时须写明 / as the present one's by default; where there are two lines, say which
         #[arg(long, value_enum)]
         algorithm: Option<Algorithm>,
     },
@@ -271,16 +272,14 @@ pub(super) async fn ca(rooms: &Rooms, command: CaCommand, now: OffsetDateTime) -
             );
         }
         CaCommand::Stamping => {
-            let (unit, made) = rooms.authority().await?.stamping("service", now).await?;
-            let until = china_time(unit.key_until);
-            let (zh, en) = if made { ("已建立", "made") } else { ("已有", "there already") };
-            rooms.say(
-                &format!("时间戳证书{zh}：{}，用至 {until}，到期前自动更换", unit.label),
-                &format!(
-                    "time-stamping certificate {en}; its key stamps until {until} Beijing time and is renewed by itself"
-                ),
-                &serde_json::json!({ "label": unit.label, "serial": unit.serial, "made": made }),
-            );
+            let (mut zh, mut json) = (vec![], vec![]);
+            for (unit, made) in rooms.authority().await?.stamping("service", now).await? {
+                let said = if made { "新建" } else { "已有" };
+                zh.push(format!("{}（{said}，用至 {}）", unit.label, china_time(unit.key_until)));
+                json.push(serde_json::json!({ "label": unit.label, "serial": unit.serial, "made": made }));
+            }
+            let en = "the time-stamping certificates are there; their keys are renewed by themselves";
+            rooms.say(&format!("时间戳证书：{}，到期前自动更换", zh.join("、")), en, &json.into());
         }
         CaCommand::Export { dir } => {
             let witnesses: Vec<_> = rooms.settings.log.witnesses.each.iter().map(|one| one.key.clone()).collect();
@@ -313,7 +312,8 @@ pub(super) async fn ca(rooms: &Rooms, command: CaCommand, now: OffsetDateTime) -
     Ok(())
 }
 
-/// Writes `root.pem`, `issuing.pem`, `root.crl`, `issuing.crl`, `stamping.pem` (every certificate of the time-stamping unit),
+/// Writes `root.pem`, `issuing.pem`, `root.crl`, `issuing.crl` and those of a second line, `stamping.pem` (every certificate of
+/// the time-stamping units),
 /// `log.vkey` and `witnesses.vkey` (those that there are), and gives their names.
 pub(super) async fn export(
     store: &Store,

@@ -18,6 +18,7 @@ use super::certificates::read_trust;
 use super::rooms::{Rooms, filed_seal, print};
 use super::trouble::Trouble;
 use crate::ca::life::in_use;
+use crate::ca::newest_units;
 use crate::config;
 use crate::decision::Allowed;
 use crate::desk::{Desk, blocking};
@@ -28,7 +29,7 @@ use crate::pki::certificate::Certificate;
 use crate::preview::{Landlock, Previewer};
 use crate::seal::{self, SealStatus};
 use crate::stamping::Stamping;
-use crate::store::{SealFilter, Store};
+use crate::store::{SealFilter, StampingCertificate, Store};
 
 /// A year before this program was written, or long after it will be forgotten, is a clock that lost its battery.
 const SANE_YEARS: std::ops::Range<i32> = 2026..2076;
@@ -455,7 +456,8 @@ async fn authorities(stamping: Stamping, clock: Clock, findings: &mut Findings) 
 
 /// Our own time-stamping unit: its certificate, and whether its clock can be promised.
 async fn unit(desk: &Desk, findings: &mut Findings, now: OffsetDateTime) -> Result<(), Trouble> {
-    let Some(newest) = desk.store.stamping_unit().await? else {
+    let units = newest_units(desk.store.stamping_units().await?)?;
+    if units.is_empty() {
         findings.add(
             Level::Warn,
             "doctor.no-stamping",
@@ -463,13 +465,11 @@ async fn unit(desk: &Desk, findings: &mut Findings, now: OffsetDateTime) -> Resu
             "no time-stamping key and certificate yet; run `yinxin ca stamping`",
         );
         return Ok(());
-    };
-    ends(
-        findings,
-        ("时间戳", "the time-stamping unit", &newest.certificate.label),
-        &newest.certificate.certificate,
-        now,
-    )?;
+    }
+    for (_, unit) in &units {
+        let StampingCertificate { label, certificate, .. } = &unit.certificate;
+        ends(findings, ("时间戳", "the time-stamping unit", label), certificate, now)?;
+    }
     match desk.stamping_trouble().await? {
         Some(message) => findings.fail(message),
         None => findings.add(

@@ -90,23 +90,23 @@ impl Store {
             .collect()
     }
 
-    /// The newest certificate, and what came of it; None where there is no unit yet.
-    pub async fn stamping_unit(&self) -> Result<Option<StampingUnit>, StoreError> {
+    /// Every certificate with what came of it, newest first: of each line of authorities one a year.
+    pub async fn stamping_units(&self) -> Result<Vec<StampingUnit>, StoreError> {
         sqlx::query(certificates!(
             ", (SELECT MAX(s.at) FROM stamp s WHERE s.certificate = c.label) AS last_at, \
              (SELECT COUNT(*) FROM revocation r WHERE r.serial = c.serial) AS revoked \
-             FROM stamping_certificate c ORDER BY made_at DESC, label DESC LIMIT 1"
+             FROM stamping_certificate c ORDER BY made_at DESC, label DESC"
         ))
-        .fetch_optional(&self.read)
+        .fetch_all(&self.read)
         .await?
-        .as_ref()
+        .iter()
         .map(|row| {
             let certificate = read_certificate(row)?;
             let row = Reading("stamp", row);
             let revoked: i64 = row.get("revoked")?;
             Ok(StampingUnit { certificate, revoked: revoked > 0, last: row.time_or_none("last_at")? })
         })
-        .transpose()
+        .collect()
     }
 
     /// Writes a token down before its key signs: the order, and what the token will say, in one transaction. The row is

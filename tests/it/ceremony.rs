@@ -191,6 +191,51 @@ fn a_step_that_fails_stops_the_ceremony_and_is_told() {
     assert!(!place.folder.path().join("others.transcript.json").exists());
 }
 
+/// The authorities on SM2 are founded beside the others by a step of the same kind, once; whoever follows one says which.
+#[test]
+fn a_second_line_of_authorities_is_founded_in_a_ceremony() {
+    let place = founded();
+    let both = ["spj-seal-1", "spj-seal-2"];
+    let init = |algorithm: &str| {
+        format!("[[step]]\ndo = \"init-authorities\"\norganisation = \"示例\"\nalgorithm = \"{algorithm}\"\n")
+    };
+    // Each family once, also within one script; a successor under one of them, named.
+    let rekey = "[[step]]\ndo = \"rekey-issuing\"\n";
+    for (steps, why) in [
+        ([init("ecdsa-p256"), init("rsa-3072")].concat(), "ca.exists"),
+        ([init("sm2"), init("sm2")].concat(), "ca.exists"),
+        ([init("ecdsa-p256"), init("sm2"), rekey.to_owned()].concat(), "ca.which-line"),
+        ([init("ecdsa-p256"), rekey.to_owned(), "algorithm = \"sm2\"\n".to_owned()].concat(), "ca.other-family"),
+    ] {
+        let refused = script(&place, "refused.toml", both, &steps);
+        place.run(&["ceremony", &refused]).complains(1, why);
+    }
+    let seal = format!("[[step]]\ndo = \"make-seal-key\"\nseal = \"{BUREAU}\"\nalgorithm = \"sm2\"\n");
+    let founding = script(&place, "both.toml", both, &[init("ecdsa-p256"), init("sm2"), seal].concat());
+    place.run(&["ceremony", &founding]).good();
+    let made = transcript(&place, "both.transcript.json");
+    let certificates = made["steps"][1]["certificates_made"].as_array().unwrap();
+    let mut second: Vec<_> = certificates.iter().map(|one| one["key"].as_str().unwrap()).collect();
+    second.sort_unstable();
+    assert_eq!(second, ["issuing-sm2", "root-sm2"]);
+    assert!(certificates.iter().all(|one| one["subject"].as_str().unwrap().contains("yinxin SM2 ")), "{made:#}");
+
+    // Others get both, and check the transcript by the root that all their tools know.
+    let written = place.json(&["ca", "export", "trust"])["files"].to_string();
+    for file in ["root.pem", "root-sm2.pem", "issuing-sm2.pem", "root-sm2.crl", "issuing-sm2.crl"] {
+        assert!(written.contains(&format!("\"{file}\"")), "{written}");
+    }
+    place.run(&["ceremony", "--check", "both.transcript.json", "--root", "trust/root.pem"]).good();
+    place.run(&["ca", "init", "--organisation", "示例", "--algorithm", "sm2"]).complains(1, "ca.exists");
+    let units = place.json(&["ca", "stamping"]);
+    assert_eq!((units[0]["label"].as_str(), units[1]["label"].as_str()), (Some("stamping-1"), Some("stamping-sm2-1")));
+    let doctor = place.run(&["doctor"]).out;
+    for label in ["root-sm2", "issuing-sm2", "stamping-sm2-1"] {
+        assert!(doctor.contains(label), "{label}: {doctor}");
+    }
+    assert!(!doctor.contains("doctor.authority-followed"), "each line's newest is in use: {doctor}");
+}
+
 /// In production nobody makes or ends keys alone at a prompt.
 #[test]
 fn production_makes_and_ends_keys_in_a_ceremony_alone() {

@@ -320,7 +320,7 @@ async fn a_document_holds_as_long_as_it_is_renewed_past_the_end_of_its_authority
         // The issuing authority is followed in time; what comes under its successor outlives it.
         passed.store((FOLLOWED - NOW).whole_seconds(), Ordering::SeqCst);
         let upkeep = bureau.authority().keep_up(true, &person("service"), FOLLOWED).await.unwrap();
-        assert_eq!(upkeep.issuing.as_deref(), Some("issuing-2"));
+        assert_eq!(upkeep.issuing, ["issuing-2"]);
         passed.store((RENEWED_AGAIN - NOW).whole_seconds(), Ordering::SeqCst);
         bureau.authority().refresh("service", RENEWED_AGAIN).await.unwrap();
         let due = renew::lapsing(desk, RENEWED_AGAIN).await.unwrap();

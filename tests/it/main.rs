@@ -18,6 +18,7 @@ mod issue;
 mod issuing;
 mod levels;
 mod life;
+mod lines;
 mod log;
 mod making;
 mod monitor;

@@ -117,11 +117,13 @@ async fn the_register_is_published_with_its_proof_and_judged_by() {
 /// What the demonstration left in this folder, with no network at all: the register that the log proves, and the keys to see
 /// that by.
 pub fn judges_without_a_network(out: &Path) {
-    let verify = |more: &[&str]| {
+    let verify_file = |more: &[&str], file: &str| {
         let mut alone = without_network();
-        alone.args(["verify", "--register", "snapshot.json", "--trust", "trust"]).args(more).arg("licence.pdf");
+        alone.args(["verify", "--register", "snapshot.json", "--trust", "trust"]).args(more).arg(file);
         Ran::of(&alone.current_dir(out).output().unwrap())
     };
+    let verify = |more: &[&str]| verify_file(more, "licence.pdf");
+    verify_file(&[], "licence.ofd").good();
     let report: Value = serde_json::from_str(&verify(&["--json"]).good()).unwrap();
     assert_eq!(report["indication"], "TOTAL-PASSED", "{report}");
     let log = &report["signatures"][0]["log"];

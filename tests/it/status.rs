@@ -20,7 +20,7 @@ use yinxin::pki::certificate::Certificate;
 use yinxin::pki::evidence::{RevocationEvidence, Source};
 use yinxin::pki::issue::Reason;
 use yinxin::pki::known::Known;
-use yinxin::pki::ocsp::OcspResponse;
+use yinxin::pki::ocsp::{CertId, OcspResponse};
 use yinxin::pki::path::{PathVerdict, judge_path};
 use yinxin::pki::revocation::RevocationList;
 use yinxin::status::Responder;
@@ -144,14 +144,21 @@ async fn the_responder_renews_its_certificate_in_time() {
         let bureau = Bureau::found(database, folder.path()).await;
         let authority = bureau.authority();
         let begun = NOW - Duration::days(2);
-        let first = authority.responder("test", begun).await.unwrap();
-        assert_eq!(authority.responder("test", begun + Duration::days(19)).await.unwrap(), first);
-        let second = authority.responder("test", begun + Duration::days(21)).await.unwrap();
+        let chain = chain(&bureau, BUREAU_SEAL).await;
+        let question = CertId::of(&chain[0].serial, &chain[1]).unwrap();
+        // Who signs an answer at that time.
+        let responder = async |at| {
+            authority.answer(&question, "test", at).await.unwrap().unwrap();
+            let filed = bureau.desk.store.responder(ISSUING).await.unwrap().unwrap();
+            Certificate::read(&filed.certificate).unwrap()
+        };
+        let first = responder(begun).await;
+        assert_eq!(responder(begun + Duration::days(19)).await, first);
+        let second = responder(begun + Duration::days(21)).await;
         assert!(second != first && second.public_key == first.public_key && second.not_after > first.not_after);
         assert_eq!(first.purposes.as_ref().map(Vec::len), Some(1));
         // Nobody is asked about for ever: short, and well within the authority's own life.
         assert!(first.not_after - first.not_before < Duration::days(31));
-        let chain = chain(&bureau, BUREAU_SEAL).await;
         let material = bureau.desk.evidence(&chain, begun + Duration::days(21)).await;
         // The root's list ended meanwhile, and nobody refreshed it.
         assert!(matches!(material, Err(FlowError::NoEvidence(_))), "{material:?}");

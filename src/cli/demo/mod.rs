@@ -6,6 +6,7 @@ mod state;
 mod table;
 mod witness;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -33,14 +34,17 @@ use crate::desk::{self, Desk, FlowError};
 use crate::issue::{self, IssueRequest, Issued, LicenceRequest};
 use crate::item::ItemCode;
 use crate::licence::LicenceAct;
+use crate::ofd::reading::{Inside, Reading};
 use crate::officer::{Duty, Officer, OfficerId};
+use crate::pki::certificate::{Certificate, to_pem};
 use crate::register::snapshot::Published;
 use crate::register::{self, Question};
 use crate::seal::SealNumber;
 use crate::ses::{self, Picture};
-use crate::store::FiledSnapshot;
+use crate::stamp::Token;
+use crate::store::{CaKind, FiledSnapshot};
 use crate::verify::gather::house_trust;
-use crate::verify::judge;
+use crate::verify::{Trust, judge};
 
 /// The government's, the bureau's, and the department's seal that gets a key to be taken away again.
 const GOVERNMENT: &str = "51322100000001";
@@ -85,7 +89,10 @@ pub(super) async fn run(arguments: DemoArguments, clock: Clock) -> Result<ExitCo
             Some(_) => String::new(),
             None => password_hash(state.password()?).await?,
         };
-        let story = Story { sample: sample.clone(), dir: dir.clone(), table: Table::default(), made: vec![], clock };
+        // SoftHSM knows no SM2, and what is sealed as OFD takes it.
+        let has_sm2 = arguments.hsm_module.is_none();
+        let (sample, dir, table) = (sample.clone(), dir.clone(), Table::default());
+        let story = Story { sample, dir, table, made: vec![], has_sm2, clock };
         if !story.tell(&rooms, &password).await? {
             return Ok(ExitCode::FAILURE);
         }
@@ -107,6 +114,7 @@ struct Story {
     dir: PathBuf,
     table: Table,
     made: Vec<Issued>,
+    has_sm2: bool,
     clock: Clock,
 }
 
@@ -131,7 +139,12 @@ impl Story {
         rooms.open_store().await?.migrate().await?;
         let desk = rooms.desk(self.clock).await?;
         let authority = authority(&desk);
-        authority.init("汶川县示例证书机构", KeyAlgorithm::EcdsaP256, "service", now).await?;
+        let sm2 = self.has_sm2.then_some(KeyAlgorithm::Sm2);
+        for algorithm in [KeyAlgorithm::EcdsaP256].into_iter().chain(sm2) {
+            for made in authority.init("汶川县示例证书机构", algorithm, "service", now).await? {
+                print(&format!("  {}：{algorithm}，证书 {}", made.label, made.serial));
+            }
+        }
 
         step("登记单位、人员、事项及划转、印章、授权 / authorities, people, items with transfers, seals, grants");
         let two = TwoOfficers { by: officer_id("zf-seal-1")?, second: officer_id("zf-seal-2")? };
@@ -144,6 +157,10 @@ impl Story {
             let seal = filed_seal(&desk.store, &SealNumber::parse(number)?).await?.seal;
             let made = authority.certify_seal(&seal, KeyAlgorithm::EcdsaP256, &two.by, now).await?;
             print(&format!("  {}（{number}）：密钥 {}，证书 {}", seal.legend, made.key_label, made.serial));
+        }
+        if !self.has_sm2 {
+            print("  令牌没有SM2，不制作OFD / the token has no SM2, so no OFD is made");
+            return Ok(desk);
         }
         step(
             "审批局印章另有SM2证书，并制作电子印章数据（GB/T 38540） / an SM2 certificate too, and the seal made as data",
@@ -313,7 +330,8 @@ impl Story {
         let mut trust = house_trust(&desk.store).await?;
         trust.witnesses.extend(desk.logging.witnesses().keys());
         let trust = Arc::new(trust);
-        for file in ["licence.pdf", "approval.pdf", "notice.pdf", "uploaded.pdf", "licence.ofd", "approval.ofd"] {
+        let files = ["licence.pdf", "approval.pdf", "notice.pdf", "uploaded.pdf", "licence.ofd", "approval.ofd"];
+        for file in files.into_iter().filter(|file| self.has_sm2 || file.ends_with(".pdf")) {
             let (path, name) = (self.dir.join(file), file.strip_suffix(".pdf").unwrap_or(file));
             let bytes = super::rooms::read_file(&path, crate::limits::PDF_BYTES)?;
             let now = (self.clock)();
@@ -321,6 +339,13 @@ impl Story {
             let found = judge(&evidence);
             self.table.expect(file, "TOTAL-PASSED", found.verdict.indication());
             write_report(&self.dir, name, &found)?;
+            if file == "licence.ofd" {
+                self.table.expect(
+                    format!("{file} 印章、制章者、时间戳直至根证书的算法"),
+                    "sm2",
+                    algorithms(&bytes, &trust)?,
+                );
+            }
             if name == "licence" {
                 let evidence =
                     gathered(Some(&desk.store), &trust, None, "changed.pdf", changed(bytes), None, now).await?;
@@ -335,9 +360,9 @@ impl Story {
     /// What others need to check all this.
     async fn export(&mut self, desk: &Desk) -> Result<(), Trouble> {
         export_certificates(&desk.store, &desk.logging.witnesses().keys(), &self.dir.join("trust")).await?;
-        for ca in desk.store.ca_certificates().await?.iter().filter(|ca| ca.label == crate::ca::ROOT) {
-            let pem = crate::pki::certificate::to_pem("CERTIFICATE", &ca.certificate);
-            write_file(&self.dir.join("root.pem"), pem.as_bytes())?;
+        for ca in desk.store.ca_certificates().await?.iter().filter(|ca| ca.kind == CaKind::Root) {
+            let pem = to_pem("CERTIFICATE", &ca.certificate);
+            write_file(&self.dir.join(format!("{}.pem", ca.label)), pem.as_bytes())?;
         }
         // With the root, what a verifier trusts: the log's key and its witnesses'.
         let log = desk.log((self.clock)()).await?.vkey;
@@ -348,8 +373,8 @@ impl Story {
         let register = export::register(&desk.store, &self.sample, &self.made, (self.clock)()).await?;
         let text = serde_json::to_string_pretty(&register).unwrap_or_default();
         write_file(&self.dir.join("register.json"), text.as_bytes())?;
-        let read = crate::verify::Register::read(text.as_bytes(), &crate::verify::Trust::default())
-            .map(|register| register.seals.len());
+        let read =
+            crate::verify::Register::read(text.as_bytes(), &Trust::default()).map(|register| register.seals.len());
         self.table.expect("register.json 可供离线验证", "Ok(20)", format!("{read:?}"));
         // What needs nobody: the register that the log proves, and the key to see that by.
         desk.publish_register((self.clock)()).await?;
@@ -377,6 +402,32 @@ fn changed(mut pdf: Vec<u8>) -> Vec<u8> {
         *byte ^= 1;
     }
     pdf
+}
+
+/// On which keys an OFD's seals rest: of who used each, of its maker and of the time stamps, and of all above them up to a root.
+fn algorithms(ofd: &[u8], trust: &Trust) -> Result<String, Trouble> {
+    let mut waiting = vec![];
+    // One that cannot be read rests on nothing, which is not what is expected.
+    for read in Reading::of(ofd).map(|read| read.signatures).unwrap_or_default() {
+        let Inside::Seal(seal) = read.value else { continue };
+        waiting.extend([Certificate::read(&seal.signer)?, Certificate::read(&seal.seal.maker)?]);
+        let tokens = seal.stamp.iter().chain(&seal.seal.stamp).filter_map(|token| Token::read(token).ok());
+        waiting.extend(tokens.filter_map(|token| token.check().certificate));
+    }
+    let mut found = BTreeSet::new();
+    while let Some(certificate) = waiting.pop() {
+        let algorithm = crate::pki::issue::certified(&certificate.public_key).map_err(FlowError::from)?;
+        found.insert(algorithm.name());
+        if !certificate.is_self_issued() {
+            let above = trust.anchors.iter().chain(&trust.intermediates);
+            let made = |issuer: &&Certificate| certificate.is_signed_by(&issuer.public_key).is_ok();
+            match above.into_iter().find(made) {
+                Some(issuer) => waiting.push(issuer.clone()),
+                None => drop(found.insert("?")),
+            }
+        }
+    }
+    Ok(found.into_iter().collect::<Vec<_>>().join(" "))
 }
 
 /// What a flow said, as the table shows it.

@@ -5,7 +5,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::{Findings, Level};
 use crate::ca::life::WARNINGS;
-use crate::ca::{Issuer, Publication, RESPONDER_SUCCESSOR_DAYS, issuers, successor_due};
+use crate::ca::{Issuer, Line, Publication, RESPONDER_SUCCESSOR_DAYS, issuers, lines, successor_due};
 use crate::cli::trouble::Trouble;
 use crate::fetch::Fetcher;
 use crate::keys::Keyring;
@@ -34,9 +34,10 @@ pub(super) async fn authorities(
             "no certificate authorities yet; run `yinxin ca init` unless an outside one is used",
         );
     }
-    let newest = issuers.last().map(|issuer| issuer.label.as_str());
+    let lines = lines(store).await?;
+    let newest: Vec<_> = lines.iter().filter_map(Line::newest).collect();
     for ca in &authorities {
-        let followed = ca.kind == CaKind::Issuing && newest != Some(&ca.label);
+        let followed = ca.kind == CaKind::Issuing && newest.iter().all(|newest| newest.label != ca.label);
         if followed && Certificate::read(&ca.certificate)?.not_after <= now {
             ended(&ca.label, keyring, findings);
             continue;
@@ -80,9 +81,10 @@ pub(super) async fn authorities(
     for issuer in issuers.iter().filter(|issuer| issuer.certificate.is_in_force(now)) {
         responder(store, issuer, findings, now).await?;
     }
-    if let Some(issuer) = issuers.last()
-        && successor_due(&issuer.certificate) <= now + ENDS_SOON
-    {
+    for issuer in newest {
+        if successor_due(&issuer.certificate) > now + ENDS_SOON {
+            continue;
+        }
         let due = china_time(successor_due(&issuer.certificate));
         findings.add(
             Level::Warn,

@@ -1,14 +1,15 @@
-//! Seals as data: an SM2 certificate without one seals no OFD.
+//! Seals as data: an SM2 certificate without one seals no OFD, and one under a root that is not on SM2 convinces few.
 
 use time::OffsetDateTime;
 
 use super::{Findings, Level};
+use crate::ca::Family;
 use crate::ca::life::in_use;
 use crate::ca::making::is_sm2;
 use crate::cli::trouble::Trouble;
 use crate::seal::SealStatus;
 use crate::ses::read_seal;
-use crate::store::{SealFilter, Store};
+use crate::store::{SealCertificate, SealFilter, Store};
 
 pub(super) async fn seals(store: &Store, findings: &mut Findings, now: OffsetDateTime) -> Result<(), Trouble> {
     let (mut good, mut offset) = (0, 0);
@@ -21,8 +22,19 @@ pub(super) async fn seals(store: &Store, findings: &mut Findings, now: OffsetDat
             if held.is_empty() {
                 continue;
             }
+            // An outside authority's root may be on a kind of key that we make none of.
+            let mixed =
+                |one: &&SealCertificate| Family::of_chain(&one.chain).is_ok_and(|of| of == Some(Family::International));
+            if let Some(SealCertificate { serial, .. }) = held.first().filter(mixed) {
+                findings.add(
+                    Level::Warn,
+                    "doctor.sm2-under-another",
+                    format!("印章 {number} 的SM2证书不由SM2根证书签发，国家标准的OFD阅读软件不予认可；请先运行 yinxin ca init --algorithm sm2，再运行 yinxin seal rekey {number} --serial {serial}（正式运行时以密钥仪式办理）"),
+                    format!("the SM2 certificate of the seal {number} is not under a root on SM2, and national readers of OFD refuse it; run `yinxin ca init --algorithm sm2`, then `yinxin seal rekey {number} --serial {serial}` (in production by a ceremony)"),
+                );
+            }
             let files = store.seal_files(number).await?;
-            let counts = |certificate: &crate::store::SealCertificate| {
+            let counts = |certificate: &SealCertificate| {
                 let file = files.iter().rfind(|file| file.certificate == certificate.digest);
                 let made = file.and_then(|file| read_seal(&file.file).ok());
                 made.is_some_and(|made| made.valid_from <= now && now <= made.valid_until)

@@ -8,6 +8,7 @@ use super::super::issue::{self, Reason};
 use super::super::known::Known;
 use super::super::ocsp::{self, CertId, OcspResponse, Reply, Request, Status};
 use super::super::path::{PathVerdict, Rule, judge_path};
+use super::super::revocation::RevocationList;
 use super::super::tlv::{self, Element};
 use super::super::trial::{Hierarchy, Key, MADE, NONE, name, openssl_accepts, openssl_takes_sm2, put, serial, years};
 use super::{NOW, revoked};
@@ -90,6 +91,30 @@ fn a_path_on_sm2_keys_is_judged_like_any_other() {
         let verdict = judge_path(&wrong, &[&made.issuing], anchors, &evidence, &Known::default(), NOW);
         assert!(matches!(verdict, PathVerdict::NoAnchor | PathVerdict::Broken(Rule::Signature)), "{verdict:?}");
     }
+}
+
+/// The two hierarchies have the same names, which a house never gives its two: names alone prove nothing.
+#[test]
+fn another_lines_authority_of_the_same_name_makes_and_says_nothing() {
+    let (made, other) = (Hierarchy::of(Key::sm2), Hierarchy::of(Key::p256));
+    assert_eq!(made.seal.issuer, other.issuing.subject);
+    let anchors = [other.root.clone(), made.root.clone()];
+    let judge = |seal: &Certificate, issuers: &[&Certificate], lists: &[&RevocationList]| {
+        let evidence = RevocationEvidence { lists: lists.to_vec(), responses: Vec::new() };
+        judge_path(seal, issuers, &anchors, &evidence, &Known::default(), NOW)
+    };
+    let (ours, theirs) = ([made.root_list(NOW), made.list(NOW, &[])], [other.root_list(NOW), other.list(NOW, &[])]);
+    let all: Vec<_> = ours.iter().chain(&theirs).collect();
+    let both = [&other.issuing, &made.issuing];
+    for seal in [&made.seal, &other.seal] {
+        assert!(matches!(judge(seal, &both, &all), PathVerdict::Trusted { .. }));
+    }
+    for (seal, stranger) in [(&made.seal, &other.issuing), (&other.seal, &made.issuing)] {
+        let verdict = judge(seal, &[stranger], &all);
+        assert!(matches!(verdict, PathVerdict::NoAnchor | PathVerdict::Broken(Rule::Signature)), "{verdict:?}");
+    }
+    let verdict = judge(&made.seal, &both, &[&ours[0], &theirs[1]]);
+    assert!(matches!(verdict, PathVerdict::RevocationUnknown { .. }), "{verdict:?}");
 }
 
 #[test]

@@ -6,8 +6,13 @@ use std::process::Command;
 use base64::Engine;
 use time::Duration;
 use yinxin::abolish;
-use yinxin::pki::certificate::{Certificate, to_pem};
+use yinxin::ca::life::Revoke;
+use yinxin::crypto::KeyAlgorithm;
+use yinxin::pki::certificate::{Certificate, from_pem_or_der, to_pem};
+use yinxin::pki::issue::Reason;
 use yinxin::pki::ocsp::{CertId, Request};
+use yinxin::pki::tlv::{BIT_STRING, Element};
+use yinxin::ses::read_seal;
 
 use super::Doors;
 use super::client::Client;
@@ -53,6 +58,18 @@ impl Files {
         let run = move || Command::new("openssl").args(&arguments).current_dir(folder).output().unwrap();
         let output = tokio::task::spawn_blocking(run).await.unwrap();
         String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+    }
+
+    /// Whether openssl holds the SM2 value in this certificate or list for that issuer's.
+    async fn holds_sm2(&self, der: &[u8], issuer: &str) -> bool {
+        let parts = Element::read_all(der).unwrap().children().unwrap();
+        let [body, _, value] = parts.as_slice() else { panic!("{} parts", parts.len()) };
+        std::fs::write(self.path().join("body"), body.whole).unwrap();
+        std::fs::write(self.path().join("value"), &value.expect(BIT_STRING).unwrap().content[1..]).unwrap();
+        std::fs::write(self.path().join("key"), self.openssl(&format!("x509 -in {issuer}.pem -noout -pubkey")).await)
+            .unwrap();
+        let asked = "pkeyutl -verify -pubin -inkey key -rawin -digest sm3 -pkeyopt distid:1234567812345678";
+        self.openssl(&format!("{asked} -in body -sigfile value")).await.contains("Verified Successfully")
     }
 }
 
@@ -140,6 +157,91 @@ async fn openssl_is_answered_good_revoked_and_unknown() {
             "OCSP - URI:https://seal.example/ocsp",
             "CA Issuers - URI:https://seal.example/ca/issuing.cer",
             "URI:https://seal.example/crl/issuing.crl",
+        ] {
+            assert!(text.contains(named), "{named}: {text}");
+        }
+    })
+    .await;
+}
+
+/// The second line as a stranger reaches it. openssl reads all of it and asks by it; its `verify` fails on SM2 up to 3.0, even
+/// on its own, so each value is put to it by itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_line_on_sm2_is_served_beside_the_other() {
+    on_both("http_sm2", async |database| {
+        let doors = Doors::open(database).await;
+        let (store, authority) = (&doors.bureau.desk.store, doors.bureau.authority());
+        authority.init("示例县行政审批局", KeyAlgorithm::Sm2, "test", NOW - Duration::HOUR).await.unwrap();
+        let made = crate::ofd::made_as_data(&doors.bureau, BUREAU_SEAL).await;
+        let files = Files::of(&doors).await;
+        let maker = read_seal(&made.file).unwrap().maker;
+        std::fs::write(files.path().join("maker.pem"), to_pem("CERTIFICATE", &maker)).unwrap();
+        let url = format!("http://{}/ocsp", doors.public);
+        let status = async |issuer: &str, certificate: &str| {
+            let asked = format!(
+                "ocsp -issuer {issuer}.pem -cert {certificate}.pem -noverify -validity_period 1000000000 -url {url}"
+            );
+            files.openssl(&asked).await
+        };
+        for certificate in [BUREAU_SEAL, "maker"] {
+            let said = status("issuing-sm2", certificate).await;
+            assert!(said.contains(&format!("{certificate}.pem: good")), "{said}");
+            // Nobody has this one's name and the other's key.
+            let said = status("issuing", certificate).await;
+            assert!(said.contains("unauthorized (6)"), "{said}");
+        }
+        // And the other knows nothing of it.
+        let serial = store.certificate(&made.certificate).await.unwrap().unwrap().serial;
+        let said = files.openssl(&format!("ocsp {} -url {url} -serial 0x{serial}", judging())).await;
+        assert!(said.contains(": unknown") && said.contains("Response verify OK"), "{said}");
+        let said = status("root-sm2", "issuing-sm2").await;
+        assert!(said.contains("unauthorized (6)"), "{said}");
+
+        let revoke = Revoke {
+            serial: serial.clone(),
+            reason: Reason::Superseded,
+            since: None,
+            document: "吊〔2026〕1号".into(),
+            acknowledged: 0,
+        };
+        let two = (&person("admin-1"), &person("admin-2"));
+        authority.revoke(&number(BUREAU_SEAL), &revoke, two, NOW).await.unwrap();
+        let said = status("issuing-sm2", BUREAU_SEAL).await;
+        assert!(said.contains(&format!("{BUREAU_SEAL}.pem: revoked")), "{said}");
+
+        // Certificates and lists: each value by the key of the issuer that it names, and by nobody else's.
+        let mut signed = vec![];
+        for label in ["root-sm2", "issuing-sm2"] {
+            let der = doors.public().get(&format!("/ca/{label}.cer")).await.body;
+            signed.push((der, "root-sm2", format!("x509 -inform DER -in {label}.cer -noout -issuer")));
+            let list = doors.public().get(&format!("/crl/{label}.crl")).await.body;
+            signed.push((list, label, format!("crl -inform DER -in {label}.crl -noout -issuer")));
+        }
+        for name in [BUREAU_SEAL, "maker"] {
+            let pem = std::fs::read(files.path().join(format!("{name}.pem"))).unwrap();
+            let der = from_pem_or_der("CERTIFICATE", &pem).remove(0);
+            signed.push((der, "issuing-sm2", format!("x509 -in {name}.pem -noout -issuer")));
+        }
+        for (der, issuer, ask) in signed {
+            let mut words = ask.split(' ').skip_while(|word| *word != "-in");
+            let file = words.nth(1).unwrap();
+            if !file.ends_with(".pem") {
+                std::fs::write(files.path().join(file), &der).unwrap();
+            }
+            let named = files.openssl(&ask).await.replacen("issuer=", "", 1);
+            let subject = files.openssl(&format!("x509 -in {issuer}.pem -noout -subject")).await;
+            assert_eq!(named, subject.replacen("subject=", "", 1), "{file}");
+            assert!(files.holds_sm2(&der, issuer).await, "{file}");
+            let stranger = if issuer == "root-sm2" { "issuing-sm2" } else { "root-sm2" };
+            assert!(!files.holds_sm2(&der, stranger).await, "{file}");
+        }
+        let text = files.openssl("crl -inform DER -in issuing-sm2.crl -noout -text").await.to_lowercase();
+        assert!(text.contains("sm2-with-sm3") && text.contains(&serial), "{text}");
+        let text = files.openssl(&format!("x509 -in {BUREAU_SEAL}.pem -noout -text")).await;
+        for named in [
+            "OCSP - URI:https://seal.example/ocsp",
+            "CA Issuers - URI:https://seal.example/ca/issuing-sm2.cer",
+            "URI:https://seal.example/crl/issuing-sm2.crl",
         ] {
             assert!(text.contains(named), "{named}: {text}");
         }

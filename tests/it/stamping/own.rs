@@ -36,7 +36,7 @@ async fn exported(house: &House, folder: &Path) -> (String, String, String) {
         std::fs::write(folder.join(format!("{}.pem", ca.label)), to_pem("CERTIFICATE", &ca.certificate)).unwrap();
     }
     let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
-    let unit = store.stamping_unit().await.unwrap().unwrap().certificate;
+    let unit = store.stamping_units().await.unwrap().remove(0).certificate;
     let both =
         [std::fs::read_to_string(path("issuing.pem")).unwrap(), to_pem("CERTIFICATE", &unit.certificate)].concat();
     std::fs::write(path("with-unit.pem"), both).unwrap();
@@ -211,7 +211,7 @@ async fn our_judge_believes_our_tokens_and_the_store_has_each_of_them() {
         assert_eq!(serials.len(), 16);
         assert!(serials.iter().all(|serial| serial.len() == 16));
         assert!(desk.store.unfinished().await.unwrap().is_empty());
-        let unit = desk.store.stamping_unit().await.unwrap().unwrap();
+        let unit = desk.store.stamping_units().await.unwrap().remove(0);
         assert_eq!(unit.last, Some(NOW));
         // The store lets no serial number be used again, whoever asks.
         let stamp = |serial| Stamp {
@@ -329,8 +329,8 @@ async fn the_unit_is_renewed_by_itself_and_after_a_revocation() {
     on_both("stamps_renewed", async |database| {
         let house = House::found(database).await;
         let (desk, authority) = (&house.bureau.desk, house.bureau.authority());
-        let label = async || desk.store.stamping_unit().await.unwrap().unwrap().certificate.label;
-        assert!(!authority.stamping("test", NOW).await.unwrap().1, "there is one already");
+        let label = async || desk.store.stamping_units().await.unwrap().remove(0).certificate.label;
+        assert!(!authority.stamping("test", NOW).await.unwrap()[0].1, "there is one already");
         let first = stamp(desk).await.unwrap();
         let certificate = Certificate::read(
             &first
@@ -355,7 +355,7 @@ async fn the_unit_is_renewed_by_itself_and_after_a_revocation() {
         assert_eq!(label().await, "stamping-2");
         stamp(desk).await.unwrap();
         // Revoked: not one token more, until there is a successor.
-        let unit = desk.store.stamping_unit().await.unwrap().unwrap().certificate;
+        let unit = desk.store.stamping_units().await.unwrap().remove(0).certificate;
         let now = house.now();
         let document = "示府〔2026〕1号".to_owned();
         let revocation = Revocation {
