@@ -358,7 +358,8 @@ impl<'a> File<'a> {
         let (mut loaded, doubled) = self.parse_plain(offset, reference)?;
         self.note_doubled(reference, doubled);
         // An index has its strings as they are (§7.5.8.2).
-        if let Some(key) = self.key().filter(|_| !loaded.object.dict().is_some_and(|d| d.is(b"Type", b"XRef"))) {
+        let index = matches!(&loaded.object, Object::Stream(stream) if stream.dict.is(b"Type", b"XRef"));
+        if let Some(key) = self.key().filter(|_| !index) {
             loaded.object = key.object(reference, loaded.object)?;
         }
         Ok(loaded)

@@ -15,6 +15,8 @@ pub(in crate::pdf) struct Terms<'s> {
     dictionary: Option<&'s Object>,
     /// The first half of /ID, which old keys are made from.
     identifier: Option<&'s Object>,
+    /// Of two values some readers take the first and some the last.
+    twice: bool,
 }
 
 impl<'s> Terms<'s> {
@@ -22,11 +24,13 @@ impl<'s> Terms<'s> {
         let trailer = &section.trailer;
         let dictionary = trailer.get(b"Encrypt").filter(|encrypt| !encrypt.is_null());
         let identifier = trailer.get(b"ID").map(|id| id.array().and_then(<[_]>::first).unwrap_or(id));
-        Self { dictionary, identifier: dictionary.and(identifier) }
+        let said = |key: &[u8]| trailer.entries().iter().filter(|e| &*e.key == key).count();
+        let twice = said(b"Encrypt") > 1 || (dictionary.is_some() && said(b"ID") > 1);
+        Self { dictionary, identifier: dictionary.and(identifier), twice }
     }
 
     fn are_none(&self) -> bool {
-        self.dictionary.is_none()
+        self.dictionary.is_none() && !self.twice
     }
 }
 
@@ -71,7 +75,8 @@ fn agree(sections: &[&Section]) -> bool {
         let before = sections.get(at).is_some_and(|newer| newer.offset < section.offset);
         before && at + 1 == older.len() && Terms::of(section).are_none()
     };
-    hidden.all(|hidden| hidden.are_none() || hidden == terms)
+    !terms.twice
+        && hidden.all(|hidden| hidden.are_none() || hidden == terms)
         && older.iter().enumerate().all(|(at, section)| Terms::of(section) == terms || second_half(at, section))
 }
 

@@ -121,12 +121,16 @@ fn rows() -> Vec<Row> {
     text.lines().skip(1).filter_map(row).collect()
 }
 
-/// As a caller would see it who trusts every signer in the file by name, at a moment at which all their certificates are in
-/// force, and claimed as the time of signing: what keeps a forgery from passing is then the document itself.
 fn judged(row: &Row) -> (Report, Duration) {
     let bytes = std::fs::read(trial::corpus(&row.file).unwrap()).unwrap();
     let before = Instant::now();
-    let mut evidence = Evidence::open(&row.file, bytes, Arc::new(Trust::default()), super::NOW);
+    (believing(&row.file, bytes), before.elapsed())
+}
+
+/// As a caller would see it who trusts every signer in the file by name, at a moment at which all their certificates are in
+/// force, and claimed as the time of signing: what keeps a forgery from passing is then the document itself.
+pub(super) fn believing(name: &str, bytes: Vec<u8>) -> Report {
+    let mut evidence = Evidence::open(name, bytes, Arc::new(Trust::default()), super::NOW);
     if let Opened::Pdf { reading, envelopes } = &mut evidence.opened {
         let anchors: Vec<_> = envelopes.iter().filter_map(|envelope| envelope.certificate.clone()).collect();
         evidence.at = anchors.iter().map(|anchor| anchor.not_before).max().unwrap_or(super::NOW);
@@ -135,7 +139,7 @@ fn judged(row: &Row) -> (Report, Duration) {
         reading.signatures.iter_mut().for_each(|signature| signature.claimed_time = Some(evidence.at));
         evidence.trust = Arc::new(Trust { anchors, ..Trust::default() });
     }
-    (judge(&evidence), before.elapsed())
+    judge(&evidence)
 }
 
 /// The peers' word on each signature, `#1 … | #2 …`: pyHanko's where it has one, else pdfsig's; None where neither can tell.

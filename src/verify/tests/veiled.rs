@@ -1,0 +1,226 @@
+//! Encrypted files that ask for no password (`tests/vectors/veiled`): sound ones pass, and what others do to them shows as it
+//! does in plain ones. Nothing passes that a viewer might decrypt in another way.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::corpus::believing;
+use super::update::Later;
+use super::{Sub, Verdict};
+use crate::pdf::changes::LaterChanges;
+use crate::pdf::signatures::{Coverage, read};
+use crate::verify::Report;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/veiled")
+}
+
+fn vector(name: &str) -> Vec<u8> {
+    std::fs::read(folder().join(name)).unwrap()
+}
+
+/// Everything that is said of the file and its signature.
+fn said(report: &Report) -> Vec<&'static str> {
+    let checks = report.signatures.iter().flat_map(|s| s.checks.iter().map(|c| c.message.id));
+    report.findings.iter().map(|finding| finding.id).chain(checks).collect()
+}
+
+#[test]
+fn each_vector_is_what_its_row_says() {
+    let rows = std::fs::read_to_string(folder().join("verdicts.tsv")).unwrap();
+    let mut unread: BTreeSet<String> = std::fs::read_dir(folder())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with(".pdf") || name.ends_with(".update"))
+        .collect();
+    for row in rows.lines().skip(1) {
+        let columns: Vec<&str> = row.split('\t').collect();
+        let [file, update, genuine, changes, finding] = columns[..] else { panic!("{row}") };
+        let mut bytes = vector(&format!("{file}.pdf"));
+        unread.remove(&format!("{file}.pdf"));
+        if update != "-" {
+            let name = format!("{file}.{update}.update");
+            bytes.extend(vector(&name));
+            unread.remove(&name);
+        }
+        let report = believing(file, bytes);
+        let signature = report.signatures.first();
+        let found = signature.map_or("-".into(), |s| format!("{:?}", s.later_changes).to_lowercase());
+        assert_eq!(report.verdict.is_genuine(), genuine == "genuine", "{row}\n{report:#?}");
+        assert_eq!(found, changes, "{row}\n{report:#?}");
+        assert!(finding == "-" || said(&report).contains(&finding), "{row}\n{report:#?}");
+        assert!(signature.is_none_or(|s| s.intact), "{row}\n{report:#?}");
+    }
+    assert!(unread.is_empty(), "no row for {unread:?}");
+}
+
+/// What is written in it is read in the clear: the words of the signature, and what the file says of itself.
+#[test]
+fn its_words_are_read() {
+    for name in
+        ["rc4-40", "rc4-128", "rc4-v4", "aes-128", "aes-128-metadata", "aes-256", "aes-256-packed", "aes-256-linear"]
+    {
+        let reading = read(&vector(&format!("{name}.pdf"))).unwrap();
+        let [signature] = reading.signatures.as_slice() else { panic!("{name}: {reading:#?}") };
+        assert_eq!((signature.field.as_str(), signature.coverage), ("Seal1", Coverage::Whole), "{name}");
+        assert_eq!(
+            (signature.name.as_deref(), signature.reason.as_deref()),
+            (Some("yinxin"), Some("approved")),
+            "{name}"
+        );
+        assert_eq!(signature.certification, Some(2), "{name}");
+        assert!(signature.claimed_time.is_some() && signature.findings.is_empty(), "{name}: {signature:#?}");
+        assert!(reading.info.contains(&("Title".into(), "Permit".into())), "{name}: {:?}", reading.info);
+    }
+    // Revision 5, which carries no signature: the key alone.
+    let reading = read(&vector("aes-256-r5.pdf")).unwrap();
+    assert!(reading.pages == 1 && reading.info.contains(&("Title".into(), "Permit".into())), "{reading:#?}");
+}
+
+/// The value of a key of the newest trailer, as written.
+fn trailer(bytes: &[u8], key: &str) -> String {
+    let text: String = bytes.iter().map(|&b| char::from(b)).collect();
+    let (_, rest) = text.rsplit_once(&format!("\n{key} ")).unwrap();
+    rest.split('\n').next().unwrap().to_owned()
+}
+
+/// The encryption dictionary as written.
+fn dictionary(bytes: &[u8]) -> String {
+    let text: String = bytes.iter().map(|&b| char::from(b)).collect();
+    let (_, rest) = text.split_once("\n11 0 obj\n").unwrap();
+    rest.split_once("\nendobj").unwrap().0.to_owned()
+}
+
+/// An update with this in its trailer.
+fn updated(base: &[u8], write: impl FnOnce(&mut Later)) -> Report {
+    let mut later = Later::on(base.to_vec());
+    write(&mut later);
+    let report = believing("updated.pdf", later.finish());
+    let [signature] = report.signatures.as_slice() else { panic!("{report:#?}") };
+    assert!(signature.intact && signature.coverage == Coverage::Partial, "{report:#?}");
+    report
+}
+
+#[test]
+fn the_terms_of_the_encryption_stay_as_they_were() {
+    for name in ["rc4-128", "aes-128", "aes-256"] {
+        let base = vector(&format!("{name}.pdf"));
+        let (encrypt, id) = (trailer(&base, "/Encrypt"), trailer(&base, "/ID"));
+        assert_eq!(encrypt, "11 0 R");
+        let own = dictionary(&base);
+        let other = dictionary(&vector(if name == "aes-256" { "aes-128.pdf" } else { "aes-256.pdf" }));
+        let kept = format!("/Encrypt {encrypt}/ID {id}");
+        let honest = updated(&base, |later| later.trailer.push_str(&kept));
+        assert!(honest.verdict.is_genuine(), "{name}: {honest:#?}");
+        type Change<'c> = &'c dyn Fn(&mut Later);
+        let changes: [(&str, Change<'_>); 10] = [
+            ("taken away", &|l| l.trailer.push_str(&format!("/ID {id}"))),
+            ("made null", &|l| l.trailer.push_str(&format!("/Encrypt null/ID {id}"))),
+            ("written again", &|l| {
+                l.set(11, own.as_str());
+                l.trailer.push_str(&kept);
+            }),
+            ("written elsewhere", &|l| {
+                let number = l.add(own.as_str());
+                l.trailer.push_str(&format!("/Encrypt {number} 0 R/ID {id}"));
+            }),
+            ("written into the trailer", &|l| l.trailer.push_str(&format!("/Encrypt {own}/ID {id}"))),
+            ("another file's", &|l| {
+                l.set(11, other.as_str());
+                l.trailer.push_str(&kept);
+            }),
+            ("another file's, elsewhere", &|l| {
+                let number = l.add(other.as_str());
+                l.trailer.push_str(&format!("/Encrypt {number} 0 R/ID {id}"));
+            }),
+            ("said twice", &|l| l.trailer.push_str(&format!("/Encrypt 99 0 R{kept}"))),
+            ("another name", &|l| l.trailer.push_str(&format!("/Encrypt {encrypt}/ID[<00><00>]"))),
+            ("no name", &|l| l.trailer.push_str(&format!("/Encrypt {encrypt}"))),
+        ];
+        for (what, change) in changes {
+            let report = updated(&base, change);
+            assert!(!report.verdict.is_genuine(), "{name}, {what}: {report:#?}");
+            // With another key the newest state may not open at all.
+            let told = said(&report).contains(&"pdf.encryption-changed") || what.starts_with("another file's");
+            assert!(told, "{name}, {what}: {report:#?}");
+            assert!(report.signatures[0].later_changes >= LaterChanges::Suspicious, "{name}, {what}: {report:#?}");
+        }
+    }
+}
+
+/// One that was plain when it was signed, and whose strings would now be read as something else.
+#[test]
+fn nothing_is_encrypted_afterwards() {
+    let base = vector("plain.pdf");
+    let honest = updated(&base, |_| {});
+    assert!(honest.verdict.is_genuine(), "{honest:#?}");
+    for name in ["aes-256", "aes-128"] {
+        let report = updated(&base, |later| {
+            let number = later.add(dictionary(&vector(&format!("{name}.pdf"))));
+            later.trailer.push_str(&format!("/Encrypt {number} 0 R/ID[<00><00>]"));
+        });
+        assert!(!report.verdict.is_genuine(), "{name}: {report:#?}");
+        assert!(report.signatures[0].later_changes >= LaterChanges::Suspicious, "{name}: {report:#?}");
+    }
+}
+
+/// Plain things beside encrypted ones, which viewers show as they stand, or cut, or not at all.
+#[test]
+fn what_is_not_encrypted_as_the_rest_is_told() {
+    for name in ["aes-128", "aes-256"] {
+        let base = vector(&format!("{name}.pdf"));
+        let kept = format!("/Encrypt 11 0 R/ID {}", trailer(&base, "/ID"));
+        for object in [
+            "(Pay one million)",
+            "<</Type/Annot/Subtype/Text/Contents(Pay one million)>>",
+            "<</Length 3>>\nstream\nq Q\nendstream",
+            "<</Filter/Crypt/Length 3>>\nstream\nq Q\nendstream",
+            "<</Filter[/Crypt]/DecodeParms[<</Name/Identity>>]/Length 3>>\nstream\nq Q\nendstream",
+            "<</Filter[/ASCIIHexDecode/Crypt]/DecodeParms[null<</Name/StdCF>>]/Length 3>>\nstream\n00>\nendstream",
+            "<</Filter/Crypt/DecodeParms<</Name/Other>>/Length 0>>\nstream\n\nendstream",
+            "<</Type/XRef/Contents(Pay one million)>>",
+            "<</Type/XRef/Length 3>>\nstream\nq Q\nendstream",
+        ] {
+            let report = updated(&base, |later| {
+                later.add(object);
+                later.trailer.push_str(&kept);
+            });
+            assert!(!report.verdict.is_genuine(), "{name}, {object}: {report:#?}");
+            assert!(said(&report).contains(&"pdf.encryption-partial"), "{name}, {object}: {report:#?}");
+        }
+    }
+}
+
+#[test]
+fn damaged_or_locked_it_is_never_passed_and_the_two_are_told_apart() {
+    let base = vector("aes-256.pdf");
+    for (key, finding) in [
+        ("/U", "pdf.needs-password"),
+        ("/Perms", "pdf.unknown-protection"),
+        ("/UE", "pdf.unknown-protection"),
+        ("/V", "pdf.unknown-protection"),
+        ("/CFM", "pdf.unknown-protection"),
+    ] {
+        let find = |word: &str, from: usize| {
+            from + base[from..].windows(word.len()).position(|w| w == word.as_bytes()).unwrap()
+        };
+        let at = find(&format!("{key} "), find("<< /CF <<", 0)) + key.len() + 2;
+        let mut bytes = base.clone();
+        bytes[at] = if bytes[at] == b'1' { b'2' } else { b'1' };
+        // `/V 5 ` has one digit.
+        if key == "/V" {
+            (bytes[at - 1], bytes[at]) = (b'6', b' ');
+        }
+        let report = believing("damaged.pdf", bytes);
+        assert!(!report.verdict.is_genuine(), "{key}: {report:#?}");
+        assert!(said(&report).contains(&finding), "{key}: {report:#?}");
+    }
+    // Where nothing at all can be read the whole answer is that.
+    let base = vector("aes-256-packed.pdf");
+    let at = base.windows(4).position(|w| w == b"/U <").unwrap() + 4;
+    let mut bytes = base;
+    bytes[at] ^= 1;
+    let report = believing("damaged.pdf", bytes);
+    assert_eq!(report.verdict, Verdict::Indeterminate(Sub::SignedDataNotFound), "{report:#?}");
+    assert_eq!(report.summary.id, "verify.needs-password");
+}
