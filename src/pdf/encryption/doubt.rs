@@ -5,7 +5,7 @@ use super::Key;
 use crate::message::Message;
 use crate::pdf::PdfError;
 use crate::pdf::file::File;
-use crate::pdf::object::{Object, Ref};
+use crate::pdf::object::{Object, Ref, Stream};
 use crate::pdf::xref::{Entry, Section};
 use std::collections::HashSet;
 
@@ -115,8 +115,15 @@ fn is_odd(file: &File<'_>, key: &Key, offset: usize, reference: Ref) -> Result<b
     let fits = match cipher {
         Err(error @ (PdfError::OverLimit { .. } | PdfError::Unread(_))) => return Err(error),
         Err(_) => false,
-        Ok(None) => key.cipher.is_none() || stream.dict.is(b"Type", b"Metadata"),
+        Ok(None) => key.cipher.is_none() || is_metadata(file, stream),
         Ok(Some(cipher)) => file.stored_at(stream).map_or(true, |range| cipher.fits(range.len())),
     };
     Ok(!fits || key.object(reference, loaded.object.clone()).is_err())
+}
+
+/// What the file may leave plain (table 21, /EncryptMetadata): XML, which is no content for any page.
+fn is_metadata(file: &File<'_>, stream: &Stream) -> bool {
+    let data = file.unpacked(stream).unwrap_or_default();
+    let text = data.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&data).trim_ascii_start();
+    stream.dict.is(b"Type", b"Metadata") && text.starts_with(b"<")
 }

@@ -193,6 +193,7 @@ fn what_is_not_encrypted_as_the_rest_is_told() {
             "<</Filter[/Crypt]/DecodeParms[<</Name/Identity>>]/Length 3>>\nstream\nq Q\nendstream",
             "<</Filter[/ASCIIHexDecode/Crypt]/DecodeParms[null<</Name/StdCF>>]/Length 3>>\nstream\n00>\nendstream",
             "<</Filter/Crypt/DecodeParms<</Name/Other>>/Length 0>>\nstream\n\nendstream",
+            "<</Type/Metadata/Subtype/XML/Filter/Crypt/Length 3>>\nstream\nq Q\nendstream",
             "<</Type/XRef/Contents(Pay one million)>>",
             "<</Type/XRef/Length 3>>\nstream\nq Q\nendstream",
         ] {
