@@ -65,8 +65,7 @@ impl Key {
             Some(Object::Ref(r)) => (indirect(file, *r)?, Some(*r)),
             _ => return Err(PdfError::UnknownProtection),
         };
-        let known = dict.entries().iter().all(|e| KEYS.contains(&&*e.key)) && dict.is(b"Filter", b"Standard");
-        if !known || !is_plain(&Object::Dict(dict.clone())) {
+        if !is_standard(&dict) || !is_plain(&Object::Dict(dict.clone())) {
             return Err(PdfError::UnknownProtection);
         }
         let identifier = match file.trailer().get(b"ID") {
@@ -132,6 +131,11 @@ fn indirect(file: &File<'_>, r: Ref) -> Result<Dict, PdfError> {
         Some(Object::Dict(dict)) => Ok(dict),
         _ => Err(PdfError::UnknownProtection),
     }
+}
+
+/// An encryption dictionary of the standard handler, and nothing else besides.
+fn is_standard(dict: &Dict) -> bool {
+    dict.entries().iter().all(|e| KEYS.contains(&&*e.key)) && dict.is(b"Filter", b"Standard")
 }
 
 /// Nothing stands in another object, and nothing is said twice.

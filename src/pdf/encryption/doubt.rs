@@ -1,7 +1,7 @@
 //! What makes it doubtful that every viewer undoes the encryption of a file as we do. Such a file is read all the same, and
 //! no signature in it is passed.
 
-use super::Key;
+use super::{Key, is_standard};
 use crate::message::Message;
 use crate::pdf::PdfError;
 use crate::pdf::file::File;
@@ -27,6 +27,12 @@ impl<'s> Terms<'s> {
         let said = |key: &[u8]| trailer.entries().iter().filter(|e| &*e.key == key).count();
         let twice = said(b"Encrypt") > 1 || (dictionary.is_some() && said(b"ID") > 1);
         Self { dictionary, identifier: dictionary.and(identifier), twice }
+    }
+
+    /// Whether the other says nothing else, if less.
+    fn have(&self, other: &Self) -> bool {
+        let same = |ours: Option<&Object>, theirs: Option<&Object>| theirs.is_none() || ours == theirs;
+        same(self.dictionary, other.dictionary) && same(self.identifier, other.identifier) && !other.twice
     }
 
     fn are_none(&self) -> bool {
@@ -66,17 +72,18 @@ pub(in crate::pdf) fn doubt(file: &File<'_>) -> Result<Option<Message>, PdfError
     }))
 }
 
-/// Newest first. Of a linearised file (annex F) the older half stands behind the newer one and may leave all that out.
+/// Newest first. Of a linearised file (annex F) the older half stands behind the newer one and may leave
+/// some of that out, as the hidden half of a hybrid section may.
 fn agree(sections: &[&Section]) -> bool {
     let Some((newest, older)) = sections.split_first() else { return true };
     let terms = Terms::of(newest);
     let mut hidden = sections.iter().filter_map(|section| section.hidden.as_deref().map(Terms::of));
     let second_half = |at: usize, section: &Section| {
         let before = sections.get(at).is_some_and(|newer| newer.offset < section.offset);
-        before && at + 1 == older.len() && Terms::of(section).are_none()
+        before && at + 1 == older.len() && terms.have(&Terms::of(section))
     };
     !terms.twice
-        && hidden.all(|hidden| hidden.are_none() || hidden == terms)
+        && hidden.all(|hidden| terms.have(&hidden))
         && older.iter().enumerate().all(|(at, section)| Terms::of(section) == terms || second_half(at, section))
 }
 
@@ -110,7 +117,12 @@ fn is_odd(file: &File<'_>, key: &Key, offset: usize, reference: Ref) -> Result<b
         // Nothing stands there.
         Err(_) => return Ok(false),
     };
-    let Object::Stream(stream) = &loaded.object else { return Ok(key.object(reference, loaded.object).is_err()) };
+    let stream = match &loaded.object {
+        Object::Stream(stream) => stream,
+        // One that a writer left behind when it encrypted the file anew.
+        Object::Dict(dict) if is_standard(dict) => return Ok(false),
+        _ => return Ok(key.object(reference, loaded.object).is_err()),
+    };
     let cipher = file.filters(stream).and_then(|filters| key.cipher_of(stream, &filters));
     let fits = match cipher {
         Err(error @ (PdfError::OverLimit { .. } | PdfError::Unread(_))) => return Err(error),
