@@ -207,6 +207,35 @@ fn what_is_not_encrypted_as_the_rest_is_told() {
     }
 }
 
+/// Old ciphers make a key for each object: what a page draws is copied to another number, byte for byte, and is no longer what
+/// was signed. Where one key does for all it is.
+#[test]
+fn the_same_bytes_under_another_number_are_something_else() {
+    for (name, shown) in [("rc4-128", true), ("aes-128", true), ("aes-256", false)] {
+        let base = vector(&format!("{name}.pdf"));
+        let find = |word: &str, from: usize| {
+            from + base[from..].windows(word.len()).position(|w| w == word.as_bytes()).unwrap() + word.len()
+        };
+        let start = find("stream\n", find("\n9 0 obj\n", 0));
+        let end = find("endstream", start) - "endstream".len();
+        let content = &base[start..end];
+        let mut later = Later::on(base.to_vec());
+        let page = later.get(7);
+        assert!(page.contains("/Contents 9 0 R"), "{page}");
+        let length = content.len() - usize::from(content.ends_with(b"\n"));
+        let place = "A".repeat(length);
+        let number = later.add(format!("<</Length {length}/Filter/FlateDecode>>\nstream\n{place}\nendstream"));
+        later.set(7, page.replace("/Contents 9 0 R", &format!("/Contents {number} 0 R")));
+        later.trailer.push_str(&format!("/Encrypt 11 0 R/ID {}", trailer(&base, "/ID")));
+        let mut bytes = later.finish();
+        let at = bytes.windows(length).rposition(|w| w == place.as_bytes()).unwrap();
+        bytes[at..at + length].copy_from_slice(&content[..length]);
+        let (told, said) = (told(name, &bytes), said(&bytes));
+        assert_eq!(told, ("open", "forbidden".into()), "{name}: {said:?}");
+        assert_eq!(said.contains(&"pdf.page-content-changed"), shown, "{name}: {said:?}");
+    }
+}
+
 #[test]
 fn damaged_or_locked_it_is_never_passed_and_the_two_are_told_apart() {
     let base = vector("aes-256.pdf");
