@@ -135,9 +135,10 @@ async fn drafted(
     }
     if let Some(with) = ofd {
         let (renderer, identifier, data, template) = of_pending(desk, pending);
+        let lock = !request.more_seals;
         let prepared = blocking(move || {
             let draft = renderer.render_ofd(&template, &data, &identifier, now)?;
-            prepare_ofd(&draft.ofd, &with, &[draft.seal_place.on()], now)
+            prepare_ofd(&draft.ofd, &with, &[draft.seal_place.on()], now, lock)
         });
         match prepared.await {
             Ok(prepared) => drafts.push(prepared),
@@ -223,7 +224,7 @@ async fn drafted_elsewhere(
     if is_package(&file) {
         let with = desk.ofd_parts_in_force(seal, now).await?;
         let with = with.ok_or_else(|| FlowError::NoSealFile(seal.seal.number.to_string()))?;
-        return blocking(move || prepare_ofd(&file, &with, &places_on(&file, &wanted)?, now)).await;
+        return blocking(move || prepare_ofd(&file, &with, &places_on(&file, &wanted)?, now, false)).await;
     }
     let parts = desk.parts_in_force(seal, now).await?;
     let room = room(desk, &parts, seal.level, now).await?;

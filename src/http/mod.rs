@@ -190,8 +190,6 @@ pub fn public_router(state: PublicState) -> Router {
         .route("/log", get(log::page))
         .route("/log/tile/{*path}", get(log::tile))
         .route("/ocsp/{*request}", get(status::ocsp_by_get))
-        .route("/resource/rest/v1/shared/{catalogue}/1", post(seal_status::by_catalogue))
-        .route("/router/rest/v1", post(seal_status::by_method))
         .route("/verify/reports/{name}/sealed", post(verification::sealed))
         .route("/verify/reports/{name}/{form}", get(verification::kept))
         .merge(api)
@@ -217,6 +215,8 @@ fn public_api() -> OpenApiRouter<PublicState> {
         .routes(routes!(status::crl))
         .routes(routes!(status::ca))
         .routes(routes!(stamping::stamp))
+        .routes(routes!(seal_status::by_catalogue))
+        .routes(routes!(seal_status::by_method))
 }
 
 /// The staff listener's routes.
@@ -228,8 +228,7 @@ pub fn staff_router(state: StaffState) -> Router {
         .route("/uploads", get(office::upload_form).post(office::upload))
         .route("/seals/{number}/custody", post(office::custody))
         .layer(CsrfLayer::new());
-    // Programs alone, and no cookie counts for them.
-    let uploads = uploads.merge(with_files).route("/CertShare/verifyFile", post(sharing::verify_file));
+    let uploads = uploads.merge(with_files);
     let small = Router::new()
         .route("/", get(office::home))
         .route("/sign-in", get(office::sign_in_form).post(office::sign_in))
@@ -250,8 +249,6 @@ pub fn staff_router(state: StaffState) -> Router {
         .route("/audit", get(office::audit))
         // Cross-site requests end here. Programs send neither Origin nor Sec-Fetch-Site, and no cookie counts for them.
         .layer(CsrfLayer::new())
-        .route("/CertShare/{operation}", post(sharing::operation))
-        .route("/CertShare/download", get(sharing::download))
         .merge(api)
         .merge(common(openapi));
     let how = Around { no_store: true, https: state.https };
@@ -279,11 +276,13 @@ fn staff_api() -> OpenApiRouter<StaffState> {
         .routes(routes!(administration::revoke_grant))
         .routes(routes!(administration::leave))
         .routes(routes!(ledger::ledger))
+        .routes(routes!(sharing::operation))
+        .routes(routes!(sharing::download))
 }
 
 /// What takes a document, apart because its limits are others.
 fn staff_uploads() -> OpenApiRouter<StaffState> {
-    OpenApiRouter::new().routes(routes!(issuing::uploads))
+    OpenApiRouter::new().routes(routes!(issuing::uploads)).routes(routes!(sharing::verify_file))
 }
 
 /// What both listeners have: their own description, health and files.

@@ -68,7 +68,12 @@ const UNREADABLE: No = No(1, "请求内容无法识别：参数应为JSON，时�
 const NO_SEAL: No = No(2, "登记册中没有该编码和名称的印章");
 const NO_METHOD: No = No(3, "本系统不提供此接口");
 
-/// By the catalogue's number.
+/// The national seal status query, by the catalogue's number: IK1010 a token, IK1011 and IK1012 how a seal stands, IK1013 which
+/// have ended.
+#[utoipa::path(post, path = "/resource/rest/v1/shared/{catalogue}/1", tag = "seal status",
+    params(("catalogue" = String, Path, description = "IK1010 to IK1013")),
+    request_body(content = Object, description = "The method's parameters, which may stand in the address as well"),
+    responses((status = 200, description = "method, requestId, code (0 is good), data, message", body = Object)))]
 pub(super) async fn by_catalogue(
     State(state): State<PublicState>,
     Path(catalogue): Path<String>,
@@ -79,7 +84,11 @@ pub(super) async fn by_catalogue(
     answered(&state, method.unwrap_or_default(), Asked::of(query, &body)).await
 }
 
-/// By the method's name.
+/// The national seal status query, by the method's name (parameter `method`).
+#[utoipa::path(post, path = "/router/rest/v1", tag = "seal status",
+    params(("method" = Option<String>, Query, description = "DB.oauth.token, DB.seal.status.query or DB.seal.deactive.list.query")),
+    request_body(content = Object, description = "The method's parameters, which may stand in the address as well"),
+    responses((status = 200, description = "method, requestId, code (0 is good), data, message", body = Object)))]
 pub(super) async fn by_method(
     State(state): State<PublicState>,
     Query(query): Query<Vec<(String, String)>>,

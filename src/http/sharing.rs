@@ -17,11 +17,12 @@ use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use time::{Duration, OffsetDateTime, UtcOffset};
+use utoipa::ToSchema;
 
 use super::answers::instant;
 use super::guard::random;
 use super::issuing::send_document;
-use super::problem::Problem;
+use super::problem::{Problem, ProblemBody};
 use super::sign_in::{Program, digest, program};
 use super::staff::{At, StaffState};
 use crate::desk::FlowError;
@@ -36,15 +37,18 @@ use crate::verify::judge;
 use told::{Told, find};
 
 /// What every operation sends.
-#[derive(Debug, Deserialize)]
-struct Asked {
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = SharingRequest)]
+pub(super) struct Asked {
     head: Head,
     #[serde(default)]
+    #[schema(value_type = Object)]
     data: Map<String, Value>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = SharingHead)]
 struct Head {
     access_id: String,
     access_token: String,
@@ -88,7 +92,11 @@ struct Caller {
     now: OffsetDateTime,
 }
 
-/// One operation, by its name.
+/// One operation, by its name: queryCertInfo, queryCertInfoByQRcode, queryCertInfoByHolderCode, downloadUrl,
+/// downloadUrlsByHolderCode, downloadFile, verifyCertInfo, getCertRemarkInfo.
+#[utoipa::path(post, path = "/CertShare/{operation}", tag = "sharing", security(()),
+    params(("operation" = String, Path, description = "The operation's name")), request_body = Asked,
+    responses((status = 200, description = "head (status 0 is good, message) and data", body = Object)))]
 pub(super) async fn operation(
     At(state): At,
     Path(operation): Path<String>,
@@ -99,6 +107,8 @@ pub(super) async fn operation(
 }
 
 /// The one that brings a file, apart because its limits are others.
+#[utoipa::path(post, path = "/CertShare/verifyFile", tag = "sharing", security(()), request_body = Asked,
+    responses((status = 200, description = "head (status 0 is good, message) and data", body = Object)))]
 pub(super) async fn verify_file(At(state): At, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
     let body = to_bytes(body, limits::SHARE_FILE_BYTES).await;
     let body = body.map_err(|_| Problem::from_status(StatusCode::PAYLOAD_TOO_LARGE))?;
@@ -345,7 +355,13 @@ pub(super) struct Linked {
     id: String,
 }
 
-/// The file behind a link.
+/// The file behind a link that `downloadUrl` gave.
+#[utoipa::path(get, path = "/CertShare/download", tag = "sharing", security(()),
+    params(("id" = String, Query, description = "As the link has it")),
+    responses(
+        (status = 200, description = "The annotated copy, PDF or OFD"),
+        (status = 404, description = "The link is not known or has ended", body = ProblemBody, content_type = "application/problem+json"),
+    ))]
 pub(super) async fn download(At(state): At, Query(Linked { id }): Query<Linked>) -> Result<Response, Problem> {
     let document = state.desk.store.link(&digest(&id), (state.clock)()).await?;
     let document = document.ok_or_else(|| {

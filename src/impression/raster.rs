@@ -1,5 +1,6 @@
 //! An impression in dots, for readers that draw no paths in seals.
 
+use std::collections::HashMap;
 use std::io::Write;
 
 use flate2::{Compression, Crc, write::ZlibEncoder};
@@ -10,6 +11,8 @@ use super::{Impression, Picture, Raster, Segment, Shape};
 const CUTS: usize = 4;
 /// Pieces of a curve: of a seal's longest, a quarter of its rim, each is 2 mm and leaves the curve by 0.02 mm.
 const PIECES: u32 = 16;
+/// Of an edge: more are not seen, and each makes the picture larger.
+const SHADES: f64 = 16.0;
 
 impl Impression {
     /// The picture in so many dots an inch (at most 1200), on a transparent ground; a filed raster stays as it is.
@@ -37,7 +40,7 @@ impl Impression {
                 for (part, ink) in rgb.iter_mut().zip(shape.rgb) {
                     *part = ((f64::from(ink) * covered + f64::from(*part) * below) / whole).round() as u8;
                 }
-                *alpha = (whole * 255.0).round() as u8;
+                *alpha = (whole * (SHADES - 1.0)).round() as u8 * (255.0 / (SHADES - 1.0)) as u8;
             }
         }
         raster
@@ -45,21 +48,42 @@ impl Impression {
 }
 
 impl Raster {
-    /// PNG (ISO/IEC 15948) of 8-bit RGBA, every row unfiltered: this room has no picture library.
+    /// PNG (ISO/IEC 15948), every row unfiltered: this room has no picture library. A drawn seal has one ink in few shades, so
+    /// it is written with a palette, which is a fraction of RGBA: the picture lies in every document twice, and is hashed with it.
     pub fn png(&self) -> Vec<u8> {
-        let mut rows = ZlibEncoder::new(Vec::new(), Compression::default());
+        let dots = self.rgb.chunks_exact(3).zip(&self.alpha).filter_map(|(rgb, alpha)| match *rgb {
+            [red, green, blue] => Some([red, green, blue, *alpha]),
+            _ => None,
+        });
+        let mut places = HashMap::new();
+        let mut palette = Vec::new();
+        for dot in dots.clone() {
+            // One more than fits tells that there are too many.
+            if palette.len() <= 256 && !places.contains_key(&dot) {
+                places.insert(dot, palette.len() as u8);
+                palette.push(dot);
+            }
+        }
         let width = self.width.max(1) as usize;
-        for (rgb, alpha) in self.rgb.chunks(width * 3).zip(self.alpha.chunks(width)) {
-            let pixels = rgb.chunks_exact(3).zip(alpha);
-            let row: Vec<u8> =
-                std::iter::once(0).chain(pixels.flat_map(|(c, a)| c.iter().chain([a])).copied()).collect();
+        let row = |dots: &[[u8; 4]]| match palette.len() {
+            ..=256 => dots.iter().filter_map(|dot| places.get(dot)).copied().collect(),
+            _ => dots.concat(),
+        };
+        let mut rows = ZlibEncoder::new(Vec::new(), Compression::default());
+        for dots in dots.collect::<Vec<_>>().chunks(width) {
             // Writing to a Vec cannot fail.
-            let _ = rows.write_all(&row);
+            let _ = rows.write_all(&[0]).and_then(|()| rows.write_all(&row(dots)));
         }
         let mut header = [self.width.to_be_bytes(), self.height.to_be_bytes()].concat();
-        header.extend([8, 6, 0, 0, 0]);
+        header.extend([8, if palette.len() <= 256 { 3 } else { 6 }, 0, 0, 0]);
+        let mut parts = vec![(b"IHDR", header)];
+        if palette.len() <= 256 {
+            parts.push((b"PLTE", palette.iter().flat_map(|[red, green, blue, _]| [*red, *green, *blue]).collect()));
+            parts.push((b"tRNS", palette.iter().map(|[.., alpha]| *alpha).collect()));
+        }
+        parts.extend([(b"IDAT", rows.finish().unwrap_or_default()), (b"IEND", Vec::new())]);
         let mut file = b"\x89PNG\r\n\x1a\n".to_vec();
-        for (kind, data) in [(b"IHDR", header), (b"IDAT", rows.finish().unwrap_or_default()), (b"IEND", Vec::new())] {
+        for (kind, data) in parts {
             let mut crc = Crc::new();
             crc.update(kind);
             crc.update(&data);
@@ -179,7 +203,7 @@ mod tests {
         let raster = drawn(vec![Shape { rgb: [200, 0, 0], segments: ring.clone() }]);
         let alpha = |x: usize, y: usize| raster.alpha[y * 10 + x];
         assert_eq!((raster.width, alpha(0, 5), alpha(1, 1), alpha(5, 5)), (10, 0, 255, 0));
-        assert_eq!((alpha(3, 5), alpha(6, 5)), (128, 128), "half a dot");
+        assert_eq!((alpha(3, 5), alpha(6, 5)), (136, 136), "half a dot, in sixteen shades");
         assert_eq!(raster.rgb[(5 * 10 + 1) * 3..][..3], [200, 0, 0]);
         // The same way round, the inner square is inside too.
         let full = [square(1.0, 9.0, false), square(3.5, 6.5, false)].concat();
@@ -190,6 +214,26 @@ mod tests {
             Shape { rgb: [0, 0, 200], segments: square(0.0, 5.0, false) },
         ];
         assert_eq!(drawn(over).rgb[(2 * 10 + 2) * 3..][..3], [0, 0, 200]);
+    }
+
+    #[test]
+    fn a_png_has_every_dot_in_few_colours_and_in_many() {
+        let ring = [square(1.0, 9.0, false), square(3.5, 6.5, true)].concat();
+        let few = drawn(vec![Shape { rgb: [200, 0, 0], segments: ring }]);
+        let rgb = (0..300_u32 * 3).map(|part| (part % 251) as u8).collect();
+        let many = Raster { width: 20, height: 15, rgb, alpha: (0..300_u32).map(|dot| (dot % 256) as u8).collect() };
+        // One colour too many for a palette.
+        let mut more =
+            Raster { width: 257, height: 1, rgb: vec![7; 257 * 3], alpha: (0..257_u32).map(|dot| dot as u8).collect() };
+        more.rgb[256 * 3] = 8;
+        for (raster, colour) in [(few, 3), (many, 6), (more, 6)] {
+            let file = raster.png();
+            assert_eq!(file[25], colour);
+            let read = image::load_from_memory(&file).unwrap().into_rgba8();
+            assert_eq!(read.dimensions(), (raster.width, raster.height));
+            let dots = raster.rgb.chunks(3).zip(&raster.alpha).flat_map(|(rgb, alpha)| [rgb, &[*alpha]].concat());
+            assert!(read.into_raw().into_iter().eq(dots));
+        }
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub(super) fn check_ourselves(
         return fault("读不到签章", "no signature is found in it");
     };
     let ours = envelopes.get(place).and_then(|e| e.certificate.as_ref());
-    if ours.is_none_or(|c| c.der() != parts.certificate.certificate) {
+    if ours.is_none_or(|certificate| certificate.der() != parts.certificate.certificate) {
         return fault("签名证书不是该印章的证书", "the signer's certificate is not the seal's");
     }
     let (seal, behind) = match report.signatures.get(place..) {
@@ -73,8 +73,8 @@ pub(super) fn check_ofd(
     let (Some(seal), Opened::Ofd(reading)) = (report.signatures.last(), &evidence.opened) else {
         return fault("读不到签章", "no signature is found in it");
     };
-    let ours = reading.signatures.last().and_then(|read| read.certificate());
-    if ours.is_none_or(|c| c.der() != parts.certificate.certificate) {
+    let ours = reading.signatures.last().and_then(|read| read.certificate.as_ref());
+    if ours.is_none_or(|certificate| certificate.der() != parts.certificate.certificate) {
         return fault("签名证书不是该印章的证书", "the signer's certificate is not the seal's");
     }
     if !seal.intact || matches!(seal.verdict, Verdict::Failed(_)) {

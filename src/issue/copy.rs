@@ -189,7 +189,7 @@ async fn drafted(
         let (renderer, template, data, annotation) = sheet();
         let prepared = blocking(move || {
             let draft = renderer.render_ofd_copy((&template, &data), &annotation, &annotation.number, now)?;
-            prepare_ofd(&draft.ofd, &with, &[draft.seal_place.on()], now)
+            prepare_ofd(&draft.ofd, &with, &[draft.seal_place.on()], now, true)
         });
         match prepared.await {
             Ok(prepared) => drafts.push(prepared),

@@ -63,14 +63,15 @@ pub(crate) fn prepare(
     })
 }
 
-/// An OFD; others may seal it after us.
+/// An OFD; `lock` where nobody may seal it after us.
 pub(crate) fn prepare_ofd(
     draft: &[u8],
     with: &OfdParts,
     places: &[Place],
     now: OffsetDateTime,
+    lock: bool,
 ) -> Result<Drafted, FlowError> {
-    let plan = ofd_seal::SealPlan { seal: &with.seal, places, at: now, lock: false };
+    let plan = ofd_seal::SealPlan { seal: &with.seal, places, at: now, lock };
     let prepared = ofd_seal::prepare(draft, &plan)?;
     Ok(Drafted {
         media_type: MediaType::Ofd,

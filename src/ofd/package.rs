@@ -3,10 +3,9 @@
 //! them was meant.
 
 use std::collections::HashMap;
-use std::io::Read;
 use std::ops::Range;
 
-use flate2::read::DeflateDecoder;
+use flate2::{Decompress, FlushDecompress, Status};
 
 use super::oddity::shown;
 use crate::limits;
@@ -160,12 +159,12 @@ impl<'a> Package<'a> {
         let wrong = PackageFault::Ambiguous("data that does not fit its size or checksum");
         let packed = self.bytes.get(entry.packed.clone()).ok_or(PackageFault::NotZip)?;
         let bytes = if entry.deflated {
-            let mut bytes = Vec::with_capacity(entry.size.min(packed.len().saturating_mul(8)));
-            let most = u64::try_from(entry.size).unwrap_or(u64::MAX).saturating_add(1);
-            let mut inflater = DeflateDecoder::new(packed);
-            inflater.by_ref().take(most).read_to_end(&mut bytes).map_err(|_| wrong.clone())?;
+            // All at once into the room that the directory asks for, which was bounded.
+            let mut bytes = Vec::with_capacity(entry.size + 1);
+            let mut inflater = Decompress::new(false);
+            let ended = inflater.decompress_vec(packed, &mut bytes, FlushDecompress::Finish);
             // Bytes behind the end of the stream would be hidden.
-            if inflater.total_in() != packed.len() as u64 {
+            if !matches!(ended, Ok(Status::StreamEnd)) || inflater.total_in() != packed.len() as u64 {
                 return Err(wrong);
             }
             bytes
@@ -183,18 +182,15 @@ impl<'a> Package<'a> {
 fn directory(bytes: &[u8]) -> Result<(Range<usize>, usize), PackageFault> {
     const RECORD: usize = 22;
     let first = bytes.len().saturating_sub(RECORD + usize::from(u16::MAX));
-    let mut found = None;
-    for at in (first..bytes.len().saturating_sub(RECORD - 1)).rev() {
-        if u32_at(bytes, at) == Some(END)
-            && u16_at(bytes, at + 20).map(|comment| at + RECORD + usize::from(comment)) == Some(bytes.len())
-        {
-            if found.is_some() {
-                return Err(PackageFault::Ambiguous("two ends"));
-            }
-            found = Some(at);
-        }
+    let reaches_the_end =
+        |at: &usize| u16_at(bytes, at + 20).map(|comment| at + RECORD + usize::from(comment)) == Some(bytes.len());
+    let mark = END.to_le_bytes();
+    let marks = memchr::memmem::find_iter(bytes.get(first..).unwrap_or_default(), &mark);
+    let mut ends = marks.map(|at| first + at).filter(reaches_the_end);
+    let at = ends.next().ok_or(PackageFault::NotZip)?;
+    if ends.next().is_some() {
+        return Err(PackageFault::Ambiguous("two ends"));
     }
-    let at = found.ok_or(PackageFault::NotZip)?;
     let field = |offset| u16_at(bytes, at + offset).ok_or(PackageFault::NotZip);
     let (disks, count_here, count) = ((field(4)?, field(6)?), field(8)?, field(10)?);
     let size = u32_at(bytes, at + 12).ok_or(PackageFault::NotZip)?;

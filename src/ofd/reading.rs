@@ -50,6 +50,8 @@ pub struct Read {
     /// Files of the package that the list leaves open, but those that no list can hold.
     pub uncovered: Vec<String>,
     pub value: Inside,
+    /// The signer's, by the value's own account.
+    pub certificate: Option<Certificate>,
     /// The seal that lies beside is not, byte for byte, the one inside the value.
     pub other_seal: bool,
     /// What lies beside as a seal is one.
@@ -106,13 +108,14 @@ impl Read {
         let seal = self.signature.seal.as_deref().filter(|_| self.has_seal && self.signature.kind == Kind::Seal);
         [Some(self.signature.path.as_str()), value, seal].into_iter().flatten()
     }
+}
 
-    /// The signer's certificate, by the value's own account.
-    pub fn certificate(&self) -> Option<Certificate> {
-        match &self.value {
-            Inside::Seal(sealed) => Certificate::read(&sealed.signer).ok(),
-            Inside::Cms(signed) => signed.certificate_of(signed.signers.first()?),
-            Inside::Bare | Inside::Unreadable => None,
+impl Inside {
+    fn certificate(&self) -> Option<Certificate> {
+        match self {
+            Self::Seal(sealed) => Certificate::read(&sealed.signer).ok(),
+            Self::Cms(signed) => signed.certificate_of(signed.signers.first()?),
+            Self::Bare | Self::Unreadable => None,
         }
     }
 }
@@ -159,13 +162,19 @@ fn read(package: &Package<'_>, signature: &Signature, digests: &mut Digests<'_, 
         (Inside::Seal(inside), Some(beside)) => inside.seal.whole != *beside,
         _ => false,
     };
-    let has_seal = beside.is_some_and(|bytes| ses::read_seal(&bytes).is_ok());
+    let is_a_seal = |bytes: Vec<u8>| match &value {
+        // Most often it is the one that was read already.
+        Inside::Seal(_) if !other_seal => true,
+        _ => ses::read_seal(&bytes).is_ok(),
+    };
+    let has_seal = beside.is_some_and(is_a_seal);
     let uncovered = Vec::new();
     let said = file(&signature.path)?;
     let mut signature = signature.clone();
     signature.odd.extend(odd_values(&value));
     signature.odd.extend(odd_time(&signature, &value));
-    Ok(Read { signature, said, listed_by, missing, changed, uncovered, value, other_seal, has_seal })
+    let certificate = value.certificate();
+    Ok(Read { signature, said, listed_by, missing, changed, uncovered, value, certificate, other_seal, has_seal })
 }
 
 /// The pages that are shown and what is drawn on them. A package of several documents says elsewhere which is meant.

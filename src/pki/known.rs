@@ -26,7 +26,7 @@ enum Answer {
 
 impl Known {
     /// Whether, and until when to be believed, this key signed the object of this fingerprint (SHA-256 of all of it, with algorithm and value).
-    pub(super) fn signature(
+    pub(crate) fn signature(
         &self,
         object: &[u8; 32],
         public_key: &[u8],

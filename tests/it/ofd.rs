@@ -10,7 +10,7 @@ use yinxin::ca::life::Rekey;
 use yinxin::ca::making::{as_page, filing_record};
 use yinxin::crypto::{Digest, KeyAlgorithm, sha256};
 use yinxin::desk::{self, FlowError, Step};
-use yinxin::issue::{Files, Issued, UploadPlace, UploadRequest, issue, resume, seal_upload};
+use yinxin::issue::{Files, IssueRequest, Issued, UploadPlace, UploadRequest, issue, resume, seal_upload};
 use yinxin::ofd::package::Package;
 use yinxin::ofd::reading::{Inside, Reading};
 use yinxin::ofd::write::{Document, Page, write};
@@ -326,6 +326,22 @@ async fn an_ofd_from_elsewhere_is_sealed_and_sealed_again() {
         let sealed = bytes(&bureau, &sealed.document).await;
         assert!(list_of(&sealed, "Doc_0/Signs/Sign_0/Signature.xml").contains("<ofd:StampAnnot "));
         assert!(judged(&bureau, sealed).await.verdict.is_genuine());
+
+        // What we issue is closed as its PDF is, unless it was made for more seals.
+        for (nth, more_seals) in [(4, false), (5, true)] {
+            let request = licence(&format!("许准〔2026〕{nth}号"), NOW - Duration::days(3));
+            let issued = issue(&bureau.desk, &bureau.chief, IssueRequest { more_seals, ..request }, NOW).await.unwrap();
+            let file = bytes(&bureau, &issued.ofd.unwrap()).await;
+            assert!(judged(&bureau, file.clone()).await.verdict.is_genuine());
+            let middle = UploadPlace::At { page: 1, x_mm: 100.0, y_mm: 100.0 };
+            match upload(nth, file, middle, None).await {
+                Ok(sealed) => {
+                    let report = judged(&bureau, bytes(&bureau, &sealed.document).await).await;
+                    assert!(more_seals && report.verdict.is_genuine() && report.signatures.len() == 2, "{report:#?}");
+                }
+                Err(refused) => assert!(!more_seals && refused.message().id == "ofd.locked", "{refused:?}"),
+            }
+        }
     })
     .await;
 }

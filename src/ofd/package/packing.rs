@@ -1,18 +1,24 @@
 //! A package, written: in one way only, so that the same files give the same bytes.
 
-use std::io::Write;
-
-use flate2::Compression;
-use flate2::write::DeflateEncoder;
+use flate2::{Compress, Compression, FlushCompress, Status};
 
 use super::{CENTRAL, END, Entry, LOCAL, NAMES_IN_UTF8, Package};
 
 /// A package that grows file by file. Names in UTF-8, no times; what does not shrink is stored as it is.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Packing {
     bytes: Vec<u8>,
     directory: Vec<u8>,
     count: u16,
+    /// One for all files: its tables cost more than a small file.
+    shrinker: Compress,
+}
+
+impl Default for Packing {
+    fn default() -> Self {
+        let shrinker = Compress::new(Compression::default(), false);
+        Self { bytes: Vec::new(), directory: Vec::new(), count: 0, shrinker }
+    }
 }
 
 impl Packing {
@@ -20,11 +26,13 @@ impl Packing {
     pub fn add(&mut self, name: &str, content: &[u8]) {
         let mut crc = flate2::Crc::new();
         crc.update(content);
-        let mut shrinker = DeflateEncoder::new(Vec::new(), Compression::default());
-        let shrunk = shrinker.write_all(content).and_then(|()| shrinker.finish()).ok();
-        let shrunk = shrunk.filter(|shrunk| shrunk.len() < content.len());
-        let packed = shrunk.as_deref().unwrap_or(content);
-        self.put(name, packed, (shrunk.is_some(), crc.sum(), content.len()));
+        // There is no room for one that does not shrink.
+        let mut shrunk = Vec::with_capacity(content.len());
+        self.shrinker.reset();
+        let ended = self.shrinker.compress_vec(content, &mut shrunk, FlushCompress::Finish);
+        let deflated = matches!(ended, Ok(Status::StreamEnd)) && shrunk.len() < content.len();
+        let packed = if deflated { &shrunk } else { content };
+        self.put(name, packed, (deflated, crc.sum(), content.len()));
     }
 
     /// Adds a file as it is, for one that is mostly a picture: to shrink it by a tenth takes longer than to sign it.

@@ -98,14 +98,10 @@ impl Prepared {
     /// [`SealFault::NotPrepared`] where the value is none, or one of another file or seal.
     pub fn close(&self, value: &[u8]) -> Result<Vec<u8>, SealFault> {
         let read = ses::read_signature(value).map_err(|_| SealFault::NotPrepared("no seal signature"))?;
-        let opened = Package::open(&self.package)?;
-        let all = Signatures::read(&opened)?;
-        let own = all.signatures.iter().find(|one| one.path == self.signature);
-        let seal = own.and_then(|own| opened.entry(own.seal.as_deref()?));
-        let same_seal = seal.map(|entry| opened.unpack(entry)).transpose()?.is_some_and(|seal| seal == read.seal.whole);
-        if read.digest != self.digest || read.property != self.property() || !same_seal {
+        if read.digest != self.digest || read.property != self.property() || read.seal.whole != self.seal {
             return Err(SealFault::NotPrepared("a seal signature of something else"));
         }
+        let opened = Package::open(&self.package)?;
         let mut packing = Packing::default();
         opened.entries().iter().for_each(|entry| packing.copy(&opened, entry));
         packing.store(&self.value, value);

@@ -89,12 +89,11 @@ fn wrong(bytes: &[u8]) -> Option<String> {
             }
         }
         let Inside::Seal(sealed) = &read.value else { return Some("no seal".into()) };
-        let certificate = read.certificate();
         let holds = |key: &[u8], message: &[u8], value: &[u8]| {
             let algorithm = AlgorithmIdentifierOwned { oid: SM2_WITH_SM3, parameters: None };
             Value::read(value).is_some_and(|value| crypto::verify(key, &algorithm, message, &value.to_der()).is_ok())
         };
-        let key = certificate.map(|certificate| certificate.public_key).unwrap_or_default();
+        let key = read.certificate.as_ref().map(|certificate| certificate.public_key.clone()).unwrap_or_default();
         let right = sealed.algorithm == SM2_WITH_SM3
             && sealed.digest == crypto::Digest::Sm3.over(&[&read.said])
             && holds(&key, &sealed.to_be_signed, &sealed.value)

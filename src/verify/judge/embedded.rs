@@ -4,7 +4,7 @@
 
 use super::evidence::{Evidence, Facts, Record};
 use super::existence::Existence;
-use super::sealed::{self, Used};
+use super::sealed::{self, Sealed, Used};
 use super::sources::Sources;
 use super::{Asked, proof, unreadable};
 use crate::cms::CmsError;
@@ -12,6 +12,7 @@ use crate::crypto::Digest;
 use crate::message::Message;
 use crate::ofd::oddity::shown;
 use crate::pdf::signatures::Signature;
+use crate::pki::certificate::Certificate;
 use crate::ses::SealSignature;
 use crate::verify::report::{Check, Outcome, SealData, SignatureReport, SubIndication as Sub};
 
@@ -19,10 +20,10 @@ pub(super) fn judge(
     evidence: &Evidence,
     sources: &Sources,
     existence: &Existence,
-    (signature, seal, facts): (&Signature, &SealSignature, &Facts),
+    (signature, seal, facts): (&Signature, (&SealSignature, Option<&Certificate>), &Facts),
 ) -> SignatureReport {
-    let signed = sealed::as_cms(seal);
-    let Some(signer) = signed.signers.first() else {
+    let (seal, of) = (seal.0, Sealed::new(seal.0, seal.1));
+    let Some(signer) = of.signed.signers.first() else {
         return unreadable(signature, &CmsError::Malformed("signerInfos"));
     };
     let end = signature.signed_length.unwrap_or(usize::MAX);
@@ -31,8 +32,8 @@ pub(super) fn judge(
     let document = existence.of(end).map(|proven| proven.at);
     let stamped = sealed::proven_by_stamp(evidence, sources, signer);
     let proven = ledger.into_iter().chain(document).chain(stamped).min();
-    let mut beside = sealed::of_the_seal(evidence, sources, seal, Used { proven, claimed });
-    beside.extend(sealed::known(evidence, seal, facts));
+    let mut beside = sealed::of_the_seal(evidence, sources, &of, Used { proven, claimed });
+    beside.extend(sealed::known(evidence, &of, facts));
     beside.extend(signature.findings.iter().map(|finding| {
         let check = Check::new("form", "ISO 32000-2 §12.8", Outcome::Indeterminate, finding.clone());
         check.because(Sub::Generic)
@@ -50,14 +51,14 @@ pub(super) fn judge(
     let (later_changes, unchanged) = proof::later_changes(signature);
     let asked = Asked {
         name: signature.field.clone(),
-        signed: &signed,
+        signed: &of.signed,
         signer,
         facts,
         end,
         claimed,
         format: proof::open("format", "ISO 32000-2 table 255 (SubFilter)", Sub::Generic, message),
-        crypto: sealed::checks(seal, signature.digest(Digest::Sm3)),
-        identified: sealed::holder(seal),
+        crypto: sealed::checks(&of, signature.digest(Digest::Sm3)),
+        identified: sealed::holder(&of),
         covers: (signature.coverage, proof::coverage(signature)),
         has_content: true,
         since: (signature.later_changes, Some(later_changes), unchanged),

@@ -322,9 +322,11 @@ impl Opened {
             Self::Cms(signed) if signed.content_type != rfc3161::ID_CT_TST_INFO => {
                 signed.signers.iter().map(|signer| (signed.certificate_of(signer), [0; 32])).collect()
             }
-            Self::Ofd(reading) => {
-                reading.signatures.iter().map(|read| (read.certificate(), crate::crypto::sha256(&read.said))).collect()
-            }
+            Self::Ofd(reading) => reading
+                .signatures
+                .iter()
+                .map(|read| (read.certificate.clone(), crate::crypto::sha256(&read.said)))
+                .collect(),
             _ => Vec::new(),
         }
     }

@@ -157,6 +157,7 @@ fn seal(
     (signature, envelope, facts): (&Signature, &Envelope, &Facts),
 ) -> SignatureReport {
     if let Some(sealed) = &envelope.seal {
+        let sealed = (&**sealed, envelope.certificate.as_ref());
         return embedded::judge(evidence, sources, existence, (signature, sealed, facts));
     }
     let signed = match &envelope.cms {

@@ -7,7 +7,7 @@
 use super::evidence::{Evidence, Facts, Record};
 use super::existence::Existence;
 use super::proof::listed;
-use super::sealed::{self, Used};
+use super::sealed::{self, Sealed, Used};
 use super::sources::Sources;
 use super::{Asked, proof};
 use crate::cms::{Checks, Fault, SignedData, Signer};
@@ -34,26 +34,30 @@ fn one(
     (read, drawn): (&Read, Option<&Shown>),
     facts: &Facts,
 ) -> SignatureReport {
-    let signed = match &read.value {
-        Inside::Seal(sealed) => sealed::as_cms(sealed),
-        Inside::Cms(signed) => (**signed).clone(),
-        Inside::Bare | Inside::Unreadable => return without_signer(read, drawn),
+    let of_a_seal = match &read.value {
+        Inside::Seal(sealed) => Some((&**sealed, Sealed::new(sealed, read.certificate.as_ref()))),
+        _ => None,
+    };
+    let signed = match (&read.value, &of_a_seal) {
+        (_, Some((_, of))) => &of.signed,
+        (Inside::Cms(signed), _) => &**signed,
+        _ => return without_signer(read, drawn),
     };
     let Some(signer) = signed.signers.first() else { return without_signer(read, drawn) };
     let digest = Digest::Sm3.over(&[&read.said]);
-    let (crypto, claimed, identified, beside) = match &read.value {
-        Inside::Seal(sealed) => {
+    let (crypto, claimed, identified, beside) = match &of_a_seal {
+        Some((sealed, of)) => {
             let ledger = facts.record().and_then(Record::proven_time);
             let stamped = sealed::proven_by_stamp(evidence, sources, signer);
             let used = Used { proven: ledger.into_iter().chain(stamped).min(), claimed: sealed.claimed_at };
-            let mut beside = sealed::of_the_seal(evidence, sources, sealed, used);
-            beside.extend(sealed::known(evidence, sealed, facts));
+            let mut beside = sealed::of_the_seal(evidence, sources, of, used);
+            beside.extend(sealed::known(evidence, of, facts));
             beside.extend(lies_here(sealed, read));
             beside.extend(stands(sealed, read, drawn));
-            (sealed::checks(sealed, Some(&digest)), sealed.claimed_at, sealed::holder(sealed), beside)
+            (sealed::checks(of, Some(&digest)), sealed.claimed_at, sealed::holder(of), beside)
         }
-        _ => {
-            let crypto = of_cms(&signed, signer, &digest, read);
+        None => {
+            let crypto = of_cms(signed, signer, &digest, read);
             let identified = proof::signing_certificate(&crypto);
             (crypto, signer.claimed_time(), identified, Vec::new())
         }
@@ -62,12 +66,12 @@ fn one(
     let (references, unchanged) = listed::references(read);
     let asked = Asked {
         name: format!("{} {}", read.signature.path, read.signature.id).trim_end().to_owned(),
-        signed: &signed,
+        signed,
         signer,
         facts,
         end: usize::MAX,
         claimed,
-        format: listed::format(read, &signed, signer),
+        format: listed::format(read, signed, signer),
         crypto,
         identified,
         covers: (coverage, covering),
@@ -77,7 +81,7 @@ fn one(
         lying: None,
     };
     let mut report = asked.judge(evidence, sources, &Existence::default());
-    if let Inside::Seal(sealed) = &read.value {
+    if let Some((sealed, _)) = &of_a_seal {
         report.seal_data = Some(SealData::of(&sealed.seal));
     }
     // The digests that count are those of the files: without them the list proves nothing.

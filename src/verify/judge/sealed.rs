@@ -1,6 +1,7 @@
 //! A use of a seal, wherever it lies: the signer's value, who may use the seal, and the seal by itself, whose maker vouches for
 //! it (GB/T 38540-2020 §8; the steps are those of GM/T 0031-2014, which it took over).
 
+use const_oid::ObjectIdentifier;
 use const_oid::db::{rfc3161, rfc5911};
 use spki::AlgorithmIdentifierOwned;
 use time::OffsetDateTime;
@@ -20,12 +21,27 @@ use crate::pki::tlv;
 use crate::ses::{self, Held, Seal, SealSignature, Version};
 use crate::verify::report::{Check, Outcome, SubIndication as Sub, moment};
 
-/// What a seal signature says, in the words of a CMS: so the rest of the house, which knows certificates, lists and time stamps
-/// in that form, judges it as any other.
-pub(super) fn as_cms(sealed: &SealSignature) -> SignedData {
-    let name = match Certificate::read(&sealed.signer) {
-        Ok(certificate) => SignerName::IssuerAndSerial { issuer: certificate.issuer, serial: certificate.serial },
-        Err(_) => SignerName::KeyIdentifier(Vec::new()),
+/// A use of a seal with the two who signed it, whose certificates are read once.
+pub(super) struct Sealed<'s> {
+    sealed: &'s SealSignature,
+    signer: Option<&'s Certificate>,
+    maker: Option<Certificate>,
+    /// What it says, in the words of a CMS: so the rest of the house, which knows certificates, lists and time stamps in that
+    /// form, judges it as any other.
+    pub signed: SignedData,
+}
+
+impl<'s> Sealed<'s> {
+    /// `signer` is the certificate inside, where it can be read.
+    pub fn new(sealed: &'s SealSignature, signer: Option<&'s Certificate>) -> Self {
+        Self { sealed, signer, maker: Certificate::read(&sealed.seal.maker).ok(), signed: as_cms(sealed, signer) }
+    }
+}
+
+fn as_cms(sealed: &SealSignature, signer: Option<&Certificate>) -> SignedData {
+    let name = match signer.cloned() {
+        Some(Certificate { issuer, serial, .. }) => SignerName::IssuerAndSerial { issuer, serial },
+        None => SignerName::KeyIdentifier(Vec::new()),
     };
     let signer = Signer {
         name,
@@ -40,7 +56,7 @@ pub(super) fn as_cms(sealed: &SealSignature) -> SignedData {
         form: Form::Cms,
         content_type: rfc5911::ID_DATA,
         content: None,
-        certificates: vec![sealed.signer.clone(), sealed.seal.maker.clone()],
+        certificates: vec![sealed.signer.clone()],
         other_certificates: 0,
         crls: Vec::new(),
         responses: Vec::new(),
@@ -67,12 +83,15 @@ fn signed_beside(sealed: &SealSignature) -> Vec<Attribute> {
 
 /// The signer's value over the signed part (step b), and the digest in it against that of what was sealed (step e), SM3; without
 /// one there is nothing that was sealed.
-pub(super) fn checks(sealed: &SealSignature, digest: Option<&[u8]>) -> Checks {
-    let certificate = Certificate::read(&sealed.signer).ok();
+pub(super) fn checks(of: &Sealed<'_>, digest: Option<&[u8]>) -> Checks {
+    let sealed = of.sealed;
     let algorithm = AlgorithmIdentifierOwned { oid: sealed.algorithm, parameters: None };
-    let value = match &certificate {
+    let value = match of.signer {
         None => Err(Fault::NoCertificate),
-        Some(certificate) => value_holds(&certificate.public_key, &algorithm, &sealed.to_be_signed, &sealed.value),
+        Some(signer) => {
+            let value = shortest(sealed.algorithm, &sealed.value);
+            crypto::verify(&signer.public_key, &algorithm, &sealed.to_be_signed, &value).map_err(Fault::Signature)
+        }
     };
     let digest = match digest {
         None => Err(Fault::NoContent),
@@ -81,7 +100,7 @@ pub(super) fn checks(sealed: &SealSignature, digest: Option<&[u8]>) -> Checks {
     };
     // The seal's list of holders stands where a CMS has its signed reference to the certificate.
     let named = if sealed.seal.held_by(&sealed.signer) == Held::Yes { Ok(()) } else { Err(Fault::OtherCertificate) };
-    let strengths = certificate.as_ref().and_then(|c| crypto::strengths(&c.public_key, &algorithm).ok());
+    let strengths = of.signer.and_then(|signer| crypto::strengths(&signer.public_key, &algorithm).ok());
     Checks {
         digest,
         content_type: Ok(()),
@@ -89,21 +108,15 @@ pub(super) fn checks(sealed: &SealSignature, digest: Option<&[u8]>) -> Checks {
         algorithms: Ok(()),
         signing_certificate: named,
         attributes_in_der: true,
-        certificate,
+        certificate: of.signer.cloned(),
         strengths: strengths.unwrap_or_default(),
     }
 }
 
-fn value_holds(
-    public_key: &[u8],
-    algorithm: &AlgorithmIdentifierOwned,
-    message: &[u8],
-    value: &[u8],
-) -> Result<(), Fault> {
-    // SM2 values are met in three forms; others as they stand.
-    let sm2 = if algorithm.oid == ses::SM2_WITH_SM3 { ses::Value::read(value) } else { None };
-    let value = sm2.map_or_else(|| value.to_vec(), ses::Value::to_der);
-    crypto::verify(public_key, algorithm, message, &value).map_err(Fault::Signature)
+/// SM2 values are met in three forms; others as they stand.
+fn shortest(algorithm: ObjectIdentifier, value: &[u8]) -> Vec<u8> {
+    let sm2 = if algorithm == ses::SM2_WITH_SM3 { ses::Value::read(value) } else { None };
+    sm2.map_or_else(|| value.to_vec(), ses::Value::to_der)
 }
 
 /// A CMS signer with his SM2 value in DER, which is met raw and unshortened too.
@@ -116,10 +129,10 @@ pub(super) fn written_shortest(signer: &Signer) -> Signer {
 }
 
 /// The seal names who may use it: without this whoever has any certificate could use a picture that he copied.
-pub(super) fn holder(sealed: &SealSignature) -> Found<Identified> {
+pub(super) fn holder(of: &Sealed<'_>) -> Found<Identified> {
     const ID: &str = "seal-holder";
     const CLAUSE: &str = "GB/T 38540-2020 §6 (certList); GM/T 0031-2014";
-    match sealed.seal.held_by(&sealed.signer) {
+    match of.sealed.seal.held_by(&of.sealed.signer) {
         Held::Yes => proof::identified(
             ID,
             CLAUSE,
@@ -151,13 +164,13 @@ pub(super) fn holder(sealed: &SealSignature) -> Found<Identified> {
 
 /// The seal is the one that its user's certificate and the register know: a maker of one's own could put any name and picture
 /// under a certificate that is good for another seal.
-pub(super) fn known(evidence: &Evidence, sealed: &SealSignature, facts: &Facts) -> Vec<Check> {
+pub(super) fn known(evidence: &Evidence, of: &Sealed<'_>, facts: &Facts) -> Vec<Check> {
     const ID: &str = "seal-known";
     const CLAUSE: &str = "《电子印章管理办法》 (备案); GB/T 38540-2020 §6 (esID)";
     let open =
         |message: Message| Check::new(ID, CLAUSE, Outcome::Indeterminate, message).because(Sub::SigConstraintsFailure);
-    let seal = &sealed.seal;
-    let of_certificate = Certificate::read(&sealed.signer).ok().as_ref().and_then(seal_number);
+    let seal = &of.sealed.seal;
+    let of_certificate = of.signer.and_then(seal_number);
     let number = facts.seal().map(|filed| filed.number.clone()).or(of_certificate);
     if let Some(number) = number.filter(|number| number.to_string() != seal.id) {
         return vec![open(Message::new(
@@ -206,17 +219,16 @@ pub(super) fn proven_by_stamp(evidence: &Evidence, sources: &Sources, signer: &S
 
 /// The seal by itself (step f), in the standard's order: its maker's value, its maker's certificate, its life; and the stamps over
 /// it and over its use, its extensions and its age.
-pub(super) fn of_the_seal(evidence: &Evidence, sources: &Sources, sealed: &SealSignature, used: Used) -> Vec<Check> {
-    let seal = &sealed.seal;
-    let maker = Certificate::read(&seal.maker);
-    let mut checks = vec![value(seal, maker.as_ref().ok())];
-    if let Ok(maker) = &maker {
-        checks.push(of_the_maker(evidence, sources, (sealed, maker), used));
+pub(super) fn of_the_seal(evidence: &Evidence, sources: &Sources, of: &Sealed<'_>, used: Used) -> Vec<Check> {
+    let seal = &of.sealed.seal;
+    let mut checks = vec![value(evidence, seal, of.maker.as_ref())];
+    if let Some(maker) = &of.maker {
+        checks.push(of_the_maker(evidence, sources, (of, maker), used));
     }
     checks.extend(stamp_of_the_seal(evidence, sources, seal));
     checks.push(life(evidence, seal, used));
-    checks.extend(stamp_of_the_use(evidence, sources, sealed));
-    if let Some(unknown) = sealed.extensions.iter().chain(&seal.extensions).find(|extension| extension.critical) {
+    checks.extend(stamp_of_the_use(evidence, sources, of));
+    if let Some(unknown) = of.sealed.extensions.iter().chain(&seal.extensions).find(|extension| extension.critical) {
         let message = Message::new(
             "verify.critical-extension",
             format!("印章或签名带有必须理解而本系统不识别的扩展（{}）。", unknown.oid),
@@ -239,16 +251,22 @@ pub(super) fn of_the_seal(evidence: &Evidence, sources: &Sources, sealed: &SealS
     checks
 }
 
-fn value(seal: &Seal, maker: Option<&Certificate>) -> Check {
+/// A seal is used for years, so what was found of its maker's value is remembered.
+fn value(evidence: &Evidence, seal: &Seal, maker: Option<&Certificate>) -> Check {
     const ID: &str = "seal";
     const CLAUSE: &str = "GB/T 38540-2020 §8.1 (2)";
-    let algorithm = AlgorithmIdentifierOwned { oid: seal.algorithm, parameters: None };
     let value = match maker {
-        Some(maker) => value_holds(&maker.public_key, &algorithm, &seal.to_be_signed, &seal.value),
+        Some(maker) => {
+            let algorithm = AlgorithmIdentifierOwned { oid: seal.algorithm, parameters: None };
+            let value = shortest(seal.algorithm, &seal.value);
+            let check = || crypto::verify(&maker.public_key, &algorithm, &seal.to_be_signed, &value).map(|()| None);
+            let known = &evidence.trust.known;
+            known.signature(&crypto::sha256(&seal.whole), &maker.public_key, check).map_err(Fault::Signature)
+        }
         None => Err(Fault::NoCertificate),
     };
     match value {
-        Ok(()) if seal.algorithm != ses::SM2_WITH_SM3 => {
+        Ok(_) if seal.algorithm != ses::SM2_WITH_SM3 => {
             let message = Message::new(
                 "verify.seal-algorithm",
                 format!("印章不是用SM2签名的（{}）。", seal.algorithm),
@@ -256,7 +274,7 @@ fn value(seal: &Seal, maker: Option<&Certificate>) -> Check {
             );
             Check::new(ID, CLAUSE, Outcome::Indeterminate, message).because(Sub::CryptoConstraintsFailureNoPoe)
         }
-        Ok(()) => {
+        Ok(_) => {
             right(ID, CLAUSE, "印章数据由制章者签名且未被改动", "the seal is signed by its maker and was not changed")
         }
         Err(Fault::Signature(SignatureFault::Wrong)) => {
@@ -278,23 +296,17 @@ fn value(seal: &Seal, maker: Option<&Certificate>) -> Check {
 }
 
 /// The maker's certificate: a path, by the time at which the seal provably existed, and what its key may be used for.
-fn of_the_maker(
-    evidence: &Evidence,
-    sources: &Sources,
-    (sealed, maker): (&SealSignature, &Certificate),
-    used: Used,
-) -> Check {
+fn of_the_maker(evidence: &Evidence, sources: &Sources, (of, maker): (&Sealed<'_>, &Certificate), used: Used) -> Check {
     const ID: &str = "seal-maker";
     const CLAUSE: &str = "GB/T 38540-2020 §8.1 (3)";
     let open = |message: Message, sub| Check::new(ID, CLAUSE, Outcome::Indeterminate, message).because(sub);
-    let brought = SignedData { certificates: Vec::new(), ..as_cms(sealed) };
     let asked =
-        sources::Signer { certificate: Some(maker), signed: &brought, facts: &Facts::NotAsked, end: usize::MAX };
+        sources::Signer { certificate: Some(maker), signed: &of.signed, facts: &Facts::NotAsked, end: usize::MAX };
     // Whoever proves that the use existed proves it of the seal inside.
     let verdict = find_path(evidence, sources, &Existence::default(), &asked, used.proven);
     let (usage, may_sign) = proof::usage(Some(maker));
     // Whoever may seal documents could make himself a seal with any name on it.
-    let own = Certificate::read(&sealed.signer).is_ok_and(|signer| signer.public_key == maker.public_key);
+    let own = of.signer.is_some_and(|signer| signer.public_key == maker.public_key);
     match &verdict {
         PathVerdict::Trusted { .. } if own => {
             let message = Message::new(
@@ -371,12 +383,11 @@ fn stamp_of_the_seal(evidence: &Evidence, sources: &Sources, seal: &Seal) -> Opt
 
 /// A stamp over the use that is of something else or not signed as it says is worse than none. One that merely nobody here trusts
 /// proves nothing and spoils nothing.
-fn stamp_of_the_use(evidence: &Evidence, sources: &Sources, sealed: &SealSignature) -> Option<Check> {
+fn stamp_of_the_use(evidence: &Evidence, sources: &Sources, of: &Sealed<'_>) -> Option<Check> {
     const CLAUSE: &str = "GB/T 38540-2020 §7 (timeStamp); RFC 3161 §2.4.2";
-    sealed.stamp.as_ref()?;
-    let signed = as_cms(sealed);
-    let stamps =
-        stamps::signature_stamps(evidence, sources, &Existence::default(), signed.signers.first()?, usize::MAX);
+    of.sealed.stamp.as_ref()?;
+    let signer = of.signed.signers.first()?;
+    let stamps = stamps::signature_stamps(evidence, sources, &Existence::default(), signer, usize::MAX);
     if stamps.iter().all(|stamp| stamp.report.intact) {
         return None;
     }

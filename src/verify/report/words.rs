@@ -132,16 +132,16 @@ pub(in crate::verify) fn answers(
             "a file of no known kind, neither PDF nor OFD",
         ),
         None => {
-            let name = match format {
-                Format::Pdf => "PDF",
-                Format::Ofd => "OFD",
-                Format::Cms => "CMS",
-                Format::Unknown => "—",
+            let (name, a_name) = match format {
+                Format::Pdf => ("PDF", "a PDF"),
+                Format::Ofd => ("OFD", "an OFD"),
+                Format::Cms => ("CMS", "a CMS"),
+                Format::Unknown => ("—", "a"),
             };
             Message::new(
                 "verify.what-unknown",
                 format!("{name}文件，本登记册没有它的记录"),
-                format!("a {name} file of which this register has no record"),
+                format!("{a_name} file of which this register has no record"),
             )
         }
     };

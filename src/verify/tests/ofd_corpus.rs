@@ -125,7 +125,7 @@ fn rows() -> Vec<Row> {
 fn believer(bytes: &[u8]) -> (Arc<Trust>, OffsetDateTime) {
     let (mut anchors, mut begun) = (Vec::new(), Vec::new());
     for read in &Reading::of(bytes).unwrap().signatures {
-        anchors.extend(read.certificate());
+        anchors.extend(read.certificate.clone());
         if let Inside::Seal(sealed) = &read.value {
             anchors.extend(Certificate::read(&sealed.seal.maker));
             begun.push(sealed.seal.valid_from);
