@@ -207,6 +207,8 @@ pub const PDF_SECTIONS: usize = 1024;
 pub const PDF_STREAM_BYTES: usize = 64 * 1024 * 1024;
 /// Filters in a row on one stream; writers use one or two.
 pub const PDF_FILTERS: usize = 8;
+/// Crypt filters that an encryption dictionary defines: one for all, and at most another for attached files.
+pub const PDF_CRYPT_FILTERS: usize = 8;
 /// References leading to references; the standard forbids even one (ISO 32000-1 §7.3.10), some writers do it.
 pub const PDF_REFERENCE_HOPS: usize = 8;
 /// Bytes that may be parsed or unpacked from one opened file in all, so that objects read again and again, or packed

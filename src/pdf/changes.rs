@@ -256,7 +256,7 @@ impl Judge<'_, '_, '_> {
         match (a, b) {
             (Object::Stream(a), Object::Stream(b)) => {
                 let ends = (self.signed.stored_at(a).ok(), self.newest.stored_at(b).ok());
-                let in_place = a.start == b.start && ends.0 == ends.1;
+                let in_place = a.of == b.of && a.start == b.start && ends.0 == ends.1;
                 Ok(a.dict == b.dict && (in_place || self.signed.same_stored(a, self.newest, b).unwrap_or(false)))
             }
             _ => Ok(a == b),

@@ -2,6 +2,7 @@
 //! purse, so that no file costs more than a multiple of its size.
 
 use super::PdfError;
+use super::encryption::{Key, Terms};
 use super::lex::Lexer;
 use super::object::{Dict, Object, Ref, Stream};
 use super::reach::deep;
@@ -9,7 +10,7 @@ use super::source::Source;
 use super::xref::{self, Entry, Filters, Section};
 use crate::limits;
 use std::borrow::Cow;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::rc::Rc;
@@ -23,7 +24,6 @@ pub struct File<'a> {
     /// How many sections of the whole file's chain came later.
     later: usize,
     loaded: RefCell<HashMap<u32, Option<Rc<Loaded>>>>,
-    encrypted: bool,
     shared: Rc<Shared>,
 }
 
@@ -38,6 +38,8 @@ struct Shared {
     /// Objects of their own that say how a pack is read. Nothing else need lead to them.
     read_by_packs: RefCell<HashSet<u32>>,
     purse: Rc<Purse>,
+    /// Of an encrypted file; until it is found everything is read as it stands.
+    key: OnceCell<Result<Key, PdfError>>,
     /// Objects with a dictionary that says two things, and where it begins.
     doubled: RefCell<Vec<(Ref, usize)>>,
 }
@@ -101,11 +103,11 @@ impl<'a> File<'a> {
     pub fn open(source: impl Into<Source<'a>>) -> Result<Self, PdfError> {
         let source = source.into();
         let file = Self::open_even_encrypted(source, Purse::of(source.length()))?;
-        if file.encrypted { Err(PdfError::Encrypted) } else { Ok(file) }
+        if file.newest.is_encrypted() { Err(PdfError::Encrypted) } else { Ok(file) }
     }
 
-    /// As [`Self::open`], for what can be said of an encrypted file all the same: its strings and streams stay as they
-    /// are, and what is packed into an encrypted stream cannot be had.
+    /// As [`Self::open`], and an encrypted file as whoever opens it sees it. Where that takes a password ([`Self::locked`]),
+    /// its strings and streams stay as they are, and what is packed into a stream cannot be had.
     pub(crate) fn open_even_encrypted(source: Source<'a>, purse: Rc<Purse>) -> Result<Self, PdfError> {
         if source.length() > limits::PDF_BYTES {
             return Err(PdfError::OverLimit { what: "file bytes", limit: limits::PDF_BYTES as u64 });
@@ -121,7 +123,16 @@ impl<'a> File<'a> {
         let (_, start) =
             startxref(source)?.ok_or(PdfError::Broken { at: source.length(), what: "the end has no startxref" })?;
         let (newest, older) = xref::chain(source, start, &purse)?;
-        Ok(Self::of(source, newest, older, purse))
+        let file = Self::of(source, newest, older, purse);
+        if file.newest.is_encrypted() {
+            let key = match Key::of(&file) {
+                Err(error @ (PdfError::OverLimit { .. } | PdfError::Unread(_))) => return Err(error),
+                Err(PdfError::NeedsPassword) => Err(PdfError::NeedsPassword),
+                key => key.map_err(|_| PdfError::UnknownProtection),
+            };
+            file.shared.key.get_or_init(|| key);
+        }
+        Ok(file)
     }
 
     /// The state in which the file ended at `end`, paid for out of the same purse. `None` where that state's own
@@ -140,19 +151,12 @@ impl<'a> File<'a> {
         if chain.iter().skip(later).any(|s| s.reach() > end) {
             return Err(PdfError::Broken { at: end, what: "an index reaches behind the end of its state" });
         }
-        if newest.is_encrypted() {
-            return Err(PdfError::Encrypted);
+        // One key reads all of them.
+        if Terms::of(&newest) != Terms::of(&self.newest) {
+            return Err(PdfError::Broken { at: end, what: "a state is encrypted in another way than the newest one" });
         }
         let shared = self.shared.clone();
-        Ok(Some(Self {
-            source,
-            whole: self.whole,
-            newest,
-            later,
-            loaded: RefCell::default(),
-            encrypted: false,
-            shared,
-        }))
+        Ok(Some(Self { source, whole: self.whole, newest, later, loaded: RefCell::default(), shared }))
     }
 
     /// A file without an index: it has bytes and no objects.
@@ -161,14 +165,20 @@ impl<'a> File<'a> {
     }
 
     fn of(source: Source<'a>, newest: Section, older: Vec<Section>, purse: Rc<Purse>) -> Self {
-        let (encrypted, newest) = (newest.is_encrypted(), Rc::new(newest));
+        let newest = Rc::new(newest);
         let chain = std::iter::once(newest.clone()).chain(older.into_iter().map(Rc::new)).collect();
         let shared = Rc::new(Shared { purse, chain, ..Shared::default() });
-        Self { source, whole: source, newest, later: 0, loaded: RefCell::default(), encrypted, shared }
+        Self { source, whole: source, newest, later: 0, loaded: RefCell::default(), shared }
     }
 
-    pub(super) fn is_encrypted(&self) -> bool {
-        self.encrypted
+    /// What keeps an encrypted file from being read.
+    pub(super) fn locked(&self) -> Option<PdfError> {
+        self.shared.key.get().and_then(|key| key.as_ref().err().cloned())
+    }
+
+    /// What an encrypted file is read with.
+    pub(super) fn key(&self) -> Option<&Key> {
+        self.shared.key.get().and_then(|key| key.as_ref().ok())
     }
 
     /// The bytes that it is read from.
@@ -199,6 +209,12 @@ impl<'a> File<'a> {
     /// Place in the whole file's chain, newest first, of the oldest section that lists a number.
     pub(super) fn first_listed(&self, number: u32) -> Option<usize> {
         self.mentions(number).last().map(|(place, _)| *place)
+    }
+
+    /// Whether sections of the whole file's chain lead to different objects of one number.
+    pub(super) fn is_redefined(&self, number: u32) -> bool {
+        let mentions = self.mentions(number);
+        mentions.windows(2).any(|pair| matches!(pair, [(_, a), (_, b)] if a != b))
     }
 
     fn mentions(&self, number: u32) -> Mentions {
@@ -276,13 +292,19 @@ impl<'a> File<'a> {
         }
     }
 
-    /// A stream's bytes as stored.
+    /// A stream's bytes as stored, decrypted where the file is encrypted.
     pub fn stored(&self, stream: &Stream) -> Result<Cow<'a, [u8]>, PdfError> {
-        self.source.window(self.stored_at(stream)?)
+        let stored = self.source.window(self.stored_at(stream)?)?;
+        let Some(key) = self.key() else { return Ok(stored) };
+        self.pay(stored.len())?;
+        key.stored(stream, &self.filters(stream)?, stored)
     }
 
-    /// Whether two streams, perhaps of two files, are stored as the same bytes.
+    /// Whether two streams, perhaps of two files, are stored as the same bytes, less their encryption.
     pub fn same_stored(&self, stream: &Stream, other: &File<'_>, theirs: &Stream) -> Result<bool, PdfError> {
+        if self.key().is_some() || other.key().is_some() {
+            return Ok(self.stored(stream)? == other.stored(theirs)?);
+        }
         let (ours, theirs) = (self.stored_at(stream)?, other.stored_at(theirs)?);
         Ok(ours.len() == theirs.len() && self.source.same(ours, &other.source, theirs.start)?)
     }
@@ -307,10 +329,17 @@ impl<'a> File<'a> {
     /// A stream's data, unpacked within the limits.
     pub fn unpacked(&self, stream: &Stream) -> Result<Vec<u8>, PdfError> {
         let stored = self.stored(stream)?;
-        let filters = Filters::of(&stream.dict, |o| self.resolve(o))?;
+        let mut filters = self.filters(stream)?;
+        if self.key().is_some() {
+            filters = filters.behind_crypt()?;
+        }
         let data = filters.undo(&stored, limits::PDF_STREAM_BYTES)?;
         self.pay(data.len())?;
         Ok(data)
+    }
+
+    pub(super) fn filters(&self, stream: &Stream) -> Result<Filters, PdfError> {
+        Filters::of(&stream.dict, |o| self.resolve(o))
     }
 
     fn load_at(&self, offset: usize, reference: Ref) -> Result<Rc<Loaded>, PdfError> {
@@ -326,6 +355,18 @@ impl<'a> File<'a> {
     }
 
     fn parse_at(&self, offset: usize, reference: Ref) -> Result<Loaded, PdfError> {
+        let (mut loaded, doubled) = self.parse_plain(offset, reference)?;
+        self.note_doubled(reference, doubled);
+        // An index has its strings as they are (§7.5.8.2).
+        let index = matches!(&loaded.object, Object::Stream(stream) if stream.dict.is(b"Type", b"XRef"));
+        if let Some(key) = self.key().filter(|_| !index) {
+            loaded.object = key.object(reference, loaded.object)?;
+        }
+        Ok(loaded)
+    }
+
+    /// An object as it is written, and where a dictionary in it begins that says two things.
+    pub(super) fn parse_plain(&self, offset: usize, reference: Ref) -> Result<(Loaded, Option<usize>), PdfError> {
         let (object, span, data, doubled) = self.source.parse(offset, |lexer| {
             lexer.skip_space();
             if lexer.object_head() != Some(reference) {
@@ -338,18 +379,17 @@ impl<'a> File<'a> {
             let doubled = lexer.doubled;
             Ok((object?, start..lexer.pos, lexer.stream_start(), doubled))
         })??;
-        self.note_doubled(reference, doubled);
         let object = match (object, data) {
-            (Object::Dict(dict), Some(start)) => Object::Stream(Stream { dict, start }),
+            (Object::Dict(dict), Some(start)) => Object::Stream(Stream { dict, of: reference, start }),
             (object, _) => object,
         };
-        Ok(Loaded { reference, object, span, pack: None })
+        Ok((Loaded { reference, object, span, pack: None }, doubled))
     }
 
     fn load_packed(&self, number: u32, stream: u32, index: u32) -> Result<Loaded, PdfError> {
         let bad = |what| PdfError::Broken { at: 0, what };
-        if self.encrypted {
-            return Err(PdfError::Encrypted);
+        if let Some(error) = self.locked() {
+            return Err(error);
         }
         let pack = self.pack(stream)?;
         let listed = pack.index.get(index as usize).filter(|(n, _)| *n == number);

@@ -3,9 +3,10 @@
 //! The reader ([`mod@file`]) keeps byte offsets and revisions, loads an object when it is asked for and repairs nothing. On
 //! it stand sealing ([`seal`]), verification ([`signatures`], [`changes`]) and finding a word on a page ([`text`]).
 //!
-//! Absent: decryption (an encrypted file is never sealed, and judged only as far as its signatures are plain), repair (a
-//! broken file is looked at a second time and never passed), any rewriting of what was already in the file, and the
-//! painting of pages.
+//! A file that is encrypted and asks for no password is judged as its readers see it (`encryption`), and never sealed.
+//!
+//! Absent: passwords (a file that needs one is judged only as far as its signatures are plain), repair (a broken file is
+//! looked at a second time and never passed), any rewriting of what was already in the file, and the painting of pages.
 
 use crate::message::Message;
 
@@ -22,6 +23,7 @@ pub mod source;
 pub mod text;
 pub mod validation;
 
+mod encryption;
 mod filter;
 mod font;
 mod info;
@@ -42,8 +44,12 @@ pub enum PdfError {
     NotPdf,
     /// The medium failed; the file itself may be good.
     Unread(std::io::ErrorKind),
-    /// The trailer has /Encrypt.
+    /// The trailer has /Encrypt, and the file should be sealed.
     Encrypted,
+    /// The empty user password does not open it.
+    NeedsPassword,
+    /// Its /Encrypt is not the standard handler's, or one that viewers may take differently.
+    UnknownProtection,
     /// `what` at byte `at` is against ISO 32000.
     Broken { at: usize, what: &'static str },
     /// More of `what` than `limits.rs` takes.
@@ -93,6 +99,16 @@ impl PdfError {
                 "pdf.encrypted",
                 "文件已加密。请先解除密码保护，再重新提交。",
                 "The file is encrypted. Remove the password protection and submit it again.",
+            ),
+            Self::NeedsPassword => Message::new(
+                "pdf.needs-password",
+                "文件须用口令打开（或其加密数据已损坏），因此其内容和签章未能判断；这不表示文件被改动过。",
+                "The file needs a password to be opened (or what it says of its encryption is damaged), so what it shows and its seals could not be judged; that does not mean that it was changed.",
+            ),
+            Self::UnknownProtection => Message::new(
+                "pdf.unknown-protection",
+                "文件使用了本程序不能读取的保护方式（如数字证书加密），因此其内容和签章未能判断；这不表示文件被改动过。",
+                "The file is protected in a way that cannot be read here (such as for holders of certificates), so what it shows and its seals could not be judged; that does not mean that it was changed.",
             ),
             Self::Broken { at, what } => {
                 // Where the place is inside something unpacked, no byte of the file can be named.

@@ -47,6 +47,8 @@ pub struct DictEntry {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stream {
     pub dict: Dict,
+    /// The object that it is.
+    pub of: Ref,
     /// Offset of the first data byte in the file.
     pub start: usize,
 }

@@ -3,6 +3,7 @@
 
 use super::PdfError;
 use super::changes::{self, History, LaterChanges, Leave};
+use super::encryption;
 use super::file::{File, Purse, STARTXREF};
 use super::form::{self, Field};
 use super::info;
@@ -204,12 +205,16 @@ fn outline(source: Source<'_>, purse: Rc<Purse>) -> Result<Outline<'_>, PdfError
             found.push((signature, leave, dict));
         }
     }
-    if file.is_encrypted() {
+    if let Some(error) = file.locked() {
         if found.is_empty() {
-            return Err(PdfError::Encrypted);
+            return Err(error);
         }
-        findings.push(encrypted());
+        findings.push(error.message());
         found.iter_mut().zip(&fields).for_each(|((signature, ..), field)| veil(signature, field));
+    }
+    if let Some(said) = encryption::doubt(&file)? {
+        found.iter_mut().for_each(|(signature, ..)| signature.findings.push(said.clone()));
+        findings.push(said);
     }
     found.sort_by_key(|(s, ..)| s.signed_length.unwrap_or(usize::MAX));
     judge_changes(&file, &mut found);
@@ -221,7 +226,7 @@ fn outline(source: Source<'_>, purse: Rc<Purse>) -> Result<Outline<'_>, PdfError
     let named = permissions.as_ref().and_then(|p| p.get(b"DocMDP"));
     let certified = signatures.iter().find(|s| s.certification.is_some());
     let of_field = certified.and_then(|s| fields.iter().find(|f| f.name == s.field)).map(|f| &f.value);
-    if named != of_field && !file.is_encrypted() {
+    if named != of_field && file.locked().is_none() {
         findings.push(Message::new(
             "pdf.certification-not-in-catalog",
             "文件目录登记的认证签名与签名域中的不一致。",
@@ -265,16 +270,7 @@ fn belongs(
     }))
 }
 
-/// What a reader should know of an encrypted file, whose password must not be taken off: that would break its seals.
-pub fn encrypted() -> Message {
-    Message::new(
-        "pdf.encrypted",
-        "文件已加密，本程序不解密，因此其内容和签章未能判断；这不表示文件损坏或被改动过。",
-        "The file is encrypted and is not decrypted here, so what it shows and its seals could not be judged; that does not mean that it is damaged or was changed.",
-    )
-}
-
-/// In an encrypted file strings cannot be read without the key; ranges and values are never encrypted (§7.6.1).
+/// Without the key strings cannot be read; ranges and values are never encrypted (§7.6.2).
 fn veil(signature: &mut Signature, field: &Field) {
     signature.field = match field.reference {
         Some(r) => format!("{} {} obj", r.number, r.generation),
@@ -283,8 +279,8 @@ fn veil(signature: &mut Signature, field: &Field) {
     (signature.name, signature.reason, signature.location, signature.claimed_time) = (None, None, None, None);
     signature.findings.push(Message::new(
         "pdf.encrypted-not-judged",
-        "文件已加密：只核对了签名本身，文件内容未能判断",
-        "The file is encrypted: the signature itself was checked, what the file shows was not",
+        "文件已加密且无法打开：只核对了签名本身，文件内容未能判断",
+        "The file is encrypted and cannot be opened: the signature itself was checked, what the file shows was not",
     ));
 }
 
@@ -331,7 +327,7 @@ fn judge_changes(file: &File<'_>, found: &mut [(Signature, Leave, Dict)]) {
     let filled = source.filled().unwrap_or(source.length());
     let is_last = |end: usize| end >= filled;
     let earlier = found.iter().filter_map(|(s, ..)| s.signed_length).filter(|&end| !is_last(end));
-    let history = if file.is_encrypted() { Err(PdfError::Encrypted) } else { History::of(file, earlier) };
+    let history = file.locked().map_or_else(|| History::of(file, earlier), Err);
     let mut so_far = Leave::default();
     for (signature, leave, dict) in found.iter_mut() {
         if let Some(level) = leave.level {
@@ -360,9 +356,11 @@ fn judge_update(
     let suspicious = |message| (LaterChanges::Suspicious, vec![message]);
     let history = match history {
         Ok(history) => history,
-        Err(PdfError::Encrypted) => {
-            let (zh, en) =
-                ("文件已加密，无法判断后续修改", "The file is encrypted, so what was changed since cannot be judged");
+        Err(PdfError::NeedsPassword | PdfError::UnknownProtection) => {
+            let (zh, en) = (
+                "文件已加密且无法打开，无法判断后续修改",
+                "The file is encrypted and cannot be opened, so what was changed since cannot be judged",
+            );
             return suspicious(Message::new("pdf.encrypted-not-judged", zh, en));
         }
         Err(error) => return suspicious(error.message()),

@@ -447,6 +447,9 @@ fn table_entries(source: Source<'_>, start: usize, count: u32) -> Result<(Entrie
     })?
 }
 
+/// What is said of a stream that is not encrypted as the file says.
+pub(super) const OWN_WAY: &str = "a stream is encrypted in a way of its own";
+
 /// A stream's filters in the order they are undone, each with its parameters.
 pub(super) struct Filters {
     steps: Vec<(Object, Object)>,
@@ -477,6 +480,30 @@ impl Filters {
         let steps = filters.into_iter().enumerate();
         let steps = steps.map(|(i, f)| (f, parms.get(i).cloned().unwrap_or(Object::Null))).collect();
         Ok(Self { steps })
+    }
+
+    /// The crypt filter that a stream names for itself (§7.4.10): /Identity where it gives no name.
+    ///
+    /// Errors: it is not the first filter, or not the only one of its kind.
+    pub fn crypt(&self) -> Result<Option<&[u8]>, PdfError> {
+        let own_way = PdfError::Broken { at: 0, what: OWN_WAY };
+        let is_crypt = |(name, _): &(Object, Object)| name.name() == Some(b"Crypt");
+        match self.steps.split_first() {
+            Some((_, rest)) if rest.iter().any(is_crypt) => Err(own_way),
+            Some(first) if is_crypt(first.0) => match first.0.1.dict().and_then(|parms| parms.get(b"Name")) {
+                None => Ok(Some(b"Identity")),
+                Some(name) => name.name().map(Some).ok_or(own_way),
+            },
+            _ => Ok(None),
+        }
+    }
+
+    /// Of data that were decrypted: what is left to do.
+    pub fn behind_crypt(mut self) -> Result<Self, PdfError> {
+        if self.crypt()?.is_some() {
+            self.steps.remove(0);
+        }
+        Ok(self)
     }
 
     /// The plain data, no step of it larger than `limit` bytes.

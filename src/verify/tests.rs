@@ -41,6 +41,7 @@ mod sm2;
 mod snapshot;
 mod stamps;
 mod update;
+mod veiled;
 
 const SEALED: OffsetDateTime = datetime!(2026-03-01 02:00 UTC);
 const ABOLISHED: OffsetDateTime = datetime!(2026-06-01 00:00 UTC);

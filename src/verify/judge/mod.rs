@@ -32,7 +32,7 @@ use crate::ofd::oddity::Oddity;
 use crate::ofd::signatures::SignaturesFault;
 use crate::pdf::PdfError;
 use crate::pdf::changes::LaterChanges;
-use crate::pdf::signatures::{self, Coverage, Signature};
+use crate::pdf::signatures::{Coverage, Signature};
 use crate::pki::certificate::Certificate;
 use crate::pki::name::Name;
 use crate::pki::path::PathVerdict;
@@ -61,10 +61,7 @@ pub fn judge(evidence: &Evidence) -> Report {
             (Format::Pdf, SubIndication::SignedDataNotFound)
         }
         Opened::UnreadablePdf(error) => {
-            findings.push(match error {
-                PdfError::Encrypted => signatures::encrypted(),
-                other => other.message(),
-            });
+            findings.push(error.message());
             (Format::Pdf, SubIndication::SignedDataNotFound)
         }
         Opened::Ofd(reading) => {
@@ -129,10 +126,15 @@ fn unreadable_package(fault: &SignaturesFault) -> Message {
 /// For whoever received such a file; the finding beside it speaks to whoever made it.
 fn cannot_be_opened(error: &PdfError) -> Message {
     match error {
-        PdfError::Encrypted => Message::new(
-            "verify.encrypted",
-            "无法确认真伪：文件已加密，其中的签章不予判断。请向发文机关索取未加密的原件。",
-            "Cannot be confirmed: the file is encrypted, and seals in it are not judged. Ask the issuer for the original without a password.",
+        PdfError::NeedsPassword => Message::new(
+            "verify.needs-password",
+            "无法确认真伪：文件须用口令打开，其中的签章不予判断。请向发文机关索取不需口令的原件。",
+            "Cannot be confirmed: the file needs a password, and seals in it are not judged. Ask the issuer for an original that opens without one.",
+        ),
+        PdfError::UnknownProtection => Message::new(
+            "verify.unknown-protection",
+            "无法确认真伪：文件使用了本程序不能读取的保护方式，其中的签章不予判断。请向发文机关索取未加密的原件。",
+            "Cannot be confirmed: the file is protected in a way that cannot be read here, and seals in it are not judged. Ask the issuer for an original that is not.",
         ),
         PdfError::OverLimit { .. } => Message::new(
             "verify.over-limit",

@@ -246,7 +246,7 @@ fn an_encrypted_file_is_said_to_be_so_and_never_passes() {
     later.trailer.push_str("/Encrypt<</Filter/Standard/V 1/R 2/O()/U()/P -4>>");
     let report = house.judge(&later.finish(), super::sealed());
     assert!(matches!(report.verdict, Verdict::Indeterminate(_)), "{report:#?}");
-    assert!(report.findings.iter().any(|finding| finding.id == "pdf.encrypted"), "{report:#?}");
+    assert!(report.findings.iter().any(|finding| finding.id == "pdf.unknown-protection"), "{report:#?}");
     assert!(only(&report).intact);
 
     // Its form is packed into a stream that cannot be read.
@@ -259,8 +259,8 @@ fn an_encrypted_file_is_said_to_be_so_and_never_passes() {
     let encrypt = b"/Encrypt<</Filter/Standard>>".as_slice();
     let report = house.judge(&[&packed[..at], encrypt, &packed[at..]].concat(), None);
     assert_eq!(report.verdict, Verdict::Indeterminate(Sub::SignedDataNotFound), "{report:#?}");
-    assert_eq!(report.findings.iter().map(|finding| finding.id).collect::<Vec<_>>(), ["pdf.encrypted"]);
-    assert_eq!(report.summary.id, "verify.encrypted");
+    assert_eq!(report.findings.iter().map(|finding| finding.id).collect::<Vec<_>>(), ["pdf.unknown-protection"]);
+    assert_eq!(report.summary.id, "verify.unknown-protection");
 }
 
 /// The purse is one for all readings of a file: cheap to write and dear to read, an index of 60 MB may be read twice.
