@@ -463,12 +463,12 @@ async fn two_administrators_suspend_and_resume(visit: &Visit) {
         ("second_password", PASSWORD),
     ];
     visit.fill(&step).await;
-    // From before the two documents of today: how many it ends must be said.
+    // From before the three documents of today: how many it ends must be said.
     visit.fill(&[("at", "2026-11-21T16:00")]).await;
     visit.submit().await;
     visit.look_refused("suspend-refused").await;
-    assert!(browser.read("#acknowledged-fault").await.contains("台账现有2份"));
-    visit.fill(&[("acknowledged", "2"), ("second_password", PASSWORD)]).await;
+    assert!(browser.read("#acknowledged-fault").await.contains("台账现有3份"));
+    visit.fill(&[("acknowledged", "3"), ("second_password", PASSWORD)]).await;
     visit.submit().await;
     visit.look("suspended").await;
     visit.says(&["已登记：停用", "已停用", "密码机检修", "恢复使用"]).await;
