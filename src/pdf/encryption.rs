@@ -2,8 +2,8 @@
 //! owner's password only asks viewers not to print or to copy.
 //!
 //! What is undone here is no secret: any viewer undoes it, and whoever alters a file can write it anew. So nothing is
-//! believed for having been encrypted, and the old ciphers ([`cipher`]) guard nothing. What matters is that we see what a
-//! viewer shows: whatever two of them could take in two ways is not read at all, and [`doubt`] looks for the rest.
+//! believed for having been encrypted, and the old ciphers ([`cipher`]) guard nothing. What matters is that we see what
+//! most viewers show; they differ all the same, so no such file is passed ([`doubt`]).
 
 use super::PdfError;
 use super::file::File;
@@ -239,8 +239,11 @@ fn strings(object: &Object, open: &impl Fn(&[u8]) -> Result<Vec<u8>, PdfError>) 
 
 fn in_dict(dict: &Dict, open: &impl Fn(&[u8]) -> Result<Vec<u8>, PdfError>) -> Result<Option<Dict>, PdfError> {
     // §7.6.2: the value of a signature, which could not be put into its hole otherwise. Its range tells what it is, as /Type
-    // may be left out.
-    let signature = dict.get(b"ByteRange").is_some();
+    // may be left out; an annotation's /Contents is a text.
+    let kind = dict.get(b"Type").and_then(Object::name);
+    let signature = dict.get(b"ByteRange").is_some()
+        && matches!(kind, None | Some(b"Sig" | b"DocTimeStamp"))
+        && dict.get(b"Subtype").is_none();
     let mut some = false;
     let mut entries = Vec::with_capacity(dict.entries().len());
     for entry in dict.entries() {

@@ -366,10 +366,12 @@ impl<'a> File<'a> {
     }
 
     /// An object as it is written, and where a dictionary in it begins that says two things.
-    pub(super) fn parse_plain(&self, offset: usize, reference: Ref) -> Result<(Loaded, Option<usize>), PdfError> {
+    fn parse_plain(&self, offset: usize, reference: Ref) -> Result<(Loaded, Option<usize>), PdfError> {
         let (object, span, data, doubled) = self.source.parse(offset, |lexer| {
             lexer.skip_space();
             if lexer.object_head() != Some(reference) {
+                // Comments may have been long, and any number of entries may lead here.
+                self.pay(lexer.pos - offset.min(lexer.pos))?;
                 return Err(PdfError::Broken { at: offset, what: "the cross-reference leads to another object" });
             }
             lexer.skip_space();

@@ -139,6 +139,14 @@ impl Eye<'_, '_> {
             return Ok(());
         }
         let Object::Stream(stream) = self.file.resolve(form)? else { return Ok(()) };
+        // What says that it is no picture is drawn by some viewers, and in an encrypted file left plain by some (§7.5.8.2,
+        // §7.6.5, table 14): it may show another thing than is read here.
+        let elsewhere = [b"XRef".as_slice(), b"ObjStm", b"Metadata"].iter().any(|kind| stream.dict.is(b"Type", kind));
+        let own_way = || self.file.filters(&stream).is_ok_and(|filters| !matches!(filters.crypt(), Ok(None)));
+        if elsewhere || own_way() {
+            self.looks.unread = true;
+            return Ok(());
+        }
         if stream.dict.is(b"Subtype", b"Image") {
             self.looks.drawn = true;
             let mask = [b"SMask".as_slice(), b"Mask"].iter().any(|k| stream.dict.get(k).is_some());
@@ -365,5 +373,21 @@ mod tests {
         // It counts against what may be read, whether read or remembered.
         let operators: usize = drawn.borrow().values().map(|(_, operators)| operators).sum();
         assert_eq!(operators, 4 + 4 + 2);
+    }
+
+    #[test]
+    fn what_says_that_it_is_no_picture_is_never_taken_for_an_empty_one() {
+        let said =
+            ["", "/Type/XObject", "/Type/XRef", "/Type/ObjStm", "/Type/Metadata", "/Filter/Crypt", "/Filter[/Crypt]"];
+        let head = ["<</Type/Catalog/Pages 2 0 R>>".to_owned(), "<</Type/Pages/Kids[]/Count 0>>".to_owned()];
+        let picture = |said| format!("<<{said}/Subtype/Form/Length 9>>stream\n% nothing\nendstream");
+        let bytes = file(&head.into_iter().chain(said.map(picture)).collect::<Vec<_>>());
+        let file = File::open(&bytes[..]).unwrap();
+        for (number, said) in (3..).zip(said) {
+            let of = Object::Ref(Ref { number, generation: 0 });
+            let entry = crate::pdf::object::DictEntry { key: b"N".as_slice().into(), value: of, span: 0..0 };
+            let looks = super::of(&file, Some(&Object::Dict(Dict::new(vec![entry]))), &Drawn::default()).unwrap();
+            assert_eq!(looks.is_blank(), ["", "/Type/XObject"].contains(&said), "{said}");
+        }
     }
 }

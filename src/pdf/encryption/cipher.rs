@@ -51,11 +51,6 @@ impl Cipher {
         };
         opened.ok_or(PdfError::Broken { at: 0, what: "something is not encrypted as the file says" })
     }
-
-    /// Whether so many bytes can have been made by this cipher.
-    pub fn fits(self, length: usize) -> bool {
-        self == Self::Rc4 || length == 0 || (length >= 2 * BLOCK && length.is_multiple_of(BLOCK))
-    }
 }
 
 pub(super) fn rc4(key: &[u8], data: &[u8]) -> Option<Vec<u8>> {

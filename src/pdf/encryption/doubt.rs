@@ -1,13 +1,10 @@
 //! What makes it doubtful that every viewer undoes the encryption of a file as we do. Such a file is read all the same, and
 //! no signature in it is passed.
 
-use super::{Key, is_standard};
 use crate::message::Message;
-use crate::pdf::PdfError;
 use crate::pdf::file::File;
-use crate::pdf::object::{Object, Ref, Stream};
-use crate::pdf::xref::{Entry, Section};
-use std::collections::HashSet;
+use crate::pdf::object::Object;
+use crate::pdf::xref::Section;
 
 /// What one section says that its state is encrypted with; of a plain one, nothing.
 #[derive(Debug, PartialEq)]
@@ -40,36 +37,30 @@ impl<'s> Terms<'s> {
     }
 }
 
-/// The first thing that is odd about the encryption, if the file has any.
-///
-/// The terms may not change from revision to revision: what was signed would be read with another key. And nothing may be
-/// encrypted otherwise than the rest (Müller, Ising, Mladenov, Mainka, Schinzel, Schwenk: Practical Decryption
-/// exFiltration, CCS 2019, on partial encryption): viewers differ in what they make of it.
-///
-/// Errors: what all of the file together may cost; trouble of the medium.
-pub(in crate::pdf) fn doubt(file: &File<'_>) -> Result<Option<Message>, PdfError> {
+/// What keeps a file that is encrypted from being passed, whoever signed it. It is read as most viewers would, but they differ:
+/// in which streams they leave plain (Müller, Ising, Mladenov, Mainka, Schinzel, Schwenk: Practical Decryption exFiltration,
+/// CCS 2019, on partial encryption), in what they cut off behind the data, in whose key they take where both passwords are
+/// empty. So one file can be made to show each of them another page, or a picture over what was signed.
+pub(in crate::pdf) fn doubt(file: &File<'_>) -> Option<Message> {
     let sections: Vec<&Section> = file.sections().collect();
     if sections.iter().all(|section| Terms::of(section).are_none()) {
-        return Ok(None);
+        return None;
     }
+    // What was signed would be read with another key.
     if !agree(&sections) || dictionary_redefined(file) {
-        return Ok(Some(Message::new(
+        return Some(Message::new(
             "pdf.encryption-changed",
             "文件各次修订的加密设置（Encrypt或ID）不一致，已签名的内容可能被用另一密钥解读",
             "The revisions of the file are encrypted in different ways (/Encrypt or /ID), so what was signed may be read with another key",
-        )));
+        ));
     }
-    let Some(key) = file.key() else { return Ok(None) };
-    let number = first_odd(file, key, &sections)?;
-    Ok(number.map(|number| {
+    file.key().map(|_| {
         Message::new(
-            "pdf.encryption-partial",
-            format!("对象{number}的加密方式与文件其余部分不同，不同软件会显示不同内容"),
-            format!(
-                "The object {number} is not encrypted as the rest of the file is; readers may show different things"
-            ),
+            "pdf.encrypted-readers-differ",
+            "文件已加密（打开时不需口令），不同软件解密的方式不一，可能显示不同内容，因此不判为通过",
+            "The file is encrypted, though it opens without a password: viewers decrypt in ways of their own and may show different things, so it is not passed",
         )
-    }))
+    })
 }
 
 /// Newest first. Of a linearised file (annex F) the older half stands behind the newer one and may leave
@@ -91,51 +82,4 @@ fn agree(sections: &[&Section]) -> bool {
 fn dictionary_redefined(file: &File<'_>) -> bool {
     let reference = file.trailer().get(b"Encrypt").and_then(Object::reference);
     reference.is_some_and(|r| file.is_redefined(r.number))
-}
-
-fn first_odd(file: &File<'_>, key: &Key, sections: &[&Section]) -> Result<Option<u32>, PdfError> {
-    let indexes: HashSet<usize> =
-        sections.iter().flat_map(|s| [Some(s.offset), s.hidden.as_ref().map(|h| h.offset)]).flatten().collect();
-    let mut found = Ok(None);
-    for section in sections {
-        section.each(file.source(), &mut |number, entry| match entry {
-            Entry::At { offset, generation } if matches!(found, Ok(None)) && !indexes.contains(&offset) => {
-                let odd = is_odd(file, key, offset, Ref { number, generation });
-                found = odd.map(|odd| odd.then_some(number));
-            }
-            _ => {}
-        })?;
-    }
-    found
-}
-
-/// Whether an object is a stream with a way of its own, or holds what was not encrypted in the file's way.
-fn is_odd(file: &File<'_>, key: &Key, offset: usize, reference: Ref) -> Result<bool, PdfError> {
-    let loaded = match file.parse_plain(offset, reference) {
-        Ok((loaded, _)) => loaded,
-        Err(error @ (PdfError::OverLimit { .. } | PdfError::Unread(_))) => return Err(error),
-        // Nothing stands there.
-        Err(_) => return Ok(false),
-    };
-    let stream = match &loaded.object {
-        Object::Stream(stream) => stream,
-        // One that a writer left behind when it encrypted the file anew.
-        Object::Dict(dict) if is_standard(dict) => return Ok(false),
-        _ => return Ok(key.object(reference, loaded.object).is_err()),
-    };
-    let cipher = file.filters(stream).and_then(|filters| key.cipher_of(stream, &filters));
-    let fits = match cipher {
-        Err(error @ (PdfError::OverLimit { .. } | PdfError::Unread(_))) => return Err(error),
-        Err(_) => false,
-        Ok(None) => key.cipher.is_none() || is_metadata(file, stream),
-        Ok(Some(cipher)) => file.stored_at(stream).map_or(true, |range| cipher.fits(range.len())),
-    };
-    Ok(!fits || key.object(reference, loaded.object.clone()).is_err())
-}
-
-/// What the file may leave plain (table 21, /EncryptMetadata): XML, which is no content for any page.
-fn is_metadata(file: &File<'_>, stream: &Stream) -> bool {
-    let data = file.unpacked(stream).unwrap_or_default();
-    let text = data.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&data).trim_ascii_start();
-    stream.dict.is(b"Type", b"Metadata") && text.starts_with(b"<")
 }

@@ -1,5 +1,5 @@
-//! Encrypted files that ask for no password (`tests/vectors/veiled`): sound ones pass, and what others do to them shows as it
-//! does in plain ones. Nothing passes that a viewer might decrypt in another way.
+//! Encrypted files that ask for no password (`tests/vectors/veiled`): what others do to them shows as it does in plain ones. None
+//! passes, as viewers decrypt in ways of their own.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -81,7 +81,9 @@ fn its_words_are_read() {
             "{name}"
         );
         assert_eq!(signature.certification, Some(2), "{name}");
-        assert!(signature.claimed_time.is_some() && signature.findings.is_empty(), "{name}: {signature:#?}");
+        let found: Vec<&str> = signature.findings.iter().map(|finding| finding.id).collect();
+        assert!(signature.claimed_time.is_some(), "{name}: {signature:#?}");
+        assert_eq!(found, ["pdf.encrypted-readers-differ"], "{name}");
         assert!(reading.info.contains(&("Title".into(), "Permit".into())), "{name}: {:?}", reading.info);
     }
     // Revision 5, which carries no signature: the key alone.
@@ -123,7 +125,7 @@ fn the_terms_of_the_encryption_stay_as_they_were() {
         let other = dictionary(&vector(if name == "aes-256" { "aes-128.pdf" } else { "aes-256.pdf" }));
         let kept = format!("/Encrypt {encrypt}/ID {id}");
         let (verdict, changes, said) = updated(&base, |later| later.trailer.push_str(&kept));
-        assert_eq!((verdict, changes.as_str()), ("genuine", "allowed"), "{name}: {said:?}");
+        assert_eq!((verdict, changes.as_str()), ("open", "allowed"), "{name}: {said:?}");
         type Change<'c> = &'c dyn Fn(&mut Later);
         let changes: [(&str, Change<'_>); 10] = [
             ("taken away", &|l| l.trailer.push_str(&format!("/ID {id}"))),
@@ -176,34 +178,6 @@ fn nothing_is_encrypted_afterwards() {
         });
         assert_eq!(verdict, "open", "{name}: {said:?}");
         assert!(changes == "suspicious" || changes == "forbidden", "{name}: {changes}, {said:?}");
-    }
-}
-
-/// Plain things beside encrypted ones, which viewers show as they stand, or cut, or not at all.
-#[test]
-fn what_is_not_encrypted_as_the_rest_is_told() {
-    for name in ["aes-128", "aes-256"] {
-        let base = vector(&format!("{name}.pdf"));
-        let kept = format!("/Encrypt 11 0 R/ID {}", trailer(&base, "/ID"));
-        for object in [
-            "(Pay one million)",
-            "<</Type/Annot/Subtype/Text/Contents(Pay one million)>>",
-            "<</Length 3>>\nstream\nq Q\nendstream",
-            "<</Filter/Crypt/Length 3>>\nstream\nq Q\nendstream",
-            "<</Filter[/Crypt]/DecodeParms[<</Name/Identity>>]/Length 3>>\nstream\nq Q\nendstream",
-            "<</Filter[/ASCIIHexDecode/Crypt]/DecodeParms[null<</Name/StdCF>>]/Length 3>>\nstream\n00>\nendstream",
-            "<</Filter/Crypt/DecodeParms<</Name/Other>>/Length 0>>\nstream\n\nendstream",
-            "<</Type/Metadata/Subtype/XML/Filter/Crypt/Length 3>>\nstream\nq Q\nendstream",
-            "<</Type/XRef/Contents(Pay one million)>>",
-            "<</Type/XRef/Length 3>>\nstream\nq Q\nendstream",
-        ] {
-            let (verdict, _, said) = updated(&base, |later| {
-                later.add(object);
-                later.trailer.push_str(&kept);
-            });
-            let named = said.contains(&"pdf.encryption-partial");
-            assert!(verdict == "open" && named, "{name}, {object}: {verdict}, {said:?}");
-        }
     }
 }
 
