@@ -30,7 +30,7 @@ use crate::store::{Act, CaCertificate, CaKind, OrderKind, Revocation, SealCertif
 
 pub(crate) use issuing::successor_due;
 pub use line::Family;
-pub(crate) use line::{Issuer, Line, exists, founded, issuers, line_to_follow, lines};
+pub(crate) use line::{Issuer, Line, exists, founded, founding, issuers, line_to_follow, lines};
 pub(crate) use stamping::{newest_units, no_unit};
 pub use status::Publication;
 pub(crate) use status::RESPONDER_SUCCESSOR_DAYS;
@@ -264,20 +264,22 @@ impl Authority {
             }
             offset += 500;
         }
+        // One authority's trouble, as a token that is away, holds up no other's lists and answers: it is told at the end.
+        let mut done = vec![];
         // Who has ended says no more: its last list holds what it ever revoked, and nothing that it made is in force.
         for authority in self.store.ca_certificates().await? {
             let in_force = Certificate::read(&authority.certificate)?.is_in_force(now);
             if in_force && self.is_list_due(&authority.label, now).await? {
-                self.publish_list(&authority.label, who, now).await?;
+                done.push(self.publish_list(&authority.label, who, now).await.map(drop));
             }
         }
         for issuer in issuers.iter().filter(|issuer| issuer.certificate.is_in_force(now)) {
-            self.responder_of(issuer, who, now).await?;
+            done.push(self.responder_of(issuer, who, now).await.map(drop));
         }
-        // Last, so that trouble with a new key holds up no list.
         if !self.store.stamping_units().await?.is_empty() {
-            self.stamping(who, now).await?;
+            done.push(self.stamping(who, now).await.map(drop));
         }
+        done.into_iter().collect::<Result<(), _>>()?;
         Ok(revoked)
     }
 

@@ -6,7 +6,8 @@ use time::{Duration, OffsetDateTime};
 use super::line::Line;
 use super::status::responder_key;
 use super::{
-    Authority, ISSUING, ISSUING_YEARS, Issuer, SEAL_YEARS, bad_name, issuers, line_to_follow, lines, missing, years,
+    Authority, Family, ISSUING, ISSUING_YEARS, Issuer, SEAL_YEARS, bad_name, issuers, line_to_follow, lines, missing,
+    years,
 };
 use crate::crypto::KeyAlgorithm;
 use crate::desk::{FlowError, blocking};
@@ -73,7 +74,11 @@ impl Authority {
         }
         let algorithm = match algorithm {
             Some(algorithm) => algorithm,
-            None => issue::certified(&old.certificate.public_key)?,
+            // Where an earlier one was made on another kind of key, its line goes back to its own.
+            None => match issue::certified(&old.certificate.public_key)? {
+                same if Family::from(same) == line.family => same,
+                _ => issue::certified(&root.public_key)?,
+            },
         };
         let number = line.issuing.len() + 1;
         let label = format!("{}-{number}", line.mark.label(ISSUING));

@@ -94,18 +94,23 @@ impl Authority {
         now: OffsetDateTime,
     ) -> Result<SealCertificate, FlowError> {
         let lives = self.store.certificate_lives(&seal.number).await?;
-        if lives.iter().any(|life| life.certificate.used_from > now && life.revocation.is_none()) {
+        let mut in_use = in_use(&lives, now);
+        if let Some(serial) = &order.serial {
+            in_use.retain(|certificate| certificate.serial == *serial);
+        }
+        let old = in_use.first();
+        // One for PDF and one on SM2 for OFD follow each in its own time. Where nobody says which, none may be under way.
+        let kind = |certificate: &SealCertificate| is_sm2(certificate).ok();
+        let meant = old.filter(|_| order.serial.is_some()).map(kind);
+        let planned = lives.iter().filter(|life| life.certificate.used_from > now && life.revocation.is_none());
+        if planned.map(|life| kind(&life.certificate)).any(|kind| meant.is_none_or(|meant| meant == kind)) {
             return Err(FlowError::Request(Message::new(
                 "life.successor",
                 format!("印章{}已有尚未启用的新证书，不重复换钥", seal.number),
                 format!("the seal {} has a successor already, which is not in use yet", seal.number),
             )));
         }
-        let mut in_use = in_use(&lives, now);
-        if let Some(serial) = &order.serial {
-            in_use.retain(|certificate| certificate.serial == *serial);
-        }
-        let old = in_use.first().ok_or_else(|| FlowError::CertificateEnded(seal.number.to_string()))?;
+        let old = old.ok_or_else(|| FlowError::CertificateEnded(seal.number.to_string()))?;
         let read = Certificate::read(&old.certificate)?;
         let from = order.used_from.max(now);
         if from >= read.not_after {

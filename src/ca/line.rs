@@ -111,6 +111,11 @@ pub(crate) struct Line {
 }
 
 impl Line {
+    /// Of its root.
+    pub(crate) fn label(&self) -> &str {
+        &self.root.label
+    }
+
     /// The issuing authority that makes whatever is new.
     pub(crate) fn newest(&self) -> Option<&Issuer> {
         self.issuing.last()
@@ -160,6 +165,19 @@ pub(super) fn vacancy(lines: Vec<Line>, family: Family) -> Result<(Mark, Option<
         None => Ok((next, None)),
         Some(line) if line.issuing.is_empty() => Ok((line.mark, Some(line.root))),
         Some(_) => Err(exists(family)),
+    }
+}
+
+/// The algorithm of authorities that are to be founded: P-256 where nothing was said, but a house that has a line on SM2 says
+/// what it wants beside it.
+///
+/// # Errors
+/// [`FlowError::Request`] where there is such a line and nothing was said.
+pub(crate) async fn founding(store: &Store, said: Option<KeyAlgorithm>) -> Result<KeyAlgorithm, FlowError> {
+    match said {
+        Some(algorithm) => Ok(algorithm),
+        None if lines(store).await?.iter().any(|line| line.family == Family::National) => Err(exists(Family::National)),
+        None => Ok(KeyAlgorithm::EcdsaP256),
     }
 }
 

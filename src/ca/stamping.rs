@@ -32,8 +32,12 @@ impl Authority {
         now: OffsetDateTime,
     ) -> Result<Vec<(StampingCertificate, bool)>, FlowError> {
         let mut lines = lines(&self.store).await?;
-        // One that a crash left half founded is finished by who founds it.
+        // One that a crash left half founded is finished by who founds it; one that was left to end stamps no more.
         lines.retain(|line| line.newest().is_some());
+        let living = |line: &Line| line.newest().is_some_and(|newest| newest.certificate.is_in_force(now));
+        if lines.iter().any(living) {
+            lines.retain(living);
+        }
         if lines.is_empty() {
             return Err(missing());
         }
@@ -54,14 +58,16 @@ impl Authority {
         let mut units = self.store.stamping_units().await?;
         units.retain(|unit| unit.certificate.chain.last().is_some_and(|root| root == line.root.certificate.der()));
         let number = units.len() + 1;
+        let issuing = line.newest().ok_or_else(missing)?;
+        let issuer = &issuing.certificate;
         if let Some(unit) = units.into_iter().next()
             && !unit.revoked
-            && now + Duration::days(SUCCESSOR_DAYS) < unit.certificate.key_until
+            // What ends with the issuing authority has no successor of its making.
+            && (now + Duration::days(SUCCESSOR_DAYS) < unit.certificate.key_until
+                || unit.certificate.key_until >= issuer.not_after)
         {
             return Ok((unit.certificate, false));
         }
-        let issuing = line.newest().ok_or_else(missing)?;
-        let issuer = &issuing.certificate;
         let label = format!("{}-{number}", line.mark.label("stamping"));
         let algorithm = issue::certified(&issuer.public_key)?;
         let public_key = self.key(&label, algorithm).await?;
@@ -106,7 +112,8 @@ impl Authority {
     }
 }
 
-/// Each family's newest of these units (newest first), with the family.
+/// Each family's newest of these units (newest first), with the family. What they stamped last is said of all of them: whoever
+/// chooses among them by his digest must not choose how far back the clock may go.
 pub(crate) fn newest_units(units: Vec<StampingUnit>) -> Result<Vec<(Family, StampingUnit)>, FlowError> {
     let mut newest: Vec<(Family, StampingUnit)> = vec![];
     for unit in units {
@@ -115,6 +122,8 @@ pub(crate) fn newest_units(units: Vec<StampingUnit>) -> Result<Vec<(Family, Stam
             newest.push((family, unit));
         }
     }
+    let last = newest.iter().filter_map(|(_, unit)| unit.last).max();
+    newest.iter_mut().for_each(|(_, unit)| unit.last = last);
     Ok(newest)
 }
 

@@ -204,8 +204,12 @@ impl Authority {
 
     /// Signs beforehand what will be asked: how each seal's newest certificates of ours stand, on SM2 and on others. For
     /// listeners without keys, and so that nobody waits for a token.
+    ///
+    /// # Errors
+    /// The first that was in an authority's way, after the others' answers are made.
     pub async fn answer_ahead(&self, who: &str, now: OffsetDateTime) -> Result<(), FlowError> {
         let issuers = issuers(&self.store).await?;
+        let mut trouble: Vec<(&str, FlowError)> = vec![];
         let mut offset = 0;
         loop {
             let seals = self.store.seals(&SealFilter { limit: 500, offset, ..SealFilter::default() }).await?;
@@ -216,14 +220,16 @@ impl Authority {
                     let certificate = Certificate::read(&newest.certificate)?;
                     if certificate.is_in_force(now)
                         && let Some(issuer) = made_by(&issuers, &certificate)
+                        && trouble.iter().all(|(of, _)| *of != issuer.label)
                         && let Some(question) = CertId::of(&certificate.serial, &issuer.certificate)
+                        && let Err(error) = self.answer(&question, who, now).await
                     {
-                        self.answer(&question, who, now).await?;
+                        trouble.push((&issuer.label, error));
                     }
                 }
             }
             if seals.len() < 500 {
-                return Ok(());
+                return trouble.into_iter().next().map_or(Ok(()), |(_, error)| Err(error));
             }
             offset += 500;
         }

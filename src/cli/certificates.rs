@@ -7,6 +7,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde::Deserialize;
 use time::OffsetDateTime;
 
+use super::export::export;
 use super::filing::{SealRow, TwoOfficers, file_seal};
 use super::making::{MakingCommand, making};
 use super::rooms::{Rooms, filed_seal, files_in, instant, read_file, read_json, write_file};
@@ -14,8 +15,8 @@ use super::trouble::Trouble;
 use super::{Clock, ceremony::only_by_ceremony};
 use crate::administer::{self, whose_seal};
 use crate::authority::Uscc;
-use crate::ca::Authority;
 use crate::ca::life::{Rekey, Revoke};
+use crate::ca::{Authority, founding};
 use crate::ceiling::Ceiling;
 use crate::crypto::KeyAlgorithm;
 use crate::desk;
@@ -26,7 +27,6 @@ use crate::pki::certificate::{Certificate, from_pem_or_der, to_pem};
 use crate::pki::issue::Reason;
 use crate::seal::{Level, SealEvent, SealEventKind, SealNumber};
 use crate::store::Store;
-use crate::tlog::note::VerifierKey;
 use crate::verify::Trust;
 
 #[derive(Debug, Subcommand)]
@@ -37,8 +37,9 @@ pub(super) enum CaCommand {
         /// 机构名称 / name of the organisation
         #[arg(long)]
         organisation: String,
-        #[arg(long, value_enum, default_value = "ecdsa-p256")]
-        algorithm: Algorithm,
+        /// 默认 ecdsa-p256；已有 SM2 的一套时须写明 / ecdsa-p256 by default; beside a line on SM2, say which
+        #[arg(long, value_enum)]
+        algorithm: Option<Algorithm>,
     },
     /// 在原根证书下建立下一个签发证书机构，此后由其签发 / the next issuing authority under the same root; it makes whatever is new
     Rekey {
@@ -256,10 +257,11 @@ pub(super) async fn ca(rooms: &Rooms, command: CaCommand, now: OffsetDateTime) -
     match command {
         CaCommand::Init { organisation, algorithm } => {
             only_by_ceremony(rooms, "init-authorities")?;
-            let made = rooms.authority().await?.init(&organisation, algorithm.key(), "service", now).await?;
-            let serials: Vec<_> =
-                made.iter().map(|ca| serde_json::json!({ "label": ca.label, "serial": ca.serial })).collect();
-            rooms.say("证书机构已建立", "the certificate authorities were made", &serials.into());
+            let authority = rooms.authority().await?;
+            let algorithm = founding(&rooms.store().await?, algorithm.map(Algorithm::key)).await?;
+            let made = authority.init(&organisation, algorithm, "service", now).await?;
+            let serials = made.iter().map(|ca| serde_json::json!({ "label": ca.label, "serial": ca.serial })).collect();
+            rooms.say("证书机构已建立", "the certificate authorities were made", &serials);
         }
         CaCommand::Rekey { algorithm } => {
             only_by_ceremony(rooms, "rekey-issuing")?;
@@ -288,9 +290,11 @@ pub(super) async fn ca(rooms: &Rooms, command: CaCommand, now: OffsetDateTime) -
         }
         CaCommand::Refresh => {
             let authority = rooms.authority().await?;
-            let revoked = authority.refresh("service", now).await?;
-            authority.answer_ahead("service", now).await?;
+            // What is in the way of one stops no other.
+            let (refreshed, answered) =
+                (authority.refresh("service", now).await, authority.answer_ahead("service", now).await);
             let upkeep = authority.keep_up(rooms.settings.certificates.rekeys, &service()?, now).await?;
+            let (revoked, ()) = (refreshed?, answered?);
             for why in &upkeep.trouble {
                 eprintln!("{why}");
             }
@@ -310,43 +314,6 @@ pub(super) async fn ca(rooms: &Rooms, command: CaCommand, now: OffsetDateTime) -
         }
     }
     Ok(())
-}
-
-/// Writes `root.pem`, `issuing.pem`, `root.crl`, `issuing.crl` and those of a second line, `stamping.pem` (every certificate of
-/// the time-stamping units),
-/// `log.vkey` and `witnesses.vkey` (those that there are), and gives their names.
-pub(super) async fn export(
-    store: &Store,
-    witnesses: &[VerifierKey],
-    dir: &std::path::Path,
-) -> Result<Vec<String>, Trouble> {
-    std::fs::create_dir_all(dir).map_err(|e| Trouble::file(dir, &e))?;
-    let mut written = vec![];
-    for ca in store.ca_certificates().await? {
-        let name = format!("{}.pem", ca.label);
-        write_file(&dir.join(&name), to_pem("CERTIFICATE", &ca.certificate).as_bytes())?;
-        written.push(name);
-        if let Some(list) = store.crl(&ca.label).await? {
-            let name = format!("{}.crl", ca.label);
-            write_file(&dir.join(&name), &list.crl)?;
-            written.push(name);
-        }
-    }
-    let units = store.stamping_certificates().await?;
-    if !units.is_empty() {
-        let pem: String = units.iter().map(|unit| to_pem("CERTIFICATE", &unit.certificate)).collect();
-        write_file(&dir.join("stamping.pem"), pem.as_bytes())?;
-        written.push("stamping.pem".to_owned());
-    }
-    let log: Vec<VerifierKey> = store.log_identity().await?.map(|log| log.vkey).into_iter().collect();
-    for (name, keys) in [("log.vkey", log.as_slice()), ("witnesses.vkey", witnesses)] {
-        if !keys.is_empty() {
-            let lines: String = keys.iter().map(|key| format!("{key}\n")).collect();
-            write_file(&dir.join(name), lines.as_bytes())?;
-            written.push(name.to_owned());
-        }
-    }
-    Ok(written)
 }
 
 /// A seal as `seal add` takes it: as in a file for `import`, with its owner.

@@ -18,7 +18,7 @@ use super::certificates::read_trust;
 use super::rooms::{Rooms, filed_seal, print};
 use super::trouble::Trouble;
 use crate::ca::life::in_use;
-use crate::ca::newest_units;
+use crate::ca::{founded, newest_units};
 use crate::config;
 use crate::decision::Allowed;
 use crate::desk::{Desk, blocking};
@@ -465,6 +465,16 @@ async fn unit(desk: &Desk, findings: &mut Findings, now: OffsetDateTime) -> Resu
             "no time-stamping key and certificate yet; run `yinxin ca stamping`",
         );
         return Ok(());
+    }
+    for family in founded(&desk.store).await? {
+        if units.iter().all(|(known, _)| *known != family) {
+            findings.add(
+                Level::Warn,
+                "doctor.no-stamping",
+                "有一套证书机构尚无时间戳密钥和证书，请运行 yinxin ca stamping",
+                "one line of authorities has no time-stamping key and certificate yet; run `yinxin ca stamping`",
+            );
+        }
     }
     for (_, unit) in &units {
         let StampingCertificate { label, certificate, .. } = &unit.certificate;

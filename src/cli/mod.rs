@@ -12,6 +12,7 @@ mod certificates;
 mod copies;
 mod demo;
 mod doctor;
+mod export;
 mod filing;
 mod fsck;
 mod inquiry;

@@ -43,7 +43,8 @@ pub(super) async fn listen(rooms: &Rooms, mut desk: Desk, clock: Clock) -> Resul
         }
     }
     let authority = Authority::of(&desk);
-    authority.refresh("service", clock()).await?;
+    // A key that is away is no reason not to serve: everything else goes on, and it is tried again each hour.
+    refresh(&authority, clock()).await;
     let rekeys = rooms.settings.certificates.rekeys;
     keep_up(&authority, rekeys, clock()).await;
 
@@ -119,11 +120,15 @@ async fn keep_fresh(authority: Authority, rekeys: bool, clock: Clock) {
             tracing::error!(id = error.message().id, "answers about certificates could not be renewed");
         }
         tokio::time::sleep(REFRESH).await;
-        match authority.refresh("service", clock()).await {
-            Ok(revoked) => tracing::info!(revoked, "revocation lists looked at"),
-            Err(error) => tracing::error!(id = error.message().id, "revocation lists could not be renewed"),
-        }
+        refresh(&authority, clock()).await;
         keep_up(&authority, rekeys, clock()).await;
+    }
+}
+
+async fn refresh(authority: &Authority, now: OffsetDateTime) {
+    match authority.refresh("service", now).await {
+        Ok(revoked) => tracing::info!(revoked, "revocation lists looked at"),
+        Err(error) => tracing::error!(id = error.message().id, "revocation lists could not be renewed"),
     }
 }
 

@@ -168,7 +168,7 @@ struct PublicApi;
     info(
         title = "印信 yinxin: staff",
         description = "制证、用印、印章管理、台账。Issuing, sealing, administration of seals, the ledger. \
-            Every request carries `Authorization: Bearer`; cookies are not looked at."
+            Every request carries `Authorization: Bearer`, those of /CertShare their token inside; cookies are not looked at."
     ),
     modifiers(&Tokens)
 )]

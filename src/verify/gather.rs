@@ -185,7 +185,7 @@ pub async fn gather(
     Ok(evidence)
 }
 
-/// What this house itself trusts: its own root, the newest list of each of its authorities, and its log's key.
+/// What this house itself trusts: its own roots, the newest list of each of its authorities, and its log's key.
 ///
 /// # Errors
 /// Trouble of the store.

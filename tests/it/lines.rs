@@ -277,6 +277,103 @@ async fn a_line_left_half_founded_is_finished() {
     .await;
 }
 
+/// A token that is away takes its own line with it, and no other.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_line_without_its_keys_holds_up_no_other() {
+    on_both("lines_away", async |database| {
+        let folder = tempfile::tempdir().unwrap();
+        let bureau = Bureau::found(database, folder.path()).await;
+        let (authority, store) = (bureau.authority(), &bureau.desk.store);
+        authority.init(ORGANISATION, KeyAlgorithm::Sm2, "test", NOW).await.unwrap();
+        let (seal, by) = (store.seal(&number(BUREAU_SEAL)).await.unwrap().unwrap().seal, person("admin-1"));
+        let made = authority.certify_seal(&seal, KeyAlgorithm::Sm2, &by, NOW).await.unwrap();
+        let keys = folder.path().join("keys");
+        let away: Vec<_> = std::fs::read_dir(&keys).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let first = |path: &std::path::Path| {
+            let name = path.file_stem().unwrap().to_str().unwrap();
+            ["root", "issuing", "stamping-1"].contains(&name) || name.starts_with("ocsp") && !name.contains("sm2")
+        };
+        for path in away.iter().filter(|path| first(path)) {
+            std::fs::rename(path, path.with_extension("away")).unwrap();
+        }
+        // Another process, which never held those keys.
+        let mut desk = bureau.desk.clone();
+        desk.keyring = Arc::new(keyring(folder.path()));
+        let authority = yinxin::ca::Authority::of(&desk);
+        let late = NOW + Duration::days(20);
+        authority.refresh("test", late).await.unwrap_err();
+        let numbers = async |labels: [&str; 2]| {
+            let mut dates = vec![];
+            for label in labels {
+                dates.push(store.crl(label).await.unwrap().unwrap().this_update);
+            }
+            dates
+        };
+        assert!(numbers(["root", "issuing"]).await.iter().all(|made| *made < late));
+        assert_eq!(numbers(["root-sm2", "issuing-sm2"]).await, [late, late]);
+        authority.answer_ahead("test", late).await.unwrap_err();
+        let question = CertId::of(&chain(&made)[0].serial, &chain(&made)[1]).unwrap();
+        let asked = Request { questions: vec![question], nonce: None }.to_der();
+        let answer = Responder::new(store.clone(), None).answer(&asked, late).await;
+        assert!(OcspResponse::read(&answer.der).is_ok(), "answered beforehand, as this listener has no keys");
+    })
+    .await;
+}
+
+/// Whoever asks chooses the digest and so the line, but not how far back the clock may go.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_line_stamps_behind_what_the_other_stamped() {
+    on_both("lines_clock", async |database| {
+        let folder = tempfile::tempdir().unwrap();
+        let bureau = Bureau::found(database, folder.path()).await;
+        bureau.authority().init(ORGANISATION, KeyAlgorithm::Sm2, "test", NOW).await.unwrap();
+        let stamped = async |digest: Digest, at: time::OffsetDateTime| {
+            let mut desk = bureau.desk.clone();
+            desk.clock = Arc::new(move || at);
+            desk.stamp(digest, &digest.over(&[b"x"])).await.map(|_| ()).map_err(|why| why.message().en)
+        };
+        stamped(Digest::Sm3, NOW).await.unwrap();
+        stamped(Digest::Sha256, NOW + Duration::HOUR).await.unwrap();
+        for digest in [Digest::Sm3, Digest::Sha256] {
+            let why = stamped(digest, NOW + Duration::MINUTE).await.unwrap_err();
+            assert!(why.contains("behind the newest time stamp"), "{why}");
+        }
+        stamped(Digest::Sm3, NOW + Duration::HOUR).await.unwrap();
+    })
+    .await;
+}
+
+/// A seal's certificate for PDF and that for OFD are followed each in its own time.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_planned_successor_of_one_kind_holds_up_no_other() {
+    on_both("lines_planned", async |database| {
+        let folder = tempfile::tempdir().unwrap();
+        let bureau = Bureau::found(database, folder.path()).await;
+        let (authority, store) = (bureau.authority(), &bureau.desk.store);
+        authority.init(ORGANISATION, KeyAlgorithm::Sm2, "test", NOW).await.unwrap();
+        let seal = store.seal(&number(BUREAU_SEAL)).await.unwrap().unwrap().seal;
+        let sm2 = authority.certify_seal(&seal, KeyAlgorithm::Sm2, &person("admin-1"), NOW).await.unwrap();
+        let other = store.certificates(&seal.number).await.unwrap().remove(0);
+        let follow = async |serial: Option<&str>| {
+            let order = Rekey {
+                serial: serial.map(str::to_owned),
+                algorithm: None,
+                used_from: NOW + Duration::days(60),
+                document: "示审批〔2026〕1号".into(),
+                keeps_old_key: false,
+            };
+            authority.rekey(&seal, &order, (&person("admin-1"), &person("admin-2")), NOW).await
+        };
+        follow(Some(&other.serial)).await.unwrap();
+        assert_eq!(id(follow(Some(&other.serial)).await), "life.successor");
+        assert_eq!(id(follow(None).await), "life.successor", "nobody said which");
+        let next = follow(Some(&sm2.serial)).await.unwrap();
+        assert_eq!(keys_above(store, vec![Certificate::read(&next.certificate).unwrap()]).await, [KeyAlgorithm::Sm2]);
+        assert_eq!(id(follow(Some(&sm2.serial)).await), "life.successor");
+    })
+    .await;
+}
+
 /// A house that sealed OFD before there could be two lines is told what to do, and does it.
 #[test]
 fn the_doctor_names_sm2_certificates_under_another_root() {

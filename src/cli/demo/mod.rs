@@ -18,7 +18,7 @@ use time::macros::datetime;
 use self::sample::{RefusedCase, Sample, china_date, other_refusals};
 use self::state::State;
 use self::table::Table;
-use super::certificates::export as export_certificates;
+use super::export::export as export_certificates;
 use super::filing::{TwoOfficers, password_hash};
 use super::inquiry::gathered;
 use super::rooms::{Rooms, filed_seal, print, write_file};

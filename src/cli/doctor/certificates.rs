@@ -35,6 +35,15 @@ pub(super) async fn authorities(
         );
     }
     let lines = lines(store).await?;
+    for line in lines.iter().filter(|line| line.newest().is_none()) {
+        let label = line.label();
+        findings.add(
+            Level::Warn,
+            "doctor.half-founded",
+            format!("根证书 {label} 之下尚无签发机构（建立时中断），请以同样的算法再次运行 yinxin ca init"),
+            format!("there is no issuing authority under {label}, whose founding was interrupted; run `yinxin ca init` with the same algorithm again"),
+        );
+    }
     let newest: Vec<_> = lines.iter().filter_map(Line::newest).collect();
     for ca in &authorities {
         let followed = ca.kind == CaKind::Issuing && newest.iter().all(|newest| newest.label != ca.label);

@@ -29,8 +29,8 @@ pub(super) async fn seals(store: &Store, findings: &mut Findings, now: OffsetDat
                 findings.add(
                     Level::Warn,
                     "doctor.sm2-under-another",
-                    format!("印章 {number} 的SM2证书不由SM2根证书签发，国家标准的OFD阅读软件不予认可；请先运行 yinxin ca init --algorithm sm2，再运行 yinxin seal rekey {number} --serial {serial}（正式运行时以密钥仪式办理）"),
-                    format!("the SM2 certificate of the seal {number} is not under a root on SM2, and national readers of OFD refuse it; run `yinxin ca init --algorithm sm2`, then `yinxin seal rekey {number} --serial {serial}` (in production by a ceremony)"),
+                    format!("印章 {number} 的SM2证书不由SM2根证书签发，国家标准的OFD阅读软件不予认可；请先运行 yinxin ca init --algorithm sm2，再运行 yinxin seal rekey {number} --serial {serial} --document 文号（正式运行时以密钥仪式办理）"),
+                    format!("the SM2 certificate of the seal {number} is not under a root on SM2, and national readers of OFD refuse it; run `yinxin ca init --algorithm sm2`, then `yinxin seal rekey {number} --serial {serial} --document ORDER` (in production by a ceremony)"),
                 );
             }
             let files = store.seal_files(number).await?;

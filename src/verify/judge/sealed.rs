@@ -56,7 +56,7 @@ fn as_cms(sealed: &SealSignature, signer: Option<&Certificate>) -> SignedData {
         form: Form::Cms,
         content_type: rfc5911::ID_DATA,
         content: None,
-        certificates: vec![sealed.signer.clone()],
+        certificates: vec![sealed.signer.clone(), sealed.seal.maker.clone()],
         other_certificates: 0,
         crls: Vec::new(),
         responses: Vec::new(),
