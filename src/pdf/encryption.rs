@@ -3,7 +3,7 @@
 //!
 //! What is undone here is no secret: any viewer undoes it, and whoever alters a file can write it anew. So nothing is
 //! believed for having been encrypted, and the old ciphers ([`cipher`]) guard nothing. What matters is that we see what
-//! most viewers show; they differ all the same, so no such file is passed ([`doubt`]).
+//! most viewers show; they differ all the same, so no such file is passed ([`doubt()`]).
 
 use super::PdfError;
 use super::file::File;
