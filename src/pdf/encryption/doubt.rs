@@ -43,7 +43,9 @@ impl<'s> Terms<'s> {
 /// empty. So one file can be made to show each of them another page, or a picture over what was signed.
 pub(in crate::pdf) fn doubt(file: &File<'_>) -> Option<Message> {
     let sections: Vec<&Section> = file.sections().collect();
-    if sections.iter().all(|section| Terms::of(section).are_none()) {
+    // The hidden half of a hybrid section is a trailer for some readers.
+    let hidden = sections.iter().filter_map(|section| section.hidden.as_deref());
+    if sections.iter().copied().chain(hidden).all(|section| Terms::of(section).are_none()) {
         return None;
     }
     // What was signed would be read with another key.
