@@ -336,7 +336,7 @@ impl Authority {
         who: &str,
         now: OffsetDateTime,
     ) -> Result<CaCertificate, FlowError> {
-        let serial = hex::encode(Certificate::read(&certificate)?.serial);
+        let serial = hex::encode(&Certificate::read(&certificate)?.serial);
         let ca = CaCertificate { label: label.into(), kind, serial, certificate, made_at: now };
         self.store.add_ca_certificate(&ca, who).await?;
         Ok(ca)
@@ -394,7 +394,7 @@ fn certificate_of(
     Ok(SealCertificate {
         digest: hex::encode(crate::crypto::sha256(&certificate)),
         seal: seal.number.clone(),
-        serial: hex::encode(Certificate::read(&certificate)?.serial),
+        serial: hex::encode(&Certificate::read(&certificate)?.serial),
         certificate,
         chain,
         key_label: label.to_owned(),

@@ -243,7 +243,7 @@ impl Desk {
         }
         let (desk, form) = (self.clone(), seal.impression.clone());
         let parts = blocking(move || {
-            let public_key = Certificate::read(&certificate.certificate)?.public_key;
+            let public_key = Certificate::read(&certificate.certificate)?.public_key.clone();
             let signer = desk.keyring.signer_for(&certificate.key_label, &public_key)?;
             let appearance = Appearance::of(&impression(&desk.renderer, &form)?);
             let chain: Vec<Vec<u8>> =

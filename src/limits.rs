@@ -86,8 +86,8 @@ pub const RSA_EXPONENT_BITS: usize = 64;
 /// needs one step, a responder whose certificate is on such a list a second.
 pub const PATH_NESTING: usize = 2;
 
-/// Signatures and chains remembered with their outcome, 100 bytes each. A province's chains, lists and responses of a year
-/// are some thousands.
+/// Signatures, chains and heads of logs remembered with their outcome, each kind so many, some 100 bytes each. A
+/// province's chains, lists and responses of a year are some thousands.
 pub const KNOWN_ANSWERS: usize = 65_536;
 
 /// An OCSP response, bytes. The largest in the corpus is 2.4 kB; a responder's chain of post-quantum certificates would be

@@ -269,7 +269,7 @@ impl Authority {
             .await?;
         let maker = SealMaker {
             label,
-            serial: hex::encode(Certificate::read(&certificate)?.serial),
+            serial: hex::encode(&Certificate::read(&certificate)?.serial),
             certificate,
             chain: line.above(&issuing),
             made_at: now,

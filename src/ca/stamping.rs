@@ -92,7 +92,7 @@ impl Authority {
             .ordered(OrderKind::Certificate, &issuing.label, "time-stamping certificate", unsigned, who, now)
             .await?;
         let filed = StampingCertificate {
-            serial: hex::encode(Certificate::read(&certificate)?.serial),
+            serial: hex::encode(&Certificate::read(&certificate)?.serial),
             label,
             certificate,
             chain: line.above(issuing),

@@ -360,7 +360,7 @@ async fn filed(
             for certificate in used.iter().filter(|one| {
                 lives.iter().any(|life| life.certificate.digest == one.digest && life.key_destroyed_at.is_none())
             }) {
-                let public_key = Certificate::read(&certificate.certificate)?.public_key;
+                let public_key = Certificate::read(&certificate.certificate)?.public_key.clone();
                 if let Some(Err(error)) = keyring.map(|keyring| keyring.signer_for(&certificate.key_label, &public_key))
                 {
                     findings.fail(error.message());

@@ -2,9 +2,10 @@
 
 use const_oid::ObjectIdentifier;
 use const_oid::db::rfc5911;
+use memchr::memmem;
 
 use super::fault::Fault;
-use super::read::{Form, SignedData, Signer, SignerName, in_der};
+use super::read::{Form, SignedData, Signer, in_der};
 use crate::crypto::{self, Digest, SignatureFault, Strength};
 use crate::limits;
 use crate::pki::certificate::Certificate;
@@ -147,13 +148,10 @@ impl SignedData {
 
     /// The certificate that the signer names, among those inside (RFC 5652 §5.3); one that cannot be read is passed over.
     pub fn certificate_of(&self, signer: &Signer) -> Option<Certificate> {
-        let readable = self.certificates.iter().filter_map(|der| Certificate::read(der).ok());
-        let mut named = readable.filter(|certificate| match &signer.name {
-            SignerName::IssuerAndSerial { issuer, serial } => {
-                certificate.serial == *serial && certificate.issuer.means(issuer)
-            }
-            SignerName::KeyIdentifier(id) => certificate.subject_key_id.as_ref() == Some(id),
-        });
+        // To look for bytes costs next to nothing beside reading those certificates that are not meant.
+        let likely = self.certificates.iter().filter(|der| memmem::find(der, signer.name.mark()).is_some());
+        let readable = likely.filter_map(|der| Certificate::read(der).ok());
+        let mut named = readable.filter(|certificate| signer.name.names(certificate));
         let first = named.next()?;
         // Two certificates of one name: the signed reference tells which is meant.
         let refers_to = |certificate: &Certificate| check_reference(signer, Some(certificate)).is_ok();

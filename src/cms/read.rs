@@ -72,6 +72,31 @@ pub enum SignerName {
     KeyIdentifier(Vec<u8>),
 }
 
+impl SignerName {
+    /// As the certificate's issuer names it.
+    pub fn of(certificate: &Certificate) -> Self {
+        Self::IssuerAndSerial { issuer: certificate.issuer.clone(), serial: certificate.serial.clone() }
+    }
+
+    /// Whether it is this certificate that is named.
+    pub fn names(&self, certificate: &Certificate) -> bool {
+        match self {
+            Self::IssuerAndSerial { issuer, serial } => {
+                certificate.serial == *serial && certificate.issuer.means(issuer)
+            }
+            Self::KeyIdentifier(id) => certificate.subject_key_id.as_ref() == Some(id),
+        }
+    }
+
+    /// Bytes without which a certificate is not the one that is named.
+    pub(super) fn mark(&self) -> &[u8] {
+        match self {
+            Self::IssuerAndSerial { serial, .. } => serial,
+            Self::KeyIdentifier(id) => id,
+        }
+    }
+}
+
 /// An attribute with its values as found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attribute {
@@ -211,7 +236,7 @@ fn read_bare_value(contents: &[u8], certificates: &[Vec<u8>]) -> Result<SignedDa
     let certificate = Certificate::read(certificate).map_err(|_| CmsError::Malformed("/Cert"))?;
     let digest = crypto::pkcs1_digest(&certificate.public_key, &signature).unwrap_or(Digest::Sha1);
     let signer = Signer {
-        name: SignerName::IssuerAndSerial { issuer: certificate.issuer, serial: certificate.serial },
+        name: SignerName::of(&certificate),
         digest_algorithm: digest.oid(),
         signed_attributes_raw: None,
         signed_attributes: Vec::new(),

@@ -30,7 +30,7 @@ use crate::verify::gather::{GatherError, Given, gather, house_trust};
 use crate::verify::judge::evidence::Opened;
 use crate::verify::report::html::Shown;
 use crate::verify::report::{Original, etsi, html, print};
-use crate::verify::{Evidence, Report, judge};
+use crate::verify::{Evidence, Report, Trust, judge};
 
 /// An upload: the document, and what the sender calls it.
 struct Upload {
@@ -122,10 +122,8 @@ async fn judged(
     wanted: Wanted,
     turn: OwnedSemaphorePermit,
 ) -> Result<Judged, Problem> {
-    let mut trust = house_trust(&state.store).await?;
-    trust.anchors.extend(state.trust.anchors.iter().cloned());
-    trust.intermediates.extend(state.trust.intermediates.iter().cloned());
-    trust.lists.extend(state.trust.lists.iter().cloned());
+    // With the memory of all that was judged here before.
+    let trust = Trust::clone(&state.trust).and(house_trust(&state.store).await?);
     let at = (state.clock)();
     let Upload { name, document } = upload;
     let again = document.again().map_err(GatherError::Unread)?;

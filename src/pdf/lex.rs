@@ -33,12 +33,24 @@ fn is_regular(b: u8) -> bool {
 }
 
 pub(super) fn hex_value(b: u8) -> Option<u8> {
-    match b {
-        b'0'..=b'9' => Some(b - b'0'),
-        b'a'..=b'f' => Some(b - b'a' + 10),
-        b'A'..=b'F' => Some(b - b'A' + 10),
-        _ => None,
-    }
+    Some(digit(b)).filter(|value| *value < NO_DIGIT)
+}
+
+/// What [`digit`] says of a byte that is none: no value has this bit.
+const NO_DIGIT: u8 = 0x10;
+
+/// The value of a hexadecimal digit, from a table: signatures' values are long, and every one of their digits comes by here.
+fn digit(b: u8) -> u8 {
+    const VALUES: [u8; 256] = {
+        let (mut values, mut n) = ([NO_DIGIT; 256], 0);
+        while n < 16 {
+            values[b"0123456789abcdef"[n] as usize] = n as u8;
+            values[b"0123456789ABCDEF"[n] as usize] = n as u8;
+            n += 1;
+        }
+        values
+    };
+    VALUES.get(usize::from(b)).copied().unwrap_or(NO_DIGIT)
 }
 
 impl<'a> Lexer<'a> {
@@ -298,12 +310,25 @@ impl<'a> Lexer<'a> {
 
     fn hexadecimal(&mut self) -> Result<Vec<u8>, PdfError> {
         self.pos += 1;
-        let inside = self.run(|b| b.is_ascii_hexdigit() || is_space(b));
+        let inside = self.run(|b| hex_value(b).is_some() || is_space(b));
         self.pos += inside.len();
         match self.peek() {
             Some(b'>') => self.pos += 1,
             Some(_) => return Err(self.broken("a hexadecimal string holds something else")),
             None => return Err(self.broken("a hexadecimal string does not end")),
+        }
+        // Nearly all that are long are signatures' values, kilobytes of digits and nothing between them.
+        if let (pairs, []) = inside.as_chunks() {
+            let mut seen = 0;
+            let out = pairs.iter().map(|[hi, lo]| {
+                let (hi, lo) = (digit(*hi), digit(*lo));
+                seen |= hi | lo;
+                hi << 4 | lo
+            });
+            let out = out.collect();
+            if seen < NO_DIGIT {
+                return Ok(out);
+            }
         }
         let (mut out, mut half) = (Vec::with_capacity(inside.len() / 2 + 1), None);
         for digit in inside.iter().filter_map(|&b| hex_value(b)) {

@@ -1,7 +1,7 @@
 //! A certificate as we see it: the raw parts that signatures cover, and what they mean.
 
 use std::fmt;
-use std::ops::Range;
+use std::ops::{Deref, Range};
 use std::sync::Arc;
 
 use const_oid::{ObjectIdentifier, db::rfc5280, db::rfc5912, db::rfc6960};
@@ -24,10 +24,33 @@ use crate::message::Message;
 /// A certificate (RFC 5280 §4.1) with its original bytes.
 ///
 /// Reading says nothing about trust: nobody's signature has been checked yet.
+///
+/// Cloning shares it: chains, verdicts and reports each hold the same few.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Certificate {
+pub struct Certificate(Arc<Fields>);
+
+impl Deref for Certificate {
+    type Target = Fields;
+
+    fn deref(&self) -> &Fields {
+        &self.0
+    }
+}
+
+/// Tests judge certificates that no authority would make.
+#[cfg(test)]
+impl std::ops::DerefMut for Certificate {
+    fn deref_mut(&mut self) -> &mut Fields {
+        Arc::make_mut(&mut self.0)
+    }
+}
+
+/// What a certificate says, as [`Certificate::read`] found it.
+#[cfg_attr(test, derive(Clone))]
+#[derive(PartialEq, Eq)]
+pub struct Fields {
     fingerprint: [u8; 32],
-    der: Arc<[u8]>,
+    der: Box<[u8]>,
     to_be_signed: Range<usize>,
     /// Who it is about.
     pub subject: Name,
@@ -132,7 +155,7 @@ impl Certificate {
             None => (Meaning::lenient(der)?, true),
         };
         let issuer = Name::from_der(issuer.whole);
-        Some(Self {
+        Some(Self(Arc::new(Fields {
             fingerprint: crypto::sha256(der),
             der: der.into(),
             to_be_signed: tlv::range_in(der, to_be_signed.whole)?,
@@ -156,7 +179,7 @@ impl Certificate {
             is_never_asked_about: meaning.is_never_asked_about,
             issuer,
             lenient,
-        })
+        })))
     }
 
     /// The original bytes.

@@ -3,25 +3,59 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::path::Ending;
 use super::rules::Rule;
 use crate::crypto::{self, SignatureFault};
 use crate::limits;
 
-/// A memory of signatures and chains, owned by whoever owns the trust and shared by all who judge by it.
-///
-/// It changes no verdict, only its cost: the answers depend on nothing but the bytes that they are filed under.
-#[derive(Default)]
-pub struct Known {
-    answers: Mutex<HashMap<[u8; 32], Answer>>,
+/// Answers that depend on nothing but the bytes that they are filed under, so that remembering them changes no verdict,
+/// only its cost.
+pub struct Memory<A> {
+    answers: Mutex<HashMap<[u8; 32], A>>,
 }
 
-#[derive(Clone)]
-enum Answer {
-    Signature(Result<Option<Ending>, SignatureFault>),
-    Chain(Result<(), Rule>),
+impl<A: Clone> Memory<A> {
+    /// The answer about these bytes, which tell the question from every other; found out where it is not known.
+    pub(crate) fn answer(&self, about: &[&[u8]], find: impl FnOnce() -> A) -> A {
+        let about = crypto::sha256(&about.concat());
+        if let Some(answer) = self.answers().get(&about) {
+            return answer.clone();
+        }
+        let answer = find();
+        let mut answers = self.answers();
+        // Emptied rather than pruned: to fill it, someone had to pay for as many public-key operations.
+        if answers.len() >= limits::KNOWN_ANSWERS {
+            answers.clear();
+        }
+        answers.insert(about, answer.clone());
+        answer
+    }
+
+    /// Nothing panics while it is held, and a half-made answer is never inside.
+    fn answers(&self) -> MutexGuard<'_, HashMap<[u8; 32], A>> {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<A> Default for Memory<A> {
+    fn default() -> Self {
+        Self { answers: Mutex::default() }
+    }
+}
+
+impl<A: Clone> fmt::Debug for Memory<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Memory({})", self.answers().len())
+    }
+}
+
+/// A memory of signatures and chains, owned by whoever owns the trust and shared by all who judge by it.
+#[derive(Debug, Default)]
+pub struct Known {
+    signatures: Memory<Result<Option<Ending>, SignatureFault>>,
+    chains: Memory<Result<(), Rule>>,
 }
 
 impl Known {
@@ -32,11 +66,7 @@ impl Known {
         public_key: &[u8],
         check: impl FnOnce() -> Result<Option<Ending>, SignatureFault>,
     ) -> Result<Option<Ending>, SignatureFault> {
-        let key = crypto::sha256(&[b"signature".as_slice(), object, public_key].concat());
-        match self.answer(key, || Answer::Signature(check())) {
-            Answer::Signature(answer) => answer,
-            Answer::Chain(_) => Err(SignatureFault::Malformed("memory")),
-        }
+        self.signatures.answer(&[object, public_key], check)
     }
 
     /// Whether the certificates of these fingerprints make a chain by RFC 5280, time and revocation aside.
@@ -45,33 +75,7 @@ impl Known {
         certificates: &[[u8; 32]],
         check: impl FnOnce() -> Result<(), Rule>,
     ) -> Result<(), Rule> {
-        let key = crypto::sha256(&[b"chain".as_slice(), certificates.as_flattened()].concat());
-        match self.answer(key, || Answer::Chain(check())) {
-            Answer::Chain(answer) => answer,
-            Answer::Signature(_) => Err(Rule::Other),
-        }
-    }
-
-    fn answer(&self, key: [u8; 32], find: impl FnOnce() -> Answer) -> Answer {
-        // Nothing panics while it is held, and a half-made answer is never inside.
-        let answers = || self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(answer) = answers().get(&key) {
-            return answer.clone();
-        }
-        let answer = find();
-        let mut answers = answers();
-        // Emptied rather than pruned: to fill it, someone had to pay for as many public-key operations.
-        if answers.len() >= limits::KNOWN_ANSWERS {
-            answers.clear();
-        }
-        answers.insert(key, answer.clone());
-        answer
-    }
-}
-
-impl fmt::Debug for Known {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Known({})", self.answers.lock().unwrap_or_else(PoisonError::into_inner).len())
+        self.chains.answer(&[certificates.as_flattened()], check)
     }
 }
 
@@ -94,11 +98,9 @@ mod tests {
             }
         }
         assert_eq!(asked, 3);
-        // A chain of one certificate is not taken for a signature.
-        assert_eq!(known.chain(&[[1; 32]], || Err(Rule::Names)), Err(Rule::Names));
         for i in 0..limits::KNOWN_ANSWERS as u32 + 1 {
             let _ = known.signature(&[0; 32], &i.to_be_bytes(), || Ok(None));
         }
-        assert!(known.answers.lock().unwrap().len() <= limits::KNOWN_ANSWERS);
+        assert!(known.signatures.answers().len() <= limits::KNOWN_ANSWERS);
     }
 }

@@ -1,7 +1,7 @@
 //! Distinguished names: compared as bytes or by meaning, and shown to people in the order they are written in.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use const_oid::{ObjectIdentifier, db::rfc4519};
 use der::Decode;
@@ -12,10 +12,12 @@ use super::tlv::{self, Element};
 #[derive(Clone)]
 pub struct Name {
     der: Arc<[u8]>,
-    /// What RFC 5280 §7.1 compares: the attributes with letter case and runs of spaces folded. Made once, since a search
-    /// for a path compares the same names again and again.
-    folded: Arc<[(ObjectIdentifier, String)]>,
+    /// What RFC 5280 §7.1 compares: the attributes with letter case and runs of spaces folded. Made when it is first asked
+    /// for, as most names are found equal by their bytes; and kept, since a search for a path compares them again and again.
+    folded: Arc<OnceLock<Folded>>,
 }
+
+type Folded = Vec<(ObjectIdentifier, String)>;
 
 /// Equal as encoded.
 impl PartialEq for Name {
@@ -96,9 +98,7 @@ impl Name {
 
     /// A name as found; it need not be readable to be compared.
     pub fn from_der(der: &[u8]) -> Self {
-        let words = |text: String| text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ");
-        let folded = attributes(der).into_iter().map(|(oid, text)| (oid, words(text))).collect();
-        Self { der: der.into(), folded }
+        Self { der: der.into(), folded: Arc::default() }
     }
 
     /// The encoding, as found or as written.
@@ -123,7 +123,12 @@ impl Name {
 
     /// Equal by RFC 5280 §7.1: same attributes in the same order, letter case and runs of spaces aside.
     pub fn means(&self, other: &Self) -> bool {
-        self == other || (!self.folded.is_empty() && self.folded == other.folded)
+        self == other || (!self.folded().is_empty() && self.folded() == other.folded())
+    }
+
+    fn folded(&self) -> &Folded {
+        let words = |text: String| text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ");
+        self.folded.get_or_init(|| self.attributes().into_iter().map(|(oid, text)| (oid, words(text))).collect())
     }
 
     fn attributes(&self) -> Vec<(ObjectIdentifier, String)> {

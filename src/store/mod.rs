@@ -266,6 +266,8 @@ async fn sqlite_pool(url: &str, connections: u32) -> Result<AnyPool, StoreError>
     Ok(AnyPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(Duration::from_secs(10))
+        // A file does not go away as a server does; to ask before each query would double what a small one costs.
+        .test_before_acquire(false)
         .after_connect(|connection, _| {
             Box::pin(async move {
                 for pragma in [

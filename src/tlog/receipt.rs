@@ -35,6 +35,23 @@ pub struct Logged {
     pub witnesses: Vec<Cosigned>,
 }
 
+/// A head whose signatures held: the log's, and all that known witnesses put under it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    checkpoint: Checkpoint,
+    witnesses: Vec<Cosigned>,
+}
+
+impl Head {
+    /// Opens a note as the head of this log.
+    ///
+    /// # Errors
+    /// It is not the log's, or a witness's line does not hold.
+    pub fn open(note: &Note, log: &VerifierKey, witnesses: &[VerifierKey]) -> Result<Self, LogFault> {
+        Ok(Self { checkpoint: Checkpoint::open(note, log)?, witnesses: cosigned(note, witnesses)? })
+    }
+}
+
 impl Receipt {
     /// Reads the text.
     ///
@@ -70,10 +87,21 @@ impl Receipt {
     /// # Errors
     /// The head is not the log's, a witness's line does not hold, or the way does not lead to the root.
     pub fn check(&self, leaf: &Hash, log: &VerifierKey, witnesses: &[VerifierKey]) -> Result<Logged, LogFault> {
-        let head = Checkpoint::open(&self.head, log)?;
-        let witnesses = cosigned(&self.head, witnesses)?;
-        check_inclusion(leaf, self.index, head.size, &head.root, &self.proof)?;
-        Ok(Logged { origin: head.origin, index: self.index, size: head.size, witnesses })
+        self.check_under(leaf, |head| Head::open(head, log, witnesses))
+    }
+
+    /// As [`Self::check`], for whoever may have opened that head before.
+    ///
+    /// # Errors
+    /// Those of `open`, or the way does not lead to the root.
+    pub fn check_under(
+        &self,
+        leaf: &Hash,
+        open: impl FnOnce(&Note) -> Result<Head, LogFault>,
+    ) -> Result<Logged, LogFault> {
+        let Head { checkpoint, witnesses } = open(&self.head)?;
+        check_inclusion(leaf, self.index, checkpoint.size, &checkpoint.root, &self.proof)?;
+        Ok(Logged { origin: checkpoint.origin, index: self.index, size: checkpoint.size, witnesses })
     }
 }
 

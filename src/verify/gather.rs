@@ -179,7 +179,7 @@ pub async fn gather(
         }
         evidence.facts = facts;
         for ca in store.ca_certificates().await? {
-            evidence.house.extend(Certificate::read(&ca.certificate).map(|certificate| certificate.subject));
+            evidence.house.extend(Certificate::read(&ca.certificate).map(|certificate| certificate.subject.clone()));
         }
     }
     Ok(evidence)

@@ -42,7 +42,8 @@ pub(super) fn read(file: &File<'_>, field: &Field, dict: &Dict, in_file: bool) -
     let hole = dict.entry(b"Contents").filter(|_| in_file).map(|e| e.span.clone());
     let inside = source.window(hole.clone().unwrap_or_default())?;
     let inside = inside.strip_prefix(b"<").and_then(|h| h.strip_suffix(b">"));
-    let only_hex = inside.is_some_and(|h| h.iter().all(u8::is_ascii_hexdigit));
+    // To the end whatever is met: that takes many bytes a step, and a search for the first wrong one does not.
+    let only_hex = inside.is_some_and(|h| h.iter().fold(true, |all, b| all & b.is_ascii_hexdigit()));
     let once = |key: &[u8]| dict.entries().iter().filter(|e| &*e.key == key).count() == 1;
     let coverage = match (numbers.as_slice(), &hole) {
         _ if !(once(b"ByteRange") && once(b"Contents")) => Coverage::None,
@@ -71,7 +72,7 @@ pub(super) fn read(file: &File<'_>, field: &Field, dict: &Dict, in_file: bool) -
     }
     let cut = der_length(&contents).filter(|&n| n <= contents.len());
     let (value, padding) = contents.split_at_checked(cut.unwrap_or(contents.len())).unwrap_or((&contents, &[]));
-    if padding.iter().any(|&b| b != 0) {
+    if padding.iter().fold(0, |any, b| any | b) != 0 {
         finding("pdf.hole-not-blank", "签名值之后的填充不是零", "The padding behind the signature value is not zeros");
     }
     if matches!(dict.get(b"ByteRange"), Some(Object::Ref(_))) {

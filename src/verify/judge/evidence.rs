@@ -18,14 +18,16 @@ use crate::pdf::PdfError;
 use crate::pdf::signatures::{self, Reading, Signature};
 use crate::pdf::source::{Elsewhere, ReadAt, Source};
 use crate::pki::certificate::{Certificate, from_pem_or_der};
-use crate::pki::known::Known;
+use crate::pki::known::{Known, Memory};
 use crate::pki::name::Name;
 use crate::pki::ocsp::OcspResponse;
 use crate::pki::revocation::RevocationList;
 use crate::seal::{Seal, SealNumber};
 use crate::ses::{self, SealSignature};
 use crate::stamp::Token;
+use crate::tlog::LogFault;
 use crate::tlog::note::{Kind, VerifierKey};
+use crate::tlog::receipt::Head;
 use crate::verify::report::LogFacts;
 
 /// Whom the caller trusts, and what is known of revocation.
@@ -47,6 +49,8 @@ pub struct Trust {
     pub register_days: Option<u16>,
     /// What was found out about these and their like, by whoever judged before.
     pub known: Arc<Known>,
+    /// Heads of logs that were opened before: a log signs one for all that it takes in at a time.
+    pub heads: Arc<Memory<Result<Head, LogFault>>>,
 }
 
 impl Trust {

@@ -13,8 +13,8 @@ use crate::message::Message;
 use crate::tlog::LogFault;
 use crate::tlog::checkpoint::Checkpoint;
 use crate::tlog::leaf::{Entry, Matter};
-use crate::tlog::note::VerifierKey;
-use crate::tlog::receipt::{Logged, Receipt};
+use crate::tlog::note::{Note, VerifierKey};
+use crate::tlog::receipt::{Head, Logged, Receipt};
 use crate::verify::report::{Check, LogFacts, Outcome, SubIndication as Sub, moment};
 
 /// It is in the public log, or nothing asks for that.
@@ -157,7 +157,12 @@ pub(super) fn find(receipt: &Receipt, entry: &Entry, trust: &Trust) -> Result<Lo
     let signed = |key: &&VerifierKey| receipt.head.lines().iter().any(|line| line.is_of(key));
     let known = trust.logs.iter().filter(|key| key.name() == head.origin).filter(signed);
     let leaf = entry.leaf.hash();
-    let tried = known.map(|key| receipt.check(&leaf, key, &trust.witnesses)).reduce(Result::or);
+    let opened = |key: &VerifierKey, note: &Note| {
+        let asked: String = std::iter::once(key).chain(&trust.witnesses).map(|key| format!("{key}\n")).collect();
+        let open = || Head::open(note, key, &trust.witnesses);
+        trust.heads.answer(&[asked.as_bytes(), b"\n", note.to_string().as_bytes()], open)
+    };
+    let tried = known.map(|key| receipt.check_under(&leaf, |note| opened(key, note))).reduce(Result::or);
     let shown = || Unfound::UnknownLog(head.origin.chars().take(80).collect());
     let Logged { origin, index, size, witnesses } = tried.ok_or_else(shown)?.map_err(Unfound::Fault)?;
     let witnesses = witnesses.into_iter().map(|witness| witness.name).collect();

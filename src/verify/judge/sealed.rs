@@ -39,10 +39,7 @@ impl<'s> Sealed<'s> {
 }
 
 fn as_cms(sealed: &SealSignature, signer: Option<&Certificate>) -> SignedData {
-    let name = match signer.cloned() {
-        Some(Certificate { issuer, serial, .. }) => SignerName::IssuerAndSerial { issuer, serial },
-        None => SignerName::KeyIdentifier(Vec::new()),
-    };
+    let name = signer.map_or(SignerName::KeyIdentifier(Vec::new()), SignerName::of);
     let signer = Signer {
         name,
         digest_algorithm: Digest::Sm3.oid(),

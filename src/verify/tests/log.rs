@@ -403,6 +403,30 @@ fn a_head_that_nobody_else_saw_is_not_enough() {
     assert_eq!([1, 2, 3].map(|k| asked(&bytes, k)), [Outcome::Passed, Outcome::Passed, Outcome::Indeterminate]);
 }
 
+/// An opened head is remembered by whoever judges many; what was found of one head, by some keys, is no answer about another.
+#[test]
+fn a_remembered_head_answers_for_itself_alone() {
+    let (house, log) = (house(), Log::new());
+    let (trust, bytes) = (log.trust(&house), logged(&house, &log));
+    let remembered = || format!("{:?}", trust.heads);
+    assert_eq!(said(&judged(&house, &bytes, trust.clone())), (Outcome::Passed, "verify.in-the-log"));
+    assert_eq!(said(&judged(&house, &bytes, trust.clone())), (Outcome::Passed, "verify.in-the-log"));
+    assert_eq!(remembered(), "Memory(1)");
+
+    // Whoever knows one of the two witnesses hears of that one.
+    let one = Trust { witnesses: log.witnesses.iter().take(1).map(|w| w.key.clone()).collect(), ..trust.clone() };
+    let report = judged(&house, &bytes, one);
+    assert_eq!(sealed_part(&report).log.as_ref().unwrap().witnesses, ["office.example/w1"]);
+    assert_eq!(remembered(), "Memory(2)");
+
+    // The same text under a line that is not the witness's.
+    let forged = with(&house, SEALED, &|digest| Some(forged_witness(&log.receipt(&entry(digest)).to_string())));
+    for _ in 0..2 {
+        let said = said(&judged(&house, &forged, trust.clone()));
+        assert_eq!(said, (Outcome::Failed, "verify.log-receipt-does-not-hold"));
+    }
+}
+
 #[test]
 fn nothing_is_said_of_the_log_where_the_signature_does_not_hold() {
     let (house, log) = (house(), Log::new());
