@@ -18,6 +18,7 @@ use std::collections::BTreeSet;
 use std::fmt::Display;
 
 mod annotations;
+mod canvas;
 mod catalog;
 mod fields;
 mod history;

@@ -80,7 +80,7 @@ impl Judge<'_, '_, '_> {
         self.explain_new(&Object::Dict(new.clone()))?;
         self.allow(Step::Annotating, &zh, &en);
         // What the author had certified is gone where it said something itself.
-        if looks::of(self.signed, old.get(b"AP"), &self.at.history.drawn)?.can_mislead() || kind(&old) == Kind::Loud {
+        if looks::of(self.signed, &old, &self.at.history.drawn)?.can_mislead() || kind(&old) == Kind::Loud {
             self.doubt("pdf.annotation-changed", &zh, &en);
         }
         self.judge_note(&new, &zh, &en)
@@ -101,7 +101,7 @@ impl Judge<'_, '_, '_> {
             self.explain_known(r.number, is_note_way);
         }
         self.allow(Step::Annotating, &zh, &en);
-        if looks::of(self.signed, dict.get(b"AP"), &self.at.history.drawn)?.can_mislead() {
+        if looks::of(self.signed, &dict, &self.at.history.drawn)?.can_mislead() {
             let (zh, en) = (format!("{zh}，它有自己的内容"), format!("{en}, which had content of its own"));
             self.doubt("pdf.annotation-removed", &zh, &en);
         }
@@ -118,7 +118,7 @@ impl Judge<'_, '_, '_> {
             let (zh, en) = (format!("{zh}，并受图层控制"), format!("{en}, controlled by a layer"));
             self.doubt("pdf.layers-changed", &zh, &en);
         }
-        let looks = looks::of(self.newest, dict.get(b"AP"), &self.at.history.drawn)?;
+        let looks = looks::of(self.newest, dict, &self.at.history.drawn)?;
         if self.covers(dict, looks)? {
             let zh = format!("{zh}，可能遮盖或冒充已签名的内容");
             let en = format!("{en}, which may cover or pass for what was signed");

@@ -115,7 +115,7 @@ impl History<'_, '_> {
             if (right - left) * (top - bottom) <= 1.0 || flags & HIDDEN != 0 {
                 continue;
             }
-            let looks = looks::of(self.newest, dict.get(b"AP"), &self.drawn)?;
+            let looks = looks::of(self.newest, &dict, &self.drawn)?;
             let place = self.page_of(reference.map(|r| r.number), &dict)?;
             if let Some(page) = place.filter(|_| !looks.is_blank()) {
                 pictures.push(Shown { page, rect, looks, letters: OnceCell::new() });

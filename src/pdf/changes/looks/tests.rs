@@ -1,0 +1,149 @@
+//! Pictures made for the purpose: what they draw, and what they would hide.
+
+use super::*;
+use crate::pdf::object::Ref;
+
+/// A file of these objects from number 1 on; the first is the catalog.
+fn file(objects: &[String]) -> Vec<u8> {
+    let (mut file, mut table) = (b"%PDF-1.7\n".to_vec(), format!("xref\n0 {}\n", objects.len() + 1));
+    table.push_str("0000000000 65535 f \n");
+    for (number, object) in (1..).zip(objects) {
+        table.push_str(&format!("{:010} 00000 n \n", file.len()));
+        file.extend(format!("{number} 0 obj\n{object}\nendobj\n").bytes());
+    }
+    let at = file.len();
+    file.extend(format!("{table}trailer<</Size 99/Root 1 0 R>>\nstartxref\n{at}\n%%EOF\n").bytes());
+    file
+}
+
+/// One with this appearance, on a line of text.
+fn annotation(number: u32) -> Dict {
+    let entry = |key: &[u8], value| crate::pdf::object::DictEntry { key: key.into(), value, span: 0..0 };
+    let normal = entry(b"N", Object::Ref(Ref { number, generation: 0 }));
+    let rect = [50, 700, 250, 720].map(Object::Int).to_vec();
+    Dict::new(vec![entry(b"AP", Object::Dict(Dict::new(vec![normal]))), entry(b"Rect", Object::Array(rect.into()))])
+}
+
+fn form(resources: &str, content: &str) -> String {
+    format!("<</Subtype/Form/Resources<<{resources}>>/Length {}>>stream\n{content}\nendstream", content.len())
+}
+
+#[test]
+fn a_picture_that_was_met_before_shows_what_it_would_anew() {
+    let (line, draws) = ("2 w 0 0 m 9 9 l S", |number| format!("/XObject<</S {number} 0 R>>"));
+    let bytes = file(&[
+        "<</Type/Catalog/Pages 2 0 R>>".into(),
+        "<</Type/Pages/Kids[]/Count 0>>".into(),
+        form("", line),
+        form("", line),
+        form(&draws(3), "/S Do"),
+        form(&draws(4), "/S Do"),
+        // The same picture, drawn so that the line is broad; in a state where text is not seen; and another one.
+        form(&draws(4), "3 0 0 3 0 0 cm /S Do"),
+        form("", "0 0 9 9 re f"),
+        form(&draws(8), "/S Do"),
+        // What a form leads to may be something else the next time.
+        form(&draws(3), "/S Do /S Do"),
+        form(&draws(10), "/S Do"),
+    ]);
+    let file = File::open(&bytes[..]).unwrap();
+    let drawn = Drawn::default();
+    for (number, line, broad, panel) in
+        [(5, true, false, false), (6, true, false, false), (7, true, true, false), (9, true, false, true)]
+    {
+        let looks = of(&file, &annotation(number), &drawn).unwrap();
+        assert_eq!((looks.drawn, looks.broad, looks.panel), (line, broad, panel), "{number}");
+        assert_eq!(looks, of(&file, &annotation(number), &Drawn::default()).unwrap(), "{number}");
+    }
+    // 3 and 4 are one picture, 3 drawn broadly is another, 8 is a third; what leads on to others is read each time.
+    assert_eq!(drawn.borrow().len(), 3);
+    of(&file, &annotation(11), &drawn).unwrap();
+    assert_eq!(drawn.borrow().len(), 3);
+    // It counts against what may be read, whether read or remembered.
+    let operators: usize = drawn.borrow().values().map(|(.., operators)| operators).sum();
+    // And what it takes to paint on 100 by 10 cells, three times.
+    assert_eq!(operators, 4 + 4 + 2 + 3 * (1 + 1000 / 256));
+}
+
+#[test]
+fn what_says_that_it_is_no_picture_is_never_taken_for_an_empty_one() {
+    let said =
+        ["", "/Type/XObject", "/Type/XRef", "/Type/ObjStm", "/Type/Metadata", "/Filter/Crypt", "/Filter[/Crypt]"];
+    let head = ["<</Type/Catalog/Pages 2 0 R>>".to_owned(), "<</Type/Pages/Kids[]/Count 0>>".to_owned()];
+    let picture = |said| format!("<<{said}/Subtype/Form/Length 9>>stream\n% nothing\nendstream");
+    let bytes = file(&head.into_iter().chain(said.map(picture)).collect::<Vec<_>>());
+    let file = File::open(&bytes[..]).unwrap();
+    for (number, said) in (3..).zip(said) {
+        let looks = of(&file, &annotation(number), &Drawn::default()).unwrap();
+        assert_eq!(looks.is_blank(), ["", "/Type/XObject"].contains(&said), "{said}");
+    }
+}
+
+/// What stands over 200 by 20 points, and whether words under it could be read.
+#[test]
+fn what_paint_adds_up_to_is_seen_whatever_draws_it() {
+    let image = |dict: &str, data: &str| {
+        format!("<</Subtype/Image/Width 2/Height 2{dict}/Length {}>>stream\n{data}\nendstream", data.len())
+    };
+    let grey = "/ColorSpace/DeviceGray/BitsPerComponent 8";
+    let states = "/ExtGState<</H<</ca .5/CA .5>>/W<</ca 1/CA 1>>/F<</ca .5>>/M<</BM/Multiply>>/L<</LW 20>>>>";
+    let letters = "/Font<</T<</Subtype/Type3>>/N<</Subtype/Type1>>>>";
+    let pictures = "/XObject<</S 3 0 R/E 4 0 R/C 5 0 R/B 6 0 R/O 7 0 R/K 8 0 R>>";
+    let mut objects = vec![
+        "<</Type/Catalog/Pages 2 0 R>>".to_owned(),
+        "<</Type/Pages/Kids[]/Count 0>>".into(),
+        // 3 a picture, 4 and 5 pictures under a mask that covers (9) and one that does not (10), 6 a stencil that paints all
+        // of it, 7 one that paints nothing; 8 half of a panel's paint as a form of its own.
+        image(grey, "aaaa"),
+        image(&format!("{grey}/SMask 9 0 R"), "aaaa"),
+        image(&format!("{grey}/SMask 10 0 R"), "aaaa"),
+        image("/ImageMask true", "  "),
+        image("/ImageMask true/Decode[1 0]", "\0\0"),
+        form(states, "/H gs 0 0 200 20 re f"),
+        image(&format!("{grey}/Decode[1 0]"), "\0\0\0\0"),
+        image(grey, "\0\0\0\0"),
+    ];
+    let first = objects.len() as u32 + 1;
+    let over = |picture: &str| format!("200 0 0 20 0 0 cm /{picture} Do");
+    let cases = [
+        ("0 0 200 20 re f".to_owned(), true),
+        // A polygon is a rectangle, and so is a broad line, however its breadth is said.
+        ("0 0 m 200 0 l 200 20 l 0 20 l f".into(), true),
+        ("20 w 0 10 m 200 10 l S".into(), true),
+        ("/L gs 0 10 m 200 10 l S".into(), true),
+        ("q 1 0 0 20 0 0 cm 0 .5 m 200 .5 l S Q".into(), true),
+        // Many thin ones beside each other.
+        ((0..10).map(|y| format!("2.5 w 0 {y}.5 m 200 {y}.5 l S ", y = y * 2)).collect(), true),
+        // Half of it is left to be seen, or a quarter; an eighth is not, nor is any where the state says so.
+        ("/H gs 0 0 200 20 re f".into(), false),
+        ("/H gs 0 0 200 20 re f 0 0 200 20 re f 0 0 200 20 re f".into(), true),
+        ("/H gs /W gs 0 0 m 200 0 l 200 20 l 0 20 l f".into(), true),
+        ("/K Do".into(), false),
+        ("/K Do /K Do /K Do".into(), true),
+        // What fills is not what strokes.
+        ("/F gs 0 10 m 20 w 200 10 l S".into(), true),
+        // A marker's yellow, and black.
+        ("/M gs 1 1 0 rg 0 0 200 20 re f".into(), false),
+        ("/M gs 0 0 200 20 re f".into(), true),
+        ("/M gs 1 1 0 rg 0 g 0 0 200 20 re f".into(), true),
+        // Pictures by what their masks leave.
+        (over("S"), true),
+        (over("E"), true),
+        (over("C"), false),
+        (over("B"), true),
+        (over("O"), false),
+        // Letters that are drawings could be anything.
+        ("BT /N 9 Tf (x) Tj ET".into(), false),
+        ("BT /T 9 Tf (x) Tj ET".into(), true),
+        // A seal's star, and its ring.
+        ("1 0 0 rg 100 0 m 106 13 l 92 5 l 108 5 l 94 13 l f".into(), false),
+        ("1.5 w 3 3 14 14 re S".into(), false),
+    ];
+    objects.extend(cases.iter().map(|(content, _)| form(&format!("{states}{letters}{pictures}"), content)));
+    let bytes = file(&objects);
+    let file = File::open(&bytes[..]).unwrap();
+    for (number, (content, hides)) in (first..).zip(&cases) {
+        let looks = of(&file, &annotation(number), &Drawn::default()).unwrap();
+        assert_eq!(looks.hides(), *hides, "{content}: {looks:?}");
+    }
+}
