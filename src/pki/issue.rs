@@ -80,7 +80,7 @@ impl Serial {
         Self(octets)
     }
 
-    /// Content octets of the INTEGER, as in [`Certificate::serial`].
+    /// Content octets of the INTEGER, as in [`Fields::serial`](crate::pki::certificate::Fields::serial).
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
@@ -161,7 +161,7 @@ pub fn responder(
     certificate(&issuer.subject, &issuer.public_key, name, public_key, serial, period, extensions)
 }
 
-/// The serial number in a certificate that waits for its signature, as in [`Certificate::serial`]; None for anything else.
+/// The serial number in a certificate that waits for its signature, as in [`Fields::serial`](crate::pki::certificate::Fields::serial); None for anything else.
 pub fn serial_of(unsigned: &Unsigned) -> Option<Vec<u8>> {
     let fields = Element::read_all(unsigned.to_be_signed()).ok()?.children().ok()?;
     let [version, serial, ..] = fields.as_slice() else { return None };
@@ -251,7 +251,7 @@ impl Request {
 /// One line of a revocation list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revoked {
-    /// As in [`Certificate::serial`].
+    /// As in [`Fields::serial`](crate::pki::certificate::Fields::serial).
     pub serial: Vec<u8>,
     /// From when on it is revoked; for an abolished seal the instant of the order.
     pub at: OffsetDateTime,

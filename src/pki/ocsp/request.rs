@@ -86,7 +86,7 @@ impl CertId {
         &self.der
     }
 
-    /// Content octets of the INTEGER, as in [`Certificate::serial`].
+    /// Content octets of the INTEGER, as in [`Fields::serial`](crate::pki::certificate::Fields::serial).
     pub fn serial(&self) -> &[u8] {
         &self.serial
     }
