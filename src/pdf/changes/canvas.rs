@@ -61,11 +61,12 @@ impl Matrix {
     }
 }
 
-/// A picture that covers by so much at each of its points, row by row from the top, 0 to 255.
+/// A picture that covers by so much at each of its points.
 pub(super) struct Cover {
-    pub width: usize,
-    pub height: usize,
-    pub values: Vec<u8>,
+    width: usize,
+    height: usize,
+    /// Of all points above and left of each corner: a part of any size costs the same, however a matrix bends cells.
+    sums: Vec<u32>,
 }
 
 /// What was painted of a picture so far. Colours are not kept, but how much of what lay there they leave to be seen.
@@ -174,6 +175,21 @@ impl Canvas {
 }
 
 impl Cover {
+    /// Row by row from the top, 0 to 255; fewer than 2^24 of them.
+    pub fn new(width: usize, height: usize, values: &[u8]) -> Self {
+        let mut sums = vec![0u32; (width + 1) * (height + 1)];
+        for (n, value) in values.iter().enumerate().take(width * height) {
+            let at = |column: usize, row: usize| row * (width + 1) + column;
+            let (column, row) = (n % width, n / width);
+            let sum = |at: usize| sums.get(at).copied().unwrap_or_default();
+            let whole = u32::from(*value) + sum(at(column, row + 1)) + sum(at(column + 1, row)) - sum(at(column, row));
+            if let Some(place) = sums.get_mut(at(column + 1, row + 1)) {
+                *place = whole;
+            }
+        }
+        Self { width, height, sums }
+    }
+
     /// The mean over a part of the unit square, its top at 0.
     fn mean(&self, left: f64, top: f64, right: f64, bottom: f64) -> f64 {
         let span = |from: f64, to: f64, cells: usize| {
@@ -183,9 +199,11 @@ impl Cover {
         };
         let (columns, rows) = (span(left, right, self.width), span(top, bottom, self.height));
         let count = columns.len() * rows.len();
-        let row = |row: usize| self.values.get(row * self.width + columns.start..row * self.width + columns.end);
-        let sum: u64 = rows.filter_map(row).flatten().map(|value| u64::from(*value)).sum();
-        if count == 0 { 0.0 } else { sum as f64 / count as f64 / 255.0 }
+        let sum = |column, row| f64::from(self.sums.get(row * (self.width + 1) + column).copied().unwrap_or_default());
+        let sum = sum(columns.end, rows.end) + sum(columns.start, rows.start)
+            - sum(columns.end, rows.start)
+            - sum(columns.start, rows.end);
+        if count == 0 { 0.0 } else { sum / count as f64 / 255.0 }
     }
 }
 

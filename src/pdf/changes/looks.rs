@@ -74,7 +74,7 @@ impl Looks {
 pub(super) type Drawn = RefCell<HashMap<[u8; 32], (Looks, Rc<Canvas>, usize)>>;
 
 /// Points of a mask that is read; seals and signatures have some hundred thousand.
-const MASK_POINTS: usize = 8 << 20;
+const MASK_POINTS: usize = 4 << 20;
 
 /// The `/Rect` of an annotation, in order, or none where it has no area at all.
 pub(super) fn rectangle(file: &File<'_>, dict: &Dict) -> Result<Option<[f64; 4]>, PdfError> {
@@ -272,7 +272,7 @@ impl Eye<'_, '_> {
             [None, None] => None,
         };
         self.looks.image |= cover.is_none() && !state.is_clear(state.fill);
-        let cover = cover.unwrap_or_else(|| Cover { width: 1, height: 1, values: vec![255] });
+        let cover = cover.unwrap_or_else(|| Cover::new(1, 1, &[255]));
         self.canvas.picture(state.matrix, &cover, state.opacity(state.fill));
         Ok(())
     }
@@ -307,7 +307,7 @@ impl Eye<'_, '_> {
             Some(if turned { 255 - value } else { value })
         };
         let values: Option<Vec<u8>> = (0..count).map(value).collect();
-        Ok(values.map(|values| Cover { width, height, values }))
+        Ok(values.map(|values| Cover::new(width, height, &values)))
     }
 
     /// A digest of all that says what a form draws; none where it leads to other objects, or where it is not its own
@@ -351,6 +351,8 @@ impl Eye<'_, '_> {
             let numbers: Vec<f64> = operands.iter().filter_map(Object::number).collect();
             match (word, numbers.as_slice()) {
                 (b"q", _) if saved.len() < 512 => saved.push(state),
+                // Other readers may keep more of them.
+                (b"q", _) => self.looks.unread = true,
                 (b"Q", _) => state = saved.pop().unwrap_or(state),
                 (b"cm", matrix) => {
                     state.matrix = Matrix::read(matrix).unwrap_or(Matrix::IDENTITY).then(state.matrix);

@@ -135,6 +135,9 @@ fn what_paint_adds_up_to_is_seen_whatever_draws_it() {
         // Letters that are drawings could be anything.
         ("BT /N 9 Tf (x) Tj ET".into(), false),
         ("BT /T 9 Tf (x) Tj ET".into(), true),
+        // More states kept than are kept here, and a mask bent so that each cell of the page sees all of it.
+        ("q ".repeat(513), true),
+        ("200 20 200.001 20 0 0 cm /C Do".into(), false),
         // A seal's star, and its ring.
         ("1 0 0 rg 100 0 m 106 13 l 92 5 l 108 5 l 94 13 l f".into(), false),
         ("1.5 w 3 3 14 14 re S".into(), false),
