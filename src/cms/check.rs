@@ -3,6 +3,7 @@
 use const_oid::ObjectIdentifier;
 use const_oid::db::rfc5911;
 use memchr::memmem;
+use spki::AlgorithmIdentifierOwned;
 
 use super::fault::Fault;
 use super::read::{Form, SignedData, Signer, in_der};
@@ -279,7 +280,10 @@ fn check_algorithms(signer: &Signer) -> Result<(), Fault> {
         <ObjectIdentifier as der::Decode>::from_der(kind.whole).ok()
     };
     let of_value = parts.iter().find(|part| part.tag == tlv::context(1));
-    let digest = kind(parts.first()).ok_or(BAD)?;
+    let digest = parts.first().and_then(|part| in_der(part).ok()).ok_or(BAD)?;
+    let digest = <AlgorithmIdentifierOwned as der::Decode>::from_der(&digest).map_err(|_| BAD)?;
+    // Named in the same way as the signer's own, which may be one of two names of one digest (RFC 8419 §2.3).
+    let digest = Digest::of(&digest).map_or(digest.oid, Digest::oid);
     let same = digest == signer.digest_algorithm && kind(of_value) == Some(signer.signature_algorithm.oid);
     if same { Ok(()) } else { Err(Fault::AlgorithmsDiffer) }
 }

@@ -149,20 +149,36 @@ impl Page {
         Ok(content)
     }
 
+    /// One of the keys that say what part of the page is shown, and how, as viewers take it: a box as left, bottom, right,
+    /// top, others as one number. The page's own, else inherited, else by default (ISO 32000-1 §7.7.3.3 table 30).
+    /// None where it is written as no reader could take it.
+    pub(super) fn geometry(&self, file: &File<'_>, key: &[u8]) -> Result<Option<Vec<f64>>, PdfError> {
+        let own = file.get(&self.dict, key)?;
+        let own = (!own.is_null()).then_some(own);
+        let found = match key {
+            b"Rotate" => return Ok(self.rotate.as_ref().map_or(Some(0), Object::int).map(|turn| vec![turn as f64])),
+            b"UserUnit" => return Ok(own.as_ref().map_or(Some(1.0), Object::number).map(|unit| vec![unit])),
+            b"MediaBox" => None,
+            b"CropBox" => self.crop_box.clone(),
+            _ => own.or_else(|| self.crop_box.clone()),
+        };
+        Ok(match found.or_else(|| self.media_box.clone()) {
+            Some(corners) => rectangle(file, &corners)?.map(Vec::from),
+            None => None,
+        })
+    }
+
     /// The page as displayed. Errors: no usable box.
     pub fn sheet(&self, file: &File<'_>) -> Result<Sheet, PdfError> {
         let broken = |what| PdfError::Broken { at: 0, what };
-        let rectangle = |object: &Option<Object>| -> Result<Option<[f64; 4]>, PdfError> {
-            let Some(Object::Array(items)) = object else { return Ok(None) };
-            let mut corners = [0.0; 4];
-            for (corner, item) in corners.iter_mut().zip(items.iter()) {
-                *corner = file.resolve(item)?.number().ok_or(broken("a page's box is not four numbers"))?;
+        let sides = |object: &Option<Object>| match object {
+            Some(corners @ Object::Array(_)) => {
+                rectangle(file, corners)?.ok_or(broken("a page's box is not four numbers")).map(Some)
             }
-            let [a, b, c, d] = corners;
-            Ok((items.len() == 4).then(|| [a.min(c), b.min(d), a.max(c), b.max(d)]))
+            _ => Ok(None),
         };
-        let media = rectangle(&self.media_box)?.ok_or(broken("a page has no MediaBox"))?;
-        let crop = rectangle(&self.crop_box)?.unwrap_or(media);
+        let media = sides(&self.media_box)?.ok_or(broken("a page has no MediaBox"))?;
+        let crop = sides(&self.crop_box)?.unwrap_or(media);
         // §14.11.2.1: what lies outside the media box is not there.
         let both = |f: fn(f64, f64) -> f64, i: usize| match (media.get(i), crop.get(i)) {
             (Some(m), Some(c)) => f(*m, *c),
@@ -183,6 +199,19 @@ impl Page {
         let (width, height) = if turns % 2 == 0 { (width, height) } else { (height, width) };
         Ok(Sheet { width_mm: width / scale, height_mm: height / scale, turns, visible, scale })
     }
+}
+
+/// The sides of a rectangle (§7.9.5): left, bottom, right, top. None where it is not four numbers.
+pub(super) fn rectangle(file: &File<'_>, corners: &Object) -> Result<Option<[f64; 4]>, PdfError> {
+    let Object::Array(corners) = file.resolve(corners)? else { return Ok(None) };
+    let mut numbers = Vec::new();
+    for corner in corners.iter().take(5) {
+        numbers.extend(file.resolve(corner)?.number());
+    }
+    Ok(match (corners.len(), numbers.as_slice()) {
+        (4, &[a, b, c, d]) => Some([a.min(c), b.min(d), a.max(c), b.max(d)]),
+        _ => None,
+    })
 }
 
 impl Sheet {

@@ -79,8 +79,11 @@ impl Judge<'_, '_, '_> {
         self.explain_known(number, is_note_way);
         self.explain_new(&Object::Dict(new.clone()))?;
         self.allow(Step::Annotating, &zh, &en);
-        // What the author had certified is gone where it said something itself.
-        if looks::of(self.signed, &old, &self.at.history.drawn)?.can_mislead() || kind(&old) == Kind::Loud {
+        let leads = |dict: &Dict| dict.get(b"A").is_some() || dict.get(b"Dest").is_some();
+        let elsewhere = leads(&old) && self.differing(&old, &new)?.iter().any(|key| matches!(&**key, b"A" | b"Dest"));
+        // What the author had certified is gone where it said something itself, or led somewhere.
+        if elsewhere || looks::of(self.signed, &old, &self.at.history.drawn)?.can_mislead() || kind(&old) == Kind::Loud
+        {
             self.doubt("pdf.annotation-changed", &zh, &en);
         }
         self.judge_note(&new, &zh, &en)

@@ -1,10 +1,11 @@
 //! What became of the form: fields signed, filled in, added, taken away.
 
 use super::history::Kept;
-use super::{Judge, Step, shown};
+use super::{Judge, Step, coincide, shown};
 use crate::pdf::PdfError;
 use crate::pdf::form::Field;
 use crate::pdf::object::{Dict, Object, Ref};
+use crate::pdf::page;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
@@ -56,12 +57,43 @@ impl Judge<'_, '_, '_> {
                 self.doubt("pdf.field-changed", zh, en);
             }
         }
+        self.judge_branches()
+    }
+
+    /// Fields above fields (§12.7.3.1): all that they had below them, and new fields that were judged as such.
+    fn judge_branches(&mut self) -> Result<(), PdfError> {
+        for number in self.rewritten.clone() {
+            let (Some(old), Some(new)) = (self.signed.load_number(number)?, self.newest.load_number(number)?) else {
+                continue;
+            };
+            let (Some(a), Some(b)) = (old.object.dict(), new.object.dict()) else { continue };
+            if self.explained.contains(number) || a.get(b"T").is_none() || a.get(b"Kids").is_none() {
+                continue;
+            }
+            let (was, is) = (self.signed.get(a, b"Kids")?, self.newest.get(b, b"Kids")?);
+            let (was, is) = (was.array().unwrap_or_default(), is.array().unwrap_or_default());
+            let come = |kid: &&Object| {
+                kid.reference().is_some_and(|r| self.at.is_new(r.number) && self.explained.contains(r.number))
+            };
+            self.at.history.pay(was.len() + is.len())?;
+            let kept = is.iter().filter(|kid| !come(kid));
+            if kept.eq(was) && self.differing(a, b)?.iter().all(|key| &**key == b"Kids") {
+                self.explain(Some(&Object::Ref(new.reference)), Some(&Object::Ref(old.reference)), &FIELD_WAYS);
+                self.explain(b.get(b"Kids"), a.get(b"Kids"), &[b"Kids"]);
+            }
+        }
         Ok(())
     }
 
     fn judge_form_key(&mut self, key: &[u8], old: &Dict, new: &Dict) -> Result<(), PdfError> {
         let name = shown(key);
         let (zh, en) = (format!("表单的/{name}被修改"), format!("/{name} of the form was changed"));
+        let asks = |value: Object| match value {
+            Object::Null => Some(false),
+            Object::Bool(asks) => Some(asks),
+            _ => None,
+        };
+        let (asked, asks) = (asks(self.signed.get(old, key)?), asks(self.newest.get(new, key)?));
         match key {
             b"Fields" | b"SigFlags" | b"DR" => {}
             // What was not said before is needed by new fields alone.
@@ -69,6 +101,8 @@ impl Judge<'_, '_, '_> {
                 let (zh, en) = ("表单新增了默认外观", "The form got a default appearance");
                 self.allow(Step::Validation, zh, en);
             }
+            // Said or not, it is the same (§12.7.2 table 218).
+            b"NeedAppearances" if (asked, asks) == (Some(false), Some(false)) => {}
             // Viewers then draw every field anew from its value, also one whose picture said something else.
             b"NeedAppearances" if self.leave.locks.is_empty() => {
                 let (zh, en) = ("表单要求重新绘制各域", "The form asks viewers to draw its fields anew");
@@ -122,7 +156,11 @@ impl Judge<'_, '_, '_> {
     fn judge_new_field(&mut self, field: &Field, old_fields: &[Rc<Kept>]) -> Result<(), PdfError> {
         let name = &field.name;
         let fresh = field.reference.is_some_and(|r| self.at.is_new(r.number));
-        let mut known = field.dict.entries().iter().all(|e| is_plain_key(&e.key));
+        let mut known = field.dict.entries().iter().all(|e| is_plain_key(&e.key) || &*e.key == b"Parent");
+        if let Some(parent) = self.newest.get_dict(&field.dict, b"Parent")? {
+            let kids = self.newest.get(&parent, b"Kids")?;
+            known &= kids.array().into_iter().flatten().any(|kid| kid.reference() == field.reference);
+        }
         let mut active = acts(&field.dict);
         for kid in self.newest.get(&field.dict, b"Kids")?.array().unwrap_or_default() {
             let widget = self.newest.resolve(kid)?;
@@ -235,6 +273,13 @@ impl Judge<'_, '_, '_> {
         Ok(match key {
             b"V" | b"AP" | b"AS" | b"DA" | b"Q" | b"I" | b"TI" | b"RV" | b"M" => true,
             b"MK" => signing,
+            // What a field is drawn with, whose picture may change anyway; some writers note the border they draw.
+            b"BS" => !signing && old.get(key).is_some(),
+            b"Rect" => {
+                let (old, new) = (self.signed.get(old, key)?, self.newest.get(new, key)?);
+                let (old, new) = (page::rectangle(self.signed, &old)?, page::rectangle(self.newest, &new)?);
+                old.zip(new).is_some_and(|(old, new)| coincide(&old, &new))
+            }
             b"Type" => new.is(b"Type", b"Annot"),
             // What is hidden stays hidden and what shows goes on showing, but for a signature that comes to be seen.
             b"F" => {

@@ -7,6 +7,7 @@ use crate::pdf::PdfError;
 use crate::pdf::file::File;
 use crate::pdf::object::{Dict, Object, Stream};
 use crate::pdf::operators::Operators;
+use crate::pdf::page;
 use crate::pdf::reach::deep;
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -76,17 +77,18 @@ pub(super) type Drawn = RefCell<HashMap<[u8; 32], (Looks, Rc<Canvas>, usize)>>;
 /// Points of a mask that is read; seals and signatures have some hundred thousand.
 const MASK_POINTS: usize = 4 << 20;
 
+/// Where an annotation lies whose `/Rect` each reader takes in its own way.
+const ANYWHERE: [f64; 4] = [-1e6, -1e6, 1e6, 1e6];
+
 /// The `/Rect` of an annotation, in order, or none where it has no area at all.
 pub(super) fn rectangle(file: &File<'_>, dict: &Dict) -> Result<Option<[f64; 4]>, PdfError> {
     let rect = file.get(dict, b"Rect")?;
-    let mut sides = Vec::new();
-    for side in rect.array().unwrap_or_default() {
-        sides.extend(file.resolve(side)?.number());
-    }
-    Ok(match *sides.as_slice() {
-        [a, b, c, d] if a != c && b != d => Some([a.min(c), b.min(d), a.max(c), b.max(d)]),
-        _ => None,
-    })
+    let sides = match page::rectangle(file, &rect)? {
+        None if rect.is_null() => None,
+        None => Some(ANYWHERE),
+        sides => sides,
+    };
+    Ok(sides.filter(|[left, bottom, right, top]| left != right && bottom != top))
 }
 
 /// Reads the normal appearance of an annotation, in all its states.
@@ -103,9 +105,10 @@ pub(super) fn of(file: &File<'_>, annotation: &Dict, drawn: &Drawn) -> Result<Lo
         Object::Dict(states) => states.entries().iter().map(|e| e.value.clone()).collect(),
         one => vec![one.clone()],
     };
-    let [left, bottom, right, top] = rectangle(file, annotation)?.unwrap_or([0.0, 0.0, 1.0, 1.0]);
+    let rect = rectangle(file, annotation)?.unwrap_or([0.0, 0.0, 1.0, 1.0]);
+    let [left, bottom, right, top] = rect;
     let (width, height) = (right - left, top - bottom);
-    let (mut all, mut left) = (Looks::default(), limits::PDF_OPERATORS / 50);
+    let (mut all, mut left) = (Looks { unread: rect == ANYWHERE, ..Looks::default() }, limits::PDF_OPERATORS / 50);
     for state in states.iter().take(64) {
         let Some(canvas) = Canvas::new(width, height) else {
             all.unread = true;

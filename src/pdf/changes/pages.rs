@@ -1,9 +1,11 @@
 //! Pages and what lies on them: the page itself may not change, and of its notes only those that are allowed.
 
-use super::history::{self, History};
-use super::{Judge, Step, shown};
+use super::history::{self, History, once};
+use super::{Judge, Step, coincide, shown};
 use crate::pdf::PdfError;
 use crate::pdf::object::{Dict, Object};
+use crate::pdf::page::Page;
+use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 
 impl History<'_, '_> {
@@ -75,8 +77,9 @@ impl Judge<'_, '_, '_> {
         touched.extend(lists.flat_map(|(_, pages)| pages));
         touched.sort_unstable();
         touched.dedup();
+        let before = OnceCell::new();
         for page in touched {
-            self.judge_page(page)?;
+            self.judge_page(page, &before)?;
         }
         let notes: Vec<(u32, usize)> =
             self.rewritten.iter().filter_map(|n| Some((*n, *places.notes.get(n)?))).collect();
@@ -88,7 +91,8 @@ impl Judge<'_, '_, '_> {
         Ok(())
     }
 
-    fn judge_page(&mut self, page: usize) -> Result<(), PdfError> {
+    /// `before`: the pages as they were signed, once asked for.
+    fn judge_page(&mut self, page: usize, before: &OnceCell<Vec<Page>>) -> Result<(), PdfError> {
         let Some(new) = self.at.history.pages()?.get(page) else { return Ok(()) };
         let Some(old) = self.signed.load(new.reference)? else { return Ok(()) };
         let Some(old) = old.object.dict() else { return Ok(()) };
@@ -109,6 +113,10 @@ impl Judge<'_, '_, '_> {
                 // An entry of the tags' index; what stands there is judged with the tags.
                 b"StructParents" if absent && value.int().is_some() => {}
                 b"LastModified" if value.string().is_some() => {}
+                // What was inherited or taken for granted may come to be said, and the other way round.
+                _ if self.is_meant(&key, page, before)? => {
+                    self.explain_new(new.dict.get(&key).unwrap_or(&Object::Null))?
+                }
                 b"Rotate" | b"MediaBox" | b"CropBox" | b"UserUnit" | b"Parent" | b"BleedBox" | b"TrimBox"
                 | b"ArtBox" => {
                     self.forbid("pdf.page-geometry-changed", &zh, &en);
@@ -120,6 +128,29 @@ impl Judge<'_, '_, '_> {
         }
         self.explained.insert(new.reference.number);
         self.judge_notes(page, old, &new.dict)
+    }
+
+    /// Whether a page's key, or its absence, means what it meant (ISO 32000-1 §7.7.3.4).
+    fn is_meant(&self, key: &[u8], page: usize, before: &OnceCell<Vec<Page>>) -> Result<bool, PdfError> {
+        if !matches!(key, b"Resources" | b"Rotate" | b"UserUnit") && !key.ends_with(b"Box") {
+            return Ok(false);
+        }
+        let was = once(before, || {
+            let pages = history::pages(self.signed)?;
+            self.at.history.pay(pages.len()).map(|()| pages)
+        })?;
+        let (Some(was), Some(is)) = (was.get(page), self.at.history.pages()?.get(page)) else { return Ok(false) };
+        if was.reference != is.reference {
+            return Ok(false);
+        }
+        if key == b"Resources" {
+            return match (&was.resources, &is.resources) {
+                (Some(was), Some(is)) => self.alike(was, is, 8),
+                _ => Ok(false),
+            };
+        }
+        let (was, is) = (was.geometry(self.signed, key)?, is.geometry(self.newest, key)?);
+        Ok(was.zip(is).is_some_and(|(was, is)| coincide(&was, &is)))
     }
 
     /// The list of notes before and now.

@@ -98,6 +98,9 @@ const ATTACKS: &[(&str, Option<Certification>, &str, Change)] = &[
     ("a file comes as a note", NOTES, "pdf.evil-annotation", |l| {
         note(l, "<</Type/Annot/Subtype/FileAttachment/Rect[60 690 80 710]/FS<</F(a)>>>>");
     }),
+    ("a certified link leads elsewhere", NOTES, "pdf.annotation-changed", |l| {
+        l.change(50, "http://a", "http://b");
+    }),
     ("a certified remark is taken away", NOTES, "pdf.annotation-removed", |l| {
         l.change(32, " 19 0 R", "");
     }),
@@ -114,6 +117,10 @@ const ATTACKS: &[(&str, Option<Certification>, &str, Change)] = &[
     ("SSA: a visible signature under level 2", FILL, "pdf.sneaky-signature", |l| {
         let ap = l.draw("BT /F 24 Tf (Pay one million) Tj ET");
         countersign(l, &format!("/Rect[60 690 400 730]/AP<</N {ap} 0 R>>"));
+    }),
+    ("SSA: a place that each reader takes in its own way", FILL, "pdf.sneaky-signature", |l| {
+        let ap = l.draw("1 g 0 0 600 850 re f");
+        countersign(l, &format!("/Rect[60 690 400 730 9]/AP<</N {ap} 0 R>>"));
     }),
     ("SSA: over the text under level 3", NOTES, "pdf.sneaky-signature", |l| {
         let ap = l.draw("BT /F 24 Tf (Pay one million) Tj ET");
@@ -298,6 +305,38 @@ const ATTACKS: &[(&str, Option<Certification>, &str, Change)] = &[
     ("scripts by name", FILL, "pdf.unexplained-change", |l| {
         l.change(23, "<</Emb", "<</JavaScript<</Names[(a)<</S/JavaScript/JS(a)>>]>>/Emb");
     }),
+    ("a page inherits what it draws with from elsewhere", FILL, "pdf.page-content-changed", |l| {
+        let page = l.get(3);
+        let (before, _) = page.split_once("/Resources").unwrap();
+        l.set(3, format!("{before}>>"));
+    }),
+    ("a page is given a box that is none", FILL, "pdf.page-geometry-changed", |l| {
+        l.change(3, "/Type/Page", "/Type/Page/CropBox[0 0 595]");
+    }),
+    ("a page is turned", FILL, "pdf.page-geometry-changed", |l| {
+        l.change(3, "/Type/Page", "/Type/Page/Rotate 180");
+    }),
+    ("a page becomes a little larger", FILL, "pdf.page-geometry-changed", |l| {
+        l.change(3, "/Type/Page", "/Type/Page/MediaBox[0 0 595 842.02]");
+    }),
+    ("a new field names a field above that does not know it", FILL, "pdf.field-added", |l| {
+        countersign(l, "/Rect[0 0 0 0]/Parent 48 0 R");
+    }),
+    ("the field below a field is another", FILL, "pdf.field-removed", |l| {
+        let value = l.signature("Sig");
+        let kid = format!("<</Subtype/Widget/FT/Sig/T(a)/Rect[0 0 0 0]/P 3 0 R/Parent 48 0 R/V {value} 0 R>>");
+        let kid = l.add(kid);
+        l.change(48, "49 0 R", &format!("{kid} 0 R"));
+    }),
+    ("a field comes below a field, which is renamed", FILL, "pdf.unexplained-change", |l| {
+        let value = l.signature("Sig");
+        let kid = format!("<</Subtype/Widget/FT/Sig/T(b)/Rect[0 0 0 0]/P 3 0 R/Parent 48 0 R/V {value} 0 R>>");
+        let kid = l.add(kid);
+        l.change(48, "49 0 R", &format!("49 0 R {kid} 0 R")).change(48, "/Kids", "/TU(other)/Kids");
+    }),
+    ("a field is moved by a little", FILL, "pdf.field-moved", |l| {
+        l.change(7, "272 620", "272.02 620");
+    }),
     ("an embedded file is another", FILL, "pdf.embedded-file-changed", |l| {
         l.change(45, "<a/>", "<b/>");
     }),
@@ -387,6 +426,21 @@ const HONEST: &[(&str, Option<Certification>, Change)] = &[
     }),
     ("a field is filled in and its picture overwritten", FILL, |l| {
         l.change(7, "/V()", "/V(one)").change(11, "q Q", "Q q");
+    }),
+    ("a field is filled in by who notes the border and writes fewer digits", FILL, |l| {
+        l.change(7, "/V()", "/V(one)").change(7, "/W 0", "/W 1").change(7, "272 620", "272.004 620");
+    }),
+    ("a signature in a new field below a field", FILL, |l| {
+        let value = l.signature("Sig");
+        let kid = format!("<</Subtype/Widget/FT/Sig/T(b)/Rect[0 0 0 0]/P 3 0 R/Parent 48 0 R/V {value} 0 R>>");
+        let kid = l.add(kid);
+        l.change(48, "49 0 R", &format!("49 0 R {kid} 0 R"));
+    }),
+    ("what a page inherits or is by default is said", NOTHING, |l| {
+        let said = "/Type/Page/MediaBox[0 0 595.003 842]/CropBox[595 842 0 0]/TrimBox[0 0 595 842]/Rotate 0/UserUnit 1";
+        l.change(3, "/Type/Page", said);
+        l.change(31, "/Resources<<>>", "");
+        l.change(6, "/DA(", "/NeedAppearances false/DA(");
     }),
     ("a box is ticked", FILL, |l| {
         l.change(10, "/AS/Off", "/AS/Yes/V/Yes");
