@@ -274,7 +274,7 @@ impl Judge<'_, '_, '_> {
             b"V" | b"AP" | b"AS" | b"DA" | b"Q" | b"I" | b"TI" | b"RV" | b"M" => true,
             b"MK" => signing,
             // What a field is drawn with, whose picture may change anyway; some writers note the border they draw.
-            b"BS" => !signing && old.get(key).is_some(),
+            b"BS" => !signing,
             b"Rect" => {
                 let (old, new) = (self.signed.get(old, key)?, self.newest.get(new, key)?);
                 let (old, new) = (page::rectangle(self.signed, &old)?, page::rectangle(self.newest, &new)?);

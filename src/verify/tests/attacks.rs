@@ -443,7 +443,7 @@ const HONEST: &[(&str, Option<Certification>, Change)] = &[
         l.change(6, "/DA(", "/NeedAppearances false/DA(");
     }),
     ("a box is ticked", FILL, |l| {
-        l.change(10, "/AS/Off", "/AS/Yes/V/Yes");
+        l.change(10, "/AS/Off", "/AS/Yes/V/Yes/BS<</W 1>>");
     }),
     ("the form gets a font and asks to be drawn", FILL, |l| {
         let font = l.add("<</Type/Font/Subtype/Type1/BaseFont/Symbol>>");
