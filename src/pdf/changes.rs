@@ -13,18 +13,22 @@ use crate::limits;
 use crate::message::Message;
 pub(super) use history::History;
 use history::{At, Way};
+use looks::Seen;
 use numbers::Numbers;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt::Display;
 
 mod annotations;
 mod canvas;
 mod catalog;
+mod eye;
 mod fields;
 mod history;
+mod letters;
 mod looks;
 mod numbers;
 mod pages;
+mod path;
 mod signing;
 mod tags;
 mod updates;
@@ -95,6 +99,8 @@ pub(super) fn since(history: &History<'_, '_>, end: usize, leave: &Leave) -> (La
         changed: Numbers::default(),
         rewritten: Vec::new(),
         explained: Numbers::default(),
+        placed: HashSet::new(),
+        laid: BTreeMap::new(),
         followed: Numbers::default(),
         why: Vec::new(),
     };
@@ -139,6 +145,11 @@ struct Judge<'j, 'f, 'a> {
     /// Those among them that the signed state's index lists, ascending: few, whatever came later.
     rewritten: Vec<u32>,
     explained: Numbers,
+    /// Fields and widgets that came to the form since, as which they were judged: more than explained, as much else leads
+    /// to objects that are looked at only where they are put.
+    placed: HashSet<u32>,
+    /// What came to be seen on pages since, from 0, and what to call it where it hides something.
+    laid: BTreeMap<usize, Vec<(Seen, &'static str)>>,
     /// New objects whose own references were followed.
     followed: Numbers,
     why: Vec<(LaterChanges, Message)>,
@@ -161,6 +172,7 @@ impl Judge<'_, '_, '_> {
         self.judge_form()?;
         self.judge_tags()?;
         self.judge_pages()?;
+        self.judge_laid()?;
         self.judge_the_rest()
     }
 
@@ -368,9 +380,21 @@ impl Judge<'_, '_, '_> {
                     }
                 }
                 Object::Array(items) => waiting.extend(items.iter().filter(|o| deep(o)).cloned()),
-                Object::Dict(dict) => follow(&dict, &mut waiting),
-                Object::Stream(stream) => follow(&stream.dict, &mut waiting),
+                Object::Dict(dict) => self.follow(&dict, &mut waiting)?,
+                Object::Stream(stream) => self.follow(&stream.dict, &mut waiting)?,
                 _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// As [`follow`]; names among resources are anyone's, so they say nothing of the way.
+    fn follow(&self, dict: &Dict, waiting: &mut Vec<Object>) -> Result<(), PdfError> {
+        follow(dict, waiting);
+        let Some(resources) = self.newest.get_dict(dict, b"Resources")? else { return Ok(()) };
+        for kind in resources.entries() {
+            if let Object::Dict(named) = self.newest.resolve(&kind.value)? {
+                waiting.extend(named.entries().iter().filter(|e| deep(&e.value)).map(|e| e.value.clone()));
             }
         }
         Ok(())

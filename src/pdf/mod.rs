@@ -28,6 +28,7 @@ mod filter;
 mod font;
 mod info;
 mod lex;
+mod matrix;
 mod operators;
 mod piece;
 mod reach;

@@ -168,6 +168,11 @@ impl Page {
         })
     }
 
+    /// Points to a unit of the page's space (§8.3.2.3).
+    pub(super) fn unit(&self, file: &File<'_>) -> Result<f64, PdfError> {
+        Ok(file.get(&self.dict, b"UserUnit")?.number().filter(|unit| *unit > 0.0).unwrap_or(1.0))
+    }
+
     /// The page as displayed. Errors: no usable box.
     pub fn sheet(&self, file: &File<'_>) -> Result<Sheet, PdfError> {
         let broken = |what| PdfError::Broken { at: 0, what };

@@ -6,6 +6,7 @@
 use super::PdfError;
 use super::file::File;
 use super::font::Font;
+use super::matrix::Matrix;
 use super::object::{Dict, Object, Ref};
 use super::operators::Operators;
 use super::page::{self, Page, Sheet};
@@ -48,6 +49,7 @@ pub fn occurrences(bytes: &[u8], keyword: &str) -> Result<Vec<Found>, PdfError> 
             trouble = Some(error);
             return ControlFlow::Break(());
         }
+        hand.letters.retain(|letter| letter.letter != UNTOLD);
         if let Ok(sheet) = page.sheet(&file) {
             matches(&hand.letters, &keyword, number, &sheet, &mut found);
         }
@@ -57,7 +59,8 @@ pub fn occurrences(bytes: &[u8], keyword: &str) -> Result<Vec<Found>, PdfError> 
     trouble.map_or(Ok(found), Err)
 }
 
-/// How many letters of a page have their middle in a rectangle of the page's own space (left, bottom, right, top).
+/// How many letters of a page lie by a quarter or more in a rectangle of the page's own space (left, bottom, right,
+/// top).
 ///
 /// Errors: it costs more than the limits. Text that cannot be read counts for nothing.
 pub(super) fn letters_within(file: &File<'_>, page: &Page, rect: [f64; 4]) -> Result<usize, PdfError> {
@@ -67,16 +70,26 @@ pub(super) fn letters_within(file: &File<'_>, page: &Page, rect: [f64; 4]) -> Re
     }
     let [left, bottom, right, top] = rect;
     let inside = |letter: &&Letter| {
-        let (x, y) = letter.corners.iter().fold((0.0, 0.0), |(x, y), (a, b)| (x + a / 4.0, y + b / 4.0));
-        left < x && x < right && bottom < y && y < top
+        let [l, b, r, t] = Matrix::IDENTITY.around_all(&letter.corners);
+        let (wide, high) = (right.min(r) - left.max(l), top.min(t) - bottom.max(b));
+        wide > 0.0 && high > 0.0 && wide * high >= (r - l) * (t - b) / 4.0
     };
     Ok(hand.letters.iter().filter(inside).count())
 }
+
+/// A letter of which nobody can tell what it says.
+const UNTOLD: char = '\u{fffd}';
 
 /// One letter and the corners of its box in the page's own space.
 struct Letter {
     letter: char,
     corners: [(f64, f64); 4],
+}
+
+impl Letter {
+    fn is_seen(&self) -> bool {
+        !self.letter.is_whitespace() && self.letter != '\0'
+    }
 }
 
 fn matches(letters: &[Letter], keyword: &[char], page: u32, sheet: &Sheet, found: &mut Vec<Found>) {
@@ -111,41 +124,155 @@ fn matches(letters: &[Letter], keyword: &[char], page: u32, sheet: &Sheet, found
     }
 }
 
-/// `[a b c d e f]` (§8.3.3).
-type Matrix = [f64; 6];
-
-const IDENTITY: Matrix = [1.0, 0.0, 0.0, 1.0, 0.0, 0.0];
-
-/// First `a`, then `b`.
-fn then(a: &Matrix, b: &Matrix) -> Matrix {
-    let [a0, a1, a2, a3, a4, a5] = *a;
-    let [b0, b1, b2, b3, b4, b5] = *b;
-    [
-        a0 * b0 + a1 * b2,
-        a0 * b1 + a1 * b3,
-        a2 * b0 + a3 * b2,
-        a2 * b1 + a3 * b3,
-        a4 * b0 + a5 * b2 + b4,
-        a4 * b1 + a5 * b3 + b5,
-    ]
-}
-
-fn apply(m: &Matrix, x: f64, y: f64) -> (f64, f64) {
-    let [a, b, c, d, e, f] = *m;
-    (a * x + c * y + e, b * x + d * y + f)
-}
-
 /// The part of the graphics state that text needs (§9.3).
 #[derive(Clone)]
-struct State {
-    ctm: Matrix,
-    font: Option<Rc<Font>>,
-    size: f64,
+pub(super) struct Writing {
+    pub font: Option<Rc<Font>>,
+    pub size: f64,
     letter_space: f64,
     word_space: f64,
     stretch: f64,
     leading: f64,
     rise: f64,
+}
+
+/// Where the next letter comes to stand, and where its line began (§9.4.1), in the space of the text.
+#[derive(Clone, Copy)]
+pub(super) struct Pen {
+    text: Matrix,
+    line: Matrix,
+}
+
+impl Pen {
+    pub const START: Self = Self { text: Matrix::IDENTITY, line: Matrix::IDENTITY };
+
+    fn go(&mut self, to: Matrix) {
+        (self.text, self.line) = (to, to);
+    }
+}
+
+/// One letter as it is shown.
+pub(super) struct Glyph<'g> {
+    pub font: &'g Font,
+    pub code: u32,
+    /// Of its box, where the matrix leads: the ends of its foot, then of its head.
+    pub corners: [(f64, f64); 4],
+}
+
+impl Writing {
+    pub fn start() -> Self {
+        let (letter_space, word_space, leading, rise) = (0.0, 0.0, 0.0, 0.0);
+        Self { font: None, size: 0.0, letter_space, word_space, stretch: 1.0, leading, rise }
+    }
+
+    /// What an operator says of how and where text is written, but for the font (§9.3.1, §9.4.2).
+    pub fn set(&mut self, pen: &mut Pen, word: &[u8], numbers: &[f64]) {
+        match (word, numbers) {
+            (b"BT", _) => *pen = Pen::START,
+            (b"Tc", [.., space]) => self.letter_space = *space,
+            (b"Tw", [.., space]) => self.word_space = *space,
+            (b"Tz", [.., percent]) => self.stretch = percent / 100.0,
+            (b"TL", [.., leading]) => self.leading = *leading,
+            (b"Ts", [.., rise]) => self.rise = *rise,
+            (b"Td" | b"TD", &[x, y]) => {
+                if word == b"TD" {
+                    self.leading = -y;
+                }
+                pen.go(Matrix::moved(x, y).then(pen.line));
+            }
+            (b"Tm", &[a, b, c, d, e, f]) => pen.go(Matrix([a, b, c, d, e, f])),
+            (b"T*" | b"'" | b"\"", _) => {
+                if let (b"\"", &[word_space, letter_space]) = (word, numbers) {
+                    (self.word_space, self.letter_space) = (word_space, letter_space);
+                }
+                pen.go(Matrix::moved(0.0, -self.leading).then(pen.line));
+            }
+            _ => {}
+        }
+    }
+
+    /// Shows a string, or several with steps between them. Without a font nothing is shown.
+    pub fn show(
+        &self,
+        pen: &mut Pen,
+        space: Matrix,
+        operand: Option<&Object>,
+        see: &mut dyn FnMut(&Glyph<'_>) -> Result<(), PdfError>,
+    ) -> Result<(), PdfError> {
+        let Some(font) = &self.font else { return Ok(()) };
+        match operand {
+            Some(Object::String(string)) => self.show_string(font, pen, space, string, see)?,
+            Some(Object::Array(items)) => {
+                for item in items.iter() {
+                    match item {
+                        Object::String(string) => self.show_string(font, pen, space, string, see)?,
+                        // §9.4.3: thousandths, taken away.
+                        other => self.advance(font, pen, -other.number().unwrap_or(0.0) / 1000.0 * self.size),
+                    }
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn show_string(
+        &self,
+        font: &Font,
+        pen: &mut Pen,
+        space: Matrix,
+        string: &[u8],
+        see: &mut dyn FnMut(&Glyph<'_>) -> Result<(), PdfError>,
+    ) -> Result<(), PdfError> {
+        let mut rest = string;
+        while let Some((code, length)) = font.next_code(rest).filter(|_| !rest.is_empty()) {
+            rest = rest.get(length..).unwrap_or_default();
+            let width = font.width(code) / 1000.0;
+            // Boxes need not be exact: a letter is taken to reach from 0.2 under the line to 0.8 over it (Chinese
+            // type fills its square so), and across the line it is as wide as it advances.
+            let (x0, x1, y0, y1) = match font.vertical {
+                true => (-0.5, 0.5, -1.0, 0.0),
+                false => (0.0, width, -0.2, 0.8),
+            };
+            let scaled = Matrix([self.size * self.stretch, 0.0, 0.0, self.size, 0.0, self.rise]);
+            let place = scaled.then(pen.text).then(space);
+            let corners = [(x0, y0), (x1, y0), (x0, y1), (x1, y1)].map(|(x, y)| place.apply(x, y));
+            see(&Glyph { font, code, corners })?;
+            let space = if length == 1 && code == 32 { self.word_space } else { 0.0 };
+            let forward = if font.vertical { -self.size } else { width * self.size };
+            let forward =
+                if font.vertical { forward - self.letter_space - space } else { forward + self.letter_space + space };
+            self.advance(font, pen, forward);
+        }
+        Ok(())
+    }
+
+    /// Moves on along the writing direction by unscaled text units (§9.4.4).
+    fn advance(&self, font: &Font, pen: &mut Pen, by: f64) {
+        let (x, y) = if font.vertical { (0.0, by) } else { (by * self.stretch, 0.0) };
+        pen.text = Matrix::moved(x, y).then(pen.text);
+    }
+}
+
+/// A font by its name among the resources, with those that were loaded before.
+pub(super) fn font(
+    file: &File<'_>,
+    known: &mut HashMap<Ref, Rc<Font>>,
+    resources: &Dict,
+    name: Option<&Object>,
+) -> Result<Option<Rc<Font>>, PdfError> {
+    let fonts = file.get_dict(resources, b"Font")?;
+    let entry = name.and_then(Object::name).and_then(|n| fonts.as_ref()?.get(n).cloned());
+    let Some(entry) = entry else { return Ok(None) };
+    if let Some(known) = entry.reference().and_then(|r| known.get(&r)) {
+        return Ok(Some(known.clone()));
+    }
+    let Object::Dict(dict) = file.resolve(&entry)? else { return Ok(None) };
+    let font = Rc::new(Font::load(file, &dict)?);
+    if let Some(r) = entry.reference() {
+        known.insert(r, font.clone());
+    }
+    Ok(Some(font))
 }
 
 /// Reads the text of one page after the other.
@@ -161,22 +288,17 @@ impl Hand<'_, '_> {
     fn read_page(&mut self, page: &Page) -> Result<(), PdfError> {
         let content = page.content(self.file)?;
         let resources = page.resources.as_ref().and_then(Object::dict).cloned().unwrap_or_else(Dict::empty);
-        let start = State {
-            ctm: IDENTITY,
-            font: None,
-            size: 0.0,
-            letter_space: 0.0,
-            word_space: 0.0,
-            stretch: 1.0,
-            leading: 0.0,
-            rise: 0.0,
-        };
-        self.run(&content, &resources, start, 0)
+        self.run(&content, &resources, (Matrix::IDENTITY, Writing::start()), 0)
     }
 
-    fn run(&mut self, content: &[u8], resources: &Dict, start: State, depth: usize) -> Result<(), PdfError> {
-        let (mut state, mut saved) = (start, Vec::new());
-        let (mut text, mut line) = (IDENTITY, IDENTITY);
+    fn run(
+        &mut self,
+        content: &[u8],
+        resources: &Dict,
+        start: (Matrix, Writing),
+        depth: usize,
+    ) -> Result<(), PdfError> {
+        let (mut state, mut saved, mut pen) = (start, Vec::new(), Pen::START);
         let mut operators = Operators::of(content);
         while let Some((operands, word)) = operators.next()? {
             self.left = self
@@ -184,135 +306,61 @@ impl Hand<'_, '_> {
                 .checked_sub(1)
                 .ok_or(PdfError::OverLimit { what: "drawing operators", limit: limits::PDF_OPERATORS as u64 })?;
             let numbers: Vec<f64> = operands.iter().filter_map(Object::number).collect();
-            let number = numbers.last().copied().unwrap_or(0.0);
             match (word, numbers.as_slice()) {
                 (b"q", _) if saved.len() < 512 => saved.push(state.clone()),
                 (b"Q", _) => state = saved.pop().unwrap_or(state),
-                (b"cm", &[a, b, c, d, e, f]) => state.ctm = then(&[a, b, c, d, e, f], &state.ctm),
-                (b"BT", _) => (text, line) = (IDENTITY, IDENTITY),
+                (b"cm", &[a, b, c, d, e, f]) => state.0 = Matrix([a, b, c, d, e, f]).then(state.0),
                 (b"Tf", _) => {
-                    state.size = number;
-                    state.font = self.font(resources, operands.first())?;
+                    state.1.size = numbers.last().copied().unwrap_or(0.0);
+                    state.1.font = font(self.file, &mut self.fonts, resources, operands.first())?;
                 }
-                (b"Tc", _) => state.letter_space = number,
-                (b"Tw", _) => state.word_space = number,
-                (b"Tz", _) => state.stretch = number / 100.0,
-                (b"TL", _) => state.leading = number,
-                (b"Ts", _) => state.rise = number,
-                (b"Td" | b"TD", &[x, y]) => {
-                    if word == b"TD" {
-                        state.leading = -y;
-                    }
-                    line = then(&[1.0, 0.0, 0.0, 1.0, x, y], &line);
-                    text = line;
+                (b"Tj" | b"TJ", _) => self.show(&state, &mut pen, operands.last())?,
+                (b"'" | b"\"", _) => {
+                    state.1.set(&mut pen, word, &numbers);
+                    self.show(&state, &mut pen, operands.last())?;
                 }
-                (b"Tm", &[a, b, c, d, e, f]) => {
-                    line = [a, b, c, d, e, f];
-                    text = line;
-                }
-                (b"T*" | b"'" | b"\"", _) => {
-                    if let (b"\"", &[word_space, letter_space]) = (word, numbers.as_slice()) {
-                        (state.word_space, state.letter_space) = (word_space, letter_space);
-                    }
-                    line = then(&[1.0, 0.0, 0.0, 1.0, 0.0, -state.leading], &line);
-                    text = line;
-                    self.show(&state, &mut text, operands.last())?;
-                }
-                (b"Tj" | b"TJ", _) => self.show(&state, &mut text, operands.last())?,
                 (b"Do", _) if depth < limits::PDF_FORM_NESTING => {
                     self.form(resources, operands.first(), &state, depth)?;
                 }
-                _ => {}
+                _ => state.1.set(&mut pen, word, &numbers),
             }
         }
         Ok(())
     }
 
-    fn font(&mut self, resources: &Dict, name: Option<&Object>) -> Result<Option<Rc<Font>>, PdfError> {
-        let fonts = self.file.get_dict(resources, b"Font")?;
-        let entry = name.and_then(Object::name).and_then(|n| fonts.as_ref()?.get(n).cloned());
-        let Some(entry) = entry else { return Ok(None) };
-        if let Some(known) = entry.reference().and_then(|r| self.fonts.get(&r)) {
-            return Ok(Some(known.clone()));
-        }
-        let Object::Dict(dict) = self.file.resolve(&entry)? else { return Ok(None) };
-        let font = Rc::new(Font::load(self.file, &dict)?);
-        if let Some(r) = entry.reference() {
-            self.fonts.insert(r, font.clone());
-        }
-        Ok(Some(font))
-    }
-
     /// A form draws in its own space with its own resources (§8.10.1).
-    fn form(&mut self, resources: &Dict, name: Option<&Object>, state: &State, depth: usize) -> Result<(), PdfError> {
+    fn form(
+        &mut self,
+        resources: &Dict,
+        name: Option<&Object>,
+        state: &(Matrix, Writing),
+        depth: usize,
+    ) -> Result<(), PdfError> {
         let objects = self.file.get_dict(resources, b"XObject")?;
         let entry = name.and_then(Object::name).and_then(|n| objects.as_ref()?.get(n).cloned());
         let Some(Object::Stream(stream)) = entry.map(|e| self.file.resolve(&e)).transpose()? else { return Ok(()) };
-        if !stream.dict.is(b"Subtype", b"Form") {
+        if self.file.get(&stream.dict, b"Subtype")?.name() != Some(b"Form") {
             return Ok(());
         }
-        let matrix = self.file.get(&stream.dict, b"Matrix")?;
-        let matrix: Vec<f64> = matrix.array().into_iter().flatten().filter_map(Object::number).collect();
+        let matrix = Matrix::read(self.file, stream.dict.get(b"Matrix").unwrap_or(&Object::Null))?;
         let mut state = state.clone();
-        if let [a, b, c, d, e, f] = *matrix.as_slice() {
-            state.ctm = then(&[a, b, c, d, e, f], &state.ctm);
-        }
+        state.0 = matrix.unwrap_or(Matrix::IDENTITY).then(state.0);
         let own = self.file.get_dict(&stream.dict, b"Resources")?;
         let content = self.file.unpacked(&stream)?;
         self.run(&content, own.as_ref().unwrap_or(resources), state, depth + 1)
     }
 
-    fn show(&mut self, state: &State, text: &mut Matrix, operand: Option<&Object>) -> Result<(), PdfError> {
-        match operand {
-            Some(Object::String(string)) => self.show_string(state, text, string)?,
-            Some(Object::Array(items)) => {
-                for item in items.iter() {
-                    match item {
-                        Object::String(string) => self.show_string(state, text, string)?,
-                        // §9.4.3: thousandths, taken away.
-                        other => advance(state, text, -other.number().unwrap_or(0.0) / 1000.0 * state.size),
-                    }
-                }
+    fn show(&mut self, state: &(Matrix, Writing), pen: &mut Pen, operand: Option<&Object>) -> Result<(), PdfError> {
+        let letters = &mut self.letters;
+        state.1.show(pen, state.0, operand, &mut |glyph| {
+            if letters.len() >= limits::PDF_LETTERS {
+                return Err(PdfError::OverLimit { what: "letters of one page", limit: limits::PDF_LETTERS as u64 });
             }
-            _ => {}
-        }
-        Ok(())
+            let corners = glyph.corners;
+            let said = glyph.font.letters(glyph.code);
+            let untold = said.is_empty().then_some(UNTOLD);
+            letters.extend(said.chars().chain(untold).map(|letter| Letter { letter, corners }).filter(Letter::is_seen));
+            Ok(())
+        })
     }
-
-    fn show_string(&mut self, state: &State, text: &mut Matrix, string: &[u8]) -> Result<(), PdfError> {
-        let Some(font) = &state.font else { return Ok(()) };
-        if self.letters.len().saturating_add(string.len()) > limits::PDF_LETTERS {
-            return Err(PdfError::OverLimit { what: "letters of one page", limit: limits::PDF_LETTERS as u64 });
-        }
-        let mut rest = string;
-        while let Some((code, length)) = font.next_code(rest).filter(|_| !rest.is_empty()) {
-            rest = rest.get(length..).unwrap_or_default();
-            let width = font.width(code) / 1000.0;
-            // Boxes need not be exact: a letter is taken to reach from 0.2 under the line to 0.8 over it (Chinese
-            // type fills its square so), and across the line it is as wide as it advances.
-            let (x0, x1, y0, y1) = match font.vertical {
-                true => (-0.5, 0.5, -1.0, 0.0),
-                false => (0.0, width, -0.2, 0.8),
-            };
-            let scaled = [state.size * state.stretch, 0.0, 0.0, state.size, 0.0, state.rise];
-            let place = then(&then(&scaled, text), &state.ctm);
-            let corners = [(x0, y0), (x1, y0), (x0, y1), (x1, y1)].map(|(x, y)| apply(&place, x, y));
-            for letter in font.letters(code).chars().filter(|c| !c.is_whitespace() && *c != '\0') {
-                self.letters.push(Letter { letter, corners });
-            }
-            let space = if length == 1 && code == 32 { state.word_space } else { 0.0 };
-            let forward = if font.vertical { -state.size } else { width * state.size };
-            let forward =
-                if font.vertical { forward - state.letter_space - space } else { forward + state.letter_space + space };
-            advance(state, text, forward);
-        }
-        Ok(())
-    }
-}
-
-/// Moves on along the writing direction by unscaled text units (§9.4.4).
-fn advance(state: &State, text: &mut Matrix, by: f64) {
-    let vertical = state.font.as_ref().is_some_and(|f| f.vertical);
-    let (x, y) = if vertical { (0.0, by) } else { (by * state.stretch, 0.0) };
-    *text = then(&[1.0, 0.0, 0.0, 1.0, x, y], text);
 }

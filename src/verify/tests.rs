@@ -39,6 +39,7 @@ mod ofd_forms;
 mod pdf_seals;
 mod sm2;
 mod snapshot;
+mod sneaky;
 mod stamps;
 mod update;
 mod veiled;

@@ -4,7 +4,7 @@
 //! others only where what they draw is thin.
 
 use super::history::Way;
-use super::looks::{self, Looks};
+use super::looks::{self, Looks, Seen};
 use super::{Judge, Step, shown};
 use crate::pdf::PdfError;
 use crate::pdf::object::{Dict, Object};
@@ -61,7 +61,7 @@ impl Judge<'_, '_, '_> {
             return Ok(());
         }
         self.allow(Step::Annotating, &zh, &en);
-        self.judge_note(&dict, &zh, &en)
+        self.judge_note(note.reference().map(|r| r.number), &dict, page, &zh, &en)
     }
 
     pub(super) fn judge_changed_note(&mut self, number: u32, page: usize) -> Result<(), PdfError> {
@@ -73,20 +73,19 @@ impl Judge<'_, '_, '_> {
         if kind_name == "Widget" || !new.is(b"Subtype", subtype(&old).as_bytes()) {
             return Ok(());
         }
-        let page = page + 1;
-        let zh = format!("第{page}页的注释（{kind_name}）被修改");
-        let en = format!("An annotation ({kind_name}) of page {page} was changed");
+        let place = page + 1;
+        let zh = format!("第{place}页的注释（{kind_name}）被修改");
+        let en = format!("An annotation ({kind_name}) of page {place} was changed");
         self.explain_known(number, is_note_way);
         self.explain_new(&Object::Dict(new.clone()))?;
         self.allow(Step::Annotating, &zh, &en);
         let leads = |dict: &Dict| dict.get(b"A").is_some() || dict.get(b"Dest").is_some();
         let elsewhere = leads(&old) && self.differing(&old, &new)?.iter().any(|key| matches!(&**key, b"A" | b"Dest"));
         // What the author had certified is gone where it said something itself, or led somewhere.
-        if elsewhere || looks::of(self.signed, &old, &self.at.history.drawn)?.can_mislead() || kind(&old) == Kind::Loud
-        {
+        if elsewhere || self.looked(&old, page)?.can_mislead() || kind(&old) == Kind::Loud {
             self.doubt("pdf.annotation-changed", &zh, &en);
         }
-        self.judge_note(&new, &zh, &en)
+        self.judge_note(Some(number), &new, page, &zh, &en)
     }
 
     pub(super) fn judge_removed_note(&mut self, note: &Object, page: usize) -> Result<(), PdfError> {
@@ -104,15 +103,28 @@ impl Judge<'_, '_, '_> {
             self.explain_known(r.number, is_note_way);
         }
         self.allow(Step::Annotating, &zh, &en);
-        if looks::of(self.signed, &dict, &self.at.history.drawn)?.can_mislead() {
+        if self.looked(&dict, page)?.can_mislead() {
             let (zh, en) = (format!("{zh}，它有自己的内容"), format!("{en}, which had content of its own"));
             self.doubt("pdf.annotation-removed", &zh, &en);
         }
         Ok(())
     }
 
+    /// What a note showed when it was signed.
+    fn looked(&self, dict: &Dict, page: usize) -> Result<Looks, PdfError> {
+        let history = self.at.history;
+        Ok(looks::of(self.signed, dict, history.pages()?.get(page), &history.drawn)?.looks)
+    }
+
     /// What a note does and covers.
-    fn judge_note(&mut self, dict: &Dict, zh: &str, en: &str) -> Result<(), PdfError> {
+    fn judge_note(
+        &mut self,
+        number: Option<u32>,
+        dict: &Dict,
+        page: usize,
+        zh: &str,
+        en: &str,
+    ) -> Result<(), PdfError> {
         if dict.get(b"AA").is_some() || !self.leads_only(dict.get(b"A"))? {
             let (zh, en) = (format!("{zh}，并带有动作"), format!("{en}, with an action"));
             self.forbid("pdf.action-changed", &zh, &en);
@@ -121,23 +133,21 @@ impl Judge<'_, '_, '_> {
             let (zh, en) = (format!("{zh}，并受图层控制"), format!("{en}, controlled by a layer"));
             self.doubt("pdf.layers-changed", &zh, &en);
         }
-        let looks = looks::of(self.newest, dict, &self.at.history.drawn)?;
-        if self.covers(dict, looks)? {
+        let seen = self.at.history.look(number, dict, page)?;
+        if self.covers(dict, &seen)? {
             let zh = format!("{zh}，可能遮盖或冒充已签名的内容");
             let en = format!("{en}, which may cover or pass for what was signed");
             self.doubt("pdf.evil-annotation", &zh, &en);
         }
+        self.laid.entry(page).or_default().push((seen, "pdf.evil-annotation"));
         Ok(())
     }
 
-    fn covers(&self, dict: &Dict, looks: Looks) -> Result<bool, PdfError> {
+    fn covers(&self, dict: &Dict, seen: &Seen) -> Result<bool, PdfError> {
+        let looks = seen.looks;
         let filled = self.newest.get(dict, b"IC")?.array().is_some_and(|c| !c.is_empty());
         let clear = self.newest.get(dict, b"CA")?.number().is_some_and(|alpha| alpha <= 0.6);
-        let width = match self.newest.get_dict(dict, b"BS")? {
-            Some(style) => self.newest.get(&style, b"W")?.number(),
-            None => self.newest.get(dict, b"Border")?.array().and_then(|b| b.get(2)).and_then(Object::number),
-        };
-        let broad = width.is_some_and(|w| w > 3.0) && !clear;
+        let broad = looks::border(self.newest, dict)? > looks::THIN && !clear;
         Ok(match kind(dict) {
             Kind::Loud => true,
             Kind::Quiet => looks.is_more_than_lines() || broad,
@@ -145,10 +155,10 @@ impl Judge<'_, '_, '_> {
             Kind::Marker => looks.is_more_than_lines(),
             // §12.5.6.4: the icon keeps its size; a picture of its own is stretched to the rectangle.
             Kind::Icon => {
-                let rect = looks::rectangle(self.newest, dict)?.unwrap_or_default();
-                let [left, bottom, right, top] = rect;
-                let small = right - left <= 40.0 && top - bottom <= 40.0;
-                looks.text || looks.unread || !looks.is_blank() && !small
+                let [left, bottom, right, top] = seen.rect;
+                let side = (right - left).max(top - bottom);
+                let paints = looks.hides() || looks.picture || looks.fill;
+                looks.text || looks.unread || !looks.is_blank() && side > 40.0 || paints && side > 24.0
             }
         })
     }

@@ -1,7 +1,7 @@
 //! What became of the form: fields signed, filled in, added, taken away.
 
 use super::history::Kept;
-use super::{Judge, Step, coincide, shown};
+use super::{Judge, Step, coincide, looks, shown};
 use crate::pdf::PdfError;
 use crate::pdf::form::Field;
 use crate::pdf::object::{Dict, Object, Ref};
@@ -162,14 +162,18 @@ impl Judge<'_, '_, '_> {
             known &= kids.array().into_iter().flatten().any(|kid| kid.reference() == field.reference);
         }
         let mut active = acts(&field.dict);
+        let mut placed: Vec<u32> = field.reference.map(|r| r.number).into_iter().collect();
         for kid in self.newest.get(&field.dict, b"Kids")?.array().unwrap_or_default() {
             let widget = self.newest.resolve(kid)?;
             let new = kid.reference().is_some_and(|r| self.at.is_new(r.number));
             active |= widget.dict().is_some_and(acts);
-            known &= new
-                && widget
-                    .dict()
-                    .is_some_and(|d| d.entries().iter().all(|e| is_plain_key(&e.key) || &*e.key == b"Parent"));
+            // Nothing below it: nobody looks there for what is shown.
+            let is_plain = |d: &Dict| {
+                let plain = d.entries().iter().all(|e| is_plain_key(&e.key) || &*e.key == b"Parent");
+                plain && d.is(b"Subtype", b"Widget") && d.get(b"Kids").is_none() && d.get(b"T").is_none()
+            };
+            known &= new && widget.dict().is_some_and(is_plain);
+            placed.extend(kid.reference().map(|r| r.number));
         }
         let (zh, en) = (format_args!("新增了表单域“{name}”"), format_args!("The form field “{name}” was added"));
         if active {
@@ -188,6 +192,7 @@ impl Judge<'_, '_, '_> {
         if let Some(r) = field.reference {
             self.explained.insert(r.number);
         }
+        self.placed.extend(placed);
         for key in [b"AP".as_slice(), b"MK", b"Lock", b"SV", b"Kids", b"DR"] {
             if let Some(value) = field.dict.get(key) {
                 self.explain_new(value)?;
@@ -268,7 +273,10 @@ impl Judge<'_, '_, '_> {
     fn is_filling(&self, key: &[u8], signing: bool, old: &Dict, new: &Dict) -> Result<bool, PdfError> {
         let numbers = || -> Result<(i64, i64), PdfError> {
             let (old, new) = (self.signed.get(old, key)?, self.newest.get(new, key)?);
-            Ok((old.int().unwrap_or(0), new.int().unwrap_or(0)))
+            // What 32 bits do not hold is another number to some readers: all bits count as turned.
+            let read = |flags: &Object| flags.int().unwrap_or(0);
+            let fits = (0..1 << 31).contains(&read(&new));
+            Ok((read(&old), if fits { read(&new) } else { !read(&old) }))
         };
         Ok(match key {
             b"V" | b"AP" | b"AS" | b"DA" | b"Q" | b"I" | b"TI" | b"RV" | b"M" => true,
@@ -400,6 +408,11 @@ impl Judge<'_, '_, '_> {
             }
         }
         self.explain_new(new)?;
+        if (overwritten || old != Some(new)) && !looks::is_bounded(self.newest, b)? {
+            let zh = format!("“{name}”的图案没有边界，可能画到整个页面上");
+            let en = format!("What “{name}” shows has no edges, and may be drawn over all of the page");
+            self.doubt("pdf.appearance-unbounded", &zh, &en);
+        }
         // The appearance that the field had may also be shown by something else, which now shows another than the field.
         if old != Some(new)
             && let Some(r) = old.and_then(Object::reference)

@@ -1,7 +1,7 @@
 //! The states of one file that signatures speak for, and what led to what in each of them: read once, oldest first,
 //! each state costing only what changed since the one before.
 
-use super::looks::Drawn;
+use super::looks::{Drawn, Seen};
 use super::pages::Places;
 use super::signing::Shown;
 use super::updates::{Update, numbers_since, updates};
@@ -34,6 +34,8 @@ pub(in crate::pdf) struct History<'f, 'a> {
     strays: OnceCell<Vec<(usize, u32)>>,
     /// By the field's object number.
     pub(super) pictures: RefCell<HashMap<u32, Rc<[Shown]>>>,
+    /// Annotations of the newest state that were looked at, by their numbers.
+    pub(super) seen: RefCell<HashMap<u32, Seen>>,
     pub(super) drawn: Drawn,
     left: Cell<usize>,
 }
@@ -107,6 +109,7 @@ impl<'f, 'a> History<'f, 'a> {
             shown: OnceCell::new(),
             strays: OnceCell::new(),
             pictures: RefCell::default(),
+            seen: RefCell::default(),
             drawn: Drawn::default(),
             left,
         })

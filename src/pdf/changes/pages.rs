@@ -6,6 +6,7 @@ use crate::pdf::PdfError;
 use crate::pdf::object::{Dict, Object};
 use crate::pdf::page::Page;
 use std::cell::OnceCell;
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 impl History<'_, '_> {
@@ -37,7 +38,10 @@ impl History<'_, '_> {
             }
             let notes = self.newest.get(&found.dict, b"Annots")?;
             for r in notes.array().unwrap_or_default().iter().filter_map(Object::reference) {
-                places.notes.entry(r.number).or_insert(page);
+                match places.notes.entry(r.number) {
+                    Entry::Vacant(place) => drop(place.insert(page)),
+                    Entry::Occupied(_) => drop(places.twice.insert(r.number)),
+                }
             }
         }
         Ok(places)
@@ -50,6 +54,8 @@ pub(super) struct Places {
     pages: HashMap<u32, usize>,
     /// Notes that are objects of their own.
     notes: HashMap<u32, usize>,
+    /// Those that are shown at more than one place.
+    twice: HashSet<u32>,
     /// Lists of notes that are objects of their own.
     lists: HashMap<u32, Vec<usize>>,
 }
@@ -157,6 +163,7 @@ impl Judge<'_, '_, '_> {
     fn judge_notes(&mut self, page: usize, old: &Dict, new: &Dict) -> Result<(), PdfError> {
         let (was, is) = (self.signed.get(old, b"Annots")?, self.newest.get(new, b"Annots")?);
         let (was, is) = (was.array().unwrap_or_default(), is.array().unwrap_or_default());
+        let places = self.at.history.places()?;
         self.at.history.pay(was.len() + is.len())?;
         self.explain(new.get(b"Annots"), old.get(b"Annots"), &[b"Annots"]);
         if new.get(b"Annots") != old.get(b"Annots")
@@ -186,10 +193,17 @@ impl Judge<'_, '_, '_> {
                 self.judge_removed_note(gone, page)?;
             }
         }
+        let twice = |list: &[u32], once: &HashSet<u32>| list.len() - once.len();
+        let come = now.iter().filter(|n| !then.contains(n));
+        if twice(&after, &now) > twice(&before, &then) || come.clone().any(|n| places.twice.contains(n)) {
+            let zh = format!("第{number}页的注释被重复列出，或同时列在别处");
+            let en = format!("An annotation of page {number} is listed twice, or elsewhere too");
+            self.doubt("pdf.annotation-twice", &zh, &en);
+        }
         for come in is.iter().filter(|o| o.reference().is_none_or(|r| !then.contains(&r.number))) {
             match come.reference() {
                 None if was.contains(come) => {}
-                Some(r) if self.explained.contains(r.number) && self.at.is_new(r.number) => {}
+                Some(r) if self.placed.contains(&r.number) && self.at.is_new(r.number) => {}
                 Some(r) if !self.at.is_new(r.number) => self.judge_activated_note(r.number, page)?,
                 _ => self.judge_new_note(come, page)?,
             }

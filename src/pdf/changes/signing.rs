@@ -2,11 +2,13 @@
 
 use super::fields::HIDDEN;
 use super::history::{History, once};
-use super::looks::{self, Looks};
+use super::looks::{self, Drawn, Seen};
 use super::{Judge, LaterChanges, Step};
 use crate::pdf::PdfError;
+use crate::pdf::file::File;
 use crate::pdf::form::Field;
-use crate::pdf::object::Object;
+use crate::pdf::object::{Dict, Object};
+use crate::pdf::page::Page;
 use crate::pdf::text;
 use std::cell::OnceCell;
 use std::rc::Rc;
@@ -15,10 +17,11 @@ use std::rc::Rc;
 pub(super) struct Shown {
     /// From 0.
     page: usize,
-    rect: [f64; 4],
-    looks: Looks,
-    /// How many letters of the page lie under it.
-    letters: OnceCell<usize>,
+    /// The widget's own object.
+    number: Option<u32>,
+    seen: Seen,
+    /// Whether the page itself shows something under it.
+    inked: OnceCell<bool>,
 }
 
 impl Judge<'_, '_, '_> {
@@ -68,7 +71,7 @@ impl Judge<'_, '_, '_> {
     /// The sneaky signature attack (Rohlmann et al. 2021, SSA): the picture of a signature that was allowed stands over
     /// the text that was certified.
     pub(super) fn judge_picture(&mut self, name: &str, picture: &Shown) -> Result<(), PdfError> {
-        let Shown { page, rect, looks, letters } = picture;
+        let Shown { page, number: widget, seen, inked } = picture;
         let number = page + 1;
         let zh = format_args!("后加签名“{name}”的图案显示在第{number}页");
         let en = format_args!("The later signature “{name}” shows a picture on page {number}");
@@ -76,15 +79,97 @@ impl Judge<'_, '_, '_> {
         let Some(found) = self.at.history.pages()?.get(*page) else { return Ok(()) };
         // A seal's thin strokes over the text are the custom. What hides the text is not, and where the author certified
         // it, neither is what adds to it; without a certification, text in a signature's picture is its signer's own.
+        let looks = seen.looks;
         let hides = if self.leave.level.is_some() { looks.can_mislead() } else { looks.hides() };
-        let under = || once(letters, || text::letters_within(self.newest, found, *rect));
-        if self.leave.level == Some(2) || hides && *under()? > 0 {
+        let history = self.at.history;
+        let covers = hides
+            && (*once(inked, || shows_something(self.newest, found, seen.rect, &history.drawn))?
+                // Letters over another signature's hide nothing of it.
+                || looks.hides() && self.is_over_others(*page, seen.rect, *widget)?);
+        if self.leave.level == Some(2) || covers {
             let zh = format_args!("{zh}，可能遮盖或改写已签名的内容");
             let en = format_args!("{en}, where it may cover or add to what was signed");
             self.doubt("pdf.sneaky-signature", zh, en);
         }
+        self.laid.entry(*page).or_default().push((seen.clone(), "pdf.sneaky-signature"));
         Ok(())
     }
+
+    /// Whether a place is where the page shows a field or a note that was there when it was signed.
+    fn is_over_others(&self, page: usize, rect: [f64; 4], own: Option<u32>) -> Result<bool, PdfError> {
+        let history = self.at.history;
+        let Some(found) = history.pages()?.get(page) else { return Ok(false) };
+        let notes = self.newest.get(&found.dict, b"Annots")?;
+        let notes = notes.array().unwrap_or_default();
+        history.pay(notes.len())?;
+        for note in notes {
+            let number = note.reference().map(|r| r.number);
+            if number.is_some_and(|number| Some(number) == own || self.at.is_new(number)) {
+                continue;
+            }
+            let Object::Dict(dict) = self.newest.resolve(note)? else { continue };
+            if !is_shown(self.newest, &dict)? || !looks::rectangle(self.newest, &dict)?.is_some_and(|r| touch(r, rect))
+            {
+                continue;
+            }
+            if !history.look(number, &dict, page)?.looks.is_blank() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// What each later picture leaves to be seen, several over or beside each other may hide.
+    pub(super) fn judge_laid(&mut self) -> Result<(), PdfError> {
+        for (page, laid) in std::mem::take(&mut self.laid) {
+            let Some(found) = self.at.history.pages()?.get(page) else { continue };
+            let purse = &self.at.history.drawn.purse;
+            self.at.history.pay(laid.len() * laid.len() / 16)?;
+            let meets = |n: usize, seen: &Seen| {
+                let mut others = laid.iter().enumerate().filter(|(other, _)| *other != n);
+                others.any(|(_, (other, _))| touch(other.rect, seen.rect))
+            };
+            let meeting: Vec<_> = laid.iter().enumerate().filter(|(n, (seen, _))| meets(*n, seen)).collect();
+            let Some((_, (_, id))) = meeting.first() else { continue };
+            let around =
+                meeting.iter().fold([f64::MAX, f64::MAX, f64::MIN, f64::MIN], |[l, b, r, t], (_, (seen, _))| {
+                    let [left, bottom, right, top] = seen.rect;
+                    [l.min(left), b.min(bottom), r.max(right), t.max(top)]
+                });
+            let unit = found.unit(self.newest)?;
+            // What could not be told of one of them was said of it.
+            let Some(mut canvas) = super::canvas::Canvas::new(around, unit) else { continue };
+            let mut hides = purse.pay(canvas.size()).is_err();
+            for canvas_of in meeting.iter().filter_map(|(_, (seen, _))| seen.canvas.as_ref()) {
+                hides |= canvas.lay(canvas_of, purse).is_err();
+            }
+            hides |= canvas.hides_words(purse).unwrap_or(true);
+            if hides && shows_something(self.newest, found, around, &self.at.history.drawn)? {
+                let number = page + 1;
+                let zh = format!("后加的多个图案在第{number}页上合起来可能遮盖已签名的内容");
+                let en = format!("Pictures added to page {number} may together cover what was signed");
+                self.doubt(id, &zh, &en);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a page draws something at a place: letters, or else anything but white.
+fn shows_something(file: &File<'_>, page: &Page, rect: [f64; 4], drawn: &Drawn) -> Result<bool, PdfError> {
+    Ok(text::letters_within(file, page, rect)? > 0 || looks::is_inked(file, page, rect, drawn)?)
+}
+
+/// Whether two rectangles overlap or lie as near to each other as lines of a text.
+fn touch([a, b, c, d]: [f64; 4], [e, f, g, h]: [f64; 4]) -> bool {
+    const NEAR: f64 = 3.0;
+    a < g + NEAR && e < c + NEAR && b < h + NEAR && f < d + NEAR
+}
+
+/// Whether an annotation is one that is shown or printed. Flags that some readers cannot hold count for nothing.
+fn is_shown(file: &File<'_>, dict: &Dict) -> Result<bool, PdfError> {
+    let flags = file.get(dict, b"F")?.int().filter(|flags| (0..1 << 31).contains(flags)).unwrap_or(0);
+    Ok(flags & HIDDEN == 0)
 }
 
 impl History<'_, '_> {
@@ -108,19 +193,31 @@ impl History<'_, '_> {
         }
         let mut pictures = Vec::new();
         for (reference, dict) in widgets {
-            let Some(rect) = looks::rectangle(self.newest, &dict)? else { continue };
-            let flags = self.newest.get(&dict, b"F")?.int().unwrap_or(0);
-            let [left, bottom, right, top] = rect;
+            let Some([left, bottom, right, top]) = looks::rectangle(self.newest, &dict)? else { continue };
             // A point is too small to be seen; hidden ones are neither shown nor printed.
-            if (right - left) * (top - bottom) <= 1.0 || flags & HIDDEN != 0 {
+            let small = (right - left) * (top - bottom) <= 1.0 && looks::is_bounded(self.newest, &dict)?;
+            if small || !is_shown(self.newest, &dict)? {
                 continue;
             }
-            let looks = looks::of(self.newest, &dict, &self.drawn)?;
-            let place = self.page_of(reference.map(|r| r.number), &dict)?;
-            if let Some(page) = place.filter(|_| !looks.is_blank()) {
-                pictures.push(Shown { page, rect, looks, letters: OnceCell::new() });
+            let number = reference.map(|r| r.number);
+            let Some(page) = self.page_of(number, &dict)? else { continue };
+            let seen = self.look(number, &dict, page)?;
+            if !seen.looks.is_blank() {
+                pictures.push(Shown { page, number, seen, inked: OnceCell::new() });
             }
         }
         Ok(pictures)
+    }
+
+    /// What the newest state shows of an annotation; read once where it is an object of its own.
+    pub(super) fn look(&self, number: Option<u32>, dict: &Dict, page: usize) -> Result<Seen, PdfError> {
+        if let Some(known) = number.and_then(|n| self.seen.borrow().get(&n).cloned()) {
+            return Ok(known);
+        }
+        let seen = looks::of(self.newest, dict, self.pages()?.get(page), &self.drawn)?;
+        if let Some(number) = number {
+            self.seen.borrow_mut().insert(number, seen.clone());
+        }
+        Ok(seen)
     }
 }

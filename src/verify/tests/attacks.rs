@@ -5,6 +5,7 @@
 //! Mladenov, Rohlmann: Shadow Attacks, 2021 (hide, replace, hide and replace). Rohlmann, Mladenov, Mainka, Schwenk:
 //! Breaking the Specification, 2021 (EAA, SSA).
 
+use super::sneaky::SNEAKY;
 use super::update::{Later, draft};
 use super::{Facts, House, SEALED, seal};
 use crate::pdf::changes::LaterChanges;
@@ -27,68 +28,38 @@ fn attacked(house: &House, bytes: &[u8]) -> Result<Signature, String> {
     }
 }
 
-const FILL: Option<Certification> = Some(Certification::FormsAndSignatures);
-const NOTES: Option<Certification> = Some(Certification::Annotations);
-const NOTHING: Option<Certification> = Some(Certification::NoChanges);
+pub(super) const FILL: Option<Certification> = Some(Certification::FormsAndSignatures);
+pub(super) const NOTES: Option<Certification> = Some(Certification::Annotations);
+pub(super) const NOTHING: Option<Certification> = Some(Certification::NoChanges);
 
 type Change = fn(&mut Later);
 
+/// What is done, under what certification, and the finding that must name it.
+pub(super) type Attack = (&'static str, Option<Certification>, &'static str, Change);
+
 /// A later signature in a field of its own, with this in the field's dictionary.
-fn countersign(later: &mut Later, more: &str) -> u32 {
+pub(super) fn countersign(later: &mut Later, more: &str) -> u32 {
     let value = later.signature("Sig");
     field(later, &format!("/V {value} 0 R{more}"))
 }
 
-fn field(later: &mut Later, more: &str) -> u32 {
+pub(super) fn field(later: &mut Later, more: &str) -> u32 {
     let field = later.add(format!("<</Type/Annot/Subtype/Widget/FT/Sig/T(later)/F 132/P 3 0 R{more}>>"));
     later.change(6, "39 0 R", &format!("39 0 R {field} 0 R"));
     later.change(32, "39 0 R", &format!("39 0 R {field} 0 R"));
     field
 }
 
-fn note(later: &mut Later, object: &str) -> u32 {
+pub(super) fn note(later: &mut Later, object: &str) -> u32 {
     let note = later.add(object);
     later.change(32, "39 0 R", &format!("39 0 R {note} 0 R"));
     note
 }
 
-/// What is done, under what certification, and the finding that must name it.
-const ATTACKS: &[(&str, Option<Certification>, &str, Change)] = &[
+/// Whatever is not laid over a page, which stands in [`SNEAKY`].
+const ATTACKS: &[Attack] = &[
     // Evil annotations.
-    ("EAA: free text over the amount", NOTES, "pdf.evil-annotation", |l| {
-        let ap = l.draw("1 g 0 0 600 850 re f BT /F 24 Tf (Pay one million) Tj ET");
-        note(l, &format!("<</Type/Annot/Subtype/FreeText/Rect[60 690 400 730]/AP<</N {ap} 0 R>>>>"));
-    }),
-    ("EAA: free text drawn by the viewer", NOTES, "pdf.evil-annotation", |l| {
-        note(l, "<</Type/Annot/Subtype/FreeText/Rect[60 690 400 730]/DA(/F 24 Tf)/Contents(Pay one million)>>");
-    }),
-    ("EAA: stamp", NOTES, "pdf.evil-annotation", |l| {
-        note(l, "<</Type/Annot/Subtype/Stamp/Rect[60 690 400 730]/Name/Approved>>");
-    }),
-    ("EAA: redaction", NOTES, "pdf.evil-annotation", |l| {
-        note(l, "<</Type/Annot/Subtype/Redact/Rect[60 690 400 730]/IC[0 0 0]>>");
-    }),
-    ("EAA: watermark", NOTES, "pdf.evil-annotation", |l| {
-        note(l, "<</Type/Annot/Subtype/Watermark/Rect[60 690 400 730]>>");
-    }),
-    ("EAA: a filled square hides", NOTES, "pdf.evil-annotation", |l| {
-        note(l, "<</Type/Annot/Subtype/Square/Rect[60 690 400 730]/IC[1 1 1]/C[]>>");
-    }),
-    ("EAA: a square whose picture is text", NOTES, "pdf.evil-annotation", |l| {
-        let ap = l.draw("BT /F 24 Tf (Pay one million) Tj ET");
-        note(l, &format!("<</Type/Annot/Subtype/Square/Rect[60 690 400 730]/AP<</N {ap} 0 R>>>>"));
-    }),
-    ("EAA: a line as broad as the text", NOTES, "pdf.evil-annotation", |l| {
-        note(l, "<</Type/Annot/Subtype/Line/L[72 710 400 710]/Rect[60 690 400 730]/C[1 1 1]/BS<</W 30>>>>");
-    }),
-    ("EAA: a highlight that is opaque", NOTES, "pdf.evil-annotation", |l| {
-        let ap = l.draw("1 g 0 0 m 600 0 l 600 850 l f");
-        note(l, &format!("<</Type/Annot/Subtype/Highlight/Rect[60 690 400 730]/AP<</N {ap} 0 R>>>>"));
-    }),
-    ("EAA: a note's icon as large as the page", NOTES, "pdf.evil-annotation", |l| {
-        let ap = l.draw("0 0 m 600 850 l S");
-        note(l, &format!("<</Type/Annot/Subtype/Text/Rect[0 0 595 842]/AP<</N {ap} 0 R>>>>"));
-    }),
+    // Evil annotations.
     ("a link that runs a program", NOTES, "pdf.action-changed", |l| {
         note(l, "<</Type/Annot/Subtype/Link/Rect[60 690 400 730]/A<</S/Launch/F(a.exe)>>>>");
     }),
@@ -114,36 +85,6 @@ const ATTACKS: &[(&str, Option<Certification>, &str, Change)] = &[
         note(l, "<</Type/Annot/Subtype/Text/Rect[400 600 420 620]/Contents(a)>>");
     }),
     // Sneaky signatures.
-    ("SSA: a visible signature under level 2", FILL, "pdf.sneaky-signature", |l| {
-        let ap = l.draw("BT /F 24 Tf (Pay one million) Tj ET");
-        countersign(l, &format!("/Rect[60 690 400 730]/AP<</N {ap} 0 R>>"));
-    }),
-    ("SSA: a place that each reader takes in its own way", FILL, "pdf.sneaky-signature", |l| {
-        let ap = l.draw("1 g 0 0 600 850 re f");
-        countersign(l, &format!("/Rect[60 690 400 730 9]/AP<</N {ap} 0 R>>"));
-    }),
-    ("SSA: over the text under level 3", NOTES, "pdf.sneaky-signature", |l| {
-        let ap = l.draw("BT /F 24 Tf (Pay one million) Tj ET");
-        countersign(l, &format!("/Rect[60 690 400 730]/AP<</N {ap} 0 R>>"));
-    }),
-    ("SSA: a white box over the text, no certification", None, "pdf.sneaky-signature", |l| {
-        let ap = l.draw("1 g 0 0 600 850 re f");
-        countersign(l, &format!("/Rect[60 690 400 730]/AP<</N {ap} 0 R>>"));
-    }),
-    ("SSA: the box is in a form in a form", None, "pdf.sneaky-signature", |l| {
-        let inner = l.draw("1 g 0 0 600 850 re f");
-        let ap = l.draw_with(&format!("/XObject<</I {inner} 0 R>>"), "/I Do");
-        countersign(l, &format!("/Rect[60 690 400 730]/AP<</N {ap} 0 R>>"));
-    }),
-    ("SSA: a field with a picture and no signature", None, "pdf.sneaky-signature", |l| {
-        let ap = l.draw("BT /F 24 Tf (Pay one million) Tj ET");
-        field(l, &format!("/Rect[60 690 400 730]/AP<</N {ap} 0 R>>"));
-    }),
-    ("SSA: a time stamp with a picture", FILL, "pdf.sneaky-signature", |l| {
-        let ap = l.draw("BT /F 24 Tf (Pay one million) Tj ET");
-        let value = l.signature("DocTimeStamp");
-        field(l, &format!("/V {value} 0 R/Rect[60 690 400 730]/AP<</N {ap} 0 R>>"));
-    }),
     ("a further signature under level 1", NOTHING, "pdf.docmdp-violated", |l| {
         countersign(l, "/Rect[0 0 0 0]");
     }),
@@ -399,7 +340,7 @@ fn every_attack_is_named_and_none_passes() {
     let house = House::new();
     let bases: Vec<_> = [None, NOTHING, FILL, NOTES].into_iter().map(|level| (level, signed(&house, level))).collect();
     let mut faults = Vec::new();
-    for (name, level, finding, change) in ATTACKS {
+    for (name, level, finding, change) in ATTACKS.iter().chain(SNEAKY) {
         let base = &bases.iter().find(|(l, _)| l == level).unwrap().1;
         let mut later = Later::on(base.clone());
         change(&mut later);

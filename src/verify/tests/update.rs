@@ -10,8 +10,8 @@ const DRAFT: &[&str] = &[
      /StructTreeRoot 24 0 R/MarkInfo<</Marked true>>/Metadata 30 0 R/OpenAction[3 0 R/Fit]/Private 12 0 R>>",
     "<</Type/Pages/Kids[3 0 R 31 0 R]/Count 2/MediaBox[0 0 595 842]/Resources<<>>>>",
     "<</Type/Page/Parent 2 0 R/Contents 4 0 R/StructParents 0/Annots 32 0 R/Resources<</Font<</F 5 0 R>>\
-     /XObject<</X 12 0 R/W 47 0 R>>/Properties<</L 33 0 R>>/ColorSpace<</C 34 0 R>>/ExtGState<</G 35 0 R>>>>>>",
-    "<</Length 20 0 R>>\nstream\nBT /F 24 Tf 72 700 Td (Pay one hundred yuan) Tj ET /X Do  \nendstream",
+     /XObject<</X 12 0 R/W 47 0 R/Y 51 0 R>>/Properties<</L 33 0 R>>/ColorSpace<</C 34 0 R>>/ExtGState<</G 35 0 R>>>>>>",
+    "<</Length 20 0 R>>\nstream\nBT /F 24 Tf 72 700 Td (Pay one hundred yuan) Tj ET /X Do 9 0 0 9 150 110 cm /Y Do\nendstream",
     "<</Type/Font/Subtype/Type1/BaseFont/Helvetica/Encoding 36 0 R>>",
     /* 6: the form */
     "<</Fields[7 0 R 8 0 R 9 0 R 10 0 R 47 0 R 48 0 R 39 0 R]/DA(/F 12 Tf)/DR<</Font 16 0 R>>/Q 37 0 R>>",
@@ -32,7 +32,7 @@ const DRAFT: &[&str] = &[
     /* 18: notes */
     "<</Type/Annot/Subtype/Text/Rect[400 700 420 720]/Contents(see)/P 3 0 R>>",
     "<</Type/Annot/Subtype/FreeText/Rect[300 100 500 140]/Contents(void)/DA(/F 12 Tf)/P 3 0 R/AP<</N 40 0 R>>>>",
-    "58",
+    "81",
     /* 21: layers, outlines, names */
     "<</OCGs[33 0 R]/D<</ON[33 0 R]>>>>",
     "<</Type/Outlines>>",
@@ -68,6 +68,7 @@ const DRAFT: &[&str] = &[
     "<</FT/Sig/T(branch)/Kids[49 0 R]>>",
     "<</Type/Annot/Subtype/Widget/T(a)/Rect[0 0 0 0]/F 4/P 3 0 R/Parent 48 0 R>>",
     "<</Type/Annot/Subtype/Link/Rect[400 500 420 520]/P 3 0 R/A<</S/URI/URI(http://a)>>>>",
+    "<</Type/XObject/Subtype/Image/Width 1/Height 1/ColorSpace/DeviceGray/BitsPerComponent 8/Length 1>>\nstream\na\nendstream",
 ];
 
 pub(super) fn draft() -> Vec<u8> {
@@ -179,10 +180,10 @@ impl Later {
         self.close(out)
     }
 
-    /// Fills in the range of a new signature.
+    /// Fills in the ranges of new signatures.
     fn close(&self, mut out: Vec<u8>) -> Vec<u8> {
         let find = |out: &[u8], word: &[u8]| out.windows(word.len()).position(|w| w == word);
-        if let Some(at) = find(&out, b"AAAAAAAAAA BBBBBBBBBB CCCCCCCCCC") {
+        while let Some(at) = find(&out, b"AAAAAAAAAA BBBBBBBBBB CCCCCCCCCC") {
             let hole = at + find(&out[at..], b"<3003020101>").unwrap();
             let end = hole + b"<3003020101>".len();
             let range = format!("{hole:010} {end:010} {:010}", out.len() - end);

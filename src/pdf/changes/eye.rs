@@ -1,0 +1,590 @@
+//! Goes through what an appearance draws, as far as it matters to what lies under it.
+//!
+//! What no honest writer writes is not guessed at: an operator with other operands than it takes, a resource that is not
+//! there or a number out of all bounds leaves the picture unread, as readers take such things each in its own way.
+
+use super::canvas::{Canvas, Cover, Outline, Rule, Stroke};
+use super::letters::{self, Ink};
+use super::looks::{self, Drawn, Form, Looks, THIN};
+use super::path::{FAR, Path};
+use crate::crypto::sha256;
+use crate::limits;
+use crate::pdf::PdfError;
+use crate::pdf::file::File;
+use crate::pdf::font::Font;
+use crate::pdf::matrix::Matrix;
+use crate::pdf::object::{Dict, Object, Ref, Stream};
+use crate::pdf::operators::Operators;
+use crate::pdf::page::Page;
+use crate::pdf::reach::deep;
+use crate::pdf::text::{self, Pen, Writing};
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+
+/// Points of a mask that is read; seals and signatures have some hundred thousand.
+const MASK_POINTS: usize = 4 << 20;
+
+/// Larger numbers are not held by every reader.
+const LARGE: f64 = 1e6;
+
+/// What leaves at most so much of what lies under it to be seen hides nothing by itself.
+const CLEAR: f64 = 0.6;
+
+pub(super) struct Eye<'f, 'a> {
+    file: &'f File<'a>,
+    drawn: &'f Drawn,
+    looks: Looks,
+    canvas: Canvas,
+    /// Forms that are being read.
+    within: HashSet<u32>,
+    fonts: HashMap<Ref, Rc<Font>>,
+    inks: HashMap<Ref, Rc<Ink>>,
+    /// Operators that may still be run.
+    left: usize,
+    /// A page, on which white and shades are not taken for something.
+    paper: bool,
+}
+
+#[derive(Clone)]
+struct State {
+    /// To the cells of the canvas.
+    matrix: Matrix,
+    width: f64,
+    cap: f64,
+    join: f64,
+    miter: f64,
+    /// What is filled, and what is stroked.
+    fill: Colour,
+    stroke: Colour,
+    /// Multiplied with what is there (§11.3.5), so that light colours leave what is dark.
+    multiplied: bool,
+    /// In a group of its own, which is put on the page as it was when it began (§11.4.5).
+    isolated: bool,
+    /// §9.3.6.
+    mode: f64,
+    writing: Writing,
+    ink: Option<Rc<Ink>>,
+}
+
+/// A colour as far as it matters, each from 0 to 1 (§11.3.7, §11.6.4.4).
+#[derive(Clone, Copy)]
+struct Colour {
+    alpha: f64,
+    light: f64,
+    /// How many numbers say a colour; 0 where the space is not one of the device's.
+    parts: usize,
+}
+
+impl State {
+    fn at(matrix: Matrix) -> Self {
+        let black = Colour { alpha: 1.0, light: 0.0, parts: 1 };
+        let (width, cap, join, miter, mode) = (1.0, 0.0, 0.0, 10.0, 0.0);
+        let (fill, stroke, multiplied, isolated) = (black, black, false, false);
+        let writing = Writing::start();
+        Self { matrix, width, cap, join, miter, fill, stroke, multiplied, isolated, mode, writing, ink: None }
+    }
+
+    /// How much of what is there this ink takes away.
+    fn opacity(&self, ink: Colour) -> f64 {
+        if self.multiplied { ink.alpha * (1.0 - ink.light) } else { ink.alpha }
+    }
+
+    /// Nothing filled now hides what is under it by itself.
+    fn is_clear(&self, ink: Colour) -> bool {
+        self.opacity(ink) <= CLEAR
+    }
+
+    /// All of it, as bytes; none where text has been set up, which is not compared.
+    fn key(&self) -> Option<Vec<u8>> {
+        let Self { matrix: Matrix(matrix), width, cap, join, miter, fill, stroke, multiplied, isolated, mode, .. } =
+            self;
+        let [a, b, c, d, x, y] = *matrix;
+        // Finer than anything that is seen of it.
+        let [x, y] = [x, y].map(|place| (place * 64.0).round());
+        let inks = [fill, stroke].into_iter().flat_map(|ink| [ink.alpha, ink.light, ink.parts as f64]);
+        let numbers = [a, b, c, d, x, y, *width, *cap, *join, *miter, *mode].into_iter().chain(inks);
+        let numbers = numbers.flat_map(|n| n.to_bits().to_be_bytes());
+        let bits = [*multiplied, *isolated].map(u8::from);
+        (self.writing.font.is_none() && self.ink.is_none()).then(|| numbers.chain(bits).collect())
+    }
+}
+
+impl<'f, 'a> Eye<'f, 'a> {
+    pub fn new(file: &'f File<'a>, drawn: &'f Drawn, canvas: Canvas) -> Self {
+        let left = limits::PDF_OPERATORS / 50;
+        let (looks, within, fonts, inks) = (Looks::default(), HashSet::new(), HashMap::new(), HashMap::new());
+        Self { file, drawn, looks, canvas, within, fonts, inks, left, paper: false }
+    }
+
+    pub fn seen(self) -> (Looks, Canvas) {
+        (self.looks, self.canvas)
+    }
+
+    /// What is brought onto an annotation (§12.5.5). It is read as a form, whatever it says it is.
+    pub fn appearance(&mut self, form: &Object, [left, bottom, right, top]: [f64; 4]) -> Result<(), PdfError> {
+        let Object::Stream(stream) = self.file.resolve(form)? else { return Ok(()) };
+        let kind = self.file.get(&stream.dict, b"Subtype")?;
+        let Some((edges, own)) = looks::bounds(self.file, &stream.dict)? else { return self.odd() };
+        if !matches!(kind, Object::Null) && kind.name() != Some(b"Form") {
+            self.odd()?;
+        }
+        let [l, b, r, t] = own.around(edges);
+        let (x, y) = ((right - left) / (r - l), (top - bottom) / (t - b));
+        let place = Matrix([x, 0.0, 0.0, y, left - l * x, bottom - b * y]);
+        self.form(form, &stream, State::at(place.then(self.canvas.grid())), 0)
+    }
+
+    /// What a page draws itself.
+    pub fn page(&mut self, page: &Page) -> Result<(), PdfError> {
+        self.paper = true;
+        let resources = page.resources.as_ref().and_then(Object::dict).cloned().unwrap_or_else(Dict::empty);
+        let content = page.content(self.file)?;
+        self.run(&content, &resources, State::at(self.canvas.grid()), 0)
+    }
+
+    /// Readers differ in what they make of this.
+    fn odd(&mut self) -> Result<(), PdfError> {
+        (self.looks.drawn, self.looks.unread) = (true, true);
+        Ok(())
+    }
+
+    fn form(&mut self, form: &Object, stream: &Stream, state: State, depth: usize) -> Result<(), PdfError> {
+        let number = form.reference().map(|r| r.number);
+        // Inside of itself it draws nothing.
+        if number.is_some_and(|number| !self.within.insert(number)) {
+            return Ok(());
+        }
+        let read = self.read(form, stream, state, depth);
+        if let Some(number) = number {
+            self.within.remove(&number);
+        }
+        read
+    }
+
+    fn read(&mut self, form: &Object, stream: &Stream, state: State, depth: usize) -> Result<(), PdfError> {
+        // What says that it is no picture is drawn by some viewers, and in an encrypted file left plain by some (§7.5.8.2,
+        // §7.6.5, table 14): it may show another thing than is read here.
+        let kind = self.file.get(&stream.dict, b"Type")?;
+        let elsewhere = !matches!(kind, Object::Null) && kind.name() != Some(b"XObject");
+        let own_way = || self.file.filters(stream).is_ok_and(|filters| !matches!(filters.crypt(), Ok(None)));
+        // §8.9.7: short names are for pictures inside of content; some readers take them everywhere.
+        let short = [b"F".as_slice(), b"DP"].iter().any(|key| stream.dict.get(key).is_some());
+        if elsewhere || own_way() || short || depth > limits::PDF_FORM_NESTING {
+            return self.odd();
+        }
+        let Some(key) = self.key(form, stream, &state)? else { return self.read_form(stream, state, depth) };
+        let known = self.drawn.forms.borrow().get(&key).cloned();
+        if let Some(Form { looks, canvas, operators }) = known {
+            self.looks.add(looks);
+            self.canvas.lay(&self.canvas.here(&canvas), &self.drawn.purse)?;
+            return self.spend(operators);
+        }
+        self.drawn.purse.pay(self.canvas.size())?;
+        let blank = self.canvas.blank();
+        let (looks, left) = (std::mem::take(&mut self.looks), self.left);
+        let canvas = std::mem::replace(&mut self.canvas, blank);
+        let read = self.read_form(stream, state, depth);
+        let found = std::mem::replace(&mut self.looks, looks);
+        let painted = std::mem::replace(&mut self.canvas, canvas);
+        self.looks.add(found);
+        self.canvas.lay(&painted, &self.drawn.purse)?;
+        read?;
+        let known = Form { looks: found, canvas: Rc::new(painted), operators: left - self.left };
+        self.drawn.forms.borrow_mut().insert(key, known);
+        Ok(())
+    }
+
+    /// A picture, by its mask (§8.9.6, §11.6.5.3) where that can be read; else all of it counts as painted.
+    fn picture(&mut self, stream: &Stream, state: &State) -> Result<(), PdfError> {
+        (self.looks.drawn, self.looks.picture) = (true, true);
+        if SHORT.iter().any(|key| stream.dict.get(key).is_some()) {
+            return self.odd();
+        }
+        let stencil = self.file.get(&stream.dict, b"ImageMask")? == Object::Bool(true);
+        let masks = [b"SMask".as_slice(), b"Mask"].map(|key| stream.dict.get(key));
+        let cover = match masks {
+            _ if stencil => self.cover(stream, true)?,
+            [Some(mask), _] => match self.file.resolve(mask)? {
+                Object::Stream(mask) => self.cover(&mask, false)?,
+                _ => None,
+            },
+            [None, Some(mask)] => match self.file.resolve(mask)? {
+                Object::Stream(mask) => self.cover(&mask, true)?,
+                _ => None,
+            },
+            [None, None] => None,
+        };
+        // A stencil paints with the colour, others with their own, which may be black.
+        let opacity = if stencil { state.opacity(state.fill) } else { state.fill.alpha };
+        self.looks.image |= cover.is_none() && opacity > CLEAR;
+        let cover = cover.unwrap_or_else(|| Cover::new(1, 1, &[255]));
+        self.canvas.picture(state.matrix, &cover, opacity, &self.drawn.purse)
+    }
+
+    /// A mask as it covers; none where it is too large, or coded in a way that is not read here. `stencil`: 0 paints.
+    fn cover(&self, mask: &Stream, stencil: bool) -> Result<Option<Cover>, PdfError> {
+        let number = |key: &[u8]| -> Result<Option<usize>, PdfError> { Ok(self.file.get(&mask.dict, key)?.count()) };
+        let (width, height) = (number(b"Width")?.unwrap_or(0), number(b"Height")?.unwrap_or(0));
+        let bits = if stencil { 1 } else { number(b"BitsPerComponent")?.unwrap_or(8) };
+        // §11.6.5.3, §8.9.6.3: grey and nothing else; a stencil that says so.
+        let space = self.file.get(&mask.dict, b"ColorSpace")?;
+        let says = self.file.get(&mask.dict, b"ImageMask")? == Object::Bool(true);
+        let short = SHORT.iter().any(|key| mask.dict.get(key).is_some());
+        if short || says != stencil || !stencil && space.name() != Some(b"DeviceGray") {
+            return Ok(None);
+        }
+        let count = width.checked_mul(height).filter(|count| (1..=MASK_POINTS).contains(count));
+        let (Some(count), 1 | 8) = (count, bits) else { return Ok(None) };
+        let data = match self.file.unpacked(mask) {
+            Err(limit @ PdfError::OverLimit { what: "bytes read", .. }) => return Err(limit),
+            Err(_) => return Ok(None),
+            Ok(data) => data,
+        };
+        let decode = self.file.get(&mask.dict, b"Decode")?;
+        let decode: Vec<f64> = decode.array().into_iter().flatten().filter_map(Object::number).collect();
+        let turned = match decode.as_slice() {
+            [] | [0.0, 1.0] => stencil,
+            [1.0, 0.0] => !stencil,
+            _ => return Ok(None),
+        };
+        self.file.pay(count)?;
+        let row = (width * bits).div_ceil(8);
+        let value = |n: usize| {
+            let (x, y) = (n % width, n / width);
+            let value = match bits {
+                8 => data.get(y * row + x).copied()?,
+                _ => 255 * (data.get(y * row + x / 8)? >> (7 - x % 8) & 1),
+            };
+            Some(if turned { 255 - value } else { value })
+        };
+        let values: Option<Vec<u8>> = (0..count).map(value).collect();
+        Ok(values.map(|values| Cover::new(width, height, &values)))
+    }
+
+    /// A digest of all that says what a form draws; none where it leads to other objects, or where it is not its own
+    /// alone that is drawn with.
+    fn key(&self, form: &Object, stream: &Stream, state: &State) -> Result<Option<[u8; 32]>, PdfError> {
+        let Some(reference) = form.reference() else { return Ok(None) };
+        let Some(loaded) = self.file.load(reference)? else { return Ok(None) };
+        if stream.dict.get(b"Resources").is_none() || leads_on(&Object::Dict(stream.dict.clone())) {
+            return Ok(None);
+        }
+        let (dict, stored) = (self.file.raw(&loaded)?, self.file.stored(stream)?);
+        let Some(key) = state.key() else { return Ok(None) };
+        let mut read = self.canvas.key();
+        read.extend(key);
+        read.extend(dict.len().to_be_bytes());
+        read.extend_from_slice(&dict);
+        read.extend_from_slice(&stored);
+        self.file.pay(read.len())?;
+        Ok(Some(sha256(&read)))
+    }
+
+    fn spend(&mut self, operators: usize) -> Result<(), PdfError> {
+        let limit = limits::PDF_OPERATORS as u64 / 50;
+        let left = self.left.checked_sub(operators);
+        self.left = left.ok_or(PdfError::OverLimit { what: "drawing operators", limit })?;
+        Ok(())
+    }
+
+    fn read_form(&mut self, stream: &Stream, mut state: State, depth: usize) -> Result<(), PdfError> {
+        let Some(own) = Matrix::read(self.file, stream.dict.get(b"Matrix").unwrap_or(&Object::Null))? else {
+            return self.odd();
+        };
+        state.matrix = own.then(state.matrix);
+        if let Some(group) = self.file.get_dict(&stream.dict, b"Group")? {
+            let isolated = self.file.get(&group, b"I")?;
+            state.isolated |= !matches!(isolated, Object::Null | Object::Bool(false));
+        }
+        // §7.8.3: without its own it has the page's, or another form's, as readers please.
+        let resources = self.file.get_dict(&stream.dict, b"Resources")?.unwrap_or_else(Dict::empty);
+        let content = self.file.unpacked(stream)?;
+        self.run(&content, &resources, state, depth)
+    }
+
+    fn run(&mut self, content: &[u8], resources: &Dict, start: State, depth: usize) -> Result<(), PdfError> {
+        let (mut state, mut saved, mut pen) = (start, Vec::new(), Pen::START);
+        let (mut panel, mut path, mut inline) = (false, Path::default(), false);
+        // §8.6.5.6: the device's colours may mean others.
+        let spaces = self.file.get_dict(resources, b"ColorSpace")?;
+        let renamed = spaces.is_some_and(|spaces| spaces.entries().iter().any(|e| e.key.starts_with(b"Default")));
+        self.looks.unread |= renamed;
+        let mut operators = Operators::of(content);
+        while let Some((operands, word)) = operators.next()? {
+            self.spend(1)?;
+            let known = fits(word, &operands) && (word != b"ID" || inline);
+            inline = word == b"BI";
+            if !known {
+                self.odd()?;
+                continue;
+            }
+            let numbers: Vec<f64> = operands.iter().filter_map(Object::number).collect();
+            match (word, numbers.as_slice()) {
+                (b"q", _) if saved.len() < 512 => saved.push(state.clone()),
+                // Other readers may keep more of them.
+                (b"q", _) => self.odd()?,
+                (b"Q", _) => state = saved.pop().unwrap_or(state),
+                (b"cm", &[a, b, c, d, e, f]) => state.matrix = Matrix([a, b, c, d, e, f]).then(state.matrix),
+                (b"w", [width]) if *width < 0.0 => self.odd()?,
+                (b"w", [width]) => state.width = *width,
+                (b"J", [cap]) => state.cap = *cap,
+                (b"j", [join]) => state.join = *join,
+                (b"M", [miter]) => state.miter = *miter,
+                (b"gs", _) => self.graphics_state(resources, operands.first(), &mut state)?,
+                (b"g" | b"rg" | b"k" | b"sc" | b"scn" | b"cs", _) => self.colour(word, &operands, &mut state.fill)?,
+                (b"G" | b"RG" | b"K" | b"SC" | b"SCN" | b"CS", _) => self.colour(word, &operands, &mut state.stroke)?,
+                (b"Tr", [mode]) => state.mode = *mode,
+                (b"Tf", [size]) => {
+                    state.writing.size = *size;
+                    state.writing.font = text::font(self.file, &mut self.fonts, resources, operands.first())?;
+                    state.ink = self.ink(resources, operands.first())?;
+                    if state.writing.font.is_none() {
+                        self.odd()?;
+                    }
+                }
+                (b"m" | b"l" | b"c" | b"v" | b"y" | b"h" | b"re", points) => {
+                    panel |= word == b"re";
+                    self.drawn.purse.pay(1)?;
+                    if !path.add(word, points, state.matrix) {
+                        self.odd()?;
+                    }
+                }
+                (b"f" | b"F" | b"f*" | b"B" | b"B*" | b"b" | b"b*" | b"S" | b"s", _) => {
+                    self.paint(word, std::mem::take(&mut path).outline, panel, &state)?;
+                    panel = false;
+                }
+                (b"n", _) => (panel, path) = (false, Path::default()),
+                (b"sh", _) if !self.paper => {
+                    self.looks.drawn = true;
+                    self.looks.panel |= state.fill.alpha > CLEAR;
+                    self.canvas.flood(state.fill.alpha, &self.drawn.purse)?;
+                }
+                (b"Tj" | b"TJ" | b"'" | b"\"", numbers) => {
+                    state.writing.set(&mut pen, word, numbers);
+                    self.show(&state, &mut pen, operands.last())?;
+                }
+                // Its data are not read, and where they end is anyone's guess.
+                (b"BI", _) => {
+                    (self.looks.image, self.looks.picture) = (true, true);
+                    self.odd()?;
+                }
+                (b"Do", _) => self.draw(resources, operands.first(), &state, depth)?,
+                (_, numbers) => state.writing.set(&mut pen, word, numbers),
+            }
+        }
+        if operators.stumbled {
+            self.odd()?;
+        }
+        Ok(())
+    }
+
+    fn draw(&mut self, resources: &Dict, name: Option<&Object>, state: &State, depth: usize) -> Result<(), PdfError> {
+        let objects = self.file.get_dict(resources, b"XObject")?;
+        let object = name.and_then(Object::name).and_then(|n| objects.as_ref()?.get(n).cloned());
+        let Some(object) = object else { return self.odd() };
+        let Object::Stream(stream) = self.file.resolve(&object)? else { return self.odd() };
+        match self.file.get(&stream.dict, b"Subtype")?.name() {
+            Some(b"Image") => self.picture(&stream, state),
+            Some(b"Form") => self.form(&object, &stream, state.clone(), depth + 1),
+            _ => self.odd(),
+        }
+    }
+
+    fn paint(&mut self, word: &[u8], outline: Outline, panel: bool, state: &State) -> Result<(), PdfError> {
+        let closed = matches!(word, b"s" | b"b" | b"b*");
+        let mut outline = outline;
+        if closed {
+            outline.close();
+        }
+        let seen = |ink: Colour| !self.paper || ink.light < 0.97;
+        if !matches!(word, b"S" | b"s") && seen(state.fill) {
+            self.looks.drawn = true;
+            self.looks.fill |= !state.is_clear(state.fill);
+            self.looks.panel |= panel && !state.is_clear(state.fill);
+            let rule = if word.ends_with(b"*") { Rule::EvenOdd } else { Rule::Winding };
+            self.canvas.fill(&outline, rule, state.opacity(state.fill), &self.drawn.purse)?;
+        }
+        if !matches!(word, b"f" | b"F" | b"f*") && seen(state.stroke) {
+            self.looks.drawn = true;
+            let width = state.width * state.matrix.growth() / self.canvas.grid().growth();
+            self.looks.broad |= width > THIN && !state.is_clear(state.stroke);
+            let miter = if state.join == 0.0 { state.miter } else { 0.0 };
+            let stroke = Stroke { width, capped: state.cap != 0.0, miter };
+            self.canvas.stroke(&outline, stroke, state.opacity(state.stroke), &self.drawn.purse)?;
+        }
+        Ok(())
+    }
+
+    /// §8.6.8. What is not one of the device's spaces may be any colour, and a pattern may show anything.
+    fn colour(&mut self, word: &[u8], operands: &[Object], ink: &mut Colour) -> Result<(), PdfError> {
+        let numbers: Vec<f64> = operands.iter().filter_map(Object::number).collect();
+        match word {
+            b"cs" | b"CS" => {
+                ink.parts = match operands.first().and_then(Object::name) {
+                    Some(b"DeviceGray") => 1,
+                    Some(b"DeviceRGB") => 3,
+                    Some(b"DeviceCMYK") => 4,
+                    _ => 0,
+                };
+                ink.light = 0.0;
+            }
+            b"sc" | b"SC" | b"scn" | b"SCN" => {
+                if !self.paper && operands.last().is_some_and(|last| last.name().is_some()) {
+                    self.odd()?;
+                }
+                ink.light = if numbers.len() == ink.parts { lightness(&numbers) } else { 0.0 };
+            }
+            _ => (ink.parts, ink.light) = (numbers.len(), lightness(&numbers)),
+        }
+        Ok(())
+    }
+
+    fn ink(&mut self, resources: &Dict, name: Option<&Object>) -> Result<Option<Rc<Ink>>, PdfError> {
+        let fonts = self.file.get_dict(resources, b"Font")?;
+        let entry = name.and_then(Object::name).and_then(|n| fonts.as_ref()?.get(n).cloned());
+        let Some(entry) = entry else { return Ok(None) };
+        if let Some(known) = entry.reference().and_then(|r| self.inks.get(&r)) {
+            return Ok(Some(known.clone()));
+        }
+        let Object::Dict(dict) = self.file.resolve(&entry)? else { return Ok(None) };
+        let ink = Rc::new(match self.paper {
+            true => Ink::Solid,
+            false => letters::ink(self.file, &dict, &self.drawn.purse)?,
+        });
+        if let Some(r) = entry.reference() {
+            self.inks.insert(r, ink.clone());
+        }
+        Ok(Some(ink))
+    }
+
+    /// Letters, by their boxes: of an ordinary one a third is ink.
+    fn show(&mut self, state: &State, pen: &mut Pen, string: Option<&Object>) -> Result<(), PdfError> {
+        let says = string.is_some_and(is_something);
+        if matches!(state.ink.as_deref(), Some(Ink::Drawn)) && !self.paper {
+            return if says { self.odd() } else { Ok(()) };
+        }
+        let hidden = state.mode == 3.0 || state.mode == 7.0;
+        self.looks.drawn |= !hidden && says;
+        self.looks.text |= !hidden && says;
+        let em = self.canvas.grid().growth();
+        let stroked = matches!(state.mode as i64, 1 | 2 | 5 | 6);
+        let bold = stroked && state.width * state.matrix.growth() / em > 1.5;
+        let alpha = state.opacity(state.fill).max(if stroked { state.opacity(state.stroke) } else { 0.0 });
+        let (canvas, purse, ink) = (&mut self.canvas, &self.drawn.purse, state.ink.as_deref());
+        state.writing.show(pen, state.matrix, string, &mut |glyph| {
+            purse.pay(1)?;
+            let [a, b, c, d] = glyph.corners;
+            let long = |(ax, ay): (f64, f64), (bx, by): (f64, f64)| (ax - bx).hypot(ay - by) / em;
+            let large = long(a, b).max(long(a, c)) > 30.0;
+            let solid = ink.is_none_or(|ink| ink.is_solid(glyph.code)) || bold || large;
+            if hidden || !glyph.corners.iter().all(|(x, y)| x.abs() < FAR && y.abs() < FAR) {
+                return Ok(());
+            }
+            let mut outline = Outline::default();
+            outline.begin(a);
+            for corner in [b, d, c] {
+                outline.line(corner);
+            }
+            outline.close();
+            canvas.fill(&outline, Rule::Winding, if solid { alpha } else { alpha * 0.35 }, purse)
+        })
+    }
+
+    /// §8.4.5, of which what is not named stays as it was.
+    fn graphics_state(&mut self, resources: &Dict, name: Option<&Object>, state: &mut State) -> Result<(), PdfError> {
+        let all = self.file.get_dict(resources, b"ExtGState")?;
+        let entry = name.and_then(Object::name).and_then(|n| all.as_ref()?.get(n).cloned());
+        let entry = entry.map(|e| self.file.resolve(&e)).transpose()?;
+        let Some(Object::Dict(dict)) = entry else { return self.odd() };
+        let numbers =
+            [(b"LW", &mut state.width), (b"LC", &mut state.cap), (b"LJ", &mut state.join), (b"ML", &mut state.miter)];
+        for (key, place) in numbers {
+            if let Some(number) = self.file.get(&dict, key)?.number() {
+                *place = number;
+            }
+        }
+        let blend = self.file.get(&dict, b"BM")?;
+        let blend = blend.array().and_then(<[Object]>::first).cloned().unwrap_or(blend);
+        if let Some(blend) = blend.name().filter(|_| !state.isolated) {
+            state.multiplied = matches!(blend, b"Multiply" | b"Darken");
+        }
+        for (key, ink) in [(b"ca", &mut state.fill), (b"CA", &mut state.stroke)] {
+            let alpha = self.file.get(&dict, key)?;
+            match alpha.number() {
+                Some(alpha) if (0.0..=1.0).contains(&alpha) => ink.alpha = alpha,
+                None if alpha.is_null() => {}
+                _ => self.odd()?,
+            }
+        }
+        // A font that is set here is not looked at.
+        if dict.get(b"Font").is_some() || state.width < 0.0 {
+            self.odd()?;
+        }
+        Ok(())
+    }
+}
+
+/// Keys of pictures inside of content (§8.9.7), which some readers take for the long ones everywhere.
+const SHORT: [&[u8]; 8] = [b"D", b"DP", b"F", b"IM", b"W", b"H", b"BPC", b"CS"];
+
+/// Whether an operator of Annex A has the operands it takes, and numbers that every reader can hold.
+fn fits(word: &[u8], operands: &[Object]) -> bool {
+    let number = |o: &Object| o.number().is_some_and(|n| n.abs() < LARGE);
+    let name = |o: &Object| o.name().is_some();
+    let string = |o: &Object| matches!(o, Object::String(_));
+    let count = operands.len();
+    let numbers = |n: usize| count == n && operands.iter().all(number);
+    match word {
+        b"q" | b"Q" | b"h" | b"S" | b"s" | b"f" | b"F" | b"f*" | b"B" | b"B*" | b"b" | b"b*" | b"n" | b"W" | b"W*"
+        | b"BT" | b"ET" | b"T*" | b"EMC" | b"BX" | b"EX" | b"BI" => count == 0,
+        b"w" | b"J" | b"j" | b"M" | b"i" | b"g" | b"G" | b"Tc" | b"Tw" | b"Tz" | b"TL" | b"Ts" | b"Tr" => numbers(1),
+        b"m" | b"l" | b"Td" | b"TD" => numbers(2),
+        b"rg" | b"RG" => numbers(3),
+        b"re" | b"v" | b"y" | b"k" | b"K" => numbers(4),
+        b"c" | b"cm" | b"Tm" => numbers(6),
+        b"gs" | b"Do" | b"cs" | b"CS" | b"ri" | b"sh" | b"MP" | b"BMC" => count == 1 && operands.iter().all(name),
+        b"sc" | b"SC" => (1..=32).contains(&count) && operands.iter().all(number),
+        b"scn" | b"SCN" => match operands.split_last() {
+            Some((last, rest)) => count <= 32 && (number(last) || name(last)) && rest.iter().all(number),
+            None => false,
+        },
+        b"d" => matches!(operands, [Object::Array(dashes), phase] if number(phase) && dashes.iter().all(number)),
+        b"Tf" => matches!(operands, [font, size] if name(font) && number(size)),
+        b"Tj" | b"'" => count == 1 && operands.iter().all(string),
+        b"TJ" => matches!(operands, [Object::Array(parts)] if parts.iter().all(|part| string(part) || number(part))),
+        b"\"" => matches!(operands, [word, letter, text] if number(word) && number(letter) && string(text)),
+        b"BDC" | b"DP" => matches!(operands, [tag, Object::Name(_) | Object::Dict(_)] if name(tag)),
+        b"ID" => true,
+        _ => false,
+    }
+}
+
+/// How light a colour of one of the device's spaces is, 0 to 1.
+pub(super) fn lightness(colour: &[f64]) -> f64 {
+    let light = match colour {
+        [grey] => *grey,
+        [r, g, b] => 0.3 * r + 0.59 * g + 0.11 * b,
+        [c, m, y, k] => (1.0 - k) * (1.0 - 0.3 * c - 0.59 * m - 0.11 * y),
+        _ => 0.0,
+    };
+    light.clamp(0.0, 1.0)
+}
+
+/// Whether a string, or one of several, has anything in it. Blanks count: an encoding may make letters of them.
+fn is_something(operand: &Object) -> bool {
+    match operand {
+        Object::String(text) => !text.is_empty(),
+        Object::Array(items) => items.iter().any(is_something),
+        _ => false,
+    }
+}
+
+/// Whether a reference stands anywhere in it.
+fn leads_on(object: &Object) -> bool {
+    match object {
+        Object::Ref(_) => true,
+        Object::Array(items) => items.iter().filter(|item| deep(item)).any(leads_on),
+        Object::Dict(dict) => dict.entries().iter().filter(|entry| deep(&entry.value)).any(|e| leads_on(&e.value)),
+        _ => false,
+    }
+}

@@ -1,0 +1,197 @@
+//! What is laid over a page after it was signed: evil annotations (EAA) and sneaky signatures (SSA), as published and as
+//! they were found since, with their relatives that are hidden from whoever does not look at everything.
+
+use super::attacks::{Attack, FILL, NOTES, NOTHING, countersign, field, note};
+use super::update::Later;
+
+/// Two later signatures, the second in a field of another name.
+fn two(later: &mut Later, first: &str, second: &str) {
+    countersign(later, first);
+    let value = later.signature("Sig");
+    let last = "<</Type/Annot/Subtype/Widget/FT/Sig/T(last)/F 132/P 3 0 R";
+    let field = later.add(format!("{last}/V {value} 0 R{second}>>"));
+    later.change(6, "39 0 R", &format!("39 0 R {field} 0 R"));
+    later.change(32, "39 0 R", &format!("39 0 R {field} 0 R"));
+}
+
+/// A free text that some other new object leads to, so that it is not new to whoever follows that.
+fn smuggled(later: &mut Later) -> u32 {
+    let ap = later.draw("1 g 0 0 600 850 re f BT /F 24 Tf (Pay one million) Tj ET");
+    note(later, &format!("<</Type/Annot/Subtype/FreeText/Rect[60 690 400 730]/AP<</N {ap} 0 R>>>>"))
+}
+
+pub(super) const SNEAKY: &[Attack] = &[
+    ("EAA: free text over the amount", NOTES, "pdf.evil-annotation", |l| {
+        let ap = l.draw("1 g 0 0 600 850 re f BT /F 24 Tf (Pay one million) Tj ET");
+        note(l, &format!("<</Type/Annot/Subtype/FreeText/Rect[60 690 400 730]/AP<</N {ap} 0 R>>>>"));
+    }),
+    ("EAA: free text drawn by the viewer", NOTES, "pdf.evil-annotation", |l| {
+        note(l, "<</Type/Annot/Subtype/FreeText/Rect[60 690 400 730]/DA(/F 24 Tf)/Contents(Pay one million)>>");
+    }),
+    ("EAA: a note that validation data lead to", NOTHING, "pdf.docmdp-violated", |l| {
+        let note = smuggled(l);
+        let der = l.add(format!("<</Length 2/X {note} 0 R>>\nstream\n0\u{0}\nendstream"));
+        l.change(1, "/Type/Catalog", &format!("/Type/Catalog/DSS<</Type/DSS/Certs[{der} 0 R]>>"));
+    }),
+    ("EAA: a note that a time stamp's data lead to", NOTHING, "pdf.docmdp-violated", |l| {
+        let note = smuggled(l);
+        let value = l.signature("DocTimeStamp");
+        l.change(value, "/Filter", &format!("/Prop_Build {note} 0 R/Filter"));
+        field(l, &format!("/V {value} 0 R/Rect[0 0 0 0]"));
+    }),
+    ("EAA: a note that a new field leads to", None, "pdf.annotated-later", |l| {
+        let note = smuggled(l);
+        countersign(l, &format!("/Rect[0 0 0 0]/MK<</X {note} 0 R>>"));
+    }),
+    ("EAA: a note that a filled-in field leads to", FILL, "pdf.docmdp-violated", |l| {
+        let note = smuggled(l);
+        let ap = l.draw_with(&format!("/XObject<</N {note} 0 R>>"), "q Q");
+        l.change(7, "/V()", "/V(one)").change(7, "/N 11 0 R", &format!("/N {ap} 0 R"));
+    }),
+    ("EAA: a note that a harmless note leads to", NOTES, "pdf.evil-annotation", |l| {
+        let popup = smuggled(l);
+        note(l, &format!("<</Type/Annot/Subtype/Square/Rect[400 600 420 620]/C[1 0 0]/Popup {popup} 0 R>>"));
+    }),
+    ("EAA: icons side by side", NOTES, "pdf.evil-annotation", |l| {
+        let ap = l.draw("1 g 0 0 600 850 re f");
+        for x in 0..5 {
+            let (left, right) = (72 + 20 * x, 92 + 20 * x);
+            note(l, &format!("<</Type/Annot/Subtype/Text/Rect[{left} 698 {right} 718]/AP<</N {ap} 0 R>>>>"));
+        }
+    }),
+    ("EAA: borders in each other", NOTES, "pdf.evil-annotation", |l| {
+        for n in 0..9 {
+            let rect = format!("{} {} {} {}", 60 + 2 * n, 692 + 2 * n, 400 - 2 * n, 728 - 2 * n);
+            note(l, &format!("<</Type/Annot/Subtype/Link/Rect[{rect}]/C[1 1 1]/Border[0 0 3]>>"));
+        }
+    }),
+    ("EAA: lines beside each other", NOTES, "pdf.evil-annotation", |l| {
+        for y in 0..12 {
+            let y = 695 + 3 * y;
+            let ink = format!("/Subtype/Ink/InkList[[60 {y} 400 {y}]]/Rect[50 {} 410 {}]", y - 5, y + 5);
+            note(l, &format!("<</Type/Annot{ink}/C[1 1 1]/BS<</W 3>>>>"));
+        }
+    }),
+    ("EAA: a border as broad as the text, said in two places", NOTES, "pdf.evil-annotation", |l| {
+        let width = l.add("30");
+        note(l, &format!("<</Type/Annot/Subtype/Square/Rect[60 690 400 730]/BS<<>>/Border[0 0 {width} 0 R]>>"));
+    }),
+    ("EAA: a black marker", NOTES, "pdf.evil-annotation", |l| {
+        note(l, "<</Type/Annot/Subtype/Highlight/Rect[60 690 400 730]/C[0 0 0]>>");
+    }),
+    ("EAA: a line that is written along", NOTES, "pdf.evil-annotation", |l| {
+        let line = "/L[72 710 400 710]/Rect[60 690 400 730]/Cap true/Contents(one million)";
+        note(l, &format!("<</Type/Annot/Subtype/Line{line}>>"));
+    }),
+    ("EAA: one note put down twice", NOTES, "pdf.annotation-twice", |l| {
+        let note = note(l, "<</Type/Annot/Subtype/Text/Rect[400 600 420 620]/Contents(a)>>");
+        l.change(32, "39 0 R", &format!("39 0 R {note} 0 R"));
+    }),
+    ("EAA: stamp", NOTES, "pdf.evil-annotation", |l| {
+        note(l, "<</Type/Annot/Subtype/Stamp/Rect[60 690 400 730]/Name/Approved>>");
+    }),
+    ("EAA: redaction", NOTES, "pdf.evil-annotation", |l| {
+        note(l, "<</Type/Annot/Subtype/Redact/Rect[60 690 400 730]/IC[0 0 0]>>");
+    }),
+    ("EAA: watermark", NOTES, "pdf.evil-annotation", |l| {
+        note(l, "<</Type/Annot/Subtype/Watermark/Rect[60 690 400 730]>>");
+    }),
+    ("EAA: a filled square hides", NOTES, "pdf.evil-annotation", |l| {
+        note(l, "<</Type/Annot/Subtype/Square/Rect[60 690 400 730]/IC[1 1 1]/C[]>>");
+    }),
+    ("EAA: a square whose picture is text", NOTES, "pdf.evil-annotation", |l| {
+        let ap = l.draw("BT /F 24 Tf (Pay one million) Tj ET");
+        note(l, &format!("<</Type/Annot/Subtype/Square/Rect[60 690 400 730]/AP<</N {ap} 0 R>>>>"));
+    }),
+    ("EAA: a line as broad as the text", NOTES, "pdf.evil-annotation", |l| {
+        note(l, "<</Type/Annot/Subtype/Line/L[72 710 400 710]/Rect[60 690 400 730]/C[1 1 1]/BS<</W 30>>>>");
+    }),
+    ("EAA: a highlight that is opaque", NOTES, "pdf.evil-annotation", |l| {
+        let ap = l.draw("1 g 0 0 m 600 0 l 600 850 l f");
+        note(l, &format!("<</Type/Annot/Subtype/Highlight/Rect[60 690 400 730]/AP<</N {ap} 0 R>>>>"));
+    }),
+    ("EAA: a note's icon as large as the page", NOTES, "pdf.evil-annotation", |l| {
+        let ap = l.draw("0 0 m 600 850 l S");
+        note(l, &format!("<</Type/Annot/Subtype/Text/Rect[0 0 595 842]/AP<</N {ap} 0 R>>>>"));
+    }),
+    ("SSA: a visible signature under level 2", FILL, "pdf.sneaky-signature", |l| {
+        let ap = l.draw("BT /F 24 Tf (Pay one million) Tj ET");
+        countersign(l, &format!("/Rect[60 690 400 730]/AP<</N {ap} 0 R>>"));
+    }),
+    ("SSA: a field that is shown on two pages", None, "pdf.annotation-twice", |l| {
+        let ap = l.draw("BT /F 24 Tf (Pay one million) Tj ET");
+        let field = countersign(l, &format!("/Rect[60 300 400 340]/AP<</N {ap} 0 R>>"));
+        l.change(31, "/Type/Page", &format!("/Type/Page/Annots[{field} 0 R]"));
+    }),
+    ("SSA: hidden from those who count far enough", FILL, "pdf.sneaky-signature", |l| {
+        let ap = l.draw("1 g 0 0 600 850 re f");
+        countersign(l, &format!("/F 4294967298/Rect[60 690 400 730]/AP<</N {ap} 0 R>>"));
+    }),
+    ("SSA: the last of many states", None, "pdf.sneaky-signature", |l| {
+        let (blank, panel) = (l.draw("q Q"), l.draw("1 g 0 0 600 850 re f"));
+        let states: String = (0..64).map(|n| format!("/S{n} {blank} 0 R")).collect();
+        countersign(l, &format!("/Rect[60 690 400 730]/AS/Z/AP<</N<<{states}/Z {panel} 0 R>>>>"));
+    }),
+    ("SSA: a ground without a picture", None, "pdf.sneaky-signature", |l| {
+        countersign(l, "/Rect[60 690 400 730]/MK<</BG[1 1 1]>>");
+    }),
+    ("SSA: a small field whose picture has no edges", FILL, "pdf.sneaky-signature", |l| {
+        let ap = l.add("<</Subtype/Form/Length 19>>\nstream\n1 g 0 0 600 850 re f\nendstream");
+        countersign(l, &format!("/Rect[60 690 61 691]/AP<</N {ap} 0 R>>"));
+    }),
+    ("SSA: what fills a field in has no edges", FILL, "pdf.appearance-unbounded", |l| {
+        let ap = l.add("<</Subtype/Form/Length 19>>\nstream\n1 g 0 0 600 850 re f\nendstream");
+        l.change(7, "/V()", "/V(one)").change(7, "/N 11 0 R", &format!("/N {ap} 0 R"));
+    }),
+    ("SSA: a widget below a widget", FILL, "pdf.field-added", |l| {
+        let ap = l.draw("1 g 0 0 600 850 re f");
+        let below = l.add(format!("<</Type/Annot/Subtype/Widget/Rect[60 690 400 730]/P 3 0 R/AP<</N {ap} 0 R>>>>"));
+        let kid = l.add(format!("<</Type/Annot/Subtype/Widget/Rect[0 0 0 0]/P 3 0 R/Kids[{below} 0 R]>>"));
+        countersign(l, &format!("/Rect[0 0 0 0]/Kids[{kid} 0 R]"));
+        l.change(32, "39 0 R", &format!("39 0 R {below} 0 R"));
+    }),
+    ("SSA: two that are half transparent", None, "pdf.sneaky-signature", |l| {
+        let ap = l.draw_with("/ExtGState<</H<</ca .6>>>>", "/H gs 1 g 0 0 600 850 re f 0 0 600 850 re f");
+        let more = format!("/Rect[60 690 400 730]/AP<</N {ap} 0 R>>");
+        two(l, &more, &more);
+    }),
+    ("SSA: two that each hide the half of a line", None, "pdf.sneaky-signature", |l| {
+        let ap = l.draw("1 g 0 0 m 600 0 l 600 850 l 0 850 l f");
+        let more = |low: u32| format!("/Rect[60 {low} 400 {}]/AP<</N {ap} 0 R>>", low + 5);
+        two(l, &more(700), &more(705));
+    }),
+    ("SSA: over a picture of the page", None, "pdf.sneaky-signature", |l| {
+        let ap = l.draw("1 g 0 0 600 850 re f");
+        countersign(l, &format!("/Rect[100 100 200 140]/AP<</N {ap} 0 R>>"));
+    }),
+    ("SSA: over a field that was filled in", None, "pdf.sneaky-signature", |l| {
+        let ap = l.draw("1 g 0 0 600 850 re f");
+        countersign(l, &format!("/Rect[310 110 330 130]/AP<</N {ap} 0 R>>"));
+    }),
+    ("SSA: a place that each reader takes in its own way", FILL, "pdf.sneaky-signature", |l| {
+        let ap = l.draw("1 g 0 0 600 850 re f");
+        countersign(l, &format!("/Rect[60 690 400 730 9]/AP<</N {ap} 0 R>>"));
+    }),
+    ("SSA: over the text under level 3", NOTES, "pdf.sneaky-signature", |l| {
+        let ap = l.draw("BT /F 24 Tf (Pay one million) Tj ET");
+        countersign(l, &format!("/Rect[60 690 400 730]/AP<</N {ap} 0 R>>"));
+    }),
+    ("SSA: a white box over the text, no certification", None, "pdf.sneaky-signature", |l| {
+        let ap = l.draw("1 g 0 0 600 850 re f");
+        countersign(l, &format!("/Rect[60 690 400 730]/AP<</N {ap} 0 R>>"));
+    }),
+    ("SSA: the box is in a form in a form", None, "pdf.sneaky-signature", |l| {
+        let inner = l.draw("1 g 0 0 600 850 re f");
+        let ap = l.draw_with(&format!("/XObject<</I {inner} 0 R>>"), "/I Do");
+        countersign(l, &format!("/Rect[60 690 400 730]/AP<</N {ap} 0 R>>"));
+    }),
+    ("SSA: a field with a picture and no signature", None, "pdf.sneaky-signature", |l| {
+        let ap = l.draw("BT /F 24 Tf (Pay one million) Tj ET");
+        field(l, &format!("/Rect[60 690 400 730]/AP<</N {ap} 0 R>>"));
+    }),
+    ("SSA: a time stamp with a picture", FILL, "pdf.sneaky-signature", |l| {
+        let ap = l.draw("BT /F 24 Tf (Pay one million) Tj ET");
+        let value = l.signature("DocTimeStamp");
+        field(l, &format!("/V {value} 0 R/Rect[60 690 400 730]/AP<</N {ap} 0 R>>"));
+    }),
+];
