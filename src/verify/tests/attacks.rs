@@ -58,8 +58,7 @@ pub(super) fn note(later: &mut Later, object: &str) -> u32 {
 
 /// Whatever is not laid over a page, which stands in [`SNEAKY`].
 const ATTACKS: &[Attack] = &[
-    // Evil annotations.
-    // Evil annotations.
+    // Evil annotations are among them where they do something.
     ("a link that runs a program", NOTES, "pdf.action-changed", |l| {
         note(l, "<</Type/Annot/Subtype/Link/Rect[60 690 400 730]/A<</S/Launch/F(a.exe)>>>>");
     }),
