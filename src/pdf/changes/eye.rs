@@ -264,7 +264,8 @@ impl<'f, 'a> Eye<'f, 'a> {
     /// A digest of all that says what a form draws; none where it leads to other objects, or where it is not its own
     /// alone that is drawn with.
     fn key(&self, form: &Object, stream: &Stream, state: &State) -> Result<Option<[u8; 32]>, PdfError> {
-        let Some(reference) = form.reference() else { return Ok(None) };
+        // What a page draws is read with other eyes.
+        let Some(reference) = form.reference().filter(|_| !self.paper) else { return Ok(None) };
         let Some(loaded) = self.file.load(reference)? else { return Ok(None) };
         if stream.dict.get(b"Resources").is_none() || leads_on(&Object::Dict(stream.dict.clone())) {
             return Ok(None);

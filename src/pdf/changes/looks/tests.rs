@@ -196,3 +196,21 @@ fn what_paint_adds_up_to_is_seen_whatever_draws_it() {
     }
     assert!(faults.is_empty(), "{faults:#?}");
 }
+
+#[test]
+fn paper_is_white_and_what_is_laid_on_it_is_not() {
+    let bytes = file(&[
+        "<</Type/Catalog/Pages 2 0 R>>".into(),
+        "<</Type/Pages/Kids[3 0 R]/Count 1/MediaBox[0 0 300 800]/Resources<</XObject<</P 5 0 R>>>>>>".into(),
+        "<</Type/Page/Parent 2 0 R/Contents 4 0 R>>".into(),
+        "<</Length 60>>stream\n1 0 0 1 50 700 cm /P Do 0 g 0 -20 m 200 -20 l 200 -40 l f   \nendstream".into(),
+        form("", "1 g 0 0 200 20 re f"),
+        form("/XObject<</P 5 0 R>>", "/P Do"),
+    ]);
+    let file = File::open(&bytes[..]).unwrap();
+    let (page, drawn) = (page::page(&file, 0).unwrap(), Drawn::default());
+    assert!(!is_inked(&file, &page, [50.0, 700.0, 250.0, 720.0], &drawn).unwrap());
+    assert!(is_inked(&file, &page, [50.0, 660.0, 250.0, 680.0], &drawn).unwrap());
+    // The same white, drawn over what lies under it.
+    assert!(of(&file, &annotation(6), Some(&page), &drawn).unwrap().looks.hides());
+}
