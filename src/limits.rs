@@ -256,6 +256,9 @@ pub const PDF_JUDGED: usize = 4_000_000;
 pub const PDF_FINDINGS: usize = 20;
 /// Operators run while looking for a word: a dense A4 page has some 10^4.
 pub const PDF_OPERATORS: usize = 5_000_000;
+/// Bytes of what one picture of a signature or note draws, unpacked; letters that it shows.
+pub const PDF_APPEARANCE: usize = 16 << 20;
+pub const PDF_APPEARANCE_LETTERS: usize = 100_000;
 /// Cells of two points painted to tell what pictures made later hide, for all of one file: fifty seals take some 10^6.
 pub const PDF_PAINTED: usize = 64_000_000;
 /// Forms drawn inside forms while looking for a word; a reader's own limit is 28 (ISO 32000-1 Annex C, q/Q nesting).

@@ -27,6 +27,7 @@ mod history;
 mod letters;
 mod looks;
 mod numbers;
+mod operands;
 mod pages;
 mod path;
 mod signing;

@@ -59,6 +59,12 @@ impl Font {
             let each = widths.iter().take(256).map(|w| Ok(file.resolve(w)?.number().unwrap_or(0.0) * scale));
             self.widths.insert(first, Run::Each(each.collect::<Result<_, PdfError>>()?));
         }
+        // The standard fonts (§9.6.2.2) say no widths: about those of Helvetica, and all the same in Courier.
+        let name = file.get(dict, b"BaseFont")?;
+        if self.widths.is_empty() && !name.name().is_some_and(|name| name.starts_with(b"Courier")) {
+            let width = |c: u8| if b" !'()*,-./:;I[\\]`fijlrt{|}".contains(&c) { 280.0 } else { 550.0 };
+            self.widths.insert(0x20, Run::Each((0x20..=0x7e).map(width).collect()));
+        }
         // The base encodings agree with Latin-1 in what a keyword is made of.
         self.letters.extend((0x20..=0xffu32).filter_map(|c| Some((c, char::from_u32(c)?.to_string()))));
         if let Some(encoding) = file.get_dict(dict, b"Encoding")? {
@@ -141,7 +147,9 @@ impl Font {
                 b"endcodespacerange" if !unicode => {
                     for pair in held.chunks_exact(2) {
                         if let [Object::String(low), Object::String(high)] = pair {
-                            self.spaces.extend(code(low).zip(code(high)).map(|(l, h)| (low.len(), l, h)));
+                            // Each code is looked for in all of them; real ones have a handful.
+                            let space = code(low).zip(code(high)).map(|(l, h)| (low.len(), l, h));
+                            self.spaces.extend(space.filter(|_| self.spaces.len() < 100));
                         }
                     }
                 }

@@ -3,6 +3,7 @@
 use super::PdfError;
 use super::file::File;
 use super::object::Object;
+use super::page;
 
 /// A matrix of §8.3.3.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -19,14 +20,9 @@ impl Matrix {
     pub fn read(file: &File<'_>, written: &Object) -> Result<Option<Self>, PdfError> {
         Ok(match file.resolve(written)? {
             Object::Null => Some(Self::IDENTITY),
-            Object::Array(written) => {
-                let mut numbers = Vec::new();
-                for number in written.iter().take(7) {
-                    numbers.extend(file.resolve(number)?.number());
-                }
-                <[f64; 6]>::try_from(numbers).ok().filter(|_| written.len() == 6).map(Self)
+            written => {
+                page::numbers(file, &written, 6)?.and_then(|numbers| <[f64; 6]>::try_from(numbers).ok()).map(Self)
             }
-            _ => None,
         })
     }
 

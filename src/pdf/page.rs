@@ -206,15 +206,20 @@ impl Page {
     }
 }
 
+/// The numbers of an array, wherever each stands. None where it is something else, or holds anything else.
+pub(super) fn numbers(file: &File<'_>, array: &Object, most: usize) -> Result<Option<Vec<f64>>, PdfError> {
+    let Object::Array(array) = file.resolve(array)? else { return Ok(None) };
+    let mut numbers = Vec::new();
+    for number in array.iter().take(most + 1) {
+        numbers.extend(file.resolve(number)?.number());
+    }
+    Ok((array.len() <= most && numbers.len() == array.len()).then_some(numbers))
+}
+
 /// The sides of a rectangle (§7.9.5): left, bottom, right, top. None where it is not four numbers.
 pub(super) fn rectangle(file: &File<'_>, corners: &Object) -> Result<Option<[f64; 4]>, PdfError> {
-    let Object::Array(corners) = file.resolve(corners)? else { return Ok(None) };
-    let mut numbers = Vec::new();
-    for corner in corners.iter().take(5) {
-        numbers.extend(file.resolve(corner)?.number());
-    }
-    Ok(match (corners.len(), numbers.as_slice()) {
-        (4, &[a, b, c, d]) => Some([a.min(c), b.min(d), a.max(c), b.max(d)]),
+    Ok(match numbers(file, corners, 4)?.as_deref() {
+        Some(&[a, b, c, d]) => Some([a.min(c), b.min(d), a.max(c), b.max(d)]),
         _ => None,
     })
 }

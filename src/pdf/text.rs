@@ -155,8 +155,27 @@ impl Pen {
 pub(super) struct Glyph<'g> {
     pub font: &'g Font,
     pub code: u32,
+    /// How far it advances, em.
+    pub width: f64,
+    place: Matrix,
+}
+
+impl Glyph<'_> {
     /// Of its box, where the matrix leads: the ends of its foot, then of its head.
-    pub corners: [(f64, f64); 4],
+    pub fn corners(&self) -> [(f64, f64); 4] {
+        self.corners_of(self.width)
+    }
+
+    /// As [`Self::corners`], of a letter so wide.
+    pub fn corners_of(&self, width: f64) -> [(f64, f64); 4] {
+        // Boxes need not be exact: a letter is taken to reach from 0.2 under the line to 0.8 over it (Chinese type fills
+        // its square so), and across the line it is as wide as it advances.
+        let (x0, x1, y0, y1) = match self.font.vertical {
+            true => (-0.5, 0.5, -1.0, 0.0),
+            false => (0.0, width, -0.2, 0.8),
+        };
+        [(x0, y0), (x1, y0), (x0, y1), (x1, y1)].map(|(x, y)| self.place.apply(x, y))
+    }
 }
 
 impl Writing {
@@ -228,16 +247,9 @@ impl Writing {
         while let Some((code, length)) = font.next_code(rest).filter(|_| !rest.is_empty()) {
             rest = rest.get(length..).unwrap_or_default();
             let width = font.width(code) / 1000.0;
-            // Boxes need not be exact: a letter is taken to reach from 0.2 under the line to 0.8 over it (Chinese
-            // type fills its square so), and across the line it is as wide as it advances.
-            let (x0, x1, y0, y1) = match font.vertical {
-                true => (-0.5, 0.5, -1.0, 0.0),
-                false => (0.0, width, -0.2, 0.8),
-            };
             let scaled = Matrix([self.size * self.stretch, 0.0, 0.0, self.size, 0.0, self.rise]);
             let place = scaled.then(pen.text).then(space);
-            let corners = [(x0, y0), (x1, y0), (x0, y1), (x1, y1)].map(|(x, y)| place.apply(x, y));
-            see(&Glyph { font, code, corners })?;
+            see(&Glyph { font, code, width, place })?;
             let space = if length == 1 && code == 32 { self.word_space } else { 0.0 };
             let forward = if font.vertical { -self.size } else { width * self.size };
             let forward =
@@ -356,7 +368,7 @@ impl Hand<'_, '_> {
             if letters.len() >= limits::PDF_LETTERS {
                 return Err(PdfError::OverLimit { what: "letters of one page", limit: limits::PDF_LETTERS as u64 });
             }
-            let corners = glyph.corners;
+            let corners = glyph.corners();
             let said = glyph.font.letters(glyph.code);
             let untold = said.is_empty().then_some(UNTOLD);
             letters.extend(said.chars().chain(untold).map(|letter| Letter { letter, corners }).filter(Letter::is_seen));

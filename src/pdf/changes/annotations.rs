@@ -30,11 +30,11 @@ enum Kind {
 fn kind(dict: &Dict) -> Kind {
     match dict.get(b"Subtype").and_then(Object::name) {
         Some(b"Link" | b"Popup") => Kind::Quiet,
-        Some(b"Text") => Kind::Icon,
+        Some(b"Text" | b"Caret") => Kind::Icon,
         Some(b"Highlight") => Kind::Marker,
         Some(
             b"Circle" | b"Square" | b"Line" | b"Polygon" | b"PolyLine" | b"Ink" | b"Underline" | b"Squiggly"
-            | b"StrikeOut" | b"Caret",
+            | b"StrikeOut",
         ) => Kind::Line,
         _ => Kind::Loud,
     }
@@ -153,6 +153,8 @@ impl Judge<'_, '_, '_> {
             Kind::Quiet => looks.is_more_than_lines() || broad,
             Kind::Line => looks.is_more_than_lines() || filled && !clear || broad,
             Kind::Marker => looks.is_more_than_lines(),
+            // Readers have a small icon of their own.
+            Kind::Icon if dict.get(b"AP").is_none() => looks.unread,
             // §12.5.6.4: the icon keeps its size; a picture of its own is stretched to the rectangle.
             Kind::Icon => {
                 let [left, bottom, right, top] = seen.rect;

@@ -12,6 +12,9 @@ pub(super) const CELL: f64 = 2.0;
 /// Cells of one canvas: a poster of two metres.
 const CELLS: f64 = 4e6;
 
+/// The width of the thinnest line, points.
+const HAIR: f64 = 0.75;
+
 /// Points of one path; a traced national emblem has about 10^5.
 const POINTS: usize = 400_000;
 
@@ -20,7 +23,7 @@ const OPAQUE: f64 = 0.85;
 
 /// Points along and across a line of small type that hide some letters of it. The star of a seal, whose custom it is to
 /// stand over text, has no such place.
-const WINDOWS: [[f64; 2]; 2] = [[30.0, 10.0], [60.0, 6.0]];
+const WINDOWS: [[f64; 2]; 2] = [[36.0, 10.0], [60.0, 6.0]];
 
 /// What all painting for one file may still cost, in cells.
 #[derive(Debug)]
@@ -121,25 +124,27 @@ impl Canvas {
 
     /// Paints what a path encloses.
     pub fn fill(&mut self, outline: &Outline, rule: Rule, opacity: f64, purse: &Purse) -> Result<(), PdfError> {
-        let mut shade = Shade::over(self, outline.bounds(0.0), purse)?;
-        for part in &outline.parts {
-            let next = part.points.iter().skip(1).chain(part.points.first());
-            for (from, to) in part.points.iter().zip(next) {
-                shade.line(*from, *to, purse)?;
-            }
-        }
-        shade.onto(self, rule, opacity);
+        let shade = Shade::outline(self, outline, purse)?;
+        shade.onto(self, rule, |cell, covered| lay(cell, covered * opacity as f32));
+        Ok(())
+    }
+
+    /// Adds so much of what a path encloses, where the same is never laid twice on one place.
+    pub fn add(&mut self, outline: &Outline, part: f64, purse: &Purse) -> Result<(), PdfError> {
+        let shade = Shade::outline(self, outline, purse)?;
+        shade.onto(self, Rule::Winding, |cell, covered| *cell = (*cell + covered * part as f32).min(1.0));
         Ok(())
     }
 
     /// Paints along a path.
     pub fn stroke(&mut self, outline: &Outline, stroke: Stroke, opacity: f64, purse: &Purse) -> Result<(), PdfError> {
-        let half = (stroke.width / self.side / 2.0).max(0.005);
+        // The thinnest line is a dot of the display wide.
+        let half = (stroke.width / self.side).max(HAIR / CELL) / 2.0;
         let mut shade = Shade::over(self, outline.bounds(half * stroke.miter.max(1.5)), purse)?;
         for part in &outline.parts {
             part.stroke(half, stroke, &mut |corners| shade.polygon(corners, purse))?;
         }
-        shade.onto(self, Rule::Winding, opacity);
+        shade.onto(self, Rule::Winding, |cell, covered| lay(cell, covered * opacity as f32));
         Ok(())
     }
 
@@ -396,6 +401,17 @@ impl Shade {
         Ok(Self { left: columns.start, bottom: rows.start, width, height, turns: vec![0.0; (width + 1) * height] })
     }
 
+    fn outline(canvas: &Canvas, outline: &Outline, purse: &Purse) -> Result<Self, PdfError> {
+        let mut shade = Self::over(canvas, outline.bounds(0.0), purse)?;
+        for part in &outline.parts {
+            let next = part.points.iter().skip(1).chain(part.points.first());
+            for (from, to) in part.points.iter().zip(next) {
+                shade.line(*from, *to, purse)?;
+            }
+        }
+        Ok(shade)
+    }
+
     /// A convex piece, turned one way as all the others.
     fn polygon(&mut self, corners: &[Point], purse: &Purse) -> Result<(), PdfError> {
         let next = || corners.iter().skip(1).chain(corners.first());
@@ -456,7 +472,7 @@ impl Shade {
         }
     }
 
-    fn onto(self, canvas: &mut Canvas, rule: Rule, opacity: f64) {
+    fn onto(self, canvas: &mut Canvas, rule: Rule, put: impl Fn(&mut f32, f32)) {
         for (row, turns) in self.turns.chunks_exact(self.width + 1).enumerate() {
             let start = (self.bottom + row) * canvas.width + self.left;
             let cells = canvas.cells.get_mut(start..start + self.width).unwrap_or_default();
@@ -467,7 +483,7 @@ impl Shade {
                     Rule::Winding => sum.abs().min(1.0),
                     Rule::EvenOdd => 1.0 - (sum.rem_euclid(2.0) - 1.0).abs(),
                 };
-                lay(cell, covered * opacity as f32);
+                put(cell, covered);
             }
         }
     }

@@ -6,6 +6,7 @@
 use super::canvas::{Canvas, Cover, Outline, Rule, Stroke};
 use super::letters::{self, Ink};
 use super::looks::{self, Drawn, Form, Looks, THIN};
+use super::operands::{fits, is_something, lightness};
 use super::path::{FAR, Path};
 use crate::crypto::sha256;
 use crate::limits;
@@ -15,7 +16,7 @@ use crate::pdf::font::Font;
 use crate::pdf::matrix::Matrix;
 use crate::pdf::object::{Dict, Object, Ref, Stream};
 use crate::pdf::operators::Operators;
-use crate::pdf::page::Page;
+use crate::pdf::page::{self, Page};
 use crate::pdf::reach::deep;
 use crate::pdf::text::{self, Pen, Writing};
 use std::collections::{HashMap, HashSet};
@@ -23,9 +24,6 @@ use std::rc::Rc;
 
 /// Points of a mask that is read; seals and signatures have some hundred thousand.
 const MASK_POINTS: usize = 4 << 20;
-
-/// Larger numbers are not held by every reader.
-const LARGE: f64 = 1e6;
 
 /// What leaves at most so much of what lies under it to be seen hides nothing by itself.
 const CLEAR: f64 = 0.6;
@@ -35,12 +33,15 @@ pub(super) struct Eye<'f, 'a> {
     drawn: &'f Drawn,
     looks: Looks,
     canvas: Canvas,
+    /// Ordinary letters, which add up where they stand on each other.
+    letters: Canvas,
     /// Forms that are being read.
     within: HashSet<u32>,
     fonts: HashMap<Ref, Rc<Font>>,
     inks: HashMap<Ref, Rc<Ink>>,
     /// Operators that may still be run.
     left: usize,
+    shown: usize,
     /// A page, on which white and shades are not taken for something.
     paper: bool,
 }
@@ -113,10 +114,12 @@ impl<'f, 'a> Eye<'f, 'a> {
     pub fn new(file: &'f File<'a>, drawn: &'f Drawn, canvas: Canvas) -> Self {
         let left = limits::PDF_OPERATORS / 50;
         let (looks, within, fonts, inks) = (Looks::default(), HashSet::new(), HashMap::new(), HashMap::new());
-        Self { file, drawn, looks, canvas, within, fonts, inks, left, paper: false }
+        let letters = canvas.blank();
+        Self { file, drawn, looks, canvas, letters, within, fonts, inks, left, shown: 0, paper: false }
     }
 
-    pub fn seen(self) -> (Looks, Canvas) {
+    pub fn seen(mut self) -> (Looks, Canvas) {
+        self.looks.unread |= self.canvas.lay(&self.letters, &self.drawn.purse).is_err();
         (self.looks, self.canvas)
     }
 
@@ -131,7 +134,7 @@ impl<'f, 'a> Eye<'f, 'a> {
         let [l, b, r, t] = own.around(edges);
         let (x, y) = ((right - left) / (r - l), (top - bottom) / (t - b));
         let place = Matrix([x, 0.0, 0.0, y, left - l * x, bottom - b * y]);
-        self.form(form, &stream, State::at(place.then(self.canvas.grid())), 0)
+        self.form(form, &stream, &Dict::empty(), State::at(place.then(self.canvas.grid())), 0)
     }
 
     /// What a page draws itself.
@@ -148,20 +151,34 @@ impl<'f, 'a> Eye<'f, 'a> {
         Ok(())
     }
 
-    fn form(&mut self, form: &Object, stream: &Stream, state: State, depth: usize) -> Result<(), PdfError> {
+    fn form(
+        &mut self,
+        form: &Object,
+        stream: &Stream,
+        around: &Dict,
+        state: State,
+        depth: usize,
+    ) -> Result<(), PdfError> {
         let number = form.reference().map(|r| r.number);
         // Inside of itself it draws nothing.
         if number.is_some_and(|number| !self.within.insert(number)) {
             return Ok(());
         }
-        let read = self.read(form, stream, state, depth);
+        let read = self.read(form, stream, around, state, depth);
         if let Some(number) = number {
             self.within.remove(&number);
         }
         read
     }
 
-    fn read(&mut self, form: &Object, stream: &Stream, state: State, depth: usize) -> Result<(), PdfError> {
+    fn read(
+        &mut self,
+        form: &Object,
+        stream: &Stream,
+        around: &Dict,
+        state: State,
+        depth: usize,
+    ) -> Result<(), PdfError> {
         // What says that it is no picture is drawn by some viewers, and in an encrypted file left plain by some (§7.5.8.2,
         // §7.6.5, table 14): it may show another thing than is read here.
         let kind = self.file.get(&stream.dict, b"Type")?;
@@ -172,7 +189,7 @@ impl<'f, 'a> Eye<'f, 'a> {
         if elsewhere || own_way() || short || depth > limits::PDF_FORM_NESTING {
             return self.odd();
         }
-        let Some(key) = self.key(form, stream, &state)? else { return self.read_form(stream, state, depth) };
+        let Some(key) = self.key(form, stream, &state)? else { return self.read_form(stream, around, state, depth) };
         let known = self.drawn.forms.borrow().get(&key).cloned();
         if let Some(Form { looks, canvas, operators }) = known {
             self.looks.add(looks);
@@ -182,10 +199,12 @@ impl<'f, 'a> Eye<'f, 'a> {
         self.drawn.purse.pay(self.canvas.size())?;
         let blank = self.canvas.blank();
         let (looks, left) = (std::mem::take(&mut self.looks), self.left);
+        let letters = std::mem::replace(&mut self.letters, blank.clone());
         let canvas = std::mem::replace(&mut self.canvas, blank);
-        let read = self.read_form(stream, state, depth);
+        let read = self.read_form(stream, around, state, depth);
         let found = std::mem::replace(&mut self.looks, looks);
-        let painted = std::mem::replace(&mut self.canvas, canvas);
+        let mut painted = std::mem::replace(&mut self.canvas, canvas);
+        painted.lay(&std::mem::replace(&mut self.letters, letters), &self.drawn.purse)?;
         self.looks.add(found);
         self.canvas.lay(&painted, &self.drawn.purse)?;
         read?;
@@ -241,10 +260,10 @@ impl<'f, 'a> Eye<'f, 'a> {
             Ok(data) => data,
         };
         let decode = self.file.get(&mask.dict, b"Decode")?;
-        let decode: Vec<f64> = decode.array().into_iter().flatten().filter_map(Object::number).collect();
-        let turned = match decode.as_slice() {
-            [] | [0.0, 1.0] => stencil,
-            [1.0, 0.0] => !stencil,
+        let turned = match page::numbers(self.file, &decode, 2)?.as_deref() {
+            None if decode.is_null() => stencil,
+            Some([0.0, 1.0]) => stencil,
+            Some([1.0, 0.0]) => !stencil,
             _ => return Ok(None),
         };
         self.file.pay(count)?;
@@ -288,19 +307,28 @@ impl<'f, 'a> Eye<'f, 'a> {
         Ok(())
     }
 
-    fn read_form(&mut self, stream: &Stream, mut state: State, depth: usize) -> Result<(), PdfError> {
+    fn read_form(&mut self, stream: &Stream, around: &Dict, mut state: State, depth: usize) -> Result<(), PdfError> {
         let Some(own) = Matrix::read(self.file, stream.dict.get(b"Matrix").unwrap_or(&Object::Null))? else {
             return self.odd();
         };
         state.matrix = own.then(state.matrix);
         if let Some(group) = self.file.get_dict(&stream.dict, b"Group")? {
+            // Other groups are none to some readers (§11.6.6 table 147).
+            if self.file.get(&group, b"S")?.name() != Some(b"Transparency") {
+                self.odd()?;
+            }
             let isolated = self.file.get(&group, b"I")?;
             state.isolated |= !matches!(isolated, Object::Null | Object::Bool(false));
         }
         // §7.8.3: without its own it has the page's, or another form's, as readers please.
-        let resources = self.file.get_dict(&stream.dict, b"Resources")?.unwrap_or_else(Dict::empty);
+        let own = self.file.get_dict(&stream.dict, b"Resources")?;
+        let none = Dict::empty();
+        let resources = own.as_ref().unwrap_or(if self.paper { around } else { &none });
         let content = self.file.unpacked(stream)?;
-        self.run(&content, &resources, state, depth)
+        if content.len() > limits::PDF_APPEARANCE {
+            return self.odd();
+        }
+        self.run(&content, resources, state, depth)
     }
 
     fn run(&mut self, content: &[u8], resources: &Dict, start: State, depth: usize) -> Result<(), PdfError> {
@@ -367,6 +395,7 @@ impl<'f, 'a> Eye<'f, 'a> {
                 // Its data are not read, and where they end is anyone's guess.
                 (b"BI", _) => {
                     (self.looks.image, self.looks.picture) = (true, true);
+                    self.canvas.picture(state.matrix, &Cover::new(1, 1, &[255]), 1.0, &self.drawn.purse)?;
                     self.odd()?;
                 }
                 (b"Do", _) => self.draw(resources, operands.first(), &state, depth)?,
@@ -386,7 +415,7 @@ impl<'f, 'a> Eye<'f, 'a> {
         let Object::Stream(stream) = self.file.resolve(&object)? else { return self.odd() };
         match self.file.get(&stream.dict, b"Subtype")?.name() {
             Some(b"Image") => self.picture(&stream, state),
-            Some(b"Form") => self.form(&object, &stream, state.clone(), depth + 1),
+            Some(b"Form") => self.form(&object, &stream, resources, state.clone(), depth + 1),
             _ => self.odd(),
         }
     }
@@ -471,14 +500,17 @@ impl<'f, 'a> Eye<'f, 'a> {
         let stroked = matches!(state.mode as i64, 1 | 2 | 5 | 6);
         let bold = stroked && state.width * state.matrix.growth() / em > 1.5;
         let alpha = state.opacity(state.fill).max(if stroked { state.opacity(state.stroke) } else { 0.0 });
-        let (canvas, purse, ink) = (&mut self.canvas, &self.drawn.purse, state.ink.as_deref());
+        let (canvas, letters, shown) = (&mut self.canvas, &mut self.letters, &mut self.shown);
+        let (purse, ink) = (&self.drawn.purse, state.ink.as_deref());
         state.writing.show(pen, state.matrix, string, &mut |glyph| {
             purse.pay(1)?;
-            let [a, b, c, d] = glyph.corners;
+            *shown += 1;
+            // A letter is as large as it is, however narrow the font says that it is.
+            let [a, b, c, d] = glyph.corners_of(glyph.width.abs().max(0.5));
             let long = |(ax, ay): (f64, f64), (bx, by): (f64, f64)| (ax - bx).hypot(ay - by) / em;
             let large = long(a, b).max(long(a, c)) > 30.0;
             let solid = ink.is_none_or(|ink| ink.is_solid(glyph.code)) || bold || large;
-            if hidden || !glyph.corners.iter().all(|(x, y)| x.abs() < FAR && y.abs() < FAR) {
+            if hidden || ![a, b, c, d].iter().all(|(x, y)| x.abs() < FAR && y.abs() < FAR) {
                 return Ok(());
             }
             let mut outline = Outline::default();
@@ -487,8 +519,16 @@ impl<'f, 'a> Eye<'f, 'a> {
                 outline.line(corner);
             }
             outline.close();
-            canvas.fill(&outline, Rule::Winding, if solid { alpha } else { alpha * 0.35 }, purse)
-        })
+            match solid {
+                true => canvas.fill(&outline, Rule::Winding, alpha, purse),
+                false => letters.add(&outline, alpha * 0.35, purse),
+            }
+        })?;
+        if self.shown > limits::PDF_APPEARANCE_LETTERS {
+            let limit = limits::PDF_APPEARANCE_LETTERS as u64;
+            return Err(PdfError::OverLimit { what: "letters of a picture", limit });
+        }
+        Ok(())
     }
 
     /// §8.4.5, of which what is not named stays as it was.
@@ -506,8 +546,9 @@ impl<'f, 'a> Eye<'f, 'a> {
         }
         let blend = self.file.get(&dict, b"BM")?;
         let blend = blend.array().and_then(<[Object]>::first).cloned().unwrap_or(blend);
-        if let Some(blend) = blend.name().filter(|_| !state.isolated) {
-            state.multiplied = matches!(blend, b"Multiply" | b"Darken");
+        let blend = self.file.resolve(&blend)?;
+        if !state.isolated && dict.get(b"BM").is_some() {
+            state.multiplied = matches!(blend.name(), Some(b"Multiply" | b"Darken"));
         }
         for (key, ink) in [(b"ca", &mut state.fill), (b"CA", &mut state.stroke)] {
             let alpha = self.file.get(&dict, key)?;
@@ -527,58 +568,6 @@ impl<'f, 'a> Eye<'f, 'a> {
 
 /// Keys of pictures inside of content (§8.9.7), which some readers take for the long ones everywhere.
 const SHORT: [&[u8]; 8] = [b"D", b"DP", b"F", b"IM", b"W", b"H", b"BPC", b"CS"];
-
-/// Whether an operator of Annex A has the operands it takes, and numbers that every reader can hold.
-fn fits(word: &[u8], operands: &[Object]) -> bool {
-    let number = |o: &Object| o.number().is_some_and(|n| n.abs() < LARGE);
-    let name = |o: &Object| o.name().is_some();
-    let string = |o: &Object| matches!(o, Object::String(_));
-    let count = operands.len();
-    let numbers = |n: usize| count == n && operands.iter().all(number);
-    match word {
-        b"q" | b"Q" | b"h" | b"S" | b"s" | b"f" | b"F" | b"f*" | b"B" | b"B*" | b"b" | b"b*" | b"n" | b"W" | b"W*"
-        | b"BT" | b"ET" | b"T*" | b"EMC" | b"BX" | b"EX" | b"BI" => count == 0,
-        b"w" | b"J" | b"j" | b"M" | b"i" | b"g" | b"G" | b"Tc" | b"Tw" | b"Tz" | b"TL" | b"Ts" | b"Tr" => numbers(1),
-        b"m" | b"l" | b"Td" | b"TD" => numbers(2),
-        b"rg" | b"RG" => numbers(3),
-        b"re" | b"v" | b"y" | b"k" | b"K" => numbers(4),
-        b"c" | b"cm" | b"Tm" => numbers(6),
-        b"gs" | b"Do" | b"cs" | b"CS" | b"ri" | b"sh" | b"MP" | b"BMC" => count == 1 && operands.iter().all(name),
-        b"sc" | b"SC" => (1..=32).contains(&count) && operands.iter().all(number),
-        b"scn" | b"SCN" => match operands.split_last() {
-            Some((last, rest)) => count <= 32 && (number(last) || name(last)) && rest.iter().all(number),
-            None => false,
-        },
-        b"d" => matches!(operands, [Object::Array(dashes), phase] if number(phase) && dashes.iter().all(number)),
-        b"Tf" => matches!(operands, [font, size] if name(font) && number(size)),
-        b"Tj" | b"'" => count == 1 && operands.iter().all(string),
-        b"TJ" => matches!(operands, [Object::Array(parts)] if parts.iter().all(|part| string(part) || number(part))),
-        b"\"" => matches!(operands, [word, letter, text] if number(word) && number(letter) && string(text)),
-        b"BDC" | b"DP" => matches!(operands, [tag, Object::Name(_) | Object::Dict(_)] if name(tag)),
-        b"ID" => true,
-        _ => false,
-    }
-}
-
-/// How light a colour of one of the device's spaces is, 0 to 1.
-pub(super) fn lightness(colour: &[f64]) -> f64 {
-    let light = match colour {
-        [grey] => *grey,
-        [r, g, b] => 0.3 * r + 0.59 * g + 0.11 * b,
-        [c, m, y, k] => (1.0 - k) * (1.0 - 0.3 * c - 0.59 * m - 0.11 * y),
-        _ => 0.0,
-    };
-    light.clamp(0.0, 1.0)
-}
-
-/// Whether a string, or one of several, has anything in it. Blanks count: an encoding may make letters of them.
-fn is_something(operand: &Object) -> bool {
-    match operand {
-        Object::String(text) => !text.is_empty(),
-        Object::Array(items) => items.iter().any(is_something),
-        _ => false,
-    }
-}
 
 /// Whether a reference stands anywhere in it.
 fn leads_on(object: &Object) -> bool {

@@ -16,6 +16,8 @@ pub(super) const FIELD_WAYS: [&[u8]; 12] =
 /// Annotation flags (ISO 32000-1 table 165).
 pub(super) const HIDDEN: i64 = 1 << 1;
 const NO_VIEW: i64 = 1 << 5;
+const NO_ZOOM: i64 = 1 << 3;
+pub(super) const NO_ROTATE: i64 = 1 << 4;
 
 impl Judge<'_, '_, '_> {
     pub(super) fn judge_form(&mut self) -> Result<(), PdfError> {
@@ -62,6 +64,25 @@ impl Judge<'_, '_, '_> {
 
     /// Fields above fields (§12.7.3.1): all that they had below them, and new fields that were judged as such.
     fn judge_branches(&mut self) -> Result<(), PdfError> {
+        let mut placed: Vec<u32> = self.placed.iter().copied().collect();
+        while let Some(number) = placed.pop() {
+            let Some(loaded) = self.newest.load_number(number)? else { continue };
+            let above = loaded.object.dict().and_then(|d| d.get(b"Parent")).and_then(Object::reference);
+            let Some(above) = above.filter(|r| self.at.is_new(r.number) && !self.placed.contains(&r.number)) else {
+                continue;
+            };
+            let Some(loaded) = self.newest.load(above)? else { continue };
+            let Some(dict) = loaded.object.dict() else { continue };
+            let kids = self.newest.get(dict, b"Kids")?;
+            let kids = kids.array().unwrap_or_default();
+            self.at.history.pay(1 + kids.len())?;
+            let plain = dict.entries().iter().all(|e| matches!(&*e.key, b"T" | b"TU" | b"FT" | b"Kids" | b"Parent"));
+            if plain && kids.iter().all(|kid| kid.reference().is_some_and(|r| self.placed.contains(&r.number))) {
+                self.explained.insert(above.number);
+                self.placed.insert(above.number);
+                placed.push(above.number);
+            }
+        }
         for number in self.rewritten.clone() {
             let (Some(old), Some(new)) = (self.signed.load_number(number)?, self.newest.load_number(number)?) else {
                 continue;
@@ -157,6 +178,8 @@ impl Judge<'_, '_, '_> {
         let name = &field.name;
         let fresh = field.reference.is_some_and(|r| self.at.is_new(r.number));
         let mut known = field.dict.entries().iter().all(|e| is_plain_key(&e.key) || &*e.key == b"Parent");
+        let kind = self.newest.get(&field.dict, b"Subtype")?;
+        known &= kind.is_null() || kind.name() == Some(b"Widget");
         if let Some(parent) = self.newest.get_dict(&field.dict, b"Parent")? {
             let kids = self.newest.get(&parent, b"Kids")?;
             known &= kids.array().into_iter().flatten().any(|kid| kid.reference() == field.reference);
@@ -292,7 +315,7 @@ impl Judge<'_, '_, '_> {
             // What is hidden stays hidden and what shows goes on showing, but for a signature that comes to be seen.
             b"F" => {
                 let (before, after) = numbers()?;
-                let turned = (before ^ after) & (HIDDEN | NO_VIEW);
+                let turned = (before ^ after) & (HIDDEN | NO_VIEW | NO_ZOOM | NO_ROTATE);
                 turned == 0 || signing && turned & after == 0
             }
             // Read-only, required, not exported: who may fill in next. The others say what the field is.

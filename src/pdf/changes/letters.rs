@@ -4,16 +4,52 @@ use super::canvas::{CELL, Canvas, Outline, Purse, Rule};
 use crate::pdf::PdfError;
 use crate::pdf::file::File;
 use crate::pdf::object::{Dict, Object};
-use ttf_parser::{Face, GlyphId, OutlineBuilder, cff};
+use ttf_parser::{Face, GlyphId, OutlineBuilder, Tag, cff, loca};
 
 /// Letters of a font that are looked at: subsets for one line of text have a few dozen.
-const GLYPHS: u16 = 4096;
+const GLYPHS: u16 = 2048;
+
+/// Fonts that readers have or stand in for with another one of letters, by how their names begin.
+const FAMILIES: [&str; 32] = [
+    "helvetica",
+    "arial",
+    "times",
+    "courier",
+    "liberation",
+    "dejavu",
+    "noto",
+    "nimbus",
+    "freesans",
+    "freeserif",
+    "freemono",
+    "verdana",
+    "tahoma",
+    "georgia",
+    "calibri",
+    "cambria",
+    "consolas",
+    "segoeui",
+    "simsun",
+    "simhei",
+    "simkai",
+    "nsimsun",
+    "fangsong",
+    "kaiti",
+    "stsong",
+    "stheiti",
+    "stkaiti",
+    "stfangsong",
+    "microsoftyahei",
+    "pingfang",
+    "songti",
+    "heiti",
+];
 
 /// Cells to the em.
 const EM: f64 = 20.0;
 
-/// Side of a square that no letter of a text fills, em.
-const SQUARE: f64 = 0.5;
+/// Places that no letter of a text fills, em.
+const SOLID: [[f64; 2]; 3] = [[0.5, 0.5], [1.0, 0.25], [0.25, 1.0]];
 
 pub(super) enum Ink {
     /// Ordinary letters.
@@ -22,7 +58,7 @@ pub(super) enum Ink {
     Solid,
     /// UTF-16 that readers write with a font of their own.
     Unicode,
-    /// Letters are drawings (§9.6.5).
+    /// Letters are drawings (§9.6.5), or no letters.
     Drawn,
 }
 
@@ -33,7 +69,7 @@ impl Ink {
             Self::Solid | Self::Drawn => true,
             // Boxes, blocks and shapes, bars, and what is anyone's.
             Self::Unicode => {
-                matches!(code, 0x2500..=0x25ff | 0x2b00..=0x2bff | 0x3013 | 0xe000..=0xf8ff | 0xd800..=0xdfff | 0x10000..)
+                matches!(code, 0x2500..=0x25ff | 0x2b00..=0x2bff | 0x3013 | 0xe000..=0xf8ff | 0xd800..=0xdfff | 0xffe8..=0xffee | 0x10000..)
             }
         }
     }
@@ -48,7 +84,8 @@ pub(super) fn ink(file: &File<'_>, font: &Dict, purse: &Purse) -> Result<Ink, Pd
         return Ok(Ink::Drawn);
     }
     let below = match file.get(font, b"DescendantFonts")? {
-        Object::Array(below) => below.first().map(|o| file.resolve(o)).transpose()?,
+        // Other fonts have none below them, whatever they say.
+        Object::Array(below) if kind.name() == Some(b"Type0") => below.first().map(|o| file.resolve(o)).transpose()?,
         _ => None,
     };
     let holder = below.as_ref().and_then(Object::dict).unwrap_or(font);
@@ -57,10 +94,11 @@ pub(super) fn ink(file: &File<'_>, font: &Dict, purse: &Purse) -> Result<Ink, Pd
         match file.get(&descriptor, key)? {
             Object::Null => {}
             Object::Stream(stream) => {
-                let Some(program) = readable(file.unpacked(&stream))? else { return Ok(Ink::Solid) };
-                return Ok(if is_thin(&program, purse)? { Ink::Thin } else { Ink::Solid });
+                let Some(program) = readable(file.unpacked(&stream))? else { return Ok(Ink::Drawn) };
+                // One that reaches far out of its place may be anywhere.
+                return Ok(if is_thin(&program, purse)? { Ink::Thin } else { Ink::Drawn });
             }
-            _ => return Ok(Ink::Solid),
+            _ => return Ok(Ink::Drawn),
         }
     }
     let encoding = file.get(font, b"Encoding")?;
@@ -70,7 +108,7 @@ pub(super) fn ink(file: &File<'_>, font: &Dict, purse: &Purse) -> Result<Ink, Pd
     }
     let name = file.get(font, b"BaseFont")?;
     let name = String::from_utf8_lossy(name.name().unwrap_or_default()).to_ascii_lowercase();
-    let symbols = ["dingbat", "wingding", "webding", "symbol", "marlett"].iter().any(|symbols| name.contains(symbols));
+    let text = FAMILIES.iter().any(|family| name.starts_with(family)) && !name.contains("symbol");
     let odd = match &encoding {
         Object::Dict(encoding) => {
             let changes = file.get(encoding, b"Differences")?;
@@ -78,7 +116,7 @@ pub(super) fn ink(file: &File<'_>, font: &Dict, purse: &Purse) -> Result<Ink, Pd
         }
         _ => false,
     };
-    Ok(if symbols || odd { Ink::Solid } else { Ink::Thin })
+    Ok(if !text || odd { Ink::Solid } else { Ink::Thin })
 }
 
 /// A glyph's name that is no letter's but a shape's (Adobe Glyph List), or anyone's.
@@ -99,51 +137,72 @@ fn readable(data: Result<Vec<u8>, PdfError>) -> Result<Option<Vec<u8>>, PdfError
 
 /// Whether no letter of an embedded font fills a square.
 fn is_thin(program: &[u8], purse: &Purse) -> Result<bool, PdfError> {
-    if let Ok(face) = Face::parse(program, 0) {
-        let em = f64::from(face.units_per_em());
-        return each(face.number_of_glyphs(), em, purse, |glyph, trace| {
-            // Without an outline it is a blank.
-            let _ = face.outline_glyph(glyph, trace);
-            true
-        });
+    let face = Face::parse(program, 0).ok();
+    let table = match &face {
+        Some(face) => match (face.tables().glyf, places(face), face.tables().cff) {
+            (Some(glyf), Some(places), None) => {
+                let em = f64::from(face.units_per_em());
+                return each(face.number_of_glyphs(), em, purse, |glyph, trace| {
+                    let blank = places.glyph_range(glyph).is_none_or(|range| range.is_empty());
+                    blank || glyf.outline(glyph, trace).is_some()
+                });
+            }
+            (None, _, cff) => cff,
+            // Letters of both kinds: readers take one or the other.
+            _ => None,
+        },
+        None => cff::Table::parse(program),
+    };
+    let Some(table) = table else { return Ok(false) };
+    if face.is_some_and(|face| face.units_per_em() != 1000) {
+        return Ok(false);
     }
-    let Some(table) = cff::Table::parse(program) else { return Ok(false) };
     // A thousand units to the em, or else it is not known how large its letters are.
     let matrix = table.matrix();
     if (matrix.sx - 0.001).abs() > 1e-6 || (matrix.sy - 0.001).abs() > 1e-6 || matrix.kx != 0.0 || matrix.ky != 0.0 {
         return Ok(false);
     }
     each(table.number_of_glyphs(), 1000.0, purse, |glyph, trace| {
-        // Blanks are errors here too; a letter that breaks off has left its trace.
-        let _ = table.outline(glyph, trace);
-        true
+        // The library keeps the type of its errors to itself; a blank is one.
+        table.outline(glyph, trace).map_or_else(|error| format!("{error:?}") == "ZeroBBox", |_| true)
     })
+}
+
+/// Where each letter's outline lies.
+fn places<'a>(face: &Face<'a>) -> Option<loca::Table<'a>> {
+    let (head, maxp) = (face.tables().head, face.tables().maxp);
+    let places = face.raw_face().table(Tag::from_bytes(b"loca"))?;
+    loca::Table::parse(maxp.number_of_glyphs, head.index_to_location_format, places)
 }
 
 fn each(count: u16, em: f64, purse: &Purse, outline: impl Fn(GlyphId, &mut Trace) -> bool) -> Result<bool, PdfError> {
     // Of a place of two and a half em each way the letter's own square is the middle.
     let Some(mut canvas) = Canvas::new([0.0, 0.0, 2.5 * EM * CELL, 2.5 * EM * CELL], 1.0) else { return Ok(false) };
-    if count > GLYPHS || !(em.is_finite() && em > 0.0) {
+    if !(em.is_finite() && em > 0.0) {
         return Ok(false);
     }
+    let mut looked = 0;
     for glyph in 0..count {
-        let (outline_of, scale) = (Outline::default(), EM / em);
-        let mut trace = Trace { outline: outline_of, scale, shift: EM / 2.0, pen: (0.0, 0.0), steps: 0 };
+        let (way, scale) = (Outline::default(), EM / em);
+        let mut trace = Trace { outline: way, scale, shift: EM / 2.0, pen: (0.0, 0.0), steps: 0 };
         if !outline(GlyphId(glyph), &mut trace) {
             return Ok(false);
         }
         purse.pay(1 + trace.steps)?;
-        let [left, bottom, right, top] = trace.outline.bounds(0.0);
-        if right - left < SQUARE * EM || top - bottom < SQUARE * EM {
+        if trace.steps == 0 {
             continue;
         }
-        if left < 0.0 || bottom < 0.0 || right > 2.5 * EM || top > 2.5 * EM {
+        looked += 1;
+        let [left, bottom, right, top] = trace.outline.bounds(0.0);
+        if looked > GLYPHS || left < 0.0 || bottom < 0.0 || right > 2.5 * EM || top > 2.5 * EM {
             return Ok(false);
         }
         canvas = canvas.blank();
         canvas.fill(&trace.outline, Rule::Winding, 1.0, purse)?;
-        if canvas.is_full([SQUARE * EM; 2], purse)? {
-            return Ok(false);
+        for window in SOLID {
+            if canvas.is_full(window.map(|side| side * EM), purse)? {
+                return Ok(false);
+            }
         }
     }
     Ok(true)

@@ -1,7 +1,9 @@
 //! What an annotation shows, told from its appearance or from what readers draw in its place.
 
-use super::canvas::{Canvas, Outline, Purse, Rule, Stroke};
+use super::canvas::{CELL, Canvas, Outline, Purse, Rule, Stroke};
 use super::eye::Eye;
+use super::fields::NO_ROTATE;
+use super::operands::lightness;
 use crate::pdf::PdfError;
 use crate::pdf::file::File;
 use crate::pdf::matrix::Matrix;
@@ -13,6 +15,9 @@ use std::rc::Rc;
 
 /// Lines up to this wide, points, do not hide a letter of ten points.
 pub(super) const THIN: f64 = 3.0;
+
+/// Coordinates of one line or of all marks of one note.
+const COORDINATES: usize = 10_000;
 
 /// States of one appearance that are read.
 const STATES: usize = 64;
@@ -156,15 +161,22 @@ pub(super) fn bounds(file: &File<'_>, form: &Dict) -> Result<Option<([f64; 4], M
 ///
 /// Errors: only what all of the file together may cost.
 pub(super) fn of(file: &File<'_>, annotation: &Dict, page: Option<&Page>, drawn: &Drawn) -> Result<Seen, PdfError> {
-    let rect = rectangle(file, annotation)?;
-    let mut looks = Looks { unread: rect == Some(ANYWHERE), ..Looks::default() };
-    let rect = rect.unwrap_or_default();
+    let mut rect = rectangle(file, annotation)?.unwrap_or_default();
+    // What keeps upright where the page is turned leaves its place (§12.5.3 table 165).
+    let turned =
+        page.map(|page| page.geometry(file, b"Rotate")).transpose()?.flatten().is_some_and(|turn| turn != [0.0]);
+    let upright = file.get(annotation, b"F")?.int().is_none_or(|flags| flags & NO_ROTATE != 0);
+    if turned && upright && annotation.get(b"F").is_some() && rect != [0.0; 4] {
+        rect = ANYWHERE;
+    }
+    let astray = rect == ANYWHERE;
+    let mut looks = Looks { unread: astray, drawn: astray, ..Looks::default() };
     let unit = page.map(|page| page.unit(file)).transpose()?.unwrap_or(1.0);
     let states = pictures(file, annotation, &[b"N"])?;
-    let canvas = Canvas::new(rect, unit);
+    let canvas = Canvas::new(on_page(file, page, rect)?, unit);
     let Some(mut canvas) = canvas.filter(|canvas| drawn.purse.pay(canvas.size()).is_ok()) else {
         // What has no area shows nothing, wherever it lies.
-        looks.unread |= rect != [0.0; 4] && !states.is_empty();
+        looks.unread |= rect != [0.0; 4];
         looks.drawn |= looks.unread;
         return Ok(Seen { rect, looks, canvas: None });
     };
@@ -180,11 +192,25 @@ pub(super) fn of(file: &File<'_>, annotation: &Dict, page: Option<&Page>, drawn:
     if states.is_empty() {
         looks.unread |= !within_limits(unpainted(file, annotation, rect, &mut canvas, &mut looks, drawn))?;
     }
+    looks.drawn |= canvas.is_painted();
     match canvas.hides_words(&drawn.purse) {
         Ok(hides) => looks.solid |= hides,
         Err(_) => looks.unread = true,
     }
     Ok(Seen { rect, looks, canvas: Some(Rc::new(canvas)) })
+}
+
+/// The part of a rectangle that lies on a page, with some more around.
+fn on_page(file: &File<'_>, page: Option<&Page>, [left, bottom, right, top]: [f64; 4]) -> Result<[f64; 4], PdfError> {
+    const MORE: f64 = 50.0;
+    let media = page.map(|page| page.geometry(file, b"MediaBox")).transpose()?.flatten();
+    Ok(match media.as_deref() {
+        Some(&[l, b, r, t]) => {
+            let (across, up) = (|x: f64| x.clamp(l - MORE, r + MORE), |y: f64| y.clamp(b - MORE, t + MORE));
+            [across(left), up(bottom), across(right), up(top)]
+        }
+        _ => [left, bottom, right, top],
+    })
 }
 
 /// Whether something could be read. Errors: what all of the file together may cost.
@@ -211,7 +237,7 @@ fn unpainted(
         [x, y] => grid.apply(*x, *y),
         _ => (0.0, 0.0),
     };
-    let [left, .., top] = rect;
+    let [left, bottom, right, top] = rect;
     let boxed = |[left, bottom, right, top]: [f64; 4]| {
         let mut outline = Outline::default();
         outline.begin(at(&[left, bottom]));
@@ -221,6 +247,15 @@ fn unpainted(
         outline.close();
         outline
     };
+    // Readers draw where these lead, wherever the rectangle is.
+    let strays = |numbers: &[f64]| {
+        const NEAR: f64 = 10.0;
+        numbers.chunks_exact(2).any(|pair| match pair {
+            [x, y] => *x < left - NEAR || *x > right + NEAR || *y < bottom - NEAR || *y > top + NEAR,
+            _ => false,
+        })
+    };
+    let filled = file.get(annotation, b"IC")?.array().is_some_and(|colour| !colour.is_empty());
     let width = border(file, annotation)?;
     let (mut lines, mut inside) = (Outline::default(), 1.0);
     match kind.name() {
@@ -237,19 +272,56 @@ fn unpainted(
                 lines = boxed(rect);
             }
         }
-        Some(b"Highlight") => {
+        Some(b"Highlight" | b"Underline" | b"StrikeOut" | b"Squiggly") => {
             let colour = file.get(annotation, b"C")?;
-            let numbers: Vec<f64> = colour.array().into_iter().flatten().filter_map(Object::number).collect();
-            let opacity = alpha * (1.0 - super::eye::lightness(&numbers));
-            canvas.fill(&boxed(rect), Rule::Winding, opacity, &drawn.purse)?;
-            looks.solid |= opacity > 0.5;
+            let colour = page::numbers(file, &colour, 4)?.unwrap_or_default();
+            let opacity = alpha * (1.0 - lightness(&colour));
+            let marker = kind.name() == Some(b"Highlight");
+            looks.solid |= marker && opacity > 0.5;
+            let quads = page::numbers(file, &file.get(annotation, b"QuadPoints")?, COORDINATES)?;
+            looks.unread |= quads.is_none() && annotation.get(b"QuadPoints").is_some();
+            let quads = quads
+                .filter(|quads| !quads.is_empty())
+                .unwrap_or(vec![left, top, right, top, left, bottom, right, bottom]);
+            looks.unread |= strays(&quads);
+            drawn.purse.pay(quads.len())?;
+            for quad in quads.chunks_exact(8) {
+                let points: Vec<_> = quad.chunks_exact(2).map(&at).collect();
+                let [_, sides, _, tops] = Matrix::IDENTITY.around_all(&points);
+                let &[first, second, third, last] = points.as_slice() else { continue };
+                let mut outline = Outline::default();
+                outline.begin(first);
+                if marker {
+                    _ = outline.line(second) && outline.line(last) && outline.line(third);
+                    outline.close();
+                    canvas.fill(&outline, Rule::Winding, opacity, &drawn.purse)?;
+                    continue;
+                }
+                // Somewhere between its foot and its middle, as thick as readers make it.
+                let middle = |(ax, ay): (f64, f64), (bx, by): (f64, f64)| ((ax + bx) / 2.0, (ay + by) / 2.0);
+                let (from, to) = match kind.name() {
+                    Some(b"StrikeOut") => (middle(first, third), middle(second, last)),
+                    _ => (third, last),
+                };
+                let mut outline = Outline::default();
+                outline.begin(from);
+                outline.line(to);
+                let pen = Stroke { width: ((tops - sides) * CELL / 8.0).max(1.5), capped: false, miter: 0.0 };
+                canvas.stroke(&outline, pen, alpha, &drawn.purse)?;
+            }
         }
         // An icon has its own size and stands at the upper left corner (§12.5.6.4).
         Some(b"Text") => {
             canvas.fill(&boxed([left, top - 24.0, left + 24.0, top]), Rule::Winding, 1.0, &drawn.purse)?;
         }
         // Inside of the edge: what lies outside of it is not on the canvas.
-        Some(b"Square" | b"Circle" | b"Link") => (lines, inside) = (boxed(rect), 2.0),
+        Some(b"Square" | b"Circle" | b"Link") => {
+            (lines, inside) = (boxed(rect), 2.0);
+            if filled {
+                canvas.fill(&boxed(rect), Rule::Winding, alpha, &drawn.purse)?;
+            }
+            looks.unread |= annotation.get(b"RD").is_some();
+        }
         Some(b"Line" | b"Polygon" | b"PolyLine" | b"Ink") => {
             // What it says is written along it (§12.5.6.7).
             looks.text |= !matches!(file.get(annotation, b"Cap")?, Object::Null | Object::Bool(false));
@@ -260,17 +332,19 @@ fn unpainted(
             paths.extend(file.get(annotation, b"InkList")?.array().unwrap_or_default().iter().cloned());
             drawn.purse.pay(paths.len())?;
             for path in paths {
-                let path = file.resolve(&path)?;
-                let mut numbers = Vec::new();
-                for number in path.array().unwrap_or_default() {
-                    numbers.extend(file.resolve(number)?.number());
-                }
+                let numbers = page::numbers(file, &path, COORDINATES)?;
+                looks.unread |= numbers.is_none() && !file.resolve(&path)?.is_null();
+                let numbers = numbers.unwrap_or_default();
+                looks.unread |= strays(&numbers);
                 for (n, pair) in numbers.chunks_exact(2).enumerate() {
                     match n {
                         0 => lines.begin(at(pair)),
                         _ => _ = lines.line(at(pair)),
                     }
                 }
+            }
+            if filled {
+                canvas.fill(&lines, Rule::Winding, alpha, &drawn.purse)?;
             }
         }
         _ => {}

@@ -1,5 +1,6 @@
 //! Signatures made since: who may sign, and what a signature's picture may show.
 
+use super::canvas::Canvas;
 use super::fields::HIDDEN;
 use super::history::{History, once};
 use super::looks::{self, Drawn, Seen};
@@ -137,14 +138,19 @@ impl Judge<'_, '_, '_> {
                     [l.min(left), b.min(bottom), r.max(right), t.max(top)]
                 });
             let unit = found.unit(self.newest)?;
-            // What could not be told of one of them was said of it.
-            let Some(mut canvas) = super::canvas::Canvas::new(around, unit) else { continue };
-            let mut hides = purse.pay(canvas.size()).is_err();
-            for canvas_of in meeting.iter().filter_map(|(_, (seen, _))| seen.canvas.as_ref()) {
-                hides |= canvas.lay(canvas_of, purse).is_err();
-            }
-            hides |= canvas.hides_words(purse).unwrap_or(true);
-            if hides && shows_something(self.newest, found, around, &self.at.history.drawn)? {
+            let hides = match Canvas::new(around, unit).filter(|canvas| purse.pay(canvas.size()).is_ok()) {
+                None => true,
+                Some(mut canvas) => {
+                    let pictures = meeting.iter().filter_map(|(_, (seen, _))| seen.canvas.as_ref());
+                    let mut laid = pictures.map(|picture| canvas.lay(picture, purse)).collect::<Vec<_>>().into_iter();
+                    laid.any(|laid| laid.is_err()) || canvas.hides_words(purse).unwrap_or(true)
+                }
+            };
+            let shows = || -> Result<bool, PdfError> {
+                Ok(shows_something(self.newest, found, around, &self.at.history.drawn)?
+                    || self.is_over_others(page, around, None)?)
+            };
+            if hides && shows()? {
                 let number = page + 1;
                 let zh = format!("后加的多个图案在第{number}页上合起来可能遮盖已签名的内容");
                 let en = format!("Pictures added to page {number} may together cover what was signed");
@@ -162,7 +168,7 @@ fn shows_something(file: &File<'_>, page: &Page, rect: [f64; 4], drawn: &Drawn) 
 
 /// Whether two rectangles overlap or lie as near to each other as lines of a text.
 fn touch([a, b, c, d]: [f64; 4], [e, f, g, h]: [f64; 4]) -> bool {
-    const NEAR: f64 = 3.0;
+    const NEAR: f64 = 8.0;
     a < g + NEAR && e < c + NEAR && b < h + NEAR && f < d + NEAR
 }
 
@@ -195,12 +201,13 @@ impl History<'_, '_> {
         for (reference, dict) in widgets {
             let Some([left, bottom, right, top]) = looks::rectangle(self.newest, &dict)? else { continue };
             // A point is too small to be seen; hidden ones are neither shown nor printed.
-            let small = (right - left) * (top - bottom) <= 1.0 && looks::is_bounded(self.newest, &dict)?;
-            if small || !is_shown(self.newest, &dict)? {
-                continue;
-            }
             let number = reference.map(|r| r.number);
             let Some(page) = self.page_of(number, &dict)? else { continue };
+            let unit = self.pages()?.get(page).map(|page| page.unit(self.newest)).transpose()?.unwrap_or(1.0);
+            let area = (right - left) * (top - bottom) * unit * unit;
+            if area <= 1.0 && looks::is_bounded(self.newest, &dict)? || !is_shown(self.newest, &dict)? {
+                continue;
+            }
             let seen = self.look(number, &dict, page)?;
             if !seen.looks.is_blank() {
                 pictures.push(Shown { page, number, seen, inked: OnceCell::new() });

@@ -370,6 +370,14 @@ const HONEST: &[(&str, Option<Certification>, Change)] = &[
     ("a field is filled in by who notes the border and writes fewer digits", FILL, |l| {
         l.change(7, "/V()", "/V(one)").change(7, "/W 0", "/W 1").change(7, "272 620", "272.004 620");
     }),
+    ("a signature in a new field below a new one", FILL, |l| {
+        let value = l.signature("Sig");
+        let kid = l.add("null");
+        let above = l.add(format!("<</T(above)/Kids[{kid} 0 R]>>"));
+        let field = format!("<</Subtype/Widget/FT/Sig/T(b)/Rect[0 0 0 0]/P 3 0 R/Parent {above} 0 R/V {value} 0 R>>");
+        l.set(kid, field);
+        l.change(6, "39 0 R", &format!("39 0 R {above} 0 R"));
+    }),
     ("a signature in a new field below a field", FILL, |l| {
         let value = l.signature("Sig");
         let kid = format!("<</Subtype/Widget/FT/Sig/T(b)/Rect[0 0 0 0]/P 3 0 R/Parent 48 0 R/V {value} 0 R>>");
@@ -392,6 +400,7 @@ const HONEST: &[(&str, Option<Certification>, Change)] = &[
     }),
     ("notes are made", NOTES, |l| {
         note(l, "<</Type/Annot/Subtype/Text/Rect[400 600 420 620]/Contents(a)>>");
+        note(l, "<</Type/Annot/Subtype/Text/Rect[440 600 490 640]/Contents(a)>>");
         note(l, "<</Type/Annot/Subtype/Square/Rect[400 600 420 620]/C[1 0 0]/BS<</W 1>>>>");
         note(l, "<</Type/Annot/Subtype/Link/Rect[400 600 420 620]/A<</S/URI/URI(http://a)>>>>");
         let ap = l.draw("1 0 0 RG 1 w 0 0 m 9 9 l S");

@@ -76,6 +76,29 @@ pub(super) const SNEAKY: &[Attack] = &[
         let width = l.add("30");
         note(l, &format!("<</Type/Annot/Subtype/Square/Rect[60 690 400 730]/BS<<>>/Border[0 0 {width} 0 R]>>"));
     }),
+    ("EAA: squares filled by half, one over the other", NOTES, "pdf.evil-annotation", |l| {
+        for _ in 0..6 {
+            note(l, "<</Type/Annot/Subtype/Square/Rect[60 690 400 730]/IC[1 1 1]/CA .6>>");
+        }
+    }),
+    ("EAA: frames that stand away from their places", NOTES, "pdf.evil-annotation", |l| {
+        note(l, "<</Type/Annot/Subtype/Square/Rect[60 690 400 730]/C[1 1 1]/BS<</W 3>>/RD[9 9 9 9]>>");
+    }),
+    ("EAA: struck out seventy times", NOTES, "pdf.evil-annotation", |l| {
+        let quads: String =
+            (0..70).map(|n| format!("60 {0} 400 {0} 60 {1} 400 {1} ", 720 + n / 4, 690 + n / 4)).collect();
+        note(l, &format!("<</Type/Annot/Subtype/StrikeOut/Rect[60 690 400 740]/C[1 1 1]/QuadPoints[{quads}]>>"));
+    }),
+    ("EAA: a line that leads out of its place", NOTES, "pdf.evil-annotation", |l| {
+        note(l, "<</Type/Annot/Subtype/Ink/Rect[400 600 420 620]/C[1 1 1]/BS<</W 3>>/InkList[[60 700 400 700]]>>");
+    }),
+    ("EAA: icons a little apart", NOTES, "pdf.evil-annotation", |l| {
+        let ap = l.draw("1 g 0 0 600 850 re f");
+        for x in 0..5 {
+            let (left, right) = (72 + 28 * x, 96 + 28 * x);
+            note(l, &format!("<</Type/Annot/Subtype/Text/Rect[{left} 698 {right} 722]/AP<</N {ap} 0 R>>>>"));
+        }
+    }),
     ("EAA: a black marker", NOTES, "pdf.evil-annotation", |l| {
         note(l, "<</Type/Annot/Subtype/Highlight/Rect[60 690 400 730]/C[0 0 0]>>");
     }),
@@ -154,6 +177,34 @@ pub(super) const SNEAKY: &[Attack] = &[
         let ap = l.draw_with("/ExtGState<</H<</ca .6>>>>", "/H gs 1 g 0 0 600 850 re f 0 0 600 850 re f");
         let more = format!("/Rect[60 690 400 730]/AP<</N {ap} 0 R>>");
         two(l, &more, &more);
+    }),
+    ("SSA: two that are half transparent, and others far away", None, "pdf.sneaky-signature", |l| {
+        let ap = l.draw_with("/ExtGState<</H<</ca .6>>>>", "/H gs 1 g 0 0 600 850 re f 0 0 600 850 re f");
+        let more = format!("/Rect[60 690 400 730]/AP<</N {ap} 0 R>>");
+        two(l, &more, &more);
+        let far = l.draw("0 0 m 9 9 l S");
+        for n in 0..2 {
+            let value = l.signature("Sig");
+            let field = format!("<</Subtype/Widget/FT/Sig/T(far{n})/F 132/P 3 0 R/V {value} 0 R");
+            let field = l.add(format!("{field}/Rect[90000 90000 90100 90100]/AP<</N {far} 0 R>>>>"));
+            l.change(6, "39 0 R", &format!("39 0 R {field} 0 R"));
+            l.change(32, "39 0 R", &format!("39 0 R {field} 0 R"));
+        }
+    }),
+    ("SSA: several over a field that was filled in", None, "pdf.sneaky-signature", |l| {
+        let ap = l.draw_with("/ExtGState<</H<</ca .6>>>>", "/H gs 1 g 0 0 600 850 re f 0 0 600 850 re f");
+        let more = format!("/Rect[310 105 370 130]/AP<</N {ap} 0 R>>");
+        two(l, &more, &more);
+    }),
+    ("SSA: a field that is a square", FILL, "pdf.field-added", |l| {
+        let value = l.signature("Sig");
+        let square = "/Subtype/Square/Rect[60 690 400 730]/C[1 1 1]/BS<</W 45>>";
+        let field = l.add(format!("<</Type/Annot{square}/FT/Sig/T(later)/F 132/P 3 0 R/V {value} 0 R>>"));
+        l.change(6, "39 0 R", &format!("39 0 R {field} 0 R"));
+        l.change(32, "39 0 R", &format!("39 0 R {field} 0 R"));
+    }),
+    ("SSA: a field that is filled in turns out of its place", FILL, "pdf.field-moved", |l| {
+        l.change(7, "/V()", "/V(one)").change(7, "/F 4", "/F 20");
     }),
     ("SSA: two that each hide the half of a line", None, "pdf.sneaky-signature", |l| {
         let ap = l.draw("1 g 0 0 m 600 0 l 600 850 l 0 850 l f");

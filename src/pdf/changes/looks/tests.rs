@@ -86,10 +86,12 @@ fn what_paint_adds_up_to_is_seen_whatever_draws_it() {
         format!("<</Subtype/Image/Width 2/Height 2{dict}/Length {}>>stream\n{data}\nendstream", data.len())
     };
     let grey = "/ColorSpace/DeviceGray/BitsPerComponent 8";
-    let states = "/ExtGState<</H<</ca .5/CA .5>>/W<</ca 1/CA 1>>/F<</ca .5>>/M<</BM/Multiply>>/L<</LW 20>>>>";
+    let states = "/ExtGState<</H<</ca .5/CA .5>>/W<</ca 1/CA 1>>/F<</ca .5>>/M<</BM/Multiply>>/L<</LW 20>>\
+                  /N<</BM[99 0 R]>>>>";
     let letters = "/Font<</T<</Subtype/Type3>>/N<</Subtype/Type1/BaseFont/Helvetica>>/Z<</Subtype/Type1/BaseFont/ZapfDingbats>>\
-                   /B<</Subtype/Type1/BaseFont/Arial/Encoding<</Differences[65/block]>>>>>>";
-    let pictures = "/XObject<</S 3 0 R/E 4 0 R/C 5 0 R/B 6 0 R/O 7 0 R/K 8 0 R>>";
+                   /B<</Subtype/Type1/BaseFont/Arial/Encoding<</Differences[65/block]>>>>\
+                   /W<</Subtype/Type1/BaseFont/Helvetica/FirstChar 73/Widths[0]>>/X<</Subtype/Type1/BaseFont/D050000L>>>>";
+    let pictures = "/XObject<</S 3 0 R/E 4 0 R/C 5 0 R/B 6 0 R/O 7 0 R/K 8 0 R/D 16 0 R/F 14 0 R/I 15 0 R>>";
     let mut objects = vec![
         "<</Type/Catalog/Pages 2 0 R>>".to_owned(),
         "<</Type/Pages/Kids[]/Count 0>>".into(),
@@ -103,6 +105,17 @@ fn what_paint_adds_up_to_is_seen_whatever_draws_it() {
         form(states, "/H gs 0 0 200 20 re f"),
         image(&format!("{grey}/Decode[1 0]"), "\0\0\0\0"),
         image(grey, "\0\0\0\0"),
+        // 11 and 12 say that 0 covers, 13 does so; 14 draws in a group of no kind, 15 in one that knows nothing of the page.
+        "1".into(),
+        "0".into(),
+        image(&format!("{grey}/Decode[11 0 R 12 0 R]"), "\0\0\0\0"),
+        form("", "0 0 200 20 re f").replacen("/Subtype", "/Group<</S/Foo/I true>>/Subtype", 1),
+        form(states, "/M gs 0 0 m 200 0 l 200 20 l 0 20 l f").replacen(
+            "/Subtype",
+            "/Group<</S/Transparency/I true>>/Subtype",
+            1,
+        ),
+        image(&format!("{grey}/SMask 13 0 R"), "aaaa"),
     ];
     let first = objects.len() as u32 + 1;
     let over = |picture: &str| format!("200 0 0 20 0 0 cm /{picture} Do");
@@ -133,16 +146,26 @@ fn what_paint_adds_up_to_is_seen_whatever_draws_it() {
         (over("C"), false),
         (over("B"), true),
         (over("O"), false),
+        (over("D"), true),
+        ("/M gs 1 g /F Do".into(), true),
+        ("1 1 0 rg /I Do".into(), true),
+        ("/M gs /N gs 1 g 0 0 m 200 0 l 200 20 l 0 20 l f".into(), true),
+        // Lines as thin as can be are a dot wide.
+        ((0..50).map(|y| format!("0 w 0 {0} m 200 {0} l S ", f64::from(y) * 0.4)).collect(), true),
         // Letters that are drawings could be anything.
         ("BT /N 9 Tf (x) Tj ET".into(), false),
         ("BT /T 9 Tf (x) Tj ET".into(), true),
         // Nor can ordinary ones be read through, where they are large, broad, thick on each other, or shapes.
         ("BT /N 90 Tf (I) Tj ET".into(), true),
         ("1 Tr 9 w BT /N 12 Tf 0 6 Td (xxxxxxxxxxxxxxxxxxxx) Tj ET".into(), true),
-        (format!("BT /N 12 Tf -5.5 Tc 0 4 Td ({}) Tj ET", "I".repeat(120)), true),
+        (format!("BT /N 12 Tf -3 Tc 0 4 Td ({}) Tj ET", "I".repeat(120)), true),
         ("BT /N 20 Tf 0 4 Td (nnnnnnnnnn) Tj ET".into(), false),
         ("BT /Z 20 Tf 0 4 Td (nnnnnnnnnn) Tj ET".into(), true),
         ("BT /B 20 Tf 0 4 Td (AAAAAAAAAA) Tj ET".into(), true),
+        (format!("BT /N 30 Tf -4.6 Tc 0 8 Td ({}) Tj ET", "I".repeat(60)), true),
+        (format!("BT /W 12 Tf 1 Tc 0 6 Td ({}) Tj ET", "I".repeat(150)), true),
+        ("BT /X 20 Tf 0 4 Td (nnnnnnnnnn) Tj ET".into(), true),
+        ("BT /N 12 Tf 11 TL 0 9 Td (Illicit and still a line) Tj T* (of two, as it is written) Tj ET".into(), false),
         // A low line of small type; stones with joints; the ends of lines.
         ("0 5 m 200 5 l 200 12 l 0 12 l f".into(), true),
         ((0..7).map(|x| format!("{0} 0 m {1} 0 l {1} 20 l {0} 20 l f ", x * 28, x * 28 + 27)).collect(), true),
