@@ -31,6 +31,7 @@ mod operands;
 mod pages;
 mod path;
 mod signing;
+mod sketch;
 mod tags;
 mod updates;
 

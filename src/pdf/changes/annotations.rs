@@ -5,6 +5,7 @@
 
 use super::history::Way;
 use super::looks::{self, Looks, Seen};
+use super::sketch::border;
 use super::{Judge, Step, shown};
 use crate::pdf::PdfError;
 use crate::pdf::object::{Dict, Object};
@@ -147,7 +148,7 @@ impl Judge<'_, '_, '_> {
         let looks = seen.looks;
         let filled = self.newest.get(dict, b"IC")?.array().is_some_and(|c| !c.is_empty());
         let clear = self.newest.get(dict, b"CA")?.number().is_some_and(|alpha| alpha <= 0.6);
-        let broad = looks::border(self.newest, dict)? > looks::THIN && !clear;
+        let broad = border(self.newest, dict)? > looks::THIN && !clear;
         Ok(match kind(dict) {
             Kind::Loud => true,
             Kind::Quiet => looks.is_more_than_lines() || broad,

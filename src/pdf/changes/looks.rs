@@ -1,9 +1,9 @@
 //! What an annotation shows, told from its appearance or from what readers draw in its place.
 
-use super::canvas::{CELL, Canvas, Outline, Purse, Rule, Stroke};
+use super::canvas::{Canvas, Purse};
 use super::eye::Eye;
 use super::fields::NO_ROTATE;
-use super::operands::lightness;
+use super::sketch::Sketch;
 use crate::pdf::PdfError;
 use crate::pdf::file::File;
 use crate::pdf::matrix::Matrix;
@@ -15,9 +15,6 @@ use std::rc::Rc;
 
 /// Lines up to this wide, points, do not hide a letter of ten points.
 pub(super) const THIN: f64 = 3.0;
-
-/// Coordinates of one line or of all marks of one note.
-const COORDINATES: usize = 10_000;
 
 /// States of one appearance that are read.
 const STATES: usize = 64;
@@ -190,7 +187,9 @@ pub(super) fn of(file: &File<'_>, annotation: &Dict, page: Option<&Page>, drawn:
         looks.unread |= canvas.merge(&painted, &drawn.purse).is_err();
     }
     if states.is_empty() {
-        looks.unread |= !within_limits(unpainted(file, annotation, rect, &mut canvas, &mut looks, drawn))?;
+        let mut sketch = Sketch { file, annotation, rect, canvas: &mut canvas, looks: &mut looks, purse: &drawn.purse };
+        let drawn = sketch.draw();
+        looks.unread |= !within_limits(drawn)?;
     }
     looks.drawn |= canvas.is_painted();
     match canvas.hides_words(&drawn.purse) {
@@ -219,154 +218,6 @@ pub(super) fn within_limits(read: Result<(), PdfError>) -> Result<bool, PdfError
         Err(limit @ PdfError::OverLimit { what: "bytes read", .. }) => Err(limit),
         read => Ok(read.is_ok()),
     }
-}
-
-/// What readers draw where there is no picture (§12.5.6, §12.5.6.19).
-fn unpainted(
-    file: &File<'_>,
-    annotation: &Dict,
-    rect: [f64; 4],
-    canvas: &mut Canvas,
-    looks: &mut Looks,
-    drawn: &Drawn,
-) -> Result<(), PdfError> {
-    let kind = file.get(annotation, b"Subtype")?;
-    let alpha = file.get(annotation, b"CA")?.number().unwrap_or(1.0).clamp(0.0, 1.0);
-    let grid = canvas.grid();
-    let at = |pair: &[f64]| match pair {
-        [x, y] => grid.apply(*x, *y),
-        _ => (0.0, 0.0),
-    };
-    let [left, bottom, right, top] = rect;
-    let boxed = |[left, bottom, right, top]: [f64; 4]| {
-        let mut outline = Outline::default();
-        outline.begin(at(&[left, bottom]));
-        for corner in [[right, bottom], [right, top], [left, top]] {
-            outline.line(at(&corner));
-        }
-        outline.close();
-        outline
-    };
-    // Readers draw where these lead, wherever the rectangle is.
-    let strays = |numbers: &[f64]| {
-        const NEAR: f64 = 10.0;
-        numbers.chunks_exact(2).any(|pair| match pair {
-            [x, y] => *x < left - NEAR || *x > right + NEAR || *y < bottom - NEAR || *y > top + NEAR,
-            _ => false,
-        })
-    };
-    let filled = file.get(annotation, b"IC")?.array().is_some_and(|colour| !colour.is_empty());
-    let width = border(file, annotation)?;
-    let (mut lines, mut inside) = (Outline::default(), 1.0);
-    match kind.name() {
-        // What is behind a field and around it (§12.5.6.19 table 189).
-        Some(b"Widget") => {
-            let looks_of = file.get_dict(annotation, b"MK")?.unwrap_or_else(Dict::empty);
-            let colour = |key: &[u8]| -> Result<bool, PdfError> {
-                Ok(file.get(&looks_of, key)?.array().is_some_and(|colour| !colour.is_empty()))
-            };
-            let (ground, edge) = (colour(b"BG")?, colour(b"BC")?);
-            looks.panel |= ground;
-            looks.drawn |= ground || edge;
-            if edge {
-                lines = boxed(rect);
-            }
-        }
-        Some(b"Highlight" | b"Underline" | b"StrikeOut" | b"Squiggly") => {
-            let colour = file.get(annotation, b"C")?;
-            let colour = page::numbers(file, &colour, 4)?.unwrap_or_default();
-            let opacity = alpha * (1.0 - lightness(&colour));
-            let marker = kind.name() == Some(b"Highlight");
-            looks.solid |= marker && opacity > 0.5;
-            let quads = page::numbers(file, &file.get(annotation, b"QuadPoints")?, COORDINATES)?;
-            looks.unread |= quads.is_none() && annotation.get(b"QuadPoints").is_some();
-            let quads = quads
-                .filter(|quads| !quads.is_empty())
-                .unwrap_or(vec![left, top, right, top, left, bottom, right, bottom]);
-            looks.unread |= strays(&quads);
-            drawn.purse.pay(quads.len())?;
-            for quad in quads.chunks_exact(8) {
-                let points: Vec<_> = quad.chunks_exact(2).map(&at).collect();
-                let [_, sides, _, tops] = Matrix::IDENTITY.around_all(&points);
-                let &[first, second, third, last] = points.as_slice() else { continue };
-                let mut outline = Outline::default();
-                outline.begin(first);
-                if marker {
-                    _ = outline.line(second) && outline.line(last) && outline.line(third);
-                    outline.close();
-                    canvas.fill(&outline, Rule::Winding, opacity, &drawn.purse)?;
-                    continue;
-                }
-                // Somewhere between its foot and its middle, as thick as readers make it.
-                let middle = |(ax, ay): (f64, f64), (bx, by): (f64, f64)| ((ax + bx) / 2.0, (ay + by) / 2.0);
-                let (from, to) = match kind.name() {
-                    Some(b"StrikeOut") => (middle(first, third), middle(second, last)),
-                    _ => (third, last),
-                };
-                let mut outline = Outline::default();
-                outline.begin(from);
-                outline.line(to);
-                let pen = Stroke { width: ((tops - sides) * CELL / 8.0).max(1.5), capped: false, miter: 0.0 };
-                canvas.stroke(&outline, pen, alpha, &drawn.purse)?;
-            }
-        }
-        // An icon has its own size and stands at the upper left corner (§12.5.6.4).
-        Some(b"Text") => {
-            canvas.fill(&boxed([left, top - 24.0, left + 24.0, top]), Rule::Winding, 1.0, &drawn.purse)?;
-        }
-        // Inside of the edge: what lies outside of it is not on the canvas.
-        Some(b"Square" | b"Circle" | b"Link") => {
-            (lines, inside) = (boxed(rect), 2.0);
-            if filled {
-                canvas.fill(&boxed(rect), Rule::Winding, alpha, &drawn.purse)?;
-            }
-            looks.unread |= annotation.get(b"RD").is_some();
-        }
-        Some(b"Line" | b"Polygon" | b"PolyLine" | b"Ink") => {
-            // What it says is written along it (§12.5.6.7).
-            looks.text |= !matches!(file.get(annotation, b"Cap")?, Object::Null | Object::Bool(false));
-            let mut paths = Vec::new();
-            for key in [b"L".as_slice(), b"Vertices"] {
-                paths.push(file.get(annotation, key)?);
-            }
-            paths.extend(file.get(annotation, b"InkList")?.array().unwrap_or_default().iter().cloned());
-            drawn.purse.pay(paths.len())?;
-            for path in paths {
-                let numbers = page::numbers(file, &path, COORDINATES)?;
-                looks.unread |= numbers.is_none() && !file.resolve(&path)?.is_null();
-                let numbers = numbers.unwrap_or_default();
-                looks.unread |= strays(&numbers);
-                for (n, pair) in numbers.chunks_exact(2).enumerate() {
-                    match n {
-                        0 => lines.begin(at(pair)),
-                        _ => _ = lines.line(at(pair)),
-                    }
-                }
-            }
-            if filled {
-                canvas.fill(&lines, Rule::Winding, alpha, &drawn.purse)?;
-            }
-        }
-        _ => {}
-    }
-    let pen = Stroke { width: width * inside, capped: true, miter: 0.0 };
-    if width > 0.0 {
-        canvas.stroke(&lines, pen, alpha, &drawn.purse)?;
-    }
-    Ok(())
-}
-
-/// How wide a border is, points: what any reader may take for it (§12.5.4).
-pub(super) fn border(file: &File<'_>, annotation: &Dict) -> Result<f64, PdfError> {
-    let style = file.get_dict(annotation, b"BS")?;
-    let style = style.map(|style| file.get(&style, b"W")).transpose()?.and_then(|width| width.number());
-    let border = file.get(annotation, b"Border")?;
-    let border = border.array().and_then(|border| border.get(2)).map(|width| file.resolve(width)).transpose()?;
-    let border = border.and_then(|width| width.number());
-    Ok(match (style, border) {
-        (None, None) => 1.0,
-        (style, border) => style.unwrap_or(0.0).abs().max(border.unwrap_or(0.0).abs()),
-    })
 }
 
 /// Whether a page shows anything at a place, text or not, but for what is as white as paper. What cannot be read shows
