@@ -411,6 +411,12 @@ impl Judge<'_, '_, '_> {
                 let en = format!("The two halves of a later update's index disagree about the object {number}");
                 self.doubt("pdf.index-disagrees", &zh, &en);
             }
+            let hidden = section.hidden(self.newest.source())?;
+            if let Some(number) = hidden.into_iter().find(|number| !self.at.is_new(*number)) {
+                let zh = format!("后续更新的一份索引删除了对象{number}，另一份仍指向它");
+                let en = format!("One half of a later update's index frees the object {number}, the other leads to it");
+                self.doubt("pdf.index-disagrees", &zh, &en);
+            }
         }
         let strays = self.at.history.strays()?;
         let from = strays.partition_point(|(offset, _)| *offset < self.at.end);
@@ -426,6 +432,13 @@ impl Judge<'_, '_, '_> {
 
     /// Whatever changed and was not explained.
     fn judge_the_rest(&mut self) -> Result<(), PdfError> {
+        if let Some(number) = self.newest.misnamed() {
+            let zh = format!("文件以另一个版本号引用对象{number}，有的阅读器仍会显示它");
+            let en = format!(
+                "The object {number} is referred to under another generation; some viewers show it all the same"
+            );
+            self.doubt("pdf.generation-differs", &zh, &en);
+        }
         let rest: Vec<u32> = self.changed.iter().filter(|n| !self.explained.contains(*n)).collect();
         for number in rest {
             // What an update left behind and nothing leads to is shown by no viewer; where something signed led to it,

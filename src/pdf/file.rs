@@ -40,6 +40,8 @@ struct Shared {
     purse: Rc<Purse>,
     /// Of an encrypted file; until it is found everything is read as it stands.
     key: OnceCell<Result<Key, PdfError>>,
+    /// Objects that were asked for under another generation: some readers do not look at it.
+    misnamed: RefCell<HashSet<u32>>,
     /// Objects with a dictionary that says two things, and where it begins.
     doubled: RefCell<Vec<(Ref, usize)>>,
 }
@@ -236,7 +238,11 @@ impl<'a> File<'a> {
 
     /// The object, or `None` where the file has none (§7.3.10: that is the null object).
     pub fn load(&self, r: Ref) -> Result<Option<Rc<Loaded>>, PdfError> {
-        Ok(self.load_number(r.number)?.filter(|l| l.reference.generation == r.generation))
+        let found = self.load_number(r.number)?;
+        if found.as_ref().is_some_and(|found| found.reference.generation != r.generation) {
+            self.shared.misnamed.borrow_mut().insert(r.number);
+        }
+        Ok(found.filter(|l| l.reference.generation == r.generation))
     }
 
     /// The object of this number, of whatever generation.
@@ -379,7 +385,8 @@ impl<'a> File<'a> {
             let object = lexer.object();
             self.pay(lexer.pos - offset.min(lexer.pos))?;
             let doubled = lexer.doubled;
-            Ok((object?, start..lexer.pos, lexer.stream_start(), doubled))
+            let span = start..lexer.pos;
+            Ok((object?, span, lexer.stream_start()?, doubled))
         })??;
         let object = match (object, data) {
             (Object::Dict(dict), Some(start)) => Object::Stream(Stream { dict, of: reference, start }),
@@ -456,6 +463,10 @@ impl<'a> File<'a> {
                 pair.and_then(|(n, o)| Some((u32::try_from(n).ok()?, usize::try_from(o).ok()?.checked_add(first)?)));
             index.push(pair.ok_or_else(|| bad("an object stream's index is malformed"))?);
         }
+        let numbers: HashSet<u32> = index.iter().map(|(number, _)| *number).collect();
+        if numbers.len() < index.len() {
+            return Err(bad("an object stream lists an object twice"));
+        }
         let pack = Rc::new(Pack { data, index });
         self.shared.packs.borrow_mut().insert(key, pack.clone());
         Ok(pack)
@@ -475,6 +486,11 @@ impl<'a> File<'a> {
             Err(limit @ PdfError::OverLimit { .. }) => Err(limit),
             _ => Ok(Vec::new()),
         }
+    }
+
+    /// A number that was asked for so far under another generation than the object's.
+    pub(super) fn misnamed(&self) -> Option<u32> {
+        self.shared.misnamed.borrow().iter().min().copied()
     }
 
     /// Whether an object stream met so far is read by what this object says, such as its length.

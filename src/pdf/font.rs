@@ -62,7 +62,7 @@ impl Font {
         // The standard fonts (§9.6.2.2) say no widths: about those of Helvetica, and all the same in Courier.
         let name = file.get(dict, b"BaseFont")?;
         if self.widths.is_empty() && !name.name().is_some_and(|name| name.starts_with(b"Courier")) {
-            let width = |c: u8| if b" !'()*,-./:;I[\\]`fijlrt{|}".contains(&c) { 280.0 } else { 550.0 };
+            let width = |c: u8| if b" !'()*,-./:;I[\\]`fijlrt{|}".contains(&c) { 280.0 } else { 500.0 };
             self.widths.insert(0x20, Run::Each((0x20..=0x7e).map(width).collect()));
         }
         // The base encodings agree with Latin-1 in what a keyword is made of.

@@ -183,15 +183,17 @@ impl<'a> Lexer<'a> {
     }
 
     /// Past `stream` and its end of line (§7.3.8.1), from just behind the dictionary: where the data begin.
-    pub fn stream_start(&mut self) -> Option<usize> {
+    ///
+    /// Errors: something else follows it, behind which readers begin in different places.
+    pub fn stream_start(&mut self) -> Result<Option<usize>, PdfError> {
         self.skip_space();
         if !self.starts_with(b"stream") {
-            return None;
+            return Ok(None);
         }
         match (self.ahead(6), self.ahead(7)) {
-            (Some(b'\r'), Some(b'\n')) => Some(self.pos + 8),
-            (Some(b'\r' | b'\n'), _) => Some(self.pos + 7),
-            _ => None,
+            (Some(b'\r'), Some(b'\n')) => Ok(Some(self.pos + 8)),
+            (Some(b'\r' | b'\n'), _) => Ok(Some(self.pos + 7)),
+            _ => Err(PdfError::Broken { at: self.pos, what: "`stream` does not end its line" }),
         }
     }
 

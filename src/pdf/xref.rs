@@ -4,6 +4,7 @@
 use super::PdfError;
 use super::file::Purse;
 use super::filter;
+use super::lex::is_space;
 use super::object::{Dict, Object};
 use super::source::Source;
 use crate::limits;
@@ -229,6 +230,18 @@ impl Section {
         Ok(found)
     }
 
+    /// Numbers that a hybrid section's table frees and its stream has, as is the way of such files for what they hide.
+    pub fn hidden(&self, source: Source<'_>) -> Result<Vec<u32>, PdfError> {
+        let Some(hidden) = &self.hidden else { return Ok(Vec::new()) };
+        let mut found = Vec::new();
+        for number in hidden.numbers()? {
+            if self.own_entry(source, number)? == Some(Entry::Free) {
+                found.push(number);
+            }
+        }
+        Ok(found)
+    }
+
     /// Whether the trailer says that the file is encrypted (§7.6.1).
     pub fn is_encrypted(&self) -> bool {
         self.trailer.get(b"Encrypt").is_some_and(|encrypt| !encrypt.is_null())
@@ -246,7 +259,10 @@ impl Section {
 
     fn read(source: Source<'_>, offset: usize, purse: &Purse) -> Result<Self, PdfError> {
         let entries = source.parse(offset, |lexer| {
-            lexer.skip_space();
+            // A comment before it makes other readers look for an index of their own.
+            while lexer.peek().is_some_and(is_space) {
+                lexer.pos += 1;
+            }
             lexer.keyword(b"xref").then_some(lexer.pos)
         })?;
         match entries {
@@ -318,7 +334,7 @@ impl Section {
                 Err(error) => return Some(Err(error)),
             };
             let span = start..lexer.pos;
-            Some(Ok((object, span, lexer.stream_start())))
+            Some(lexer.stream_start().map(|data| (object, span, data)))
         })?;
         const ASTRAY: &str = "startxref or /Prev does not lead to a cross-reference";
         let (object, trailer_span, data) = head.ok_or_else(|| bad(ASTRAY))??;

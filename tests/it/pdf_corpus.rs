@@ -22,7 +22,6 @@ const MILDER: &[(&str, &[&str])] = &[
             "B-LTA_with_multiple_timestamps.pdf",
             "B-LT_covered_with_LTA.pdf",
             "cmp_defaultSignerPropertiesTest.pdf",
-            "differentFieldLockLevels.pdf",
             "freeReferencesDocument.pdf",
             "multipleRevisionsDocumentWithoutPermissions.pdf",
             "shortValidityCertsWithOcsp.pdf",

@@ -192,8 +192,8 @@ impl Judge<'_, '_, '_> {
             active |= widget.dict().is_some_and(acts);
             // Nothing below it: nobody looks there for what is shown.
             let is_plain = |d: &Dict| {
-                let plain = d.entries().iter().all(|e| is_plain_key(&e.key) || &*e.key == b"Parent");
-                plain && d.is(b"Subtype", b"Widget") && d.get(b"Kids").is_none() && d.get(b"T").is_none()
+                // What would make it a field of its own is drawn by some readers.
+                d.entries().iter().all(|e| is_widget_key(&e.key) || &*e.key == b"Parent") && d.is(b"Subtype", b"Widget")
             };
             known &= new && widget.dict().is_some_and(is_plain);
             placed.extend(kid.reference().map(|r| r.number));
@@ -475,9 +475,14 @@ impl Judge<'_, '_, '_> {
 fn is_plain_key(key: &[u8]) -> bool {
     let field =
         matches!(key, b"FT" | b"T" | b"TU" | b"TM" | b"V" | b"Ff" | b"Lock" | b"SV" | b"DA" | b"Q" | b"DR" | b"Kids");
-    let widget =
+    field || is_widget_key(key)
+}
+
+/// Those among them that say how it is shown.
+fn is_widget_key(key: &[u8]) -> bool {
+    let shown =
         matches!(key, b"Type" | b"Subtype" | b"F" | b"Rect" | b"P" | b"AP" | b"AS" | b"MK" | b"Border" | b"BS" | b"H");
-    field || widget || matches!(key, b"StructParent" | b"NM" | b"M")
+    shown || matches!(key, b"StructParent" | b"NM" | b"M")
 }
 
 fn owners(field: &Field) -> HashSet<u32> {

@@ -193,6 +193,10 @@ impl Judge<'_, '_, '_> {
                 self.judge_removed_note(gone, page)?;
             }
         }
+        // A listed one is asked for, so that another generation is told.
+        for note in is.iter().filter_map(Object::reference) {
+            self.newest.load(note)?;
+        }
         let twice = |list: &[u32], once: &HashSet<u32>| list.len() - once.len();
         let come = now.iter().filter(|n| !then.contains(n));
         if twice(&after, &now) > twice(&before, &then) || come.clone().any(|n| places.twice.contains(n)) {

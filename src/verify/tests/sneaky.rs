@@ -196,6 +196,23 @@ pub(super) const SNEAKY: &[Attack] = &[
         let more = format!("/Rect[310 105 370 130]/AP<</N {ap} 0 R>>");
         two(l, &more, &more);
     }),
+    ("SSA: a picture under another generation", FILL, "pdf.generation-differs", |l| {
+        let ap = l.draw("1 g 0 0 600 850 re f");
+        countersign(l, &format!("/Rect[60 690 400 730]/AP<</N {ap} 1 R>>"));
+    }),
+    ("SSA: the page's fields under another generation", NOTHING, "pdf.generation-differs", |l| {
+        l.change(32, "8 0 R", "8 5 R");
+    }),
+    ("SSA: a picture whose data begin where each reader pleases", FILL, "pdf.changes-unreadable", |l| {
+        let ap = l.add("<</Subtype/Form/BBox[0 0 600 850]/Length 19>>\nstream \n1 g 0 0 600 850 re f\nendstream");
+        countersign(l, &format!("/Rect[60 690 400 730]/AP<</N {ap} 0 R>>"));
+    }),
+    ("SSA: a widget that is a field of text", FILL, "pdf.field-added", |l| {
+        let kid = "<</Type/Annot/Subtype/Widget/Rect[60 690 400 730]/P 3 0 R/FT/Tx/V(one million)/DA(/F 24 Tf)>>";
+        let kid = l.add(kid);
+        countersign(l, &format!("/Rect[0 0 0 0]/Kids[{kid} 0 R]"));
+        l.change(32, "39 0 R", &format!("39 0 R {kid} 0 R"));
+    }),
     ("SSA: a field that is a square", FILL, "pdf.field-added", |l| {
         let value = l.signature("Sig");
         let square = "/Subtype/Square/Rect[60 690 400 730]/C[1 1 1]/BS<</W 45>>";
