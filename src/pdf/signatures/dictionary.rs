@@ -102,9 +102,9 @@ pub(super) fn read(file: &File<'_>, field: &Field, dict: &Dict, in_file: bool) -
             let Object::Dict(reference) = file.resolve(reference)? else { continue };
             let parameters = file.get_dict(&reference, b"TransformParams")?.unwrap_or_else(Dict::empty);
             match file.get(&reference, b"TransformMethod")?.name() {
-                // Table 254: P is 2 where it is not said.
+                // Table 254: P is 2 where it is not said. Less than nothing allows nothing.
                 Some(b"DocMDP") => {
-                    let level = file.get(&parameters, b"P")?.int().unwrap_or(2);
+                    let level = file.get(&parameters, b"P")?.int().unwrap_or(2).clamp(1, 3);
                     certification = Some(level);
                     leave.level = Some(level);
                 }
@@ -115,7 +115,7 @@ pub(super) fn read(file: &File<'_>, field: &Field, dict: &Dict, in_file: bool) -
     }
     if let Some(lock) = file.get_dict(&field.dict, b"Lock")? {
         // ISO 32000-2 table 236.
-        if let Some(level) = file.get(&lock, b"P")?.int() {
+        if let Some(level) = file.get(&lock, b"P")?.int().map(|level| level.clamp(1, 3)) {
             leave.level = Some(leave.level.map_or(level, |l| l.min(level)));
         }
     }
