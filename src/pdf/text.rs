@@ -184,6 +184,13 @@ impl Writing {
         Self { font: None, size: 0.0, letter_space, word_space, stretch: 1.0, leading, rise }
     }
 
+    /// Whether nothing was said of text so far.
+    pub fn is_start(&self) -> bool {
+        let Self { font, size, letter_space, word_space, stretch, leading, rise } = self;
+        font.is_none()
+            && [*size, *letter_space, *word_space, *stretch, *leading, *rise] == [0.0, 0.0, 0.0, 1.0, 0.0, 0.0]
+    }
+
     /// What an operator says of how and where text is written, but for the font (§9.3.1, §9.4.2).
     pub fn set(&mut self, pen: &mut Pen, word: &[u8], numbers: &[f64]) {
         match (word, numbers) {

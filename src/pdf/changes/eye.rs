@@ -106,7 +106,7 @@ impl State {
         let numbers = [a, b, c, d, x, y, *width, *cap, *join, *miter, *mode].into_iter().chain(inks);
         let numbers = numbers.flat_map(|n| n.to_bits().to_be_bytes());
         let bits = [*multiplied, *isolated].map(u8::from);
-        (self.writing.font.is_none() && self.ink.is_none()).then(|| numbers.chain(bits).collect())
+        (self.writing.is_start() && self.ink.is_none()).then(|| numbers.chain(bits).collect())
     }
 }
 

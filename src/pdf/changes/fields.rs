@@ -94,7 +94,7 @@ impl Judge<'_, '_, '_> {
             let (was, is) = (self.signed.get(a, b"Kids")?, self.newest.get(b, b"Kids")?);
             let (was, is) = (was.array().unwrap_or_default(), is.array().unwrap_or_default());
             let come = |kid: &&Object| {
-                kid.reference().is_some_and(|r| self.at.is_new(r.number) && self.explained.contains(r.number))
+                kid.reference().is_some_and(|r| self.at.is_new(r.number) && self.placed.contains(&r.number))
             };
             self.at.history.pay(was.len() + is.len())?;
             let kept = is.iter().filter(|kid| !come(kid));

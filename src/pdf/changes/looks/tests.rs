@@ -91,7 +91,7 @@ fn what_paint_adds_up_to_is_seen_whatever_draws_it() {
     let letters = "/Font<</T<</Subtype/Type3>>/N<</Subtype/Type1/BaseFont/Helvetica>>/Z<</Subtype/Type1/BaseFont/ZapfDingbats>>\
                    /B<</Subtype/Type1/BaseFont/Arial/Encoding<</Differences[65/block]>>>>\
                    /W<</Subtype/Type1/BaseFont/Helvetica/FirstChar 73/Widths[0]>>/X<</Subtype/Type1/BaseFont/D050000L>>>>";
-    let pictures = "/XObject<</S 3 0 R/E 4 0 R/C 5 0 R/B 6 0 R/O 7 0 R/K 8 0 R/D 16 0 R/F 14 0 R/I 15 0 R>>";
+    let pictures = "/XObject<</S 3 0 R/E 4 0 R/C 5 0 R/B 6 0 R/O 7 0 R/K 8 0 R/D 16 0 R/F 14 0 R/I 15 0 R/T 17 0 R>>";
     let mut objects = vec![
         "<</Type/Catalog/Pages 2 0 R>>".to_owned(),
         "<</Type/Pages/Kids[]/Count 0>>".into(),
@@ -116,6 +116,8 @@ fn what_paint_adds_up_to_is_seen_whatever_draws_it() {
             1,
         ),
         image(&format!("{grey}/SMask 13 0 R"), "aaaa"),
+        // 17 is a line of text, which stands as close as whoever draws it says.
+        form(letters, &format!("BT /N 12 Tf 0 6 Td ({}) Tj ET", "m".repeat(60))),
     ];
     let first = objects.len() as u32 + 1;
     let over = |picture: &str| format!("200 0 0 20 0 0 cm /{picture} Do");
@@ -166,6 +168,8 @@ fn what_paint_adds_up_to_is_seen_whatever_draws_it() {
         (format!("BT /W 12 Tf 1 Tc 0 6 Td ({}) Tj ET", "I".repeat(150)), true),
         ("BT /X 20 Tf 0 4 Td (nnnnnnnnnn) Tj ET".into(), true),
         ("BT /N 12 Tf 11 TL 0 9 Td (Illicit and still a line) Tj T* (of two, as it is written) Tj ET".into(), false),
+        ("/T Do".into(), false),
+        ("/T Do -4.5 Tc /T Do".into(), true),
         // A low line of small type; stones with joints; the ends of lines.
         ("0 5 m 200 5 l 200 12 l 0 12 l f".into(), true),
         ((0..7).map(|x| format!("{0} 0 m {1} 0 l {1} 20 l {0} 20 l f ", x * 28, x * 28 + 27)).collect(), true),
