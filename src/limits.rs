@@ -217,6 +217,8 @@ pub const PDF_WORK_BASE: u64 = 128 * 1024 * 1024;
 pub const PDF_WORK_PER_BYTE: u64 = 4;
 /// How far from the end `startxref` is looked for, bytes (ISO 32000-1 Annex H.3 note 18 gives 1024 for `%%EOF`).
 pub const PDF_TAIL: usize = 2048;
+/// How far from the end readers look that know no better, bytes.
+pub const PDF_SHORT_TAIL: usize = 1024;
 /// Ends of revisions (`startxref`) written in one file, with those of PDFs attached to it as they are.
 pub const PDF_ENDS: usize = 16 * PDF_SECTIONS;
 /// Heads of objects that no index leads to, looked at in one file; the worst honest ones have some tens.

@@ -17,6 +17,7 @@ use looks::Seen;
 use numbers::Numbers;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt::Display;
+pub(super) use writing::is_found_at_once;
 
 mod annotations;
 mod canvas;
@@ -34,6 +35,7 @@ mod signing;
 mod sketch;
 mod tags;
 mod updates;
+mod writing;
 
 /// The worst that happened since, in rising order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -398,34 +400,6 @@ impl Judge<'_, '_, '_> {
             if let Object::Dict(named) = self.newest.resolve(&kind.value)? {
                 waiting.extend(named.entries().iter().filter(|e| deep(&e.value)).map(|e| e.value.clone()));
             }
-        }
-        Ok(())
-    }
-
-    /// How the updates are written, where viewers would differ in what they read.
-    fn judge_writing(&mut self) -> Result<(), PdfError> {
-        let new = self.newest.sections().count().saturating_sub(self.signed.sections().count());
-        for section in self.newest.sections().take(new) {
-            if let Some(number) = section.contradictions(self.newest.source())?.first() {
-                let zh = format!("后续更新的两份索引对对象{number}说法不一");
-                let en = format!("The two halves of a later update's index disagree about the object {number}");
-                self.doubt("pdf.index-disagrees", &zh, &en);
-            }
-            let hidden = section.hidden(self.newest.source())?;
-            if let Some(number) = hidden.into_iter().find(|number| !self.at.is_new(*number)) {
-                let zh = format!("后续更新的一份索引删除了对象{number}，另一份仍指向它");
-                let en = format!("One half of a later update's index frees the object {number}, the other leads to it");
-                self.doubt("pdf.index-disagrees", &zh, &en);
-            }
-        }
-        let strays = self.at.history.strays()?;
-        let from = strays.partition_point(|(offset, _)| *offset < self.at.end);
-        if let Some((offset, number)) = strays.get(from) {
-            let zh = format!("后续更新中有不在索引里的对象{number}（字节{offset}处），修复文件的阅读器会显示它");
-            let en = format!(
-                "A later update holds the object {number} at byte {offset} outside its index; a viewer that repairs files may show it"
-            );
-            self.doubt("pdf.object-outside-index", &zh, &en);
         }
         Ok(())
     }

@@ -7,8 +7,9 @@
 
 use super::PdfError;
 use super::file::File;
+use super::filter::{Filters, OWN_WAY};
 use super::object::{Dict, DictEntry, Object, Ref, Stream};
-use super::xref::{Entry, Filters, OWN_WAY};
+use super::xref::Entry;
 use crate::limits;
 use cipher::Cipher;
 use std::borrow::Cow;

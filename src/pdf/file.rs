@@ -3,11 +3,12 @@
 
 use super::PdfError;
 use super::encryption::{Key, Terms};
+use super::filter::Filters;
 use super::lex::Lexer;
 use super::object::{Dict, Object, Ref, Stream};
 use super::reach::deep;
 use super::source::Source;
-use super::xref::{self, Entry, Filters, Section};
+use super::xref::{self, Entry, Section};
 use crate::limits;
 use std::borrow::Cow;
 use std::cell::{Cell, OnceCell, RefCell};
@@ -70,7 +71,7 @@ impl Purse {
 
 /// What each section that knows an object says of it, newest first, with the section's place in the chain. Asked once, as
 /// each state of a file that was sealed fifty times would go through fifty sections for each object.
-type Mentions = Rc<[(usize, Result<Entry, PdfError>)]>;
+pub(super) type Mentions = Rc<[(usize, Result<Entry, PdfError>)]>;
 
 /// An indirect object as it was found.
 #[derive(Debug, Clone)]
@@ -219,7 +220,7 @@ impl<'a> File<'a> {
         mentions.windows(2).any(|pair| matches!(pair, [(_, a), (_, b)] if a != b))
     }
 
-    fn mentions(&self, number: u32) -> Mentions {
+    pub(super) fn mentions(&self, number: u32) -> Mentions {
         if let Some(known) = self.shared.entries.borrow().get(&number) {
             return known.clone();
         }
@@ -486,6 +487,14 @@ impl<'a> File<'a> {
             Err(limit @ PdfError::OverLimit { .. }) => Err(limit),
             _ => Ok(Vec::new()),
         }
+    }
+
+    /// Whether the object of this number is a pack that cannot be read here; others might.
+    pub(super) fn is_unread_pack(&self, number: u32) -> Result<bool, PdfError> {
+        let is_pack = self.load_number(number)?.is_some_and(
+            |loaded| matches!(&loaded.object, Object::Stream(stream) if stream.dict.is(b"Type", b"ObjStm")),
+        );
+        Ok(is_pack && self.pack(number).is_err())
     }
 
     /// A number that was asked for so far under another generation than the object's.

@@ -3,10 +3,81 @@
 use super::PdfError;
 use super::lex::{hex_value, is_space};
 use super::object::{Dict, Object};
+use crate::limits;
 use std::io::Read;
 
+/// What is said of a stream that is not encrypted as the file says.
+pub(super) const OWN_WAY: &str = "a stream is encrypted in a way of its own";
+
+/// A stream's filters in the order they are undone, each with its parameters.
+pub(super) struct Filters {
+    steps: Vec<(Object, Object)>,
+}
+
+impl Filters {
+    /// `resolve` follows references; a cross-reference stream has none to follow.
+    pub fn of(dict: &Dict, resolve: impl Fn(&Object) -> Result<Object, PdfError>) -> Result<Self, PdfError> {
+        // Table 5: /F names another file, whose bytes nobody signed. The short names are those of inline images alone
+        // (table 93), which are never unpacked here.
+        if dict.get(b"F").is_some_and(|file| !file.is_null()) {
+            return Err(PdfError::Broken { at: 0, what: "a stream's data stand in another file" });
+        }
+        let list = |key: &[u8]| -> Result<Vec<Object>, PdfError> {
+            match dict.get(key).map(&resolve).transpose()? {
+                None | Some(Object::Null) => Ok(Vec::new()),
+                Some(Object::Array(items)) if items.len() <= limits::PDF_FILTERS => {
+                    items.iter().map(&resolve).collect()
+                }
+                Some(Object::Array(_)) => {
+                    Err(PdfError::OverLimit { what: "filters of one stream", limit: limits::PDF_FILTERS as u64 })
+                }
+                Some(one) => Ok(vec![one]),
+            }
+        };
+        let parms = list(b"DecodeParms")?;
+        let filters = list(b"Filter")?;
+        let steps = filters.into_iter().enumerate();
+        let steps = steps.map(|(i, f)| (f, parms.get(i).cloned().unwrap_or(Object::Null))).collect();
+        Ok(Self { steps })
+    }
+
+    /// The crypt filter that a stream names for itself (§7.4.10): /Identity where it gives no name.
+    ///
+    /// Errors: it is not the first filter, or not the only one of its kind.
+    pub fn crypt(&self) -> Result<Option<&[u8]>, PdfError> {
+        let own_way = PdfError::Broken { at: 0, what: OWN_WAY };
+        let is_crypt = |(name, _): &(Object, Object)| name.name() == Some(b"Crypt");
+        match self.steps.split_first() {
+            Some((_, rest)) if rest.iter().any(is_crypt) => Err(own_way),
+            Some(first) if is_crypt(first.0) => match first.0.1.dict().and_then(|parms| parms.get(b"Name")) {
+                None => Ok(Some(b"Identity")),
+                Some(name) => name.name().map(Some).ok_or(own_way),
+            },
+            _ => Ok(None),
+        }
+    }
+
+    /// Of data that were decrypted: what is left to do.
+    pub fn behind_crypt(mut self) -> Result<Self, PdfError> {
+        if self.crypt()?.is_some() {
+            self.steps.remove(0);
+        }
+        Ok(self)
+    }
+
+    /// The plain data, no step of it larger than `limit` bytes.
+    pub fn undo(&self, raw: &[u8], limit: usize) -> Result<Vec<u8>, PdfError> {
+        let mut data = std::borrow::Cow::Borrowed(raw);
+        for (name, parms) in &self.steps {
+            let name = name.name().ok_or(PdfError::Broken { at: 0, what: "a filter is not a name" })?;
+            data = decode(name, parms.dict(), &data, limit)?.into();
+        }
+        Ok(data.into_owned())
+    }
+}
+
 /// Undoes one filter. `limit` is the most it may give, bytes.
-pub(super) fn decode(name: &[u8], parms: Option<&Dict>, data: &[u8], limit: usize) -> Result<Vec<u8>, PdfError> {
+fn decode(name: &[u8], parms: Option<&Dict>, data: &[u8], limit: usize) -> Result<Vec<u8>, PdfError> {
     let int = |key: &[u8], default: i64| parms.and_then(|p| p.get(key)).and_then(Object::int).unwrap_or(default);
     let mut out = Bounded { bytes: Vec::new(), limit };
     match name {
@@ -230,6 +301,21 @@ fn paeth(left: u8, up: u8, corner: u8) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pdf::lex::Lexer;
+
+    /// Its bytes would come from a file that nobody signed. Null is as good as absent (§7.3.9).
+    #[test]
+    fn a_stream_whose_data_stand_in_another_file_is_refused() {
+        let of = |text: &str| {
+            let object = Lexer::at(text.as_bytes(), 0).object().unwrap();
+            Filters::of(object.dict().unwrap(), |object| Ok(object.clone()))
+        };
+        assert_eq!(of("<</F null/Length 2>>").unwrap().undo(b"ab", 9).unwrap(), b"ab");
+        for text in ["<</F(elsewhere)>>", "<</F<</F(elsewhere)>>>>", "<</Filter/FlateDecode/F 7 0 R>>"] {
+            let refused = PdfError::Broken { at: 0, what: "a stream's data stand in another file" };
+            assert_eq!(of(text).err().map(|error| error.to_string()), Some(refused.to_string()), "{text}");
+        }
+    }
 
     #[test]
     fn undoes_the_ascii_and_run_filters() {

@@ -325,6 +325,8 @@ fn revisions(file: &File<'_>, words: &[usize]) -> Result<Vec<usize>, PdfError> {
 fn judge_changes(file: &File<'_>, found: &mut [(Signature, Leave, Dict)]) {
     let source = file.source();
     let filled = source.filled().unwrap_or(source.length());
+    // White space behind the end says nothing, unless there is so much of it that readers no longer find the end.
+    let filled = if changes::is_found_at_once(file).unwrap_or(false) { filled } else { source.length() };
     let is_last = |end: usize| end >= filled;
     let earlier = found.iter().filter_map(|(s, ..)| s.signed_length).filter(|&end| !is_last(end));
     let history = file.locked().map_or_else(|| History::of(file, earlier), Err);

@@ -3,8 +3,8 @@
 
 use super::PdfError;
 use super::file::Purse;
-use super::filter;
-use super::lex::is_space;
+use super::filter::Filters;
+use super::lex::{Lexer, is_space};
 use super::object::{Dict, Object};
 use super::source::Source;
 use crate::limits;
@@ -242,6 +242,38 @@ impl Section {
         Ok(found)
     }
 
+    /// Whether it is written as all readers expect (§7.5.4, §7.5.8): others than this one find a slip and repair the file.
+    pub fn is_strict(&self, source: Source<'_>) -> Result<bool, PdfError> {
+        let size = self.trailer.get(b"Size").and_then(Object::count);
+        // Numbers that no file of this length has use for are another sign of damage.
+        if size.is_none_or(|size| size < self.end() as usize || size > source.length()) {
+            return Ok(false);
+        }
+        Ok(match self.form {
+            Form::Table => {
+                let half = match &self.hidden {
+                    Some(hidden) => hidden.is_strict(source)?,
+                    None => self.trailer.get(b"XRefStm").is_none(),
+                };
+                half && is_strict_table(&source.window(self.offset..self.trailer_span.start)?)
+            }
+            Form::Stream => {
+                let numbers = |key: &[u8]| {
+                    let items = self.trailer.get(key).and_then(Object::array).unwrap_or_default();
+                    items.iter().map(Object::count).collect::<Option<Vec<usize>>>()
+                };
+                let said = match numbers(b"Index") {
+                    Some(index) if !index.is_empty() => Some(index.iter().skip(1).step_by(2).sum()),
+                    Some(_) => size,
+                    None => None,
+                };
+                let there = self.runs.values().map(|run| run.count as usize).sum();
+                let narrow = matches!(numbers(b"W").as_deref(), Some([kind, at, index]) if *kind <= 4 && *at <= 8 && *index <= 4);
+                narrow && said == Some(there)
+            }
+        })
+    }
+
     /// Whether the trailer says that the file is encrypted (§7.6.1).
     pub fn is_encrypted(&self) -> bool {
         self.trailer.get(b"Encrypt").is_some_and(|encrypt| !encrypt.is_null())
@@ -396,6 +428,33 @@ fn insert(runs: &mut BTreeMap<u32, Run>, first: u32, run: Run, at: usize) -> Res
     Ok(())
 }
 
+/// A table to the letter, up to the trailer's dictionary: no comments, and entries of twenty bytes (§7.5.4).
+fn is_strict_table(table: &[u8]) -> bool {
+    let mut lexer = Lexer::at(table, 0);
+    lexer.skip_blanks();
+    if !lexer.keyword(b"xref") {
+        return false;
+    }
+    loop {
+        lexer.skip_blanks();
+        if lexer.keyword(b"trailer") {
+            lexer.skip_blanks();
+            return lexer.pos == table.len();
+        }
+        let first = lexer.unsigned();
+        lexer.skip_blanks();
+        let Some(count) = lexer.unsigned().filter(|_| first.is_some()) else { return false };
+        lexer.skip_blanks();
+        for _ in 0..count {
+            let Some(entry) = table.get(lexer.pos..lexer.pos + 20) else { return false };
+            if regular(entry).is_none() || !matches!(&entry[18..], b" \n" | b" \r" | b"\r\n") {
+                return false;
+            }
+            lexer.pos += 20;
+        }
+    }
+}
+
 fn regular_entry(source: Source<'_>, at: usize) -> Result<Option<Entry>, PdfError> {
     Ok(regular(&source.window(at..at.saturating_add(18))?))
 }
@@ -461,94 +520,4 @@ fn table_entries(source: Source<'_>, start: usize, count: u32) -> Result<(Entrie
         }
         Ok((Entries::Listed(entries), lexer.pos))
     })?
-}
-
-/// What is said of a stream that is not encrypted as the file says.
-pub(super) const OWN_WAY: &str = "a stream is encrypted in a way of its own";
-
-/// A stream's filters in the order they are undone, each with its parameters.
-pub(super) struct Filters {
-    steps: Vec<(Object, Object)>,
-}
-
-impl Filters {
-    /// `resolve` follows references; a cross-reference stream has none to follow.
-    pub fn of(dict: &Dict, resolve: impl Fn(&Object) -> Result<Object, PdfError>) -> Result<Self, PdfError> {
-        // Table 5: /F names another file, whose bytes nobody signed. The short names are those of inline images alone
-        // (table 93), which are never unpacked here.
-        if dict.get(b"F").is_some_and(|file| !file.is_null()) {
-            return Err(PdfError::Broken { at: 0, what: "a stream's data stand in another file" });
-        }
-        let list = |key: &[u8]| -> Result<Vec<Object>, PdfError> {
-            match dict.get(key).map(&resolve).transpose()? {
-                None | Some(Object::Null) => Ok(Vec::new()),
-                Some(Object::Array(items)) if items.len() <= limits::PDF_FILTERS => {
-                    items.iter().map(&resolve).collect()
-                }
-                Some(Object::Array(_)) => {
-                    Err(PdfError::OverLimit { what: "filters of one stream", limit: limits::PDF_FILTERS as u64 })
-                }
-                Some(one) => Ok(vec![one]),
-            }
-        };
-        let parms = list(b"DecodeParms")?;
-        let filters = list(b"Filter")?;
-        let steps = filters.into_iter().enumerate();
-        let steps = steps.map(|(i, f)| (f, parms.get(i).cloned().unwrap_or(Object::Null))).collect();
-        Ok(Self { steps })
-    }
-
-    /// The crypt filter that a stream names for itself (§7.4.10): /Identity where it gives no name.
-    ///
-    /// Errors: it is not the first filter, or not the only one of its kind.
-    pub fn crypt(&self) -> Result<Option<&[u8]>, PdfError> {
-        let own_way = PdfError::Broken { at: 0, what: OWN_WAY };
-        let is_crypt = |(name, _): &(Object, Object)| name.name() == Some(b"Crypt");
-        match self.steps.split_first() {
-            Some((_, rest)) if rest.iter().any(is_crypt) => Err(own_way),
-            Some(first) if is_crypt(first.0) => match first.0.1.dict().and_then(|parms| parms.get(b"Name")) {
-                None => Ok(Some(b"Identity")),
-                Some(name) => name.name().map(Some).ok_or(own_way),
-            },
-            _ => Ok(None),
-        }
-    }
-
-    /// Of data that were decrypted: what is left to do.
-    pub fn behind_crypt(mut self) -> Result<Self, PdfError> {
-        if self.crypt()?.is_some() {
-            self.steps.remove(0);
-        }
-        Ok(self)
-    }
-
-    /// The plain data, no step of it larger than `limit` bytes.
-    pub fn undo(&self, raw: &[u8], limit: usize) -> Result<Vec<u8>, PdfError> {
-        let mut data = std::borrow::Cow::Borrowed(raw);
-        for (name, parms) in &self.steps {
-            let name = name.name().ok_or(PdfError::Broken { at: 0, what: "a filter is not a name" })?;
-            data = filter::decode(name, parms.dict(), &data, limit)?.into();
-        }
-        Ok(data.into_owned())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::pdf::lex::Lexer;
-
-    /// Its bytes would come from a file that nobody signed. Null is as good as absent (§7.3.9).
-    #[test]
-    fn a_stream_whose_data_stand_in_another_file_is_refused() {
-        let of = |text: &str| {
-            let object = Lexer::at(text.as_bytes(), 0).object().unwrap();
-            Filters::of(object.dict().unwrap(), |object| Ok(object.clone()))
-        };
-        assert_eq!(of("<</F null/Length 2>>").unwrap().undo(b"ab", 9).unwrap(), b"ab");
-        for text in ["<</F(elsewhere)>>", "<</F<</F(elsewhere)>>>>", "<</Filter/FlateDecode/F 7 0 R>>"] {
-            let refused = PdfError::Broken { at: 0, what: "a stream's data stand in another file" };
-            assert_eq!(of(text).err().map(|error| error.to_string()), Some(refused.to_string()), "{text}");
-        }
-    }
 }

@@ -43,6 +43,7 @@ mod sneaky;
 mod stamps;
 mod update;
 mod veiled;
+mod written;
 
 const SEALED: OffsetDateTime = datetime!(2026-03-01 02:00 UTC);
 const ABOLISHED: OffsetDateTime = datetime!(2026-06-01 00:00 UTC);

@@ -125,7 +125,11 @@ impl<'f, 'a> Eye<'f, 'a> {
 
     /// What is brought onto an annotation (§12.5.5). It is read as a form, whatever it says it is.
     pub fn appearance(&mut self, form: &Object, [left, bottom, right, top]: [f64; 4]) -> Result<(), PdfError> {
-        let Object::Stream(stream) = self.file.resolve(form)? else { return Ok(()) };
+        let stream = match self.file.resolve(form)? {
+            Object::Stream(stream) => stream,
+            Object::Null => return Ok(()),
+            _ => return self.odd(),
+        };
         let kind = self.file.get(&stream.dict, b"Subtype")?;
         let Some((edges, own)) = looks::bounds(self.file, &stream.dict)? else { return self.odd() };
         if !matches!(kind, Object::Null) && kind.name() != Some(b"Form") {

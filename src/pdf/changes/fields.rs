@@ -4,6 +4,7 @@ use super::history::Kept;
 use super::{Judge, Step, coincide, looks, shown};
 use crate::pdf::PdfError;
 use crate::pdf::form::Field;
+use crate::pdf::lex::Lexer;
 use crate::pdf::object::{Dict, Object, Ref};
 use crate::pdf::page;
 use std::collections::{HashMap, HashSet};
@@ -117,8 +118,14 @@ impl Judge<'_, '_, '_> {
         let (asked, asks) = (asks(self.signed.get(old, key)?), asks(self.newest.get(new, key)?));
         match key {
             b"Fields" | b"SigFlags" | b"DR" => {}
-            // What was not said before is needed by new fields alone.
+            // What was not said before is needed by new fields alone, unless old ones draw their text by it (§12.7.3.3).
             b"DA" | b"Q" if old.get(key).is_none() => {
+                for kept in self.at.form()? {
+                    let field = &kept.field;
+                    if !field.is_signature() && self.signed.get(&field.dict, key)?.is_null() {
+                        self.redrawn(&field.name);
+                    }
+                }
                 let (zh, en) = ("表单新增了默认外观", "The form got a default appearance");
                 self.allow(Step::Validation, zh, en);
             }
@@ -157,8 +164,12 @@ impl Judge<'_, '_, '_> {
                             is.get(&entry.key).map(|now| self.alike(&entry.value, now, 8)).transpose()? == Some(true);
                     }
                     grown |= is.entries().len() > was.entries().len();
+                    self.judge_resources(old, is, Some(was))?;
                 }
-                (None, _) => grown = true,
+                (None, is) => {
+                    grown = true;
+                    self.judge_resources(old, is.unwrap_or(&Dict::empty()), None)?;
+                }
                 // A list of procedure sets.
                 _ => kept &= self.alike(previous.unwrap_or(&Object::Null), &kind.value, 8)?,
             }
@@ -172,6 +183,28 @@ impl Judge<'_, '_, '_> {
             self.allow(Step::Validation, "表单新增了字体等资源", "The form got more fonts or other resources");
         }
         Ok(())
+    }
+
+    /// A name that was without a meaning may be what an old field's default appearance asks for.
+    fn judge_resources(&mut self, form: &Dict, named: &Dict, before: Option<&Dict>) -> Result<(), PdfError> {
+        let is_new = |name: &[u8]| named.get(name).is_some() && before.is_none_or(|before| before.get(name).is_none());
+        for kept in self.at.form()? {
+            for dict in [&kept.field.dict, form] {
+                let asks = self.signed.get(dict, b"DA")?.string().map(<[u8]>::to_vec).unwrap_or_default();
+                self.at.history.pay(1 + asks.len() / 16)?;
+                if !kept.field.is_signature() && names_in(&asks).iter().any(|name| is_new(name)) {
+                    self.redrawn(&kept.field.name);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Viewers that draw fields anew from their values draw this one otherwise.
+    fn redrawn(&mut self, field: &str) {
+        let zh = format!("表单的改动会改变“{field}”的显示");
+        let en = format!("A change of the form changes how “{field}” is drawn");
+        self.allow(Step::Filling, &zh, &en);
     }
 
     fn judge_new_field(&mut self, field: &Field, old_fields: &[Rc<Kept>]) -> Result<(), PdfError> {
@@ -469,6 +502,22 @@ impl Judge<'_, '_, '_> {
         }
         true
     }
+}
+
+/// The names in a default appearance, whatever stands between them.
+fn names_in(appearance: &[u8]) -> Vec<Rc<[u8]>> {
+    let mut lexer = Lexer::at(appearance, 0);
+    let mut names = Vec::new();
+    while lexer.peek().is_some() {
+        match lexer.peek() {
+            Some(b'/') => match lexer.object() {
+                Ok(Object::Name(name)) => names.push(name),
+                _ => lexer.pos += 1,
+            },
+            _ => lexer.pos += 1,
+        }
+    }
+    names
 }
 
 /// Keys that a signature field made later may have.

@@ -5,6 +5,7 @@ use super::looks::{Drawn, Seen};
 use super::pages::Places;
 use super::signing::Shown;
 use super::updates::{Update, numbers_since, updates};
+use super::writing::Written;
 use crate::limits;
 use crate::pdf::PdfError;
 use crate::pdf::file::File;
@@ -12,7 +13,6 @@ use crate::pdf::form::{self, Field, Found};
 use crate::pdf::object::{Object, Ref, Stream, text};
 use crate::pdf::page::{self, Page};
 use crate::pdf::reach::{deep, reachable};
-use crate::pdf::xref::Entry;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::ControlFlow;
@@ -31,7 +31,7 @@ pub(in crate::pdf) struct History<'f, 'a> {
     fields: OnceCell<Vec<Field>>,
     used: OnceCell<HashSet<u32>>,
     shown: OnceCell<HashSet<u32>>,
-    strays: OnceCell<Vec<(usize, u32)>>,
+    written: OnceCell<Written>,
     /// By the field's object number.
     pub(super) pictures: RefCell<HashMap<u32, Rc<[Shown]>>>,
     /// Annotations of the newest state that were looked at, by their numbers.
@@ -107,7 +107,7 @@ impl<'f, 'a> History<'f, 'a> {
             fields: OnceCell::new(),
             used: OnceCell::new(),
             shown: OnceCell::new(),
-            strays: OnceCell::new(),
+            written: OnceCell::new(),
             pictures: RefCell::default(),
             seen: RefCell::default(),
             drawn: Drawn::default(),
@@ -164,11 +164,13 @@ impl<'f, 'a> History<'f, 'a> {
         once(&self.shown, || reachable(signed, Some(b"Pages")))
     }
 
-    /// Objects written behind the oldest signed state that no index leads to, with their offsets: a viewer that
-    /// repairs files finds them all the same.
-    pub(super) fn strays(&self) -> Result<&[(usize, u32)], PdfError> {
+    /// What the bytes behind the oldest signed state hold beside what the index leads to.
+    pub(super) fn written(&self) -> Result<&Written, PdfError> {
         let from = self.states.first().map_or(usize::MAX, |s| s.end);
-        once(&self.strays, || strays(self.newest, from)).map(Vec::as_slice)
+        once(&self.written, || {
+            let numbers = self.updates.iter().map(|update| update.number);
+            Written::behind(self.newest, from, numbers)
+        })
     }
 }
 
@@ -402,67 +404,4 @@ impl Kept {
     fn stays(&self, spoken_of: &HashSet<u32>) -> bool {
         self.whole && !self.parts.iter().any(|part| spoken_of.contains(part))
     }
-}
-
-/// Heads of objects from `from` on that stand where no index leads.
-fn strays(file: &File<'_>, from: usize) -> Result<Vec<(usize, u32)>, PdfError> {
-    let source = file.source();
-    let mut starts = Vec::new();
-    source.steps(from..source.length(), AROUND, |start, seen, own| {
-        let here = memchr::memmem::find_iter(seen, b"obj").filter(|at| own.contains(&(start + at)));
-        starts.extend(here.filter_map(|at| head_start(seen, at)).map(|at| start + at).filter(|at| *at >= from));
-    })?;
-    let (mut listed, mut sections) = (HashSet::new(), HashSet::new());
-    for section in file.sections() {
-        sections.insert(section.offset);
-        sections.extend(section.hidden.as_ref().map(|h| h.offset));
-        // What stands before `from` was listed by older sections.
-        if section.reach() > from {
-            for number in section.numbers()? {
-                if let Some(Entry::At { offset, .. }) = section.entry(source, number)? {
-                    listed.insert(source.parse(offset, |lexer| {
-                        lexer.skip_space();
-                        lexer.pos
-                    })?);
-                }
-            }
-        }
-    }
-    let mut heads = Vec::new();
-    for start in starts.into_iter().filter(|start| !listed.contains(start) && !sections.contains(start)) {
-        heads.extend(file.head_at(start)?.map(|reference| (start, reference)));
-    }
-    if heads.is_empty() {
-        return Ok(Vec::new());
-    }
-    // Data that only looks like an object lies inside a stream.
-    let mut data: Vec<(usize, usize)> = Vec::new();
-    for &start in &listed {
-        data.push((start, file.end_of_object(start)?));
-    }
-    data.sort_unstable();
-    let inside = |at: usize| {
-        let before = data.partition_point(|(start, _)| *start <= at);
-        before.checked_sub(1).and_then(|i| data.get(i)).is_some_and(|(_, end)| at < *end)
-    };
-    Ok(heads.into_iter().filter(|(start, _)| !inside(*start)).map(|(start, r)| (start, r.number)).collect())
-}
-
-/// Bytes seen before a step: two numbers of ten digits, and white space.
-const AROUND: usize = 64;
-
-/// Where `12 0 obj` begins, given where its `obj` stands.
-fn head_start(bytes: &[u8], obj: usize) -> Option<usize> {
-    let mut at = obj;
-    // `0obj` is read by many.
-    for least in [0, 1] {
-        let spaces = bytes.get(..at)?.iter().rev().take_while(|b| b.is_ascii_whitespace()).count();
-        at -= spaces;
-        let digits = bytes.get(..at)?.iter().rev().take_while(|b| b.is_ascii_digit()).count();
-        if spaces < least || digits == 0 || digits > 10 {
-            return None;
-        }
-        at -= digits;
-    }
-    Some(at)
 }

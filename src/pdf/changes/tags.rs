@@ -94,7 +94,7 @@ impl Judge<'_, '_, '_> {
             let next = left.peek().copied();
             if next.map(|next| self.is_same_kid(next, kid)).transpose()? == Some(true) {
                 left.next();
-            } else if self.is_tag_of_note(kid, 0)? {
+            } else if self.is_tag_of_note(kid)? {
                 grown = true;
                 self.explain_new(kid)?;
             } else {
@@ -120,35 +120,42 @@ impl Judge<'_, '_, '_> {
         self.alike(old, new, 4)
     }
 
-    /// A new element that holds nothing but pointers to annotations (§14.7.4.3), or such a pointer.
-    fn is_tag_of_note(&self, kid: &Object, depth: usize) -> Result<bool, PdfError> {
+    /// A new element that holds nothing but pointers to annotations (§14.7.4.3), or such a pointer. What it says itself, it
+    /// says of annotations.
+    fn is_tag_of_note(&self, kid: &Object) -> Result<bool, PdfError> {
+        Ok(self.notes_below(kid, 0)?.is_some())
+    }
+
+    /// How many annotations a new element leads to; none where it is something else.
+    fn notes_below(&self, kid: &Object, depth: usize) -> Result<Option<usize>, PdfError> {
         if kid.reference().is_some_and(|r| !self.at.is_new(r.number)) || depth > limits::PDF_NESTING {
-            return Ok(false);
+            return Ok(None);
         }
         self.at.history.pay(1)?;
-        let Object::Dict(dict) = self.newest.resolve(kid)? else { return Ok(false) };
+        let Object::Dict(dict) = self.newest.resolve(kid)? else { return Ok(None) };
         if dict.is(b"Type", b"OBJR") {
-            let Object::Dict(note) = self.newest.get(&dict, b"Obj")? else { return Ok(false) };
-            return Ok(note.get(b"Subtype").is_some() && note.get(b"Rect").is_some());
+            let Object::Dict(note) = self.newest.get(&dict, b"Obj")? else { return Ok(None) };
+            return Ok((note.get(b"Subtype").is_some() && note.get(b"Rect").is_some()).then_some(1));
         }
-        const KEYS: [&[u8]; 14] =
-            [b"Type", b"S", b"P", b"K", b"Pg", b"NS", b"T", b"Lang", b"Alt", b"ID", b"A", b"C", b"R", b"Contents"];
-        if dict.get(b"S").is_none() || dict.entries().iter().any(|e| !KEYS.contains(&&*e.key)) {
-            return Ok(false);
+        const KEYS: [&[u8]; 11] = [b"Type", b"S", b"P", b"K", b"Pg", b"NS", b"Lang", b"ID", b"A", b"C", b"R"];
+        // Read aloud in place of what is tagged, or as its name.
+        const WORDS: [&[u8]; 3] = [b"T", b"Alt", b"Contents"];
+        let keys = |known: &[&[u8]]| dict.entries().iter().filter(|e| known.contains(&&*e.key)).count();
+        if dict.get(b"S").is_none() || keys(&KEYS) + keys(&WORDS) < dict.entries().len() {
+            return Ok(None);
         }
-        match self.newest.get(&dict, b"K")? {
-            Object::Null => Ok(true),
-            Object::Array(kids) => {
-                for kid in kids.iter() {
-                    if !self.is_tag_of_note(kid, depth + 1)? {
-                        return Ok(false);
-                    }
-                }
-                Ok(true)
-            }
-            one @ Object::Dict(_) => self.is_tag_of_note(dict.get(b"K").unwrap_or(&one), depth + 1),
-            _ => Ok(false),
+        let mut notes = 0;
+        let kids = match self.newest.get(&dict, b"K")? {
+            Object::Null => Vec::new(),
+            Object::Array(kids) => kids.to_vec(),
+            one @ Object::Dict(_) => vec![dict.get(b"K").cloned().unwrap_or(one)],
+            _ => return Ok(None),
+        };
+        for kid in &kids {
+            let Some(below) = self.notes_below(kid, depth + 1)? else { return Ok(None) };
+            notes += below;
         }
+        Ok((notes > 0 || keys(&WORDS) == 0).then_some(notes))
     }
 
     /// An old tag whose annotation no page shows any more.

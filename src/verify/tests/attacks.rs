@@ -12,12 +12,12 @@ use crate::pdf::changes::LaterChanges;
 use crate::pdf::seal::Certification;
 use crate::pdf::signatures::{Coverage, Signature, read};
 
-fn signed(house: &House, level: Option<Certification>) -> Vec<u8> {
+pub(super) fn signed(house: &House, level: Option<Certification>) -> Vec<u8> {
     seal(&draft(), house, SEALED, level)
 }
 
 /// The signature that is attacked, after checking that its value is right.
-fn attacked(house: &House, bytes: &[u8]) -> Result<Signature, String> {
+pub(super) fn attacked(house: &House, bytes: &[u8]) -> Result<Signature, String> {
     let report = house.judge_with(bytes, Facts::Unknown);
     let intact = report.signatures.iter().find(|s| s.name == "Seal1").map(|s| s.intact);
     let reading = read(bytes).map_err(|error| error.to_string())?;
@@ -122,6 +122,10 @@ const ATTACKS: &[Attack] = &[
     }),
     ("the form's pictures are drawn anew from values", None, "pdf.filled-in-later", |l| {
         l.change(6, "/DA(", "/NeedAppearances true/DA(");
+    }),
+    ("a font comes that a signed field asked for in vain", NOTHING, "pdf.docmdp-violated", |l| {
+        let font = l.add("<</Type/Font/Subtype/Type1/BaseFont/Symbol>>");
+        l.change(16, "/H 17 0 R", &format!("/H 17 0 R/Z {font} 0 R"));
     }),
     ("a widget is moved", FILL, "pdf.field-moved", |l| {
         l.change(7, "[72 600 272 620]", "[72 690 400 730]");
@@ -309,6 +313,11 @@ const ATTACKS: &[Attack] = &[
     }),
     ("a tag that speaks of the page's text", FILL, "pdf.tags-changed", |l| {
         let tag = l.add("<</Type/StructElem/S/Span/ActualText(one million)/P 25 0 R/Pg 3 0 R/K 1>>");
+        l.change(25, "27 0 R", &format!("27 0 R {tag} 0 R"));
+    }),
+    ("a tag that is read aloud and tags nothing", FILL, "pdf.tags-changed", |l| {
+        let empty = l.add("<</Type/StructElem/S/P/P 25 0 R>>");
+        let tag = l.add(format!("<</Type/StructElem/S/P/Alt(one million)/P 25 0 R/Pg 3 0 R/K[{empty} 0 R]>>"));
         l.change(25, "27 0 R", &format!("27 0 R {tag} 0 R"));
     }),
     ("the tags' index leads elsewhere", FILL, "pdf.tags-changed", |l| {

@@ -166,6 +166,10 @@ pub(super) const SNEAKY: &[Attack] = &[
         let ap = l.add("<</Subtype/Form/Length 19>>\nstream\n1 g 0 0 600 850 re f\nendstream");
         l.change(7, "/V()", "/V(one)").change(7, "/N 11 0 R", &format!("/N {ap} 0 R"));
     }),
+    ("SSA: a picture that each reader finds elsewhere", FILL, "pdf.sneaky-signature", |l| {
+        let ap = l.draw("1 g 0 0 600 850 re f");
+        countersign(l, &format!("/Rect[60 690 400 730]/AP<</N<</Type[{ap} 0 R]>>>>"));
+    }),
     ("SSA: a widget below a widget", FILL, "pdf.field-added", |l| {
         let ap = l.draw("1 g 0 0 600 850 re f");
         let below = l.add(format!("<</Type/Annot/Subtype/Widget/Rect[60 690 400 730]/P 3 0 R/AP<</N {ap} 0 R>>>>"));

@@ -16,7 +16,7 @@ const DRAFT: &[&str] = &[
     /* 6: the form */
     "<</Fields[7 0 R 8 0 R 9 0 R 10 0 R 47 0 R 48 0 R 39 0 R]/DA(/F 12 Tf)/DR<</Font 16 0 R>>/Q 37 0 R>>",
     "<</Type/Annot/Subtype/Widget/FT/Tx/T(amount)/Rect[72 600 272 620]/F 4/P 3 0 R/BS<</W 0>>/V()/AP<</N 11 0 R>>>>",
-    "<</Type/Annot/Subtype/Widget/FT/Tx/T(note)/Rect[72 560 272 580]/F 4/P 3 0 R/V(old)/AP<</N 12 0 R>>>>",
+    "<</Type/Annot/Subtype/Widget/FT/Tx/T(note)/Rect[72 560 272 580]/F 4/P 3 0 R/DA(/Z 9 Tf)/V(old)/AP<</N 12 0 R>>>>",
     "<</Type/Annot/Subtype/Widget/FT/Sig/T(counter)/Rect[72 500 172 540]/F 4/P 3 0 R/AP 38 0 R>>",
     "<</Type/Annot/Subtype/Widget/FT/Btn/T(agree)/Rect[300 600 312 612]/F 4/P 3 0 R/AS/Off\
      /AP<</N<</Yes 13 0 R/Off 14 0 R>>/D<</Yes 14 0 R/Off 14 0 R>>>>>>",
