@@ -5,7 +5,7 @@ use super::Judge;
 use crate::limits;
 use crate::pdf::PdfError;
 use crate::pdf::file::{File, STARTXREF, startxref};
-use crate::pdf::lex::is_space;
+use crate::pdf::lex::{Lexer, is_space};
 use crate::pdf::object::Object;
 use crate::pdf::xref::Entry;
 use std::collections::{HashMap, HashSet};
@@ -135,76 +135,93 @@ impl Written {
     }
 }
 
-/// What looks like an object, a trailer or an end from `from` on, and perhaps before, where no index leads.
+/// What looks like an object, a trailer or an end from `from` on, where no index leads: the first and the last of them.
 fn strays(file: &File<'_>, from: usize) -> Result<Vec<usize>, PdfError> {
     const TRAILER: &[u8] = b"trailer";
     let source = file.source();
-    let (mut heads, mut trailers, mut ends) = (Vec::new(), Vec::new(), Vec::new());
-    source.steps(from..source.length(), AROUND, |start, seen, own| {
-        let find =
-            |word: &'static [u8]| memchr::memmem::find_iter(seen, word).filter(move |at| own.contains(&(start + at)));
-        heads.extend(find.clone()(b"obj").filter_map(|at| head_start(seen, at)).map(|at| start + at));
-        trailers.extend(find.clone()(TRAILER).map(|at| start + at));
-        ends.extend(find(STARTXREF).map(|at| (start + at, at.checked_sub(1).and_then(|at| seen.get(at).copied()))));
-    })?;
-    let beginning = |at: usize| {
-        source.parse(at, |lexer| {
-            lexer.skip_space();
-            lexer.pos
-        })
-    };
-    // Objects by their heads, and the indexes among them.
-    let mut listed: HashMap<usize, u32> = HashMap::new();
-    let (mut sections, mut proper) = (HashSet::new(), HashSet::new());
-    for section in file.sections() {
-        for half in std::iter::once(section).chain(section.hidden.as_deref()) {
-            sections.insert(half.offset);
-            proper.insert(half.trailer_span.start);
-            // What stands before `from` was listed by older sections.
-            if half.offset >= from
-                && let Some(index) = file.head_at(half.offset)?
-            {
-                let at = beginning(half.offset)?;
-                // In place of an object that is something else it would be taken for that.
-                let stays = matches!(file.entry(index.number)?, None | Some(Entry::Free))
-                    || file
-                        .load_number(index.number)
-                        .is_ok_and(|found| found.is_none_or(|found| is_index(&found.object)));
-                listed.extend(stays.then_some((at, index.number)));
-            }
-        }
-        if section.reach() > from {
-            for number in section.numbers()? {
-                if let Some(Entry::At { offset, .. }) = section.entry(source, number)? {
-                    listed.insert(beginning(offset)?, number);
-                }
-            }
-        }
-    }
+    let index = Places::of(file, from)?;
     let mut strays = Vec::new();
-    for at in heads {
-        let number = file.head_at(at)?.map(|reference| reference.number);
-        if number.is_none() || listed.get(&at).copied() != number {
-            strays.push(at);
+    let mut found = |at: usize| {
+        strays.truncate(limits::PDF_STRAYS);
+        strays.push(at);
+    };
+    source.steps(from..source.length(), AROUND, |start, seen, own| {
+        let find = |word: &'static [u8]| memchr::memmem::find_iter(seen, word).filter(|at| own.contains(&(start + at)));
+        let behind = |at: usize| {
+            let mut lexer = Lexer::within(seen.get(at..).unwrap_or_default(), start + at);
+            lexer.skip_space();
+            lexer
+        };
+        let heads = find(b"obj").filter_map(|at| head_start(seen, at)).map(|at| start + at);
+        heads.filter(|head| !index.objects.contains_key(head)).for_each(&mut found);
+        for at in find(TRAILER) {
+            let lexer = behind(at + TRAILER.len());
+            if lexer.peek().is_none_or(|b| b == b'<') && !index.trailers.contains(&lexer.pos) {
+                found(start + at);
+            }
         }
-    }
-    for at in trailers {
-        let leads = source.parse(at + TRAILER.len(), |lexer| {
-            lexer.skip_space();
-            (lexer.pos, lexer.peek() == Some(b'<'))
-        })?;
-        strays.extend((leads.1 && !proper.contains(&leads.0)).then_some(at));
-    }
-    for (at, before) in ends {
-        let leads = source.parse(at + STARTXREF.len(), |lexer| {
-            lexer.skip_space();
-            lexer.unsigned().and_then(|offset| usize::try_from(offset).ok())
-        })?;
-        if before.is_some_and(|b| !is_space(b)) || leads.is_none_or(|offset| !sections.contains(&offset)) {
+        for at in find(STARTXREF) {
+            let leads = behind(at + STARTXREF.len()).unsigned().and_then(|offset| usize::try_from(offset).ok());
+            let joined = at.checked_sub(1).and_then(|at| seen.get(at)).is_some_and(|b| !is_space(*b));
+            if joined || leads.is_none_or(|offset| !index.sections.contains(&offset)) {
+                found(start + at);
+            }
+        }
+    })?;
+    // An entry may also lead to the head of another object.
+    for (&at, &number) in &index.objects {
+        if at >= from && file.head_at(at)?.is_none_or(|head| head.number != number) {
             strays.push(at);
         }
     }
     Ok(strays)
+}
+
+/// Where the index leads, and where it stands itself.
+#[derive(Default)]
+struct Places {
+    /// Numbers by where the object's head is to be.
+    objects: HashMap<usize, u32>,
+    /// Dictionaries of trailers.
+    trailers: HashSet<usize>,
+    sections: HashSet<usize>,
+}
+
+impl Places {
+    /// What stands before `from` may be missing.
+    fn of(file: &File<'_>, from: usize) -> Result<Self, PdfError> {
+        let source = file.source();
+        let beginning = |at: usize| {
+            source.parse(at, |lexer| {
+                lexer.skip_space();
+                lexer.pos
+            })
+        };
+        let mut places = Self::default();
+        for section in file.sections() {
+            for half in std::iter::once(section).chain(section.hidden.as_deref()) {
+                places.sections.insert(half.offset);
+                places.trailers.insert(half.trailer_span.start);
+                let Some(index) = file.head_at(half.offset)?.filter(|_| half.offset >= from) else { continue };
+                // In place of an object that is something else it would be taken for that.
+                let stays = match file.entry(index.number)? {
+                    None | Some(Entry::Free) => true,
+                    _ => file.load_number(index.number).is_ok_and(|found| found.is_some_and(|o| is_index(&o.object))),
+                };
+                if stays {
+                    places.objects.insert(beginning(half.offset)?, index.number);
+                }
+            }
+            if section.reach() > from {
+                for number in section.numbers()? {
+                    if let Some(Entry::At { offset, .. }) = section.entry(source, number)? {
+                        places.objects.insert(beginning(offset)?, number);
+                    }
+                }
+            }
+        }
+        Ok(places)
+    }
 }
 
 fn is_index(object: &Object) -> bool {
