@@ -27,6 +27,7 @@ mod fields;
 mod history;
 mod letters;
 mod looks;
+mod mask;
 mod numbers;
 mod operands;
 mod pages;

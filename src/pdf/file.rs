@@ -410,6 +410,10 @@ impl<'a> File<'a> {
         let object = lexer.object();
         let span = start..lexer.pos;
         self.pay(lexer.pos - offset.min(lexer.pos))?;
+        let next = (index as usize).checked_add(1).and_then(|next| pack.index.get(next));
+        if next.is_some_and(|(_, next)| lexer.pos > *next) {
+            return Err(bad("an object in an object stream reaches into the next one"));
+        }
         self.note_doubled(Ref { number, generation: 0 }, lexer.doubled.map(|_| 0));
         Ok(Loaded { reference: Ref { number, generation: 0 }, object: object?, span, pack: Some(pack) })
     }
@@ -463,6 +467,10 @@ impl<'a> File<'a> {
             let pair =
                 pair.and_then(|(n, o)| Some((u32::try_from(n).ok()?, usize::try_from(o).ok()?.checked_add(first)?)));
             index.push(pair.ok_or_else(|| bad("an object stream's index is malformed"))?);
+        }
+        // Where one ends is where the next begins to some readers.
+        if !index.is_sorted_by(|(_, a), (_, b)| a < b) {
+            return Err(bad("an object stream's objects do not follow each other"));
         }
         let numbers: HashSet<u32> = index.iter().map(|(number, _)| *number).collect();
         if numbers.len() < index.len() {

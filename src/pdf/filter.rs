@@ -11,7 +11,47 @@ pub(super) const OWN_WAY: &str = "a stream is encrypted in a way of its own";
 
 /// A stream's filters in the order they are undone, each with its parameters.
 pub(super) struct Filters {
-    steps: Vec<(Object, Object)>,
+    steps: Vec<Step>,
+}
+
+struct Step {
+    name: Object,
+    parms: Parms,
+    /// What a crypt filter is called (table 14).
+    crypt: Option<Object>,
+}
+
+/// Parameters of Flate and LZW (tables 8 and 10).
+#[derive(Debug, PartialEq)]
+struct Parms {
+    predictor: i64,
+    colours: i64,
+    bits: i64,
+    columns: i64,
+    early: i64,
+}
+
+impl Default for Parms {
+    fn default() -> Self {
+        Self { predictor: 1, colours: 1, bits: 8, columns: 1, early: 1 }
+    }
+}
+
+impl Parms {
+    fn of(dict: &Dict, resolve: impl Fn(&Object) -> Result<Object, PdfError>) -> Result<Self, PdfError> {
+        let mut parms = Self::default();
+        let Self { predictor, colours, bits, columns, early } = &mut parms;
+        let keys = [b"Predictor".as_slice(), b"Colors", b"BitsPerComponent", b"Columns", b"EarlyChange"];
+        for (key, into) in keys.into_iter().zip([predictor, colours, bits, columns, early]) {
+            match dict.get(key).map(&resolve).transpose()? {
+                None | Some(Object::Null) => {}
+                Some(Object::Int(value)) => *into = value,
+                // Taken for the number by some readers, and for nothing by others.
+                Some(_) => return Err(broken("a filter's parameter is not a whole number")),
+            }
+        }
+        Ok(parms)
+    }
 }
 
 impl Filters {
@@ -36,8 +76,24 @@ impl Filters {
         };
         let parms = list(b"DecodeParms")?;
         let filters = list(b"Filter")?;
-        let steps = filters.into_iter().enumerate();
-        let steps = steps.map(|(i, f)| (f, parms.get(i).cloned().unwrap_or(Object::Null))).collect();
+        let is_list = |key: &[u8]| -> Result<bool, PdfError> {
+            Ok(dict.get(key).map(&resolve).transpose()?.is_some_and(|value| value.array().is_some()))
+        };
+        // Table 5: parameters are one dictionary or a list, as the filters are; readers differ over anything else.
+        let belong = is_list(b"Filter")? == is_list(b"DecodeParms")?;
+        let mut steps = Vec::with_capacity(filters.len());
+        for (at, name) in filters.into_iter().enumerate() {
+            let dict = match parms.get(at) {
+                None | Some(Object::Null) => Dict::empty(),
+                Some(Object::Dict(dict)) => dict.clone(),
+                Some(_) => return Err(broken("a filter's parameters are no dictionary")),
+            };
+            let parms = Parms::of(&dict, &resolve)?;
+            if !belong && parms != Parms::default() {
+                return Err(broken("a stream's filters and their parameters do not belong together"));
+            }
+            steps.push(Step { name, parms, crypt: dict.get(b"Name").cloned() });
+        }
         Ok(Self { steps })
     }
 
@@ -46,10 +102,10 @@ impl Filters {
     /// Errors: it is not the first filter, or not the only one of its kind.
     pub fn crypt(&self) -> Result<Option<&[u8]>, PdfError> {
         let own_way = PdfError::Broken { at: 0, what: OWN_WAY };
-        let is_crypt = |(name, _): &(Object, Object)| name.name() == Some(b"Crypt");
+        let is_crypt = |step: &Step| step.name.name() == Some(b"Crypt");
         match self.steps.split_first() {
             Some((_, rest)) if rest.iter().any(is_crypt) => Err(own_way),
-            Some(first) if is_crypt(first.0) => match first.0.1.dict().and_then(|parms| parms.get(b"Name")) {
+            Some((first, _)) if is_crypt(first) => match &first.crypt {
                 None => Ok(Some(b"Identity")),
                 Some(name) => name.name().map(Some).ok_or(own_way),
             },
@@ -68,29 +124,36 @@ impl Filters {
     /// The plain data, no step of it larger than `limit` bytes.
     pub fn undo(&self, raw: &[u8], limit: usize) -> Result<Vec<u8>, PdfError> {
         let mut data = std::borrow::Cow::Borrowed(raw);
-        for (name, parms) in &self.steps {
-            let name = name.name().ok_or(PdfError::Broken { at: 0, what: "a filter is not a name" })?;
-            data = decode(name, parms.dict(), &data, limit)?.into();
+        for step in &self.steps {
+            let name = step.name.name().ok_or(PdfError::Broken { at: 0, what: "a filter is not a name" })?;
+            data = decode(name, &step.parms, &data, limit)?.into();
         }
         Ok(data.into_owned())
     }
 }
 
 /// Undoes one filter. `limit` is the most it may give, bytes.
-fn decode(name: &[u8], parms: Option<&Dict>, data: &[u8], limit: usize) -> Result<Vec<u8>, PdfError> {
-    let int = |key: &[u8], default: i64| parms.and_then(|p| p.get(key)).and_then(Object::int).unwrap_or(default);
+fn decode(name: &[u8], parms: &Parms, data: &[u8], limit: usize) -> Result<Vec<u8>, PdfError> {
     let mut out = Bounded { bytes: Vec::new(), limit };
+    let mut predicted = false;
     match name {
-        b"FlateDecode" | b"Fl" => flate(data, &mut out)?,
-        b"LZWDecode" | b"LZW" => lzw(data, int(b"EarlyChange", 1) != 0, &mut out)?,
+        b"FlateDecode" | b"Fl" => {
+            flate(data, &mut out)?;
+            predicted = true;
+        }
+        b"LZWDecode" | b"LZW" => {
+            lzw(data, parms.early != 0, &mut out)?;
+            predicted = true;
+        }
         b"ASCIIHexDecode" | b"AHx" => ascii_hex(data, &mut out)?,
         b"ASCII85Decode" | b"A85" => ascii_85(data, &mut out)?,
         b"RunLengthDecode" | b"RL" => run_length(data, &mut out)?,
         _ => return Err(broken("a filter is not one that structure may use")),
     }
-    match int(b"Predictor", 1) {
+    match parms.predictor {
         1 => Ok(out.bytes),
-        10..=15 => png(&out.bytes, int(b"Colors", 1), int(b"BitsPerComponent", 8), int(b"Columns", 1)),
+        // Tables 8 and 10 alone have it.
+        10..=15 if predicted => png(&out.bytes, parms.colours, parms.bits, parms.columns),
         _ => Err(broken("a predictor is not one that structure may use")),
     }
 }
@@ -317,18 +380,44 @@ mod tests {
         }
     }
 
+    /// Some readers take a real number for a whole one, follow references, or predict behind any filter; some do not.
+    #[test]
+    fn parameters_that_readers_take_differently_are_refused() {
+        let undo = |text: &str| {
+            let object = Lexer::at(text.as_bytes(), 0).object().unwrap();
+            Filters::of(object.dict().unwrap(), |object| Ok(object.clone()))?.undo(b"02 61 62 63>", 99)
+        };
+        for text in [
+            "<</Filter/ASCIIHexDecode>>",
+            "<</Filter/ASCIIHexDecode/DecodeParms null>>",
+            "<</Filter[/ASCIIHexDecode]/DecodeParms[null]>>",
+            "<</Filter[/ASCIIHexDecode]/DecodeParms<</Predictor 1>>>>",
+        ] {
+            assert_eq!(undo(text).unwrap(), b"\x02abc", "{text}");
+        }
+        for parms in
+            ["<</Predictor 12/Columns 3>>", "<</Predictor 1.0>>", "<</Columns 7 0 R>>", "[<</Columns 3>>]", "(a)"]
+        {
+            let text = format!("<</Filter/ASCIIHexDecode/DecodeParms {parms}>>");
+            assert!(matches!(undo(&text), Err(PdfError::Broken { .. })), "{text}");
+        }
+    }
+
     #[test]
     fn undoes_the_ascii_and_run_filters() {
-        assert_eq!(decode(b"ASCIIHexDecode", None, b"48 65 6C6c6F>", 99).unwrap(), b"Hello");
-        assert_eq!(decode(b"ASCII85Decode", None, b"87cURD]i,\"Ebo80~>", 99).unwrap(), b"Hello World!");
-        assert_eq!(decode(b"RunLengthDecode", None, b"\x01ab\xfec\x80", 99).unwrap(), b"abccc");
+        assert_eq!(decode(b"ASCIIHexDecode", &Parms::default(), b"48 65 6C6c6F>", 99).unwrap(), b"Hello");
+        assert_eq!(decode(b"ASCII85Decode", &Parms::default(), b"87cURD]i,\"Ebo80~>", 99).unwrap(), b"Hello World!");
+        assert_eq!(decode(b"RunLengthDecode", &Parms::default(), b"\x01ab\xfec\x80", 99).unwrap(), b"abccc");
     }
 
     #[test]
     fn undoes_lzw_as_the_standard_shows_it() {
         // ISO 32000-1 §7.4.4.2, example 2.
         let packed = [0x80, 0x0B, 0x60, 0x50, 0x22, 0x0C, 0x0C, 0x85, 0x01];
-        assert_eq!(decode(b"LZWDecode", None, &packed, 99).unwrap(), [45, 45, 45, 45, 45, 65, 45, 45, 45, 66]);
+        assert_eq!(
+            decode(b"LZWDecode", &Parms::default(), &packed, 99).unwrap(),
+            [45, 45, 45, 45, 45, 65, 45, 45, 45, 66]
+        );
     }
 
     #[test]
@@ -337,7 +426,7 @@ mod tests {
         let mut z = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
         z.write_all(&vec![0; 1 << 20]).unwrap();
         let bomb = z.finish().unwrap();
-        assert_eq!(decode(b"FlateDecode", None, &bomb, 1 << 20).unwrap().len(), 1 << 20);
-        assert!(matches!(decode(b"FlateDecode", None, &bomb, 1 << 19), Err(PdfError::OverLimit { .. })));
+        assert_eq!(decode(b"FlateDecode", &Parms::default(), &bomb, 1 << 20).unwrap().len(), 1 << 20);
+        assert!(matches!(decode(b"FlateDecode", &Parms::default(), &bomb, 1 << 19), Err(PdfError::OverLimit { .. })));
     }
 }

@@ -241,6 +241,8 @@ impl<'a> Lexer<'a> {
             let pair =
                 (b == b'#').then(|| Some((hex_value(*raw.get(i + 1)?)?, hex_value(*raw.get(i + 2)?)?))).flatten();
             match pair {
+                // §7.3.5: it cannot be written, and ends the name for some readers.
+                Some((0, 0)) => return Err(self.broken("a name holds a zero byte")),
                 Some((hi, lo)) => {
                     name.push(hi << 4 | lo);
                     i += 3;

@@ -3,6 +3,7 @@
 
 use super::PdfError;
 use super::file::File;
+use super::object::Object;
 use super::xref::Entry;
 use crate::message::Message;
 
@@ -21,6 +22,29 @@ impl File<'_> {
         offsets.sort_unstable();
         offsets.dedup();
         Ok(offsets)
+    }
+
+    /// Whether the file says that it is linearised, as it now is, and begins with another index than the one its end leads
+    /// to (ISO 32000-1 Annex F.3.3: readers compare /L with the length, and then begin in front).
+    pub(super) fn begins_otherwise(&self) -> Result<bool, PdfError> {
+        let source = self.source();
+        let index = source.parse(0, |lexer| {
+            lexer.skip_space();
+            lexer.object_head()?;
+            lexer.skip_space();
+            let object = lexer.object().ok()?;
+            let dict = object.dict().filter(|dict| dict.get(b"Linearized").is_some())?;
+            dict.get(b"L").and_then(Object::count).filter(|length| *length == source.length())?;
+            lexer.skip_space();
+            lexer.keyword(b"endobj");
+            lexer.skip_space();
+            Some(lexer.pos)
+        })?;
+        let newest = source.parse(self.newest().offset, |lexer| {
+            lexer.skip_space();
+            lexer.pos
+        })?;
+        Ok(index.is_some_and(|index| index != newest))
     }
 
     /// The first dictionary met so far that says two things, and where it stands.

@@ -146,6 +146,15 @@ pub fn read_with(source: Source<'_>, wanted: &mut dyn FnMut(&Signature) -> Vec<D
         signatures.iter_mut().filter(theirs).for_each(|s| s.findings.push(said.clone()));
         findings.push(said);
     }
+    if file.begins_otherwise()? {
+        let said = Message::new(
+            "pdf.index-disagrees",
+            "文件开头的线性化索引与结尾所指的不一致，不同软件会显示不同内容",
+            "The file begins with another index than the one its end leads to: readers may show one or the other",
+        );
+        signatures.iter_mut().for_each(|s| s.findings.push(said.clone()));
+        findings.push(said);
+    }
     let revisions = revisions(&file, &words.ends)?;
     if let Some(end) = revisions.last().filter(|&&end| end < source.length())
         && !source.is_blank_from(*end)?

@@ -287,11 +287,30 @@ pub(super) fn font(
         return Ok(Some(known.clone()));
     }
     let Object::Dict(dict) = file.resolve(&entry)? else { return Ok(None) };
+    if entry.reference().is_none() {
+        file.pay(weight(file, &dict)?)?;
+    }
     let font = Rc::new(Font::load(file, &dict)?);
     if let Some(r) = entry.reference() {
         known.insert(r, font.clone());
     }
     Ok(Some(font))
+}
+
+/// About how many bytes it takes to write a font that stands among the resources itself and is read each time anew.
+pub(super) fn weight(file: &File<'_>, font: &Dict) -> Result<usize, PdfError> {
+    const ITEM: usize = 8;
+    let items = |dict: &Dict, key: &[u8]| -> Result<usize, PdfError> {
+        Ok(file.get(dict, key)?.array().map_or(0, <[Object]>::len))
+    };
+    let encoding = file.get_dict(font, b"Encoding")?.unwrap_or_else(Dict::empty);
+    let mut all = items(font, b"Widths")? + items(&encoding, b"Differences")?;
+    if let Some(below) = file.get(font, b"DescendantFonts")?.array().and_then(<[Object]>::first)
+        && let Object::Dict(below) = file.resolve(below)?
+    {
+        all += items(&below, b"W")?;
+    }
+    Ok((1 + all) * ITEM)
 }
 
 /// Reads the text of one page after the other.

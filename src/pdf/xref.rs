@@ -257,20 +257,45 @@ impl Section {
                 };
                 half && is_strict_table(&source.window(self.offset..self.trailer_span.start)?)
             }
-            Form::Stream => {
-                let numbers = |key: &[u8]| {
-                    let items = self.trailer.get(key).and_then(Object::array).unwrap_or_default();
-                    items.iter().map(Object::count).collect::<Option<Vec<usize>>>()
-                };
-                let said = match numbers(b"Index") {
-                    Some(index) if !index.is_empty() => Some(index.iter().skip(1).step_by(2).sum()),
-                    Some(_) => size,
-                    None => None,
-                };
-                let there = self.runs.values().map(|run| run.count as usize).sum();
-                let narrow = matches!(numbers(b"W").as_deref(), Some([kind, at, index]) if *kind <= 4 && *at <= 8 && *index <= 4);
-                narrow && said == Some(there)
+            Form::Stream => self.is_strict_stream(size) && self.ends(source)?,
+        })
+    }
+
+    fn is_strict_stream(&self, size: Option<usize>) -> bool {
+        let numbers = |key: &[u8]| {
+            let items = self.trailer.get(key).and_then(Object::array).unwrap_or_default();
+            items.iter().map(Object::count).collect::<Option<Vec<usize>>>()
+        };
+        let said = match numbers(b"Index") {
+            Some(index) if !index.is_empty() => Some(index.iter().skip(1).step_by(2).sum()),
+            Some(_) => size,
+            None => None,
+        };
+        let there = self.runs.values().map(|run| run.count as usize).sum();
+        let narrow =
+            matches!(numbers(b"W").as_deref(), Some([kind, at, index]) if *kind <= 4 && *at <= 8 && *index <= 4);
+        // §7.5.8.3 table 18 knows three types.
+        let is_known = |run: &Run| match &run.entries {
+            Entries::Fields { data, from, widths: widths @ [kind, ..] } if *kind > 0 => {
+                let rows = data.get(*from..).unwrap_or_default().chunks(widths.iter().sum());
+                let mut kinds = rows.take(run.count as usize).filter_map(|row| row.get(..*kind)?.split_last());
+                kinds.all(|(last, high)| *last <= 2 && high.iter().all(|byte| *byte == 0))
             }
+            _ => true,
+        };
+        narrow && said == Some(there) && self.runs.values().all(is_known)
+    }
+
+    /// Whether a section's stream and its object end where the length says.
+    fn ends(&self, source: Source<'_>) -> Result<bool, PdfError> {
+        let data = source.parse(self.trailer_span.end, |lexer| lexer.stream_start())??;
+        let length = self.trailer.get(b"Length").and_then(Object::count);
+        let Some(end) = data.zip(length).and_then(|(data, length)| data.checked_add(length)) else { return Ok(false) };
+        source.parse(end, |lexer| {
+            lexer.skip_blanks();
+            let stream = lexer.keyword(b"endstream");
+            lexer.skip_blanks();
+            stream && lexer.keyword(b"endobj")
         })
     }
 
@@ -445,10 +470,16 @@ fn is_strict_table(table: &[u8]) -> bool {
         lexer.skip_blanks();
         let Some(count) = lexer.unsigned().filter(|_| first.is_some()) else { return false };
         lexer.skip_blanks();
-        for _ in 0..count {
+        for nth in 0..count {
             let Some(entry) = table.get(lexer.pos..lexer.pos + 20) else { return false };
-            if regular(entry).is_none() || !matches!(&entry[18..], b" \n" | b" \r" | b"\r\n") {
+            if !matches!(entry.get(18..), Some(b" \n" | b" \r" | b"\r\n")) {
                 return false;
+            }
+            match regular(entry) {
+                // Some readers take it for the entry of number 0, and all numbers for one less.
+                Some(Entry::Free) if (first, nth) == (Some(1), 0) => return false,
+                Some(_) => {}
+                None => return false,
             }
             lexer.pos += 20;
         }

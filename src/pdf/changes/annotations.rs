@@ -155,7 +155,7 @@ impl Judge<'_, '_, '_> {
             Kind::Line => looks.is_more_than_lines() || filled && !clear || broad,
             Kind::Marker => looks.is_more_than_lines(),
             // Readers have a small icon of their own.
-            Kind::Icon if dict.get(b"AP").is_none() => looks.unread,
+            Kind::Icon if dict.get(b"AP").is_none() => looks.unread || looks.solid,
             // §12.5.6.4: the icon keeps its size; a picture of its own is stretched to the rectangle.
             Kind::Icon => {
                 let [left, bottom, right, top] = seen.rect;

@@ -64,6 +64,8 @@ pub(super) struct Canvas {
     height: usize,
     /// Row by row from below.
     cells: Vec<f32>,
+    /// The most that any paint on it hides by itself. A cell of less was touched in a part.
+    deepest: f32,
 }
 
 /// §8.5.3.3.
@@ -94,12 +96,20 @@ impl Canvas {
         let fits = near && wide >= 1.0 && high >= 1.0 && wide * high <= CELLS;
         let (width, height) = (wide as usize, high as usize);
         let empty = || vec![0.0; width * height];
-        fits.then(|| Self { side, left: from_x as i64, bottom: from_y as i64, width, height, cells: empty() })
+        fits.then(|| Self {
+            side,
+            left: from_x as i64,
+            bottom: from_y as i64,
+            width,
+            height,
+            cells: empty(),
+            deepest: 0.0,
+        })
     }
 
     /// The same with nothing on it.
     pub fn blank(&self) -> Self {
-        Self { cells: vec![0.0; self.cells.len()], ..*self }
+        Self { cells: vec![0.0; self.cells.len()], deepest: 0.0, ..*self }
     }
 
     /// What was painted elsewhere on such a canvas, brought here.
@@ -125,7 +135,8 @@ impl Canvas {
     /// Paints what a path encloses.
     pub fn fill(&mut self, outline: &Outline, rule: Rule, opacity: f64, purse: &Purse) -> Result<(), PdfError> {
         let shade = Shade::outline(self, outline, purse)?;
-        shade.onto(self, rule, |cell, covered| lay(cell, covered * opacity as f32));
+        let opacity = self.takes(opacity);
+        shade.onto(self, rule, |cell, covered| lay(cell, covered, opacity));
         Ok(())
     }
 
@@ -144,14 +155,16 @@ impl Canvas {
         for part in &outline.parts {
             part.stroke(half, stroke, &mut |corners| shade.polygon(corners, purse))?;
         }
-        shade.onto(self, Rule::Winding, |cell, covered| lay(cell, covered * opacity as f32));
+        let opacity = self.takes(opacity);
+        shade.onto(self, Rule::Winding, |cell, covered| lay(cell, covered, opacity));
         Ok(())
     }
 
     /// Paints all of it.
     pub fn flood(&mut self, opacity: f64, purse: &Purse) -> Result<(), PdfError> {
         purse.pay(self.size())?;
-        self.cells.iter_mut().for_each(|cell| lay(cell, opacity as f32));
+        let opacity = self.takes(opacity);
+        self.cells.iter_mut().for_each(|cell| lay(cell, 1.0, opacity));
         Ok(())
     }
 
@@ -161,13 +174,14 @@ impl Canvas {
         let [left, bottom, right, top] = place.around([0.0, 0.0, 1.0, 1.0]);
         let (rows, columns) = (within(bottom, top, self.height), within(left, right, self.width));
         purse.pay(1 + rows.len() * columns.len())?;
+        let opacity = self.takes(opacity);
         for row in rows {
             for column in columns.clone() {
                 let (x, y) = (column as f64, row as f64);
                 let [l, b, r, t] = back.around([x, y, x + 1.0, y + 1.0]);
-                let value = cover.mean(l, 1.0 - t, r, 1.0 - b) * opacity;
+                let covered = cover.mean(l, 1.0 - t, r, 1.0 - b);
                 if let Some(cell) = self.cells.get_mut(row * self.width + column) {
-                    lay(cell, value as f32);
+                    lay(cell, covered as f32, opacity);
                 }
             }
         }
@@ -176,7 +190,12 @@ impl Canvas {
 
     /// Lays another's paint over this, where both are.
     pub fn lay(&mut self, over: &Self, purse: &Purse) -> Result<(), PdfError> {
-        self.join(over, purse, lay)
+        if over.deepest == 0.0 {
+            // Letters alone: how much of a cell they take is a guess, and where in it is no plan.
+            return self.join(over, purse, |cell, value| lay(cell, 1.0, value));
+        }
+        let deepest = over.cells.iter().fold(over.deepest, |most, cell| most.max(*cell));
+        self.join(over, purse, |cell, value| lay(cell, value / deepest, deepest))
     }
 
     /// Takes the deeper paint of both.
@@ -184,8 +203,9 @@ impl Canvas {
         self.join(other, purse, |cell, value| *cell = cell.max(value))
     }
 
-    fn join(&mut self, other: &Self, purse: &Purse, put: fn(&mut f32, f32)) -> Result<(), PdfError> {
+    fn join(&mut self, other: &Self, purse: &Purse, put: impl Fn(&mut f32, f32)) -> Result<(), PdfError> {
         purse.pay(other.size())?;
+        self.deepest = self.deepest.max(other.deepest);
         for (row, values) in (other.bottom - self.bottom..).zip(other.cells.chunks_exact(other.width)) {
             let Some(row) = usize::try_from(row).ok().filter(|row| *row < self.height) else { continue };
             for (column, value) in (other.left - self.left..).zip(values) {
@@ -196,6 +216,23 @@ impl Canvas {
             }
         }
         Ok(())
+    }
+
+    /// Whether another's opaque paint is the same at the same place, so that it hides nothing more.
+    pub fn is_again(&self, other: &Self) -> bool {
+        let place = |canvas: &Self| (canvas.left, canvas.bottom, canvas.width);
+        self.deepest > 0.999 && place(self) == place(other) && self.cells == other.cells
+    }
+
+    fn takes(&mut self, opacity: f64) -> f32 {
+        let opacity = opacity.clamp(0.0, 1.0) as f32;
+        self.deepest = self.deepest.max(opacity);
+        opacity
+    }
+
+    /// How many cells are painted, parts of them counted as such.
+    pub fn ink(&self) -> f64 {
+        self.cells.iter().map(|cell| f64::from(*cell)).sum()
     }
 
     /// Whether there is any paint that an eye would see.
@@ -241,9 +278,11 @@ impl Canvas {
     }
 }
 
-/// Less and less of what lies there is seen.
-fn lay(cell: &mut f32, value: f32) {
-    *cell = 1.0 - (1.0 - *cell) * (1.0 - value.clamp(0.0, 1.0));
+/// Less and less of what lies there is seen. What covers a part of a cell may do so beside what is there already.
+fn lay(cell: &mut f32, covered: f32, opacity: f32) {
+    let beside = *cell + covered.clamp(0.0, 1.0) * opacity;
+    let over = 1.0 - (1.0 - *cell) * (1.0 - opacity);
+    *cell = beside.min(over).min(1.0);
 }
 
 /// The cells that a stretch touches.

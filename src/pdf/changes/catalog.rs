@@ -83,6 +83,17 @@ impl Judge<'_, '_, '_> {
         if before.reference == now.reference {
             self.explained.insert(now.reference.number);
         }
+        // The same object, with parts of it become objects of their own.
+        if let Some(r) =
+            new.get(b"OCProperties").and_then(Object::reference).filter(|r| self.changed.contains(r.number))
+            && let (Some(was), Some(is)) = (self.signed.load(r)?, self.newest.load(r)?)
+            && self.alike(&was.object, &is.object, 8)?
+        {
+            self.explain_known(r.number, |way| &*way.keys[1] == b"OCProperties");
+            for entry in is.object.dict().map(Dict::entries).unwrap_or_default() {
+                self.explain_new(&entry.value)?;
+            }
+        }
         self.judge_extensions(old, new)?;
         // XMP metadata follows the information dictionary.
         if let Object::Stream(metadata) = self.newest.get(new, b"Metadata")?
@@ -101,11 +112,9 @@ impl Judge<'_, '_, '_> {
             // Each has its own judge.
             b"AcroForm" | b"DSS" | b"Extensions" | b"Metadata" | b"StructTreeRoot" => {}
             b"Version" => {
-                // §7.2.2 of ISO 32000-2: a later version than the head's, for what an update uses.
-                let version = |dict: &Dict| dict.get(key).and_then(Object::name).map(<[u8]>::to_vec);
-                let (before, after) = (version(old), version(new));
-                let known = after.as_ref().is_some_and(|v| matches!(v.as_slice(), [b'1' | b'2', b'.', b'0'..=b'9']));
-                if !known || after < before {
+                // §7.2.2 of ISO 32000-2: of what an update uses, which each writer says as far as it knows.
+                let version = new.get(key).and_then(Object::name);
+                if !version.is_some_and(|v| matches!(v, [b'1' | b'2', b'.', b'0'..=b'9'])) {
                     self.doubt("pdf.catalog-changed", &zh, &en);
                 }
             }
@@ -142,13 +151,20 @@ impl Judge<'_, '_, '_> {
         let before = self.signed.get_dict(old, b"Extensions")?.unwrap_or_else(Dict::empty);
         let now = self.newest.get_dict(new, b"Extensions")?.unwrap_or_else(Dict::empty);
         self.explain(new.get(b"Extensions"), old.get(b"Extensions"), &[b"Extensions"]);
-        let mut plain = before.entries().iter().all(|e| now.get(&e.key).is_some());
+        let mut plain = true;
         for entry in now.entries() {
             self.explain(Some(&entry.value), before.get(&entry.key), &[&entry.key]);
             plain &= match self.newest.resolve(&entry.value)? {
                 Object::Dict(dict) => is_plain(&dict),
                 // ISO 32000-2 §7.12.2: several levels of one developer.
-                Object::Array(levels) => levels.iter().all(|l| l.dict().is_some_and(is_plain)),
+                Object::Array(levels) => {
+                    let mut plain = true;
+                    for level in levels.iter() {
+                        plain &= self.newest.resolve(level)?.dict().is_some_and(is_plain);
+                        self.explain_new(level)?;
+                    }
+                    plain
+                }
                 other => &*entry.key == b"Type" && other.name().is_some(),
             };
         }

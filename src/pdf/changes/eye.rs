@@ -6,7 +6,8 @@
 use super::canvas::{Canvas, Cover, Outline, Rule, Stroke};
 use super::letters::{self, Ink};
 use super::looks::{self, Drawn, Form, Looks, THIN};
-use super::operands::{fits, is_something, lightness};
+use super::mask::{self, SHORT};
+use super::operands::{channels, fits, is_something, lightness};
 use super::path::{FAR, Path};
 use crate::crypto::sha256;
 use crate::limits;
@@ -16,14 +17,11 @@ use crate::pdf::font::Font;
 use crate::pdf::matrix::Matrix;
 use crate::pdf::object::{Dict, Object, Ref, Stream};
 use crate::pdf::operators::Operators;
-use crate::pdf::page::{self, Page};
+use crate::pdf::page::Page;
 use crate::pdf::reach::deep;
 use crate::pdf::text::{self, Pen, Writing};
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
-
-/// Points of a mask that is read; seals and signatures have some hundred thousand.
-const MASK_POINTS: usize = 4 << 20;
 
 /// What leaves at most so much of what lies under it to be seen hides nothing by itself.
 const CLEAR: f64 = 0.6;
@@ -72,13 +70,14 @@ struct State {
 struct Colour {
     alpha: f64,
     light: f64,
+    channels: [f64; 3],
     /// How many numbers say a colour; 0 where the space is not one of the device's.
     parts: usize,
 }
 
 impl State {
     fn at(matrix: Matrix) -> Self {
-        let black = Colour { alpha: 1.0, light: 0.0, parts: 1 };
+        let black = Colour { alpha: 1.0, light: 0.0, channels: [0.0; 3], parts: 1 };
         let (width, cap, join, miter, mode) = (1.0, 0.0, 0.0, 10.0, 0.0);
         let (fill, stroke, multiplied, isolated) = (black, black, false, false);
         let writing = Writing::start();
@@ -102,7 +101,10 @@ impl State {
         let [a, b, c, d, x, y] = *matrix;
         // Finer than anything that is seen of it.
         let [x, y] = [x, y].map(|place| (place * 64.0).round());
-        let inks = [fill, stroke].into_iter().flat_map(|ink| [ink.alpha, ink.light, ink.parts as f64]);
+        let inks = [fill, stroke].into_iter().flat_map(|ink| {
+            let [r, g, b] = ink.channels;
+            [ink.alpha, r, g, b, ink.parts as f64]
+        });
         let numbers = [a, b, c, d, x, y, *width, *cap, *join, *miter, *mode].into_iter().chain(inks);
         let numbers = numbers.flat_map(|n| n.to_bits().to_be_bytes());
         let bits = [*multiplied, *isolated].map(u8::from);
@@ -124,7 +126,13 @@ impl<'f, 'a> Eye<'f, 'a> {
     }
 
     /// What is brought onto an annotation (§12.5.5). It is read as a form, whatever it says it is.
-    pub fn appearance(&mut self, form: &Object, [left, bottom, right, top]: [f64; 4]) -> Result<(), PdfError> {
+    /// `apart`: some viewers draw it by itself and put it on the page when it is done.
+    pub fn appearance(
+        &mut self,
+        form: &Object,
+        [left, bottom, right, top]: [f64; 4],
+        apart: bool,
+    ) -> Result<(), PdfError> {
         let stream = match self.file.resolve(form)? {
             Object::Stream(stream) => stream,
             Object::Null => return Ok(()),
@@ -138,7 +146,9 @@ impl<'f, 'a> Eye<'f, 'a> {
         let [l, b, r, t] = own.around(edges);
         let (x, y) = ((right - left) / (r - l), (top - bottom) / (t - b));
         let place = Matrix([x, 0.0, 0.0, y, left - l * x, bottom - b * y]);
-        self.form(form, &stream, &Dict::empty(), State::at(place.then(self.canvas.grid())), 0)
+        let mut state = State::at(place.then(self.canvas.grid()));
+        state.isolated = apart;
+        self.form(form, &stream, &Dict::empty(), state, 0)
     }
 
     /// What a page draws itself.
@@ -226,62 +236,29 @@ impl<'f, 'a> Eye<'f, 'a> {
         let stencil = self.file.get(&stream.dict, b"ImageMask")? == Object::Bool(true);
         let masks = [b"SMask".as_slice(), b"Mask"].map(|key| stream.dict.get(key));
         let cover = match masks {
-            _ if stencil => self.cover(stream, true)?,
+            _ if stencil => mask::cover(self.file, stream, true)?,
             [Some(mask), _] => match self.file.resolve(mask)? {
-                Object::Stream(mask) => self.cover(&mask, false)?,
+                Object::Stream(mask) => mask::cover(self.file, &mask, false)?,
                 _ => None,
             },
             [None, Some(mask)] => match self.file.resolve(mask)? {
-                Object::Stream(mask) => self.cover(&mask, true)?,
+                Object::Stream(mask) => mask::cover(self.file, &mask, true)?,
                 _ => None,
             },
             [None, None] => None,
         };
+        // §8.9.6.2: a stencil has no mask, but what viewers make of one.
+        if stencil && masks.iter().any(Option::is_some) {
+            return self.odd();
+        }
+        if stencil {
+            self.stain(state, state.fill);
+        }
         // A stencil paints with the colour, others with their own, which may be black.
         let opacity = if stencil { state.opacity(state.fill) } else { state.fill.alpha };
         self.looks.image |= cover.is_none() && opacity > CLEAR;
         let cover = cover.unwrap_or_else(|| Cover::new(1, 1, &[255]));
         self.canvas.picture(state.matrix, &cover, opacity, &self.drawn.purse)
-    }
-
-    /// A mask as it covers; none where it is too large, or coded in a way that is not read here. `stencil`: 0 paints.
-    fn cover(&self, mask: &Stream, stencil: bool) -> Result<Option<Cover>, PdfError> {
-        let number = |key: &[u8]| -> Result<Option<usize>, PdfError> { Ok(self.file.get(&mask.dict, key)?.count()) };
-        let (width, height) = (number(b"Width")?.unwrap_or(0), number(b"Height")?.unwrap_or(0));
-        let bits = if stencil { 1 } else { number(b"BitsPerComponent")?.unwrap_or(8) };
-        // §11.6.5.3, §8.9.6.3: grey and nothing else; a stencil that says so.
-        let space = self.file.get(&mask.dict, b"ColorSpace")?;
-        let says = self.file.get(&mask.dict, b"ImageMask")? == Object::Bool(true);
-        let short = SHORT.iter().any(|key| mask.dict.get(key).is_some());
-        if short || says != stencil || !stencil && space.name() != Some(b"DeviceGray") {
-            return Ok(None);
-        }
-        let count = width.checked_mul(height).filter(|count| (1..=MASK_POINTS).contains(count));
-        let (Some(count), 1 | 8) = (count, bits) else { return Ok(None) };
-        let data = match self.file.unpacked(mask) {
-            Err(limit @ PdfError::OverLimit { what: "bytes read", .. }) => return Err(limit),
-            Err(_) => return Ok(None),
-            Ok(data) => data,
-        };
-        let decode = self.file.get(&mask.dict, b"Decode")?;
-        let turned = match page::numbers(self.file, &decode, 2)?.as_deref() {
-            None if decode.is_null() => stencil,
-            Some([0.0, 1.0]) => stencil,
-            Some([1.0, 0.0]) => !stencil,
-            _ => return Ok(None),
-        };
-        self.file.pay(count)?;
-        let row = (width * bits).div_ceil(8);
-        let value = |n: usize| {
-            let (x, y) = (n % width, n / width);
-            let value = match bits {
-                8 => data.get(y * row + x).copied()?,
-                _ => 255 * (data.get(y * row + x / 8)? >> (7 - x % 8) & 1),
-            };
-            Some(if turned { 255 - value } else { value })
-        };
-        let values: Option<Vec<u8>> = (0..count).map(value).collect();
-        Ok(values.map(|values| Cover::new(width, height, &values)))
     }
 
     /// A digest of all that says what a form draws; none where it leads to other objects, or where it is not its own
@@ -322,7 +299,10 @@ impl<'f, 'a> Eye<'f, 'a> {
                 self.odd()?;
             }
             let isolated = self.file.get(&group, b"I")?;
-            state.isolated |= !matches!(isolated, Object::Null | Object::Bool(false));
+            // Some viewers isolate all groups but the picture itself.
+            state.isolated |= depth > 0 || !matches!(isolated, Object::Null | Object::Bool(false));
+            // §11.6.6: its own strokes begin opaque, and what it makes is put down as something filled.
+            state.stroke.alpha = state.fill.alpha;
         }
         // §7.8.3: without its own it has the page's, or another form's, as readers please.
         let own = self.file.get_dict(&stream.dict, b"Resources")?;
@@ -387,7 +367,8 @@ impl<'f, 'a> Eye<'f, 'a> {
                     panel = false;
                 }
                 (b"n", _) => (panel, path) = (false, Path::default()),
-                (b"sh", _) if !self.paper => {
+                // What it is bounded by is not followed.
+                (b"sh", _) => {
                     self.looks.drawn = true;
                     self.looks.panel |= state.fill.alpha > CLEAR;
                     self.canvas.flood(state.fill.alpha, &self.drawn.purse)?;
@@ -424,17 +405,26 @@ impl<'f, 'a> Eye<'f, 'a> {
         }
     }
 
+    /// Light colours that are multiplied hide nothing each by itself.
+    fn stain(&mut self, state: &State, ink: Colour) {
+        if state.multiplied && state.is_clear(ink) && !self.paper {
+            self.looks.stain(ink.channels.map(|channel| ink.alpha * (1.0 - channel)));
+        }
+    }
+
     fn paint(&mut self, word: &[u8], outline: Outline, panel: bool, state: &State) -> Result<(), PdfError> {
         let closed = matches!(word, b"s" | b"b" | b"b*");
         let mut outline = outline;
         if closed {
             outline.close();
         }
-        let seen = |ink: Colour| !self.paper || ink.light < 0.97;
+        let paper = self.paper;
+        let seen = |ink: Colour| !paper || ink.light < 0.97;
         if !matches!(word, b"S" | b"s") && seen(state.fill) {
             self.looks.drawn = true;
             self.looks.fill |= !state.is_clear(state.fill);
             self.looks.panel |= panel && !state.is_clear(state.fill);
+            self.stain(state, state.fill);
             let rule = if word.ends_with(b"*") { Rule::EvenOdd } else { Rule::Winding };
             self.canvas.fill(&outline, rule, state.opacity(state.fill), &self.drawn.purse)?;
         }
@@ -442,6 +432,7 @@ impl<'f, 'a> Eye<'f, 'a> {
             self.looks.drawn = true;
             let width = state.width * state.matrix.growth() / self.canvas.grid().growth();
             self.looks.broad |= width > THIN && !state.is_clear(state.stroke);
+            self.stain(state, state.stroke);
             let miter = if state.join == 0.0 { state.miter } else { 0.0 };
             let stroke = Stroke { width, capped: state.cap != 0.0, miter };
             self.canvas.stroke(&outline, stroke, state.opacity(state.stroke), &self.drawn.purse)?;
@@ -460,16 +451,17 @@ impl<'f, 'a> Eye<'f, 'a> {
                     Some(b"DeviceCMYK") => 4,
                     _ => 0,
                 };
-                ink.light = 0.0;
+                ink.channels = [0.0; 3];
             }
             b"sc" | b"SC" | b"scn" | b"SCN" => {
                 if !self.paper && operands.last().is_some_and(|last| last.name().is_some()) {
                     self.odd()?;
                 }
-                ink.light = if numbers.len() == ink.parts { lightness(&numbers) } else { 0.0 };
+                ink.channels = channels(if numbers.len() == ink.parts { &numbers } else { &[] });
             }
-            _ => (ink.parts, ink.light) = (numbers.len(), lightness(&numbers)),
+            _ => (ink.parts, ink.channels) = (numbers.len(), channels(&numbers)),
         }
+        ink.light = lightness(ink.channels);
         Ok(())
     }
 
@@ -481,6 +473,7 @@ impl<'f, 'a> Eye<'f, 'a> {
             return Ok(Some(known.clone()));
         }
         let Object::Dict(dict) = self.file.resolve(&entry)? else { return Ok(None) };
+        self.drawn.purse.pay(text::weight(self.file, &dict)?)?;
         let ink = Rc::new(match self.paper {
             true => Ink::Solid,
             false => letters::ink(self.file, &dict, &self.drawn.purse)?,
@@ -498,12 +491,15 @@ impl<'f, 'a> Eye<'f, 'a> {
             return if says { self.odd() } else { Ok(()) };
         }
         let hidden = state.mode == 3.0 || state.mode == 7.0;
-        self.looks.drawn |= !hidden && says;
-        self.looks.text |= !hidden && says;
+        // What is not painted is found by who searches, copies or reads aloud.
+        self.looks.drawn |= says;
+        self.looks.text |= says;
+        self.stain(state, state.fill);
         let em = self.canvas.grid().growth();
         let stroked = matches!(state.mode as i64, 1 | 2 | 5 | 6);
-        let bold = stroked && state.width * state.matrix.growth() / em > 1.5;
+        let pen_width = if stroked { state.width * state.matrix.growth() / em } else { 0.0 };
         let alpha = state.opacity(state.fill).max(if stroked { state.opacity(state.stroke) } else { 0.0 });
+        let mut astray = false;
         let (canvas, letters, shown) = (&mut self.canvas, &mut self.letters, &mut self.shown);
         let (purse, ink) = (&self.drawn.purse, state.ink.as_deref());
         state.writing.show(pen, state.matrix, string, &mut |glyph| {
@@ -513,8 +509,12 @@ impl<'f, 'a> Eye<'f, 'a> {
             let [a, b, c, d] = glyph.corners_of(glyph.width.abs().max(0.5));
             let long = |(ax, ay): (f64, f64), (bx, by): (f64, f64)| (ax - bx).hypot(ay - by) / em;
             let large = long(a, b).max(long(a, c)) > 30.0;
+            // Strokes are a twelfth of a letter, and what is drawn around them closes its gaps.
+            let bold = pen_width > (long(a, c) * 0.05).min(1.5);
             let solid = ink.is_none_or(|ink| ink.is_solid(glyph.code)) || bold || large;
-            if hidden || ![a, b, c, d].iter().all(|(x, y)| x.abs() < FAR && y.abs() < FAR) {
+            let near = [a, b, c, d].iter().all(|(x, y)| x.abs() < FAR && y.abs() < FAR);
+            astray |= !near;
+            if hidden || !near {
                 return Ok(());
             }
             let mut outline = Outline::default();
@@ -528,6 +528,9 @@ impl<'f, 'a> Eye<'f, 'a> {
                 false => letters.add(&outline, alpha * 0.35, purse),
             }
         })?;
+        if astray && !hidden {
+            self.odd()?;
+        }
         if self.shown > limits::PDF_APPEARANCE_LETTERS {
             let limit = limits::PDF_APPEARANCE_LETTERS as u64;
             return Err(PdfError::OverLimit { what: "letters of a picture", limit });
@@ -569,9 +572,6 @@ impl<'f, 'a> Eye<'f, 'a> {
         Ok(())
     }
 }
-
-/// Keys of pictures inside of content (§8.9.7), which some readers take for the long ones everywhere.
-const SHORT: [&[u8]; 8] = [b"D", b"DP", b"F", b"IM", b"W", b"H", b"BPC", b"CS"];
 
 /// Whether a reference stands anywhere in it.
 fn leads_on(object: &Object) -> bool {

@@ -1,8 +1,10 @@
 //! What became of the form: fields signed, filled in, added, taken away.
 
 use super::history::Kept;
+use super::signing::Place;
 use super::{Judge, Step, coincide, looks, shown};
 use crate::pdf::PdfError;
+use crate::pdf::file::File;
 use crate::pdf::form::Field;
 use crate::pdf::lex::Lexer;
 use crate::pdf::object::{Dict, Object, Ref};
@@ -122,8 +124,8 @@ impl Judge<'_, '_, '_> {
             b"DA" | b"Q" if old.get(key).is_none() => {
                 for kept in self.at.form()? {
                     let field = &kept.field;
-                    if !field.is_signature() && self.signed.get(&field.dict, key)?.is_null() {
-                        self.redrawn(&field.name);
+                    if self.signed.get(&field.dict, key)?.is_null() {
+                        self.redrawn(field)?;
                     }
                 }
                 let (zh, en) = ("表单新增了默认外观", "The form got a default appearance");
@@ -192,19 +194,34 @@ impl Judge<'_, '_, '_> {
             for dict in [&kept.field.dict, form] {
                 let asks = self.signed.get(dict, b"DA")?.string().map(<[u8]>::to_vec).unwrap_or_default();
                 self.at.history.pay(1 + asks.len() / 16)?;
-                if !kept.field.is_signature() && names_in(&asks).iter().any(|name| is_new(name)) {
-                    self.redrawn(&kept.field.name);
+                if names_in(&asks).iter().any(|name| is_new(name)) {
+                    self.redrawn(&kept.field)?;
                 }
             }
         }
         Ok(())
     }
 
-    /// Viewers that draw fields anew from their values draw this one otherwise.
-    fn redrawn(&mut self, field: &str) {
-        let zh = format!("表单的改动会改变“{field}”的显示");
-        let en = format!("A change of the form changes how “{field}” is drawn");
+    /// Viewers that draw fields anew from their values draw this one otherwise, if there is anything to draw.
+    fn redrawn(&mut self, field: &Field) -> Result<(), PdfError> {
+        let nothing = match self.signed.resolve(&field.value)? {
+            Object::Null => field.kind != b"Btn",
+            Object::String(value) => value.is_empty(),
+            _ => false,
+        };
+        if field.is_signature() || nothing {
+            return Ok(());
+        }
+        let name = &field.name;
+        if self.leave.locks.iter().any(|l| l.holds(name)) {
+            let zh = format!("表单的改动会改变已锁定的“{name}”的显示");
+            let en = format!("A change of the form changes how “{name}” is drawn, which is locked");
+            self.forbid("pdf.locked-field-changed", &zh, &en);
+        }
+        let zh = format!("表单的改动会改变“{name}”的显示");
+        let en = format!("A change of the form changes how “{name}” is drawn");
         self.allow(Step::Filling, &zh, &en);
+        Ok(())
     }
 
     fn judge_new_field(&mut self, field: &Field, old_fields: &[Rc<Kept>]) -> Result<(), PdfError> {
@@ -254,7 +271,7 @@ impl Judge<'_, '_, '_> {
                 self.explain_new(value)?;
             }
         }
-        self.judge_signing(field, true)
+        self.judge_signing(field, Place::New)
     }
 
     fn judge_field(&mut self, old: &Field, new: &Field) -> Result<(), PdfError> {
@@ -298,7 +315,15 @@ impl Judge<'_, '_, '_> {
             self.explain_new(value)?;
         }
         if !was_signed && old.is_signature() && new.is_signature() && !self.newest.resolve(&new.value)?.is_null() {
-            return self.judge_signing(new, false);
+            let hidden = |file: &File<'_>, field: &Field| -> Result<bool, PdfError> {
+                let flags = file.get(&field.dict, b"F")?.int().unwrap_or(0);
+                Ok(flags & (HIDDEN | NO_VIEW) != 0)
+            };
+            let place = match hidden(self.signed, old)? {
+                true => Place::Unseen,
+                false => Place::Planned,
+            };
+            return self.judge_signing(new, place);
         }
         self.explain_new(&new.value)?;
         self.filled(new, old, was_signed);
@@ -340,9 +365,16 @@ impl Judge<'_, '_, '_> {
             // What a field is drawn with, whose picture may change anyway; some writers note the border they draw.
             b"BS" => !signing,
             b"Rect" => {
-                let (old, new) = (self.signed.get(old, key)?, self.newest.get(new, key)?);
-                let (old, new) = (page::rectangle(self.signed, &old)?, page::rectangle(self.newest, &new)?);
-                old.zip(new).is_some_and(|(old, new)| coincide(&old, &new))
+                let (was, is) = (self.signed.get(old, key)?, self.newest.get(new, key)?);
+                let (was, is) = (page::rectangle(self.signed, &was)?, page::rectangle(self.newest, &is)?);
+                // Nothing was to be seen there, and who signs shows nothing either.
+                let unseen = || -> Result<bool, PdfError> {
+                    let nowhere = is.is_some_and(|[left, bottom, right, top]| left == right && bottom == top);
+                    Ok(signing
+                        && nowhere
+                        && looks::of(self.signed, old, None, &self.at.history.drawn)?.looks.is_blank())
+                };
+                was.zip(is).is_some_and(|(was, is)| coincide(&was, &is)) || unseen()?
             }
             b"Type" => new.is(b"Type", b"Annot"),
             // What is hidden stays hidden and what shows goes on showing, but for a signature that comes to be seen.

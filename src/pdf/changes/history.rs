@@ -32,6 +32,7 @@ pub(in crate::pdf) struct History<'f, 'a> {
     used: OnceCell<HashSet<u32>>,
     shown: OnceCell<HashSet<u32>>,
     written: OnceCell<Written>,
+    plain: OnceCell<bool>,
     /// By the field's object number.
     pub(super) pictures: RefCell<HashMap<u32, Rc<[Shown]>>>,
     /// Annotations of the newest state that were looked at, by their numbers.
@@ -108,6 +109,7 @@ impl<'f, 'a> History<'f, 'a> {
             used: OnceCell::new(),
             shown: OnceCell::new(),
             written: OnceCell::new(),
+            plain: OnceCell::new(),
             pictures: RefCell::default(),
             seen: RefCell::default(),
             drawn: Drawn::default(),
@@ -171,6 +173,11 @@ impl<'f, 'a> History<'f, 'a> {
             let numbers = self.updates.iter().map(|update| update.number);
             Written::behind(self.newest, from, numbers)
         })
+    }
+
+    /// Whether who goes through all of the file finds what its index leads to and nothing else.
+    pub(super) fn is_plain(&self) -> Result<bool, PdfError> {
+        once(&self.plain, || Ok(Written::whole(self.newest)?.is_empty())).copied()
     }
 }
 

@@ -122,7 +122,10 @@ pub(super) fn ink(file: &File<'_>, font: &Dict, purse: &Purse) -> Result<Ink, Pd
 /// A glyph's name that is no letter's but a shape's (Adobe Glyph List), or anyone's.
 fn is_shape(name: &[u8]) -> bool {
     let name = String::from_utf8_lossy(name).to_ascii_lowercase();
-    let words = ["block", "shade", "filled", "square", "triag", "circle", "uni", "geta"];
+    let words = [
+        "block", "shade", "filled", "square", "triag", "circle", "uni", "geta", "black", "white", "inv", "rect",
+        "diamond", "heart", "club", "spade", "smile", "star",
+    ];
     let coded = |rest: &str| rest.len() >= 4 && rest.bytes().all(|b| b.is_ascii_hexdigit());
     words.iter().any(|word| name.contains(word))
         || ["u", "h", "sf", "g", "cid", "glyph"].iter().any(|p| name.strip_prefix(p).is_some_and(coded))
@@ -199,6 +202,11 @@ fn each(count: u16, em: f64, purse: &Purse, outline: impl Fn(GlyphId, &mut Trace
         }
         canvas = canvas.blank();
         canvas.fill(&trace.outline, Rule::Winding, 1.0, purse)?;
+        // Of the broadest ordinary letter half is ink; where several overlap, little is left of what is under them.
+        let (across, up) = ((right - left) / EM, (top - bottom) / EM);
+        if across > 1.5 || across * up > 0.3 && canvas.ink() > 0.55 * across * up * EM * EM {
+            return Ok(false);
+        }
         for window in SOLID {
             if canvas.is_full(window.map(|side| side * EM), purse)? {
                 return Ok(false);

@@ -3,6 +3,7 @@
 use super::canvas::{Canvas, Purse};
 use super::eye::Eye;
 use super::fields::NO_ROTATE;
+use super::operands::lightness;
 use super::sketch::Sketch;
 use crate::pdf::PdfError;
 use crate::pdf::file::File;
@@ -39,6 +40,8 @@ pub(super) struct Looks {
     pub drawn: bool,
     /// It was too much to read, could not be read, or says something that readers take differently.
     pub unread: bool,
+    /// What light colours multiplied with the page take of red, green and blue: of two, little may be left.
+    pub dye: [u8; 3],
 }
 
 impl Looks {
@@ -56,8 +59,20 @@ impl Looks {
         self.text || self.hides()
     }
 
+    /// Takes up what a colour takes of the page, each part from 0 to 1.
+    pub fn stain(&mut self, taken: [f64; 3]) {
+        for (dye, part) in self.dye.iter_mut().zip(taken) {
+            *dye = (*dye).max((part * 255.0) as u8);
+        }
+    }
+
+    /// All the colours together leave so little light that words are not read.
+    pub fn is_dark(&self) -> bool {
+        lightness(self.dye.map(|part| 1.0 - f64::from(part) / 255.0)) < 0.4
+    }
+
     pub fn add(&mut self, other: Self) {
-        let Self { text, picture, image, panel, fill, broad, solid, drawn, unread } = other;
+        let Self { text, picture, image, panel, fill, broad, solid, drawn, unread, dye } = other;
         self.text |= text;
         self.picture |= picture;
         self.image |= image;
@@ -67,6 +82,7 @@ impl Looks {
         self.solid |= solid;
         self.drawn |= drawn;
         self.unread |= unread;
+        self.dye = std::array::from_fn(|n| self.dye[n].max(dye[n]));
     }
 
     /// As [`Self::can_mislead`], where nothing but lines is expected.
@@ -162,8 +178,9 @@ pub(super) fn of(file: &File<'_>, annotation: &Dict, page: Option<&Page>, drawn:
     // What keeps upright where the page is turned leaves its place (§12.5.3 table 165).
     let turned =
         page.map(|page| page.geometry(file, b"Rotate")).transpose()?.flatten().is_some_and(|turn| turn != [0.0]);
-    let upright = file.get(annotation, b"F")?.int().is_none_or(|flags| flags & NO_ROTATE != 0);
-    if turned && upright && annotation.get(b"F").is_some() && rect != [0.0; 4] {
+    let flags = file.get(annotation, b"F")?;
+    let upright = !flags.is_null() && flags.int().is_none_or(|flags| flags & NO_ROTATE != 0);
+    if turned && upright && rect != [0.0; 4] {
         rect = ANYWHERE;
     }
     let astray = rect == ANYWHERE;
@@ -180,7 +197,7 @@ pub(super) fn of(file: &File<'_>, annotation: &Dict, page: Option<&Page>, drawn:
     looks.unread |= states.len() > STATES;
     for state in states.iter().take(STATES) {
         let mut eye = Eye::new(file, drawn, canvas.blank());
-        let read = eye.appearance(state, rect);
+        let read = eye.appearance(state, rect, upright);
         let (found, painted) = eye.seen();
         looks.add(found);
         looks.unread |= !within_limits(read)?;
@@ -192,6 +209,7 @@ pub(super) fn of(file: &File<'_>, annotation: &Dict, page: Option<&Page>, drawn:
         looks.unread |= !within_limits(drawn)?;
     }
     looks.drawn |= canvas.is_painted();
+    looks.solid |= looks.is_dark();
     match canvas.hides_words(&drawn.purse) {
         Ok(hides) => looks.solid |= hides,
         Err(_) => looks.unread = true,

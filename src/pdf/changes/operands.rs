@@ -37,15 +37,20 @@ pub(super) fn fits(word: &[u8], operands: &[Object]) -> bool {
     }
 }
 
-/// How light a colour of one of the device's spaces is, 0 to 1.
-pub(super) fn lightness(colour: &[f64]) -> f64 {
-    let light = match colour {
-        [grey] => *grey,
-        [r, g, b] => 0.3 * r + 0.59 * g + 0.11 * b,
-        [c, m, y, k] => (1.0 - k) * (1.0 - 0.3 * c - 0.59 * m - 0.11 * y),
-        _ => 0.0,
-    };
-    light.clamp(0.0, 1.0)
+/// Red, green and blue of a colour of one of the device's spaces, each 0 to 1; black where it is of another.
+pub(super) fn channels(colour: &[f64]) -> [f64; 3] {
+    let part = |n: f64| n.clamp(0.0, 1.0);
+    match *colour {
+        [grey] => [part(grey); 3],
+        [r, g, b] => [r, g, b].map(part),
+        [c, m, y, k] => [c, m, y].map(|ink| (1.0 - part(k)) * (1.0 - part(ink))),
+        _ => [0.0; 3],
+    }
+}
+
+/// How light that is to an eye, 0 to 1.
+pub(super) fn lightness([r, g, b]: [f64; 3]) -> f64 {
+    0.3 * r + 0.59 * g + 0.11 * b
 }
 
 /// Whether a string, or one of several, has anything in it. Blanks count: an encoding may make letters of them.

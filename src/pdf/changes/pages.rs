@@ -188,8 +188,26 @@ impl Judge<'_, '_, '_> {
                 (format!("第{number}页的注释被换序"), format!("Annotations of page {number} were reordered"));
             self.doubt("pdf.annotations-reordered", &zh, &en);
         }
-        for gone in was.iter().filter(|o| o.reference().is_none_or(|r| !now.contains(&r.number))) {
-            if gone.reference().is_some() || !is.contains(gone) {
+        // What stood in the list itself may have become an object of its own, at its place in the list.
+        let mut lifted = HashSet::new();
+        for (was, is) in was.iter().zip(is) {
+            if let (Object::Dict(_), Some(r)) = (was, is.reference())
+                && self.at.is_new(r.number)
+                && self.alike(was, is, 8)?
+            {
+                self.explain_new(is)?;
+                lifted.insert(r.number);
+            }
+        }
+        for (at, gone) in was.iter().enumerate() {
+            let stays = match gone.reference() {
+                Some(r) => now.contains(&r.number),
+                None => {
+                    is.contains(gone)
+                        || is.get(at).and_then(Object::reference).is_some_and(|r| lifted.contains(&r.number))
+                }
+            };
+            if !stays {
                 self.judge_removed_note(gone, page)?;
             }
         }
@@ -207,6 +225,7 @@ impl Judge<'_, '_, '_> {
         for come in is.iter().filter(|o| o.reference().is_none_or(|r| !then.contains(&r.number))) {
             match come.reference() {
                 None if was.contains(come) => {}
+                Some(r) if lifted.contains(&r.number) => {}
                 Some(r) if self.placed.contains(&r.number) && self.at.is_new(r.number) => {}
                 Some(r) if !self.at.is_new(r.number) => self.judge_activated_note(r.number, page)?,
                 _ => self.judge_new_note(come, page)?,

@@ -3,7 +3,7 @@
 use super::canvas::Canvas;
 use super::fields::HIDDEN;
 use super::history::{History, once};
-use super::looks::{self, Drawn, Seen};
+use super::looks::{self, Drawn, Looks, Seen};
 use super::{Judge, LaterChanges, Step};
 use crate::pdf::PdfError;
 use crate::pdf::file::File;
@@ -14,6 +14,17 @@ use crate::pdf::text;
 use std::cell::OnceCell;
 use std::rc::Rc;
 
+/// Where a signature is put.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In a field that came with it.
+    New,
+    /// In a field that was to be seen by who signed before.
+    Planned,
+    /// In one that was hidden.
+    Unseen,
+}
+
 /// A field's widget that draws something on a page of the newest state.
 pub(super) struct Shown {
     /// From 0.
@@ -21,17 +32,28 @@ pub(super) struct Shown {
     /// The widget's own object.
     number: Option<u32>,
     seen: Seen,
+    /// It shows nothing, and some viewers (MuPDF) lay a plate there that asks to be signed.
+    plate: bool,
     /// Whether the page itself shows something under it.
     inked: OnceCell<bool>,
 }
 
 impl Judge<'_, '_, '_> {
     /// A field has been signed since: the signature is new, and a picture over the page is worth a word.
-    pub(super) fn judge_signing(&mut self, field: &Field, new_field: bool) -> Result<(), PdfError> {
+    pub(super) fn judge_signing(&mut self, field: &Field, place: Place) -> Result<(), PdfError> {
         let name = &field.name;
-        let pictures = if new_field { Some(self.at.history.pictures(field)?) } else { None };
+        let pictures = if place == Place::Planned { None } else { Some(self.at.history.pictures(field)?) };
         let pictures = pictures.as_deref().unwrap_or_default();
-        let visible = !pictures.is_empty();
+        let (plates, pictures): (Vec<_>, Vec<_>) = pictures.iter().partition(|picture| picture.plate);
+        for plate in plates {
+            let Some(page) = self.at.history.pages()?.get(plate.page) else { continue };
+            if text::letters_within(self.newest, page, plate.seen.rect)? > 0 {
+                let zh = format!("新增的“{name}”没有图案却占据文字之上，有的阅读器会在此遮盖文字");
+                let en = format!("The added field “{name}” lies empty over text, where some viewers hide it");
+                self.doubt("pdf.sneaky-signature", &zh, &en);
+            }
+        }
+        let visible = place == Place::New && !pictures.is_empty();
         let step = if visible { Step::NewField } else { Step::Signing };
         let Object::Dict(signature) = self.newest.resolve(&field.value)? else {
             let (zh, en) =
@@ -72,7 +94,7 @@ impl Judge<'_, '_, '_> {
     /// The sneaky signature attack (Rohlmann et al. 2021, SSA): the picture of a signature that was allowed stands over
     /// the text that was certified.
     pub(super) fn judge_picture(&mut self, name: &str, picture: &Shown) -> Result<(), PdfError> {
-        let Shown { page, number: widget, seen, inked } = picture;
+        let Shown { page, number: widget, seen, inked, .. } = picture;
         let number = page + 1;
         let zh = format_args!("后加签名“{name}”的图案显示在第{number}页");
         let en = format_args!("The later signature “{name}” shows a picture on page {number}");
@@ -109,7 +131,8 @@ impl Judge<'_, '_, '_> {
                 continue;
             }
             let Object::Dict(dict) = self.newest.resolve(note)? else { continue };
-            if !is_shown(self.newest, &dict)? || !looks::rectangle(self.newest, &dict)?.is_some_and(|r| touch(r, rect))
+            if !is_shown(self.newest, &dict)?
+                || !looks::rectangle(self.newest, &dict)?.is_some_and(|r| touch(r, rect, 0.0))
             {
                 continue;
             }
@@ -128,7 +151,7 @@ impl Judge<'_, '_, '_> {
             self.at.history.pay(laid.len() * laid.len() / 16)?;
             let meets = |n: usize, seen: &Seen| {
                 let mut others = laid.iter().enumerate().filter(|(other, _)| *other != n);
-                others.any(|(_, (other, _))| touch(other.rect, seen.rect))
+                others.any(|(_, (other, _))| touch(other.rect, seen.rect, NEAR))
             };
             let meeting: Vec<_> = laid.iter().enumerate().filter(|(n, (seen, _))| meets(*n, seen)).collect();
             let Some((_, (_, id))) = meeting.first() else { continue };
@@ -141,9 +164,18 @@ impl Judge<'_, '_, '_> {
             let hides = match Canvas::new(around, unit).filter(|canvas| purse.pay(canvas.size()).is_ok()) {
                 None => true,
                 Some(mut canvas) => {
-                    let pictures = meeting.iter().filter_map(|(_, (seen, _))| seen.canvas.as_ref());
-                    let mut laid = pictures.map(|picture| canvas.lay(picture, purse)).collect::<Vec<_>>().into_iter();
-                    laid.any(|laid| laid.is_err()) || canvas.hides_words(purse).unwrap_or(true)
+                    let mut together = Looks::default();
+                    meeting.iter().for_each(|(_, (seen, _))| together.add(seen.looks));
+                    let mut pictures: Vec<&Rc<Canvas>> = Vec::new();
+                    for picture in meeting.iter().filter_map(|(_, (seen, _))| seen.canvas.as_ref()) {
+                        purse.pay(picture.size() * pictures.len() / 16)?;
+                        if !pictures.iter().any(|other| other.is_again(picture)) {
+                            pictures.push(picture);
+                        }
+                    }
+                    let mut laid =
+                        pictures.into_iter().map(|picture| canvas.lay(picture, purse)).collect::<Vec<_>>().into_iter();
+                    laid.any(|laid| laid.is_err()) || canvas.hides_words(purse).unwrap_or(true) || together.is_dark()
                 }
             };
             let shows = || -> Result<bool, PdfError> {
@@ -166,10 +198,12 @@ fn shows_something(file: &File<'_>, page: &Page, rect: [f64; 4], drawn: &Drawn) 
     Ok(text::letters_within(file, page, rect)? > 0 || looks::is_inked(file, page, rect, drawn)?)
 }
 
-/// Whether two rectangles overlap or lie as near to each other as lines of a text.
-fn touch([a, b, c, d]: [f64; 4], [e, f, g, h]: [f64; 4]) -> bool {
-    const NEAR: f64 = 8.0;
-    a < g + NEAR && e < c + NEAR && b < h + NEAR && f < d + NEAR
+/// Lines of a text lie as near to each other, points: what hides parts of them may be in several pieces.
+const NEAR: f64 = 8.0;
+
+/// Whether two rectangles overlap, once one is wider by `more` on each side.
+fn touch([a, b, c, d]: [f64; 4], [e, f, g, h]: [f64; 4], more: f64) -> bool {
+    a < g + more && e < c + more && b < h + more && f < d + more
 }
 
 /// Whether an annotation is one that is shown or printed. Flags that some readers cannot hold count for nothing.
@@ -198,19 +232,23 @@ impl History<'_, '_> {
             widgets.extend(self.newest.resolve(kid)?.dict().map(|d| (kid.reference(), d.clone())));
         }
         let mut pictures = Vec::new();
+        let signed = self.newest.resolve(&field.value)?.dict().is_some_and(|value| value.is(b"Type", b"Sig"));
         for (reference, dict) in widgets {
             let Some([left, bottom, right, top]) = looks::rectangle(self.newest, &dict)? else { continue };
-            // A point is too small to be seen; hidden ones are neither shown nor printed.
+            // A point is too small to be seen, but not for what is read aloud or copied; hidden ones are neither shown nor
+            // printed.
             let number = reference.map(|r| r.number);
             let Some(page) = self.page_of(number, &dict)? else { continue };
             let unit = self.pages()?.get(page).map(|page| page.unit(self.newest)).transpose()?.unwrap_or(1.0);
             let area = (right - left) * (top - bottom) * unit * unit;
-            if area <= 1.0 && looks::is_bounded(self.newest, &dict)? || !is_shown(self.newest, &dict)? {
+            if !is_shown(self.newest, &dict)? {
                 continue;
             }
+            let small = area <= 1.0 && looks::is_bounded(self.newest, &dict)?;
             let seen = self.look(number, &dict, page)?;
-            if !seen.looks.is_blank() {
-                pictures.push(Shown { page, number, seen, inked: OnceCell::new() });
+            let plate = seen.looks.is_blank() && !small && !signed;
+            if plate || !seen.looks.is_blank() && (!small || seen.looks.text) {
+                pictures.push(Shown { page, number, seen, plate, inked: OnceCell::new() });
             }
         }
         Ok(pictures)

@@ -2,7 +2,7 @@
 
 use super::canvas::{Canvas, Outline, Purse, Rule, Stroke};
 use super::looks::Looks;
-use super::operands::lightness;
+use super::operands::{channels, lightness};
 use crate::pdf::PdfError;
 use crate::pdf::file::File;
 use crate::pdf::object::{Dict, Object};
@@ -44,6 +44,11 @@ impl Sketch<'_, '_, '_> {
                 self.along(&edge, 2.0)
             }
             Some(b"Line" | b"Polygon" | b"PolyLine" | b"Ink") => self.lines(),
+            // Readers have a wedge or a bar of their own.
+            Some(b"Caret") => {
+                let edge = self.edge();
+                self.canvas.fill(&edge, Rule::Winding, self.alpha()?, self.purse)
+            }
             _ => Ok(()),
         }
     }
@@ -120,7 +125,11 @@ impl Sketch<'_, '_, '_> {
         let colour = page::numbers(self.file, &self.get(b"C")?, 4)?.unwrap_or_default();
         let marker = kind == b"Highlight";
         let alpha = self.alpha()?;
-        let opacity = if marker { alpha * (1.0 - lightness(&colour)) } else { alpha };
+        let colour = channels(&colour);
+        let opacity = if marker { alpha * (1.0 - lightness(colour)) } else { alpha };
+        if marker {
+            self.looks.stain(colour.map(|channel| alpha * (1.0 - channel)));
+        }
         self.looks.solid |= marker && opacity > 0.5;
         let places = self.get(b"QuadPoints")?;
         let quads = page::numbers(self.file, &places, COORDINATES)?;
@@ -152,6 +161,11 @@ impl Sketch<'_, '_, '_> {
     fn lines(&mut self) -> Result<(), PdfError> {
         // What it says may be written along it.
         self.looks.text |= !matches!(self.get(b"Cap")?, Object::Null | Object::Bool(false));
+        // Arrows and squares as large as readers please (table 176).
+        let ends = self.get(b"LE")?;
+        let plain = |end: &Object| end.name() == Some(b"None");
+        self.looks.unread |=
+            !(ends.is_null() || plain(&ends) || ends.array().is_some_and(|ends| ends.iter().all(plain)));
         let mut paths = vec![self.get(b"L")?, self.get(b"Vertices")?];
         paths.extend(self.get(b"InkList")?.array().unwrap_or_default().iter().cloned());
         self.purse.pay(paths.len())?;

@@ -7,6 +7,13 @@ use crate::pdf::PdfError;
 use crate::pdf::object::{Dict, Object};
 use std::collections::HashMap;
 
+/// Read aloud in place of what is tagged, or as its name.
+const WORDS: [&[u8]; 3] = [b"T", b"Alt", b"Contents"];
+
+fn has_words(tag: &Dict) -> bool {
+    WORDS.iter().any(|key| tag.get(key).is_some())
+}
+
 /// Ways that may lead to an element or to a part of the tree's indexes.
 const TAG_WAYS: [&[u8]; 12] =
     [b"StructTreeRoot", b"K", b"P", b"ParentTree", b"Nums", b"Kids", b"Names", b"IDTree", b"D", b"SD", b"Ref", b"SE"];
@@ -96,6 +103,10 @@ impl Judge<'_, '_, '_> {
                 left.next();
             } else if self.is_tag_of_note(kid)? {
                 grown = true;
+                // What is read aloud in the midst of the text, or before it, is taken for a part of it.
+                if next.is_some() && self.newest.resolve(kid)?.dict().is_some_and(has_words) {
+                    self.doubt_tags();
+                }
                 self.explain_new(kid)?;
             } else {
                 self.doubt_tags();
@@ -138,8 +149,6 @@ impl Judge<'_, '_, '_> {
             return Ok((note.get(b"Subtype").is_some() && note.get(b"Rect").is_some()).then_some(1));
         }
         const KEYS: [&[u8]; 11] = [b"Type", b"S", b"P", b"K", b"Pg", b"NS", b"Lang", b"ID", b"A", b"C", b"R"];
-        // Read aloud in place of what is tagged, or as its name.
-        const WORDS: [&[u8]; 3] = [b"T", b"Alt", b"Contents"];
         let keys = |known: &[&[u8]]| dict.entries().iter().filter(|e| known.contains(&&*e.key)).count();
         if dict.get(b"S").is_none() || keys(&KEYS) + keys(&WORDS) < dict.entries().len() {
             return Ok(None);

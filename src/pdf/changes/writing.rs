@@ -8,7 +8,7 @@ use crate::pdf::file::{File, STARTXREF, startxref};
 use crate::pdf::lex::{Lexer, is_space};
 use crate::pdf::object::Object;
 use crate::pdf::xref::Entry;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// What the bytes behind a signed state hold beside what the index leads to.
 #[derive(Default)]
@@ -37,14 +37,20 @@ impl Judge<'_, '_, '_> {
                 let en = format!("One half of a later update's index frees the object {number}, the other leads to it");
                 self.doubt("pdf.index-disagrees", &zh, &en);
             }
-            if !section.is_strict(source)? {
+            let mut lost = false;
+            section.each(source, &mut |_, entry| {
+                let pack = |stream| matches!(self.newest.entry(stream), Ok(Some(Entry::At { .. })));
+                lost |= matches!(entry, Entry::Packed { stream, .. } if !pack(stream));
+            })?;
+            if lost || !section.is_strict(source)? {
                 self.doubt_index(section.offset);
             }
         }
-        // What is not below /Size is not there (§7.5.5 table 15).
+        // What is not below /Size is not there (§7.5.5 table 15). Some writers count their own objects alone, which does no
+        // harm where a viewer that repairs the file finds what the index leads to.
         let listed = self.newest.sections().map(|section| section.end()).max().unwrap_or_default();
         let size = self.newest.trailer().get(b"Size").and_then(Object::count);
-        if size.is_none_or(|size| size < listed as usize) {
+        if size.is_none_or(|size| size < listed as usize) && !self.at.history.is_plain()? {
             self.doubt_index(self.newest.newest().offset);
         }
         if !is_found_at_once(self.newest)? {
@@ -53,6 +59,13 @@ impl Judge<'_, '_, '_> {
                 "The file ends with so much white space that some viewers do not find its index and make their own",
             );
             self.doubt("pdf.bytes-after-end", zh, en);
+        }
+        if self.newest.begins_otherwise()? {
+            let (zh, en) = (
+                "文件以后续更新后的长度自称已线性化，有的阅读器会改用文件开头的索引",
+                "By its length the file says that it is linearised, so that some viewers follow the index at its beginning",
+            );
+            self.doubt("pdf.index-disagrees", zh, en);
         }
         let written = self.at.history.written()?;
         let from = written.strays.partition_point(|at| *at < self.at.end);
@@ -101,6 +114,19 @@ impl Written {
         written.strays.retain(|at| *at >= from);
         written.strays.sort_unstable();
         Ok(written)
+    }
+
+    /// All of a file.
+    pub fn whole(file: &File<'_>) -> Result<Self, PdfError> {
+        let mut numbers = BTreeSet::new();
+        for section in file.sections() {
+            numbers.extend(section.numbers()?);
+        }
+        Self::behind(file, 0, numbers.into_iter())
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.strays.is_empty() && self.overtaken.is_empty() && self.unlisted.is_empty()
     }
 
     fn look_at(&mut self, file: &File<'_>, number: u32) -> Result<(), PdfError> {

@@ -130,6 +130,15 @@ const ATTACKS: &[Attack] = &[
     ("a widget is moved", FILL, "pdf.field-moved", |l| {
         l.change(7, "[72 600 272 620]", "[72 690 400 730]");
     }),
+    ("a note in the list becomes an object that is another", FILL, "pdf.docmdp-violated", |l| {
+        let link = "<</Type/Annot/Subtype/Link/Rect[500 500 520 520]>>";
+        let note = l.add("<</Type/Annot/Subtype/Link/Rect[500 500 520 520]/Border[0 0 9]>>");
+        l.change(32, link, &format!("{note} 0 R "));
+    }),
+    ("when layers show becomes an object that says otherwise", FILL, "pdf.layers-changed", |l| {
+        let when = l.add("<</Event/Print/OCGs[33 0 R]>>");
+        l.change(21, "<</Event/View/OCGs[33 0 R]>>", &format!("{when} 0 R"));
+    }),
     ("an empty signature field grows while it is signed", NOTES, "pdf.field-moved", |l| {
         let value = l.signature("Sig");
         l.change(9, "[72 500 172 540]", &format!("[0 0 595 842]/V {value} 0 R"));
@@ -297,10 +306,10 @@ const ATTACKS: &[Attack] = &[
         l.change(1, "/Type/Catalog", "/Type/Catalog/PieceInfo<</A 1>>");
     }),
     ("an extension that leads further", FILL, "pdf.catalog-changed", |l| {
-        l.change(1, "/Type/Catalog", "/Type/Catalog/Extensions<</X<</BaseVersion/1.7/Page 3 0 R>>>>");
+        l.change(1, "/Extensions<<", "/Extensions<</X<</BaseVersion/1.7/Page 3 0 R>>");
     }),
     ("an unheard-of version", FILL, "pdf.catalog-changed", |l| {
-        l.change(1, "/Type/Catalog", "/Type/Catalog/Version/9.9.9");
+        l.change(1, "/Version/1.7", "/Version/9.9.9");
     }),
     ("the certification is taken out of the catalog", FILL, "pdf.permissions-changed", |l| {
         let catalog = l.get(1);
@@ -399,6 +408,28 @@ const HONEST: &[(&str, Option<Certification>, Change)] = &[
         l.change(31, "/Resources<<>>", "");
         l.change(6, "/DA(", "/NeedAppearances false/DA(");
     }),
+    ("what the catalog and its parts hold becomes objects", NOTHING, |l| {
+        let (level, when) = (l.add("<</BaseVersion/1.7>>"), l.add("<</Event/View/OCGs[33 0 R]>>"));
+        l.change(1, "<</BaseVersion/1.7>>", &format!("{level} 0 R"));
+        l.change(21, "<</Event/View/OCGs[33 0 R]>>", &format!("{when} 0 R"));
+    }),
+    ("a note in the list becomes an object", NOTHING, |l| {
+        let link = "<</Type/Annot/Subtype/Link/Rect[500 500 520 520]>>";
+        let note = l.add(link);
+        l.change(32, link, &format!("{note} 0 R "));
+    }),
+    ("an older writer", NOTHING, |l| {
+        l.change(1, "/Version/1.7/Extensions<</E[<</BaseVersion/1.7>>]>>", "/Version/1.3");
+    }),
+    ("a font comes that an empty field asked for in vain", NOTHING, |l| {
+        let font = l.add("<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>");
+        l.change(16, "/H 17 0 R", &format!("/H 17 0 R/Y {font} 0 R"));
+    }),
+    ("a signature in the field for it that shows nothing any more", FILL, |l| {
+        let value = l.signature("Sig");
+        let ap = l.add("<</N 15 0 R>>");
+        l.change(9, "[72 500 172 540]", &format!("[0 0 0 0]/V {value} 0 R")).change(9, "/AP 38", &format!("/AP {ap}"));
+    }),
     ("a box is ticked", FILL, |l| {
         l.change(10, "/AS/Off", "/AS/Yes/V/Yes/BS<</W 1>>");
     }),
@@ -430,8 +461,8 @@ const HONEST: &[(&str, Option<Certification>, Change)] = &[
         let der = l.add("<</Length 2>>\nstream\n0\u{0}\nendstream");
         let vri = format!("/VRI<</0CDDBD532FABBEEA487C1C872B9B629D12B658F1<</Cert[{der} 0 R]>>>>");
         let dss = l.add(format!("<</Type/DSS/Certs[{der} 0 R]{vri}>>"));
-        let to = format!("/Type/Catalog/DSS {dss} 0 R/Extensions<</ESIC<</BaseVersion/1.7/ExtensionLevel 5>>>>");
-        l.change(1, "/Type/Catalog", &to);
+        l.change(1, "/Type/Catalog", &format!("/Type/Catalog/DSS {dss} 0 R"));
+        l.change(1, "/Extensions<<", "/Extensions<</ESIC<</BaseVersion/1.7/ExtensionLevel 5>>");
     }),
     ("a document time stamp", NOTHING, |l| {
         let value = l.signature("DocTimeStamp");

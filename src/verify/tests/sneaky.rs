@@ -266,4 +266,98 @@ pub(super) const SNEAKY: &[Attack] = &[
         let value = l.signature("DocTimeStamp");
         field(l, &format!("/V {value} 0 R/Rect[60 690 400 730]/AP<</N {ap} 0 R>>"));
     }),
+    ("SSA: a hidden field comes to be seen when it is signed", FILL, "pdf.sneaky-signature", |l| {
+        let (value, ap) = (l.signature("Sig"), l.draw("1 g 0 0 600 850 re f"));
+        l.change(52, "/F 2", &format!("/F 132/AP<</N {ap} 0 R>>/V {value} 0 R"));
+    }),
+    ("SSA: filters whose parameters readers take differently", FILL, "pdf.sneaky-signature", |l| {
+        let parms = l.add("12");
+        let head = "<</Type/XObject/Subtype/Form/BBox[0 0 600 850]/Resources<<>>/Filter/ASCIIHexDecode";
+        let ap = l.add(format!("{head}/DecodeParms<</Predictor {parms} 0 R>>/Length 3>>\nstream\n20>\nendstream"));
+        countersign(l, &format!("/Rect[60 690 400 730]/AP<</N {ap} 0 R>>"));
+    }),
+    ("SSA: a group whose strokes begin opaque", None, "pdf.sneaky-signature", |l| {
+        let group = "<</Type/XObject/Subtype/Form/BBox[0 0 600 850]/Resources<<>>/Group<</S/Transparency>>";
+        let group = l.add(format!("{group}/Length 27>>\nstream\n800 w 0 400 m 600 400 l S  \nendstream"));
+        let resources = format!("/ExtGState<</G<</CA 0>>>>/XObject<</I {group} 0 R>>");
+        let ap = l.draw_with(&resources, "/G gs 1 G /I Do");
+        countersign(l, &format!("/Rect[60 690 400 730]/AP<</N {ap} 0 R>>"));
+    }),
+    ("SSA: two light colours that leave none", None, "pdf.sneaky-signature", |l| {
+        let fills = "/G gs 0 1 0 rg 0 0 600 850 re f 1 0 1 rg 0 0 600 850 re f";
+        let ap = l.draw_with("/ExtGState<</G<</BM/Multiply>>>>", fills);
+        countersign(l, &format!("/Rect[60 690 400 730]/AP<</N {ap} 0 R>>"));
+    }),
+    ("SSA: light colours out of their bounds", None, "pdf.sneaky-signature", |l| {
+        let fills = "/G gs -100 200 -100 rg 0 0 600 850 re f 200 -100 200 rg 0 0 600 850 re f";
+        let ap = l.draw_with("/ExtGState<</G<</BM/Multiply>>>>", fills);
+        countersign(l, &format!("/Rect[60 690 400 730]/AP<</N {ap} 0 R>>"));
+    }),
+    ("SSA: multiplied in a group in a form", None, "pdf.sneaky-signature", |l| {
+        let group = "<</Type/XObject/Subtype/Form/BBox[0 0 600 850]/Group<</S/Transparency>>";
+        let group = format!("{group}/Resources<</ExtGState<</G<</BM/Multiply>>>>>>/Length 24>>");
+        let group =
+            l.add(format!("{group}\nstream\n/G gs 1 g 0 0 600 850 re f\nendstream").replace("Length 24", "Length 26"));
+        let ap = l.draw_with(&format!("/XObject<</I {group} 0 R>>"), "/I Do");
+        countersign(l, &format!("/Rect[60 690 400 730]/AP<</N {ap} 0 R>>"));
+    }),
+    ("SSA: multiplied, and drawn apart", None, "pdf.sneaky-signature", |l| {
+        let ap = l.draw_with("/ExtGState<</G<</BM/Multiply>>>>", "/G gs 1 g 0 0 600 850 re f");
+        let field = countersign(l, &format!("/Rect[60 690 400 730]/AP<</N {ap} 0 R>>"));
+        l.change(field, "/F 132", "/F 148");
+    }),
+    ("SSA: letters with strokes as broad as they are", None, "pdf.sneaky-signature", |l| {
+        let line = format!("({}) Tj T*", "M".repeat(200));
+        let ap = l.draw(&format!("BT /F 4 Tf 2 Tr 1.5 w 1 g 1 G 3 TL 0 850 Td {} ET", [line.as_str(); 300].join(" ")));
+        countersign(l, &format!("/Rect[60 690 400 730]/AP<</N {ap} 0 R>>"));
+    }),
+    ("SSA: a letter that reaches from far away", None, "pdf.sneaky-signature", |l| {
+        let ap = l.draw("BT /F 200000 Tf -9000 -9000 Td (I) Tj ET");
+        countersign(l, &format!("/Rect[60 690 400 730]/AP<</N {ap} 0 R>>"));
+    }),
+    ("SSA: shapes by other names", None, "pdf.sneaky-signature", |l| {
+        let encoding = "/Encoding<</Differences[65/blackrectangle]>>";
+        let font = format!("/Font<</S<</Type/Font/Subtype/TrueType/BaseFont/DejaVuSans{encoding}>>>>");
+        let ap = l.draw_with(&font, "1 g BT /S 900 Tf -50 50 Td (A) Tj ET");
+        countersign(l, &format!("/Rect[60 690 400 730]/AP<</N {ap} 0 R>>"));
+    }),
+    ("SSA: a mask that does not say how fine it is", None, "pdf.sneaky-signature", |l| {
+        let mask =
+            l.add("<</Subtype/Image/Width 1/Height 1/ColorSpace/DeviceGray/Length 1>>\nstream\n\u{0}\nendstream");
+        let image = "<</Subtype/Image/Width 1/Height 1/ColorSpace/DeviceGray/BitsPerComponent 8";
+        let image = l.add(format!("{image}/SMask {mask} 0 R/Length 1>>\nstream\na\nendstream"));
+        let ap = l.draw_with(&format!("/XObject<</I {image} 0 R>>"), "600 0 0 850 0 0 cm /I Do");
+        countersign(l, &format!("/Rect[60 690 400 730]/AP<</N {ap} 0 R>>"));
+    }),
+    ("SSA: a plate over the text that asks to be signed", None, "pdf.sneaky-signature", |l| {
+        field(l, "/Rect[60 690 400 730]");
+    }),
+    ("SSA: words of a time stamp that nobody sees", NOTHING, "pdf.docmdp-violated", |l| {
+        let ap = l.draw("BT 3 Tr /F 24 Tf (Pay one million) Tj ET");
+        let value = l.signature("DocTimeStamp");
+        field(l, &format!("/V {value} 0 R/Rect[60 690 61 691]/AP<</N {ap} 0 R>>"));
+    }),
+    ("SSA: a picture under a name that ends early", NOTHING, "pdf.attack.isa", |l| {
+        let (blank, panel) = (l.draw("q Q"), l.draw("1 g 0 0 600 850 re f"));
+        let value = l.signature("DocTimeStamp");
+        field(l, &format!("/V {value} 0 R/Rect[60 690 400 730]/AP<</N {blank} 0 R/N#00 {panel} 0 R>>"));
+    }),
+    ("EAA: a caret", NOTES, "pdf.evil-annotation", |l| {
+        note(l, "<</Type/Annot/Subtype/Caret/Rect[60 690 400 730]>>");
+    }),
+    ("EAA: a line with ends as large as readers please", NOTES, "pdf.evil-annotation", |l| {
+        note(
+            l,
+            "<</Type/Annot/Subtype/Line/L[72 710 400 710]/Rect[60 690 400 730]/LE[/Square/Square]/IC[1 1 1]/CA .6/BS<</W 9>>>>",
+        );
+    }),
+    ("EAA: two markers that leave no light", NOTES, "pdf.evil-annotation", |l| {
+        note(l, "<</Type/Annot/Subtype/Highlight/Rect[60 690 400 730]/C[0 1 0]>>");
+        note(l, "<</Type/Annot/Subtype/Highlight/Rect[60 690 400 730]/C[1 .5 1]>>");
+    }),
+    ("SSA: strips that are laid side by side", None, "pdf.sneaky-signature", |l| {
+        let strips: String = (0..850).map(|y| format!("0 {y} m 600 {y} l S ")).collect();
+        let ap = l.draw(&format!("1 G 1 w {strips}"));
+        countersign(l, &format!("/Rect[60 690 400 1540]/AP<</N {ap} 0 R>>"));
+    }),
 ];

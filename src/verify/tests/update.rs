@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 /// behind it.
 const DRAFT: &[&str] = &[
     /* 1 */
-    "<</Type/Catalog/Pages 2 0 R/AcroForm 6 0 R/OCProperties 21 0 R/Outlines 22 0 R/Names 23 0 R\
+    "<</Type/Catalog/Version/1.7/Extensions<</E[<</BaseVersion/1.7>>]>>/Pages 2 0 R/AcroForm 6 0 R/OCProperties 21 0 R/Outlines 22 0 R/Names 23 0 R\
      /StructTreeRoot 24 0 R/MarkInfo<</Marked true>>/Metadata 30 0 R/OpenAction[3 0 R/Fit]/Private 12 0 R>>",
     "<</Type/Pages/Kids[3 0 R 31 0 R]/Count 2/MediaBox[0 0 595 842]/Resources<<>>>>",
     "<</Type/Page/Parent 2 0 R/Contents 4 0 R/StructParents 0/Annots 32 0 R/Resources<</Font<</F 5 0 R>>\
@@ -14,8 +14,8 @@ const DRAFT: &[&str] = &[
     "<</Length 20 0 R>>\nstream\nBT /F 24 Tf 72 700 Td (Pay one hundred yuan) Tj ET /X Do 9 0 0 9 150 110 cm /Y Do\nendstream",
     "<</Type/Font/Subtype/Type1/BaseFont/Helvetica/Encoding 36 0 R>>",
     /* 6: the form */
-    "<</Fields[7 0 R 8 0 R 9 0 R 10 0 R 47 0 R 48 0 R 39 0 R]/DA(/F 12 Tf)/DR<</Font 16 0 R>>/Q 37 0 R>>",
-    "<</Type/Annot/Subtype/Widget/FT/Tx/T(amount)/Rect[72 600 272 620]/F 4/P 3 0 R/BS<</W 0>>/V()/AP<</N 11 0 R>>>>",
+    "<</Fields[7 0 R 8 0 R 9 0 R 10 0 R 47 0 R 48 0 R 39 0 R 52 0 R]/DA(/F 12 Tf)/DR<</Font 16 0 R>>/Q 37 0 R>>",
+    "<</Type/Annot/Subtype/Widget/FT/Tx/T(amount)/Rect[72 600 272 620]/F 4/P 3 0 R/BS<</W 0>>/DA(/Y 9 Tf)/V()/AP<</N 11 0 R>>>>",
     "<</Type/Annot/Subtype/Widget/FT/Tx/T(note)/Rect[72 560 272 580]/F 4/P 3 0 R/DA(/Z 9 Tf)/V(old)/AP<</N 12 0 R>>>>",
     "<</Type/Annot/Subtype/Widget/FT/Sig/T(counter)/Rect[72 500 172 540]/F 4/P 3 0 R/AP 38 0 R>>",
     "<</Type/Annot/Subtype/Widget/FT/Btn/T(agree)/Rect[300 600 312 612]/F 4/P 3 0 R/AS/Off\
@@ -34,7 +34,7 @@ const DRAFT: &[&str] = &[
     "<</Type/Annot/Subtype/FreeText/Rect[300 100 500 140]/Contents(void)/DA(/F 12 Tf)/P 3 0 R/AP<</N 40 0 R>>>>",
     "81",
     /* 21: layers, outlines, names */
-    "<</OCGs[33 0 R]/D<</ON[33 0 R]>>>>",
+    "<</OCGs[33 0 R]/D<</ON[33 0 R]/AS[<</Event/View/OCGs[33 0 R]>>]>>>>",
     "<</Type/Outlines>>",
     "<</EmbeddedFiles<</Names[(data)41 0 R]>>>>",
     /* 24: tags */
@@ -46,7 +46,7 @@ const DRAFT: &[&str] = &[
     "<</CreationDate(D:20260101)>>",
     "<</Type/Metadata/Subtype/XML/Length 11>>\nstream\n<x:xmpmeta>\nendstream",
     "<</Type/Page/Parent 2 0 R/Contents 42 0 R/Resources<<>>>>",
-    "[7 0 R 8 0 R 9 0 R 10 0 R 18 0 R 19 0 R 47 0 R 50 0 R 39 0 R]",
+    "[<</Type/Annot/Subtype/Link/Rect[500 500 520 520]>>7 0 R 8 0 R 9 0 R 10 0 R 18 0 R 19 0 R 47 0 R 50 0 R 39 0 R 52 0 R]",
     "<</Type/OCG/Name(layer)>>",
     "[/Separation/Red/DeviceRGB 43 0 R]",
     "<</Type/ExtGState/ca 1>>",
@@ -69,6 +69,8 @@ const DRAFT: &[&str] = &[
     "<</Type/Annot/Subtype/Widget/T(a)/Rect[0 0 0 0]/F 4/P 3 0 R/Parent 48 0 R>>",
     "<</Type/Annot/Subtype/Link/Rect[400 500 420 520]/P 3 0 R/A<</S/URI/URI(http://a)>>>>",
     "<</Type/XObject/Subtype/Image/Width 1/Height 1/ColorSpace/DeviceGray/BitsPerComponent 8/Length 1>>\nstream\na\nendstream",
+    /* 52: a signature field over the text, hidden */
+    "<</Type/Annot/Subtype/Widget/FT/Sig/T(veil)/Rect[60 690 400 730]/F 2/P 3 0 R>>",
 ];
 
 pub(super) fn draft() -> Vec<u8> {

@@ -223,6 +223,27 @@ fn a_certification_of_an_unknown_level_allows_nothing() {
     }
 }
 
+/// As some writers count, who then leave it to what else the file holds.
+#[test]
+fn a_size_that_counts_the_update_alone_is_a_matter_of_what_a_repair_would_find() {
+    let house = House::new();
+    let plain = draft();
+    let mut trapped = plain.clone();
+    let at = trapped.windows(11).position(|w| w == b"<x:xmpmeta>").unwrap();
+    trapped[at..at + 11].copy_from_slice(b"12 0 obj(a)");
+    for (draft, told) in [(plain, false), (trapped, true)] {
+        let mut later = Later::on(seal(&draft, &house, SEALED, FILL));
+        later.change(7, "/V()", "/V(one)");
+        let bytes = replaced_last(later.finish(), "/Size ", "/Size 8/Less ");
+        if told {
+            is_named(&house, &bytes, IRREGULAR).unwrap();
+        } else {
+            let honest = attacked(&house, &bytes).unwrap();
+            assert_eq!(honest.later_changes, LaterChanges::Allowed, "{:?}", honest.changes);
+        }
+    }
+}
+
 /// Readers differ in whether they find the index at all: nothing that was signed is called unchanged.
 #[test]
 fn a_comment_before_the_index_is_no_place_for_it() {
