@@ -552,3 +552,23 @@ fn table_entries(source: Source<'_>, start: usize, count: u32) -> Result<(Entrie
         Ok((Entries::Listed(entries), lexer.pos))
     })?
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_is_strict_to_the_letter() {
+        let table = |head: &str, entries: &str| is_strict_table(format!("xref\n{head}\n{entries}trailer\n").as_bytes());
+        let (free, used) = ("0000000000 65535 f \n", "0000000009 00000 n\r\n");
+        assert!(table("0 2", &format!("{free}{used}")) && table("1 1", used) && table("0 0", ""));
+        // Other readers count from 0 here.
+        assert!(!table("1 2", &format!("{free}{used}")));
+        for entry in
+            ["0000000009 00000 n\n\n", "0000000009 00000 n%\n", "000000009 00000 n \n", "0000000009 00000 x \n"]
+        {
+            assert!(!table("3 1", entry), "{entry}");
+        }
+        assert!(!table("3 2", used) && !table("3", used));
+    }
+}

@@ -134,8 +134,9 @@ fn an_object_that_is_changed_and_led_back_is_told() {
     is_named(&house, &bytes, "pdf.object-twice").unwrap();
 }
 
-/// An update whose index is a stream: widths, what the index says and how large it says it is, the stream's own number.
-fn by_stream(base: &[u8], widths: [usize; 3], more: usize, number: Option<u32>) -> Vec<u8> {
+/// An update whose index is a stream: widths, entries of numbers behind all others, how many more it says it has, and
+/// the stream's own number.
+fn by_stream(base: &[u8], widths: [usize; 3], rows: &[[usize; 3]], more: usize, number: Option<u32>) -> Vec<u8> {
     let mut later = Later::on(base.to_vec());
     later.change(7, "/V()", "/V(one)");
     let free = later.add("null");
@@ -144,25 +145,24 @@ fn by_stream(base: &[u8], widths: [usize; 3], more: usize, number: Option<u32>) 
     let at = out.len();
     out.extend(format!("7 0 obj\n{}\nendobj\n", later.get(7)).into_bytes());
     let index = out.len();
+    let mut listed = vec![(7, [1, at, 0]), (number, [1, index, 0])];
+    listed.extend((free + 1..).zip(rows.iter().copied()));
+    listed.sort_unstable();
     let mut entries: Vec<u8> = Vec::new();
-    for offset in [at, index] {
-        for (value, width) in [1, offset, 0].into_iter().zip(widths) {
-            entries.extend(&(value as u64).to_be_bytes()[8 - width..]);
+    let mut pairs = String::new();
+    for (n, (number, row)) in listed.iter().enumerate() {
+        for (value, width) in row.iter().zip(widths) {
+            entries.extend(&(*value as u64).to_be_bytes()[8 - width..]);
         }
+        let last = n + 1 == listed.len();
+        write!(pairs, "{number} {} ", if last { 1 + more } else { 1 }).unwrap();
     }
     let text = String::from_utf8_lossy(base).into_owned();
     let previous = text.rsplit_once("startxref").unwrap().1.split_whitespace().next().unwrap().to_owned();
-    let mut listed = [(7, 1), (number, 1 + more)];
-    listed.sort_unstable();
-    let mut head = format!("{number} 0 obj\n<</Type/XRef/Root 1 0 R/Prev {previous}/Size {}", free + 1);
-    let [kind, place, index_width] = widths;
-    write!(
-        head,
-        "/W[{kind} {place} {index_width}]/Index[{} {} {} {}]",
-        listed[0].0, listed[0].1, listed[1].0, listed[1].1
-    )
-    .unwrap();
-    write!(head, "/Length {}>>\nstream\n", entries.len()).unwrap();
+    let size = free as usize + 1 + rows.len() + more;
+    let [kind, place, third] = widths;
+    let mut head = format!("{number} 0 obj\n<</Type/XRef/Root 1 0 R/Prev {previous}/Size {size}");
+    write!(head, "/W[{kind} {place} {third}]/Index[{pairs}]/Length {}>>\nstream\n", entries.len()).unwrap();
     out.extend(head.into_bytes());
     out.extend(entries);
     out.extend(format!("\nendstream\nendobj\nstartxref\n{index}\n%%EOF\n").into_bytes());
@@ -173,13 +173,55 @@ fn by_stream(base: &[u8], widths: [usize; 3], more: usize, number: Option<u32>) 
 fn an_index_in_a_stream_is_held_to_the_same() {
     let house = House::new();
     let base = signed(&house, FILL);
-    let honest = attacked(&house, &by_stream(&base, [1, 4, 1], 0, None)).unwrap();
+    let update = |widths, rows: &[[usize; 3]], more, number| by_stream(&base, widths, rows, more, number);
+    let honest = attacked(&house, &update([1, 4, 1], &[[0, 0, 0]], 0, None)).unwrap();
     assert_eq!(honest.later_changes, LaterChanges::Allowed, "{:?}", honest.changes);
-    is_named(&house, &by_stream(&base, [8, 8, 8], 0, None), IRREGULAR).unwrap();
-    is_named(&house, &by_stream(&base, [1, 4, 1], 1, None), IRREGULAR).unwrap();
-    is_named(&house, &by_stream(&base, [1, 4, 1], 0, Some(12)), "pdf.shared-appearance")
-        .or_else(|_| is_named(&house, &by_stream(&base, [1, 4, 1], 0, Some(12)), "pdf.page-content-changed"))
-        .unwrap();
+    let irregular = [
+        ("broad", update([8, 8, 8], &[], 0, None)),
+        ("more than there are", update([1, 4, 1], &[], 1, None)),
+        ("of a fourth kind", update([1, 4, 1], &[[3, 0, 0]], 0, None)),
+        ("in a pack that is not there", update([1, 4, 1], &[[2, 999, 0]], 0, None)),
+        ("without an end", replaced_last(update([1, 4, 1], &[], 0, None), "\nendstream\nendobj\n", "\n")),
+        ("whose object has no end", replaced_last(update([1, 4, 1], &[], 0, None), "\nendobj\n", "\n")),
+    ];
+    for (name, bytes) in irregular {
+        is_named(&house, &bytes, IRREGULAR).unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+    // In the place of what a page draws.
+    is_named(&house, &update([1, 4, 1], &[], 0, Some(12)), "pdf.page-content-changed").unwrap();
+}
+
+/// Readers that find the length there follow the index at the beginning.
+#[test]
+fn a_file_that_comes_to_be_linearised_is_told() {
+    let house = House::new();
+    let update = |length: usize| {
+        let plain = draft();
+        let at = plain.windows(13).position(|w| w == b"/Private 12 0").unwrap();
+        let mut text = plain;
+        // As long as what it takes the place of.
+        text.splice(at..at + 15, format!("/Linearized 1/L {length:05}").into_bytes());
+        let moved = text.len() - draft().len();
+        // All but the first object stand so much further behind.
+        let table = text.windows(5).rposition(|w| w == b"xref\n").unwrap();
+        let table = text[..table].windows(5).rposition(|w| w == b"xref\n").unwrap();
+        let mut out = String::from_utf8_lossy(&text[table..]).into_owned();
+        for line in out.clone().lines().filter(|line| line.ends_with("00000 n ")).skip(1) {
+            let offset: usize = line[..10].parse().unwrap();
+            out = out.replace(line, &format!("{:010}{}", offset + moved, &line[10..]));
+        }
+        let old = out.rsplit_once("startxref\n").unwrap().1.lines().next().unwrap().to_owned();
+        out = out.replace(&format!("startxref\n{old}"), &format!("startxref\n{table}"));
+        text.truncate(table);
+        text.extend(out.into_bytes());
+        let mut later = Later::on(seal(&text, &house, SEALED, FILL));
+        later.change(7, "/V()", "/V(one)");
+        later.finish()
+    };
+    let length = update(10_000).len();
+    let honest = attacked(&house, &update(length + 1)).unwrap();
+    assert_eq!(honest.later_changes, LaterChanges::Allowed, "{:?}", honest.changes);
+    is_named(&house, &update(length), "pdf.index-disagrees").unwrap();
 }
 
 #[test]
