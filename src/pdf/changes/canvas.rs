@@ -1,6 +1,7 @@
 //! Where an appearance paints, on a coarse grid: whether what lies under it can still be read does not follow from its
 //! operators one by one (paint over paint, a polygon for a rectangle, a mask without holes), but from what they add up to.
 
+use super::mask::Cover;
 use crate::limits;
 use crate::pdf::PdfError;
 use crate::pdf::matrix::Matrix;
@@ -44,14 +45,6 @@ impl Purse {
     }
 }
 
-/// A picture that covers by so much at each of its points.
-pub(super) struct Cover {
-    width: usize,
-    height: usize,
-    /// Of all points above and left of each corner: a part of any size costs the same, however a matrix bends cells.
-    sums: Vec<u32>,
-}
-
 /// What was painted of a part of a page so far. Colours are not kept, but how much of what lay there is taken from sight.
 #[derive(Clone)]
 pub(super) struct Canvas {
@@ -63,9 +56,29 @@ pub(super) struct Canvas {
     width: usize,
     height: usize,
     /// Row by row from below.
-    cells: Vec<f32>,
-    /// The most that any paint on it hides by itself. A cell of less was touched in a part.
-    deepest: f32,
+    cells: Vec<Spot>,
+}
+
+/// One cell, both from 0 to 1: how much of what lies under it is not seen, and over how much of it there is paint.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Spot {
+    hidden: f32,
+    covered: f32,
+}
+
+impl Spot {
+    /// Less and less of what lies there is seen. What covers a part of a cell may do so beside what is there already.
+    fn lay(&mut self, covered: f32, opacity: f32) {
+        let (covered, opacity) = (covered.clamp(0.0, 1.0), opacity.clamp(0.0, 1.0));
+        let over = 1.0 - (1.0 - self.hidden) * (1.0 - opacity);
+        self.hidden = (self.hidden + covered * opacity).min(over);
+        self.covered = (self.covered + covered).min(1.0);
+    }
+
+    /// How much the paint hides where it is.
+    fn opacity(&self) -> f32 {
+        if self.covered > 0.0 { (self.hidden / self.covered).min(1.0) } else { 0.0 }
+    }
 }
 
 /// §8.5.3.3.
@@ -95,21 +108,13 @@ impl Canvas {
         let near = [from_x, from_y].iter().all(|n| n.abs() < 1e6);
         let fits = near && wide >= 1.0 && high >= 1.0 && wide * high <= CELLS;
         let (width, height) = (wide as usize, high as usize);
-        let empty = || vec![0.0; width * height];
-        fits.then(|| Self {
-            side,
-            left: from_x as i64,
-            bottom: from_y as i64,
-            width,
-            height,
-            cells: empty(),
-            deepest: 0.0,
-        })
+        let empty = || vec![Spot::default(); width * height];
+        fits.then(|| Self { side, left: from_x as i64, bottom: from_y as i64, width, height, cells: empty() })
     }
 
     /// The same with nothing on it.
     pub fn blank(&self) -> Self {
-        Self { cells: vec![0.0; self.cells.len()], deepest: 0.0, ..*self }
+        Self { cells: vec![Spot::default(); self.cells.len()], ..*self }
     }
 
     /// What was painted elsewhere on such a canvas, brought here.
@@ -135,15 +140,17 @@ impl Canvas {
     /// Paints what a path encloses.
     pub fn fill(&mut self, outline: &Outline, rule: Rule, opacity: f64, purse: &Purse) -> Result<(), PdfError> {
         let shade = Shade::outline(self, outline, purse)?;
-        let opacity = self.takes(opacity);
-        shade.onto(self, rule, |cell, covered| lay(cell, covered, opacity));
+        shade.onto(self, rule, |cell, covered| cell.lay(covered, opacity as f32));
         Ok(())
     }
 
     /// Adds so much of what a path encloses, where the same is never laid twice on one place.
     pub fn add(&mut self, outline: &Outline, part: f64, purse: &Purse) -> Result<(), PdfError> {
         let shade = Shade::outline(self, outline, purse)?;
-        shade.onto(self, Rule::Winding, |cell, covered| *cell = (*cell + covered * part as f32).min(1.0));
+        shade.onto(self, Rule::Winding, |cell, covered| {
+            cell.hidden = (cell.hidden + covered * part as f32).min(1.0);
+            cell.covered = (cell.covered + covered).min(1.0);
+        });
         Ok(())
     }
 
@@ -155,16 +162,14 @@ impl Canvas {
         for part in &outline.parts {
             part.stroke(half, stroke, &mut |corners| shade.polygon(corners, purse))?;
         }
-        let opacity = self.takes(opacity);
-        shade.onto(self, Rule::Winding, |cell, covered| lay(cell, covered, opacity));
+        shade.onto(self, Rule::Winding, |cell, covered| cell.lay(covered, opacity as f32));
         Ok(())
     }
 
     /// Paints all of it.
     pub fn flood(&mut self, opacity: f64, purse: &Purse) -> Result<(), PdfError> {
         purse.pay(self.size())?;
-        let opacity = self.takes(opacity);
-        self.cells.iter_mut().for_each(|cell| lay(cell, 1.0, opacity));
+        self.cells.iter_mut().for_each(|cell| cell.lay(1.0, opacity as f32));
         Ok(())
     }
 
@@ -174,14 +179,13 @@ impl Canvas {
         let [left, bottom, right, top] = place.around([0.0, 0.0, 1.0, 1.0]);
         let (rows, columns) = (within(bottom, top, self.height), within(left, right, self.width));
         purse.pay(1 + rows.len() * columns.len())?;
-        let opacity = self.takes(opacity);
         for row in rows {
             for column in columns.clone() {
                 let (x, y) = (column as f64, row as f64);
                 let [l, b, r, t] = back.around([x, y, x + 1.0, y + 1.0]);
                 let covered = cover.mean(l, 1.0 - t, r, 1.0 - b);
                 if let Some(cell) = self.cells.get_mut(row * self.width + column) {
-                    lay(cell, covered as f32, opacity);
+                    cell.lay(covered as f32, opacity as f32);
                 }
             }
         }
@@ -190,54 +194,51 @@ impl Canvas {
 
     /// Lays another's paint over this, where both are.
     pub fn lay(&mut self, over: &Self, purse: &Purse) -> Result<(), PdfError> {
-        if over.deepest == 0.0 {
-            // Letters alone: how much of a cell they take is a guess, and where in it is no plan.
-            return self.join(over, purse, |cell, value| lay(cell, 1.0, value));
-        }
-        let deepest = over.cells.iter().fold(over.deepest, |most, cell| most.max(*cell));
-        self.join(over, purse, |cell, value| lay(cell, value / deepest, deepest))
+        self.lay_often(over, 1, purse)
+    }
+
+    /// The same so often, each time at the same place: it hides more and more, but nowhere else.
+    pub fn lay_often(&mut self, over: &Self, times: usize, purse: &Purse) -> Result<(), PdfError> {
+        let often = |opacity: f32| 1.0 - (1.0 - opacity).powf(times as f32);
+        self.join(over, purse, |cell, spot| cell.lay(spot.covered, often(spot.opacity())))
     }
 
     /// Takes the deeper paint of both.
     pub fn merge(&mut self, other: &Self, purse: &Purse) -> Result<(), PdfError> {
-        self.join(other, purse, |cell, value| *cell = cell.max(value))
+        self.join(other, purse, |cell, spot| {
+            cell.hidden = cell.hidden.max(spot.hidden);
+            cell.covered = cell.covered.max(spot.covered);
+        })
     }
 
-    fn join(&mut self, other: &Self, purse: &Purse, put: impl Fn(&mut f32, f32)) -> Result<(), PdfError> {
+    fn join(&mut self, other: &Self, purse: &Purse, put: impl Fn(&mut Spot, &Spot)) -> Result<(), PdfError> {
         purse.pay(other.size())?;
-        self.deepest = self.deepest.max(other.deepest);
         for (row, values) in (other.bottom - self.bottom..).zip(other.cells.chunks_exact(other.width)) {
             let Some(row) = usize::try_from(row).ok().filter(|row| *row < self.height) else { continue };
             for (column, value) in (other.left - self.left..).zip(values) {
                 let column = usize::try_from(column).ok().filter(|column| *column < self.width);
                 if let Some(cell) = column.and_then(|column| self.cells.get_mut(row * self.width + column)) {
-                    put(cell, *value);
+                    put(cell, value);
                 }
             }
         }
         Ok(())
     }
 
-    /// Whether another's opaque paint is the same at the same place, so that it hides nothing more.
+    /// Whether another's paint is the same at the same place.
     pub fn is_again(&self, other: &Self) -> bool {
         let place = |canvas: &Self| (canvas.left, canvas.bottom, canvas.width);
-        self.deepest > 0.999 && place(self) == place(other) && self.cells == other.cells
-    }
-
-    fn takes(&mut self, opacity: f64) -> f32 {
-        let opacity = opacity.clamp(0.0, 1.0) as f32;
-        self.deepest = self.deepest.max(opacity);
-        opacity
+        place(self) == place(other) && self.cells == other.cells
     }
 
     /// How many cells are painted, parts of them counted as such.
     pub fn ink(&self) -> f64 {
-        self.cells.iter().map(|cell| f64::from(*cell)).sum()
+        self.cells.iter().map(|cell| f64::from(cell.hidden)).sum()
     }
 
     /// Whether there is any paint that an eye would see.
     pub fn is_painted(&self) -> bool {
-        self.cells.iter().any(|cell| *cell > 0.02)
+        self.cells.iter().any(|cell| cell.hidden > 0.02)
     }
 
     /// Whether some letters in a line, upright or not, could not be read under it.
@@ -264,7 +265,7 @@ impl Canvas {
         for (row, cells) in self.cells.chunks_exact(self.width).enumerate() {
             let mut sum = 0.0;
             for (column, cell) in cells.iter().enumerate() {
-                sum += f64::from(*cell);
+                sum += f64::from(cell.hidden);
                 let below = sums.get(row * wide + column + 1).copied().unwrap_or_default();
                 if let Some(place) = sums.get_mut((row + 1) * wide + column + 1) {
                     *place = below + sum;
@@ -278,15 +279,8 @@ impl Canvas {
     }
 }
 
-/// Less and less of what lies there is seen. What covers a part of a cell may do so beside what is there already.
-fn lay(cell: &mut f32, covered: f32, opacity: f32) {
-    let beside = *cell + covered.clamp(0.0, 1.0) * opacity;
-    let over = 1.0 - (1.0 - *cell) * (1.0 - opacity);
-    *cell = beside.min(over).min(1.0);
-}
-
 /// The cells that a stretch touches.
-fn within(from: f64, to: f64, cells: usize) -> std::ops::Range<usize> {
+pub(super) fn within(from: f64, to: f64, cells: usize) -> std::ops::Range<usize> {
     let most = cells as f64;
     (from.floor().clamp(0.0, most) as usize)..(to.ceil().clamp(0.0, most) as usize)
 }
@@ -511,7 +505,7 @@ impl Shade {
         }
     }
 
-    fn onto(self, canvas: &mut Canvas, rule: Rule, put: impl Fn(&mut f32, f32)) {
+    fn onto(self, canvas: &mut Canvas, rule: Rule, put: impl Fn(&mut Spot, f32)) {
         for (row, turns) in self.turns.chunks_exact(self.width + 1).enumerate() {
             let start = (self.bottom + row) * canvas.width + self.left;
             let cells = canvas.cells.get_mut(start..start + self.width).unwrap_or_default();
@@ -528,35 +522,6 @@ impl Shade {
     }
 }
 
-impl Cover {
-    /// Row by row from the top, 0 to 255; fewer than 2^24 of them.
-    pub fn new(width: usize, height: usize, values: &[u8]) -> Self {
-        let mut sums = vec![0u32; (width + 1) * (height + 1)];
-        for (n, value) in values.iter().enumerate().take(width * height) {
-            let at = |column: usize, row: usize| row * (width + 1) + column;
-            let (column, row) = (n % width, n / width);
-            let sum = |at: usize| sums.get(at).copied().unwrap_or_default();
-            let whole = u32::from(*value) + sum(at(column, row + 1)) + sum(at(column + 1, row)) - sum(at(column, row));
-            if let Some(place) = sums.get_mut(at(column + 1, row + 1)) {
-                *place = whole;
-            }
-        }
-        Self { width, height, sums }
-    }
-
-    /// The mean over a part of the unit square, its top at 0.
-    fn mean(&self, left: f64, top: f64, right: f64, bottom: f64) -> f64 {
-        let span = |from: f64, to: f64, cells: usize| within(from * cells as f64, to * cells as f64, cells);
-        let (columns, rows) = (span(left, right, self.width), span(top, bottom, self.height));
-        let count = columns.len() * rows.len();
-        let sum = |column, row| f64::from(self.sums.get(row * (self.width + 1) + column).copied().unwrap_or_default());
-        let sum = sum(columns.end, rows.end) + sum(columns.start, rows.start)
-            - sum(columns.end, rows.start)
-            - sum(columns.start, rows.end);
-        if count == 0 { 0.0 } else { sum / count as f64 / 255.0 }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -568,8 +533,8 @@ mod tests {
         corner.begin((0.0, 6.0));
         assert!(corner.line((40.0, 10.0)) && corner.line((0.0, 14.0)));
         canvas.stroke(&corner, stroke, 1.0, &purse).unwrap();
-        assert!(canvas.cells[10 * canvas.width + 39] > 0.9);
-        canvas.cells[10 * canvas.width + 55] > 0.1
+        assert!(canvas.cells[10 * canvas.width + 39].hidden > 0.9);
+        canvas.cells[10 * canvas.width + 55].hidden > 0.1
     }
 
     #[test]
@@ -589,7 +554,7 @@ mod tests {
         assert!([(1020.0, 20.0), (1020.0, -5.0), (-980.0, -5.0)].into_iter().all(|point| slope.line(point)));
         let mut canvas = empty.blank();
         canvas.fill(&slope, Rule::Winding, 1.0, &purse).unwrap();
-        let row = |row: usize| canvas.cells[row * 20..][..20].iter().map(|c| f64::from(*c)).sum::<f64>() / 20.0;
+        let row = |row: usize| canvas.cells[row * 20..][..20].iter().map(|c| f64::from(c.hidden)).sum::<f64>() / 20.0;
         assert!((row(8) - 1.0).abs() < 1e-3, "{}", row(8));
         // From 9.8 to 10 of the height where it is seen.
         assert!((row(9) - 0.9).abs() < 1e-3, "{}", row(9));

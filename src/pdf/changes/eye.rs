@@ -3,10 +3,10 @@
 //! What no honest writer writes is not guessed at: an operator with other operands than it takes, a resource that is not
 //! there or a number out of all bounds leaves the picture unread, as readers take such things each in its own way.
 
-use super::canvas::{Canvas, Cover, Outline, Rule, Stroke};
+use super::canvas::{Canvas, Outline, Rule, Stroke};
 use super::letters::{self, Ink};
 use super::looks::{self, Drawn, Form, Looks, THIN};
-use super::mask::{self, SHORT};
+use super::mask::{self, Cover, SHORT};
 use super::operands::{channels, fits, is_something, lightness};
 use super::path::{FAR, Path};
 use crate::crypto::sha256;

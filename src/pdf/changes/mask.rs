@@ -1,6 +1,6 @@
 //! Pictures' masks (ISO 32000-1 §8.9.6, §11.6.5.3), as far as they say what is painted.
 
-use super::canvas::Cover;
+use super::canvas::within;
 use crate::pdf::PdfError;
 use crate::pdf::file::File;
 use crate::pdf::object::{Object, Stream};
@@ -50,4 +50,41 @@ pub(super) fn cover(file: &File<'_>, mask: &Stream, stencil: bool) -> Result<Opt
     };
     let values: Option<Vec<u8>> = (0..count).map(value).collect();
     Ok(values.map(|values| Cover::new(width, height, &values)))
+}
+
+/// A picture that covers by so much at each of its points.
+pub(super) struct Cover {
+    width: usize,
+    height: usize,
+    /// Of all points above and left of each corner: a part of any size costs the same, however a matrix bends cells.
+    sums: Vec<u32>,
+}
+
+impl Cover {
+    /// Row by row from the top, 0 to 255; fewer than 2^24 of them.
+    pub fn new(width: usize, height: usize, values: &[u8]) -> Self {
+        let mut sums = vec![0u32; (width + 1) * (height + 1)];
+        for (n, value) in values.iter().enumerate().take(width * height) {
+            let at = |column: usize, row: usize| row * (width + 1) + column;
+            let (column, row) = (n % width, n / width);
+            let sum = |at: usize| sums.get(at).copied().unwrap_or_default();
+            let whole = u32::from(*value) + sum(at(column, row + 1)) + sum(at(column + 1, row)) - sum(at(column, row));
+            if let Some(place) = sums.get_mut(at(column + 1, row + 1)) {
+                *place = whole;
+            }
+        }
+        Self { width, height, sums }
+    }
+
+    /// The mean over a part of the unit square, its top at 0.
+    pub fn mean(&self, left: f64, top: f64, right: f64, bottom: f64) -> f64 {
+        let span = |from: f64, to: f64, cells: usize| within(from * cells as f64, to * cells as f64, cells);
+        let (columns, rows) = (span(left, right, self.width), span(top, bottom, self.height));
+        let count = columns.len() * rows.len();
+        let sum = |column, row| f64::from(self.sums.get(row * (self.width + 1) + column).copied().unwrap_or_default());
+        let sum = sum(columns.end, rows.end) + sum(columns.start, rows.start)
+            - sum(columns.end, rows.start)
+            - sum(columns.start, rows.end);
+        if count == 0 { 0.0 } else { sum / count as f64 / 255.0 }
+    }
 }

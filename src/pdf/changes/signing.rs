@@ -166,16 +166,17 @@ impl Judge<'_, '_, '_> {
                 Some(mut canvas) => {
                     let mut together = Looks::default();
                     meeting.iter().for_each(|(_, (seen, _))| together.add(seen.looks));
-                    let mut pictures: Vec<&Rc<Canvas>> = Vec::new();
+                    // One seal may stand in one place more than once.
+                    let mut pictures: Vec<(&Rc<Canvas>, usize)> = Vec::new();
                     for picture in meeting.iter().filter_map(|(_, (seen, _))| seen.canvas.as_ref()) {
-                        purse.pay(picture.size() * pictures.len() / 16)?;
-                        if !pictures.iter().any(|other| other.is_again(picture)) {
-                            pictures.push(picture);
+                        match pictures.iter_mut().find(|(other, _)| other.is_again(picture)) {
+                            Some((_, times)) => *times += 1,
+                            None => pictures.push((picture, 1)),
                         }
                     }
-                    let mut laid =
-                        pictures.into_iter().map(|picture| canvas.lay(picture, purse)).collect::<Vec<_>>().into_iter();
-                    laid.any(|laid| laid.is_err()) || canvas.hides_words(purse).unwrap_or(true) || together.is_dark()
+                    let mut laid = pictures.into_iter().map(|(picture, times)| canvas.lay_often(picture, times, purse));
+                    let lost = laid.any(|laid| laid.is_err());
+                    lost || canvas.hides_words(purse).unwrap_or(true) || together.is_dark()
                 }
             };
             let shows = || -> Result<bool, PdfError> {

@@ -484,6 +484,17 @@ const HONEST: &[(&str, Option<Certification>, Change)] = &[
         let ap = l.draw("1 0 0 RG 2 w 0 0 m 99 99 l S");
         countersign(l, &format!("/Rect[60 690 400 730]/AP<</N {ap} 0 R>>"));
     }),
+    ("one seal in one place again and again", None, |l| {
+        let strokes: String = (0..12).map(|n| format!("{} 0 m {} 850 l S ", n * 50, n * 50 + 20)).collect();
+        let ap = l.draw_with("/ExtGState<</G<</BM/Multiply>>>>", &format!("/G gs .8 0 0 RG 4 w {strokes}"));
+        for n in 0..30 {
+            let value = l.signature("Sig");
+            let field = format!("<</Subtype/Widget/FT/Sig/T(seal{n})/F 132/P 3 0 R/V {value} 0 R");
+            let field = l.add(format!("{field}/Rect[60 650 460 750]/AP<</N {ap} 0 R>>>>"));
+            l.change(6, "39 0 R", &format!("39 0 R {field} 0 R"));
+            l.change(32, "39 0 R", &format!("39 0 R {field} 0 R"));
+        }
+    }),
     ("a visible signature beside the text under level 3", NOTES, |l| {
         let ap = l.draw("BT /F 12 Tf (signed) Tj ET");
         countersign(l, &format!("/Rect[60 300 200 340]/AP<</N {ap} 0 R>>"));
