@@ -1,6 +1,7 @@
 //! The states of one file that signatures speak for, and what led to what in each of them: read once, oldest first,
 //! each state costing only what changed since the one before.
 
+use super::canvas::Canvas;
 use super::looks::{Drawn, Seen};
 use super::pages::Places;
 use super::signing::Shown;
@@ -37,6 +38,7 @@ pub(in crate::pdf) struct History<'f, 'a> {
     pub(super) pictures: RefCell<HashMap<u32, Rc<[Shown]>>>,
     /// Annotations of the newest state that were looked at, by their numbers.
     pub(super) seen: RefCell<HashMap<u32, Seen>>,
+    pub(super) canvases: RefCell<Vec<Rc<Canvas>>>,
     pub(super) drawn: Drawn,
     left: Cell<usize>,
 }
@@ -112,6 +114,7 @@ impl<'f, 'a> History<'f, 'a> {
             plain: OnceCell::new(),
             pictures: RefCell::default(),
             seen: RefCell::default(),
+            canvases: RefCell::default(),
             drawn: Drawn::default(),
             left,
         })
@@ -171,7 +174,9 @@ impl<'f, 'a> History<'f, 'a> {
         let from = self.states.first().map_or(usize::MAX, |s| s.end);
         once(&self.written, || {
             let numbers = self.updates.iter().map(|update| update.number);
-            Written::behind(self.newest, from, numbers)
+            let readable = self.states.iter().filter_map(|state| state.file.as_ref().ok()?.as_ref());
+            let later = readable.map(File::later).max().unwrap_or_default();
+            Written::behind(self.newest, from, later, numbers)
         })
     }
 

@@ -169,7 +169,7 @@ impl Judge<'_, '_, '_> {
                     // One seal may stand in one place more than once.
                     let mut pictures: Vec<(&Rc<Canvas>, usize)> = Vec::new();
                     for picture in meeting.iter().filter_map(|(_, (seen, _))| seen.canvas.as_ref()) {
-                        match pictures.iter_mut().find(|(other, _)| other.is_again(picture)) {
+                        match pictures.iter_mut().find(|(other, _)| Rc::ptr_eq(other, picture)) {
                             Some((_, times)) => *times += 1,
                             None => pictures.push((picture, 1)),
                         }
@@ -255,12 +255,20 @@ impl History<'_, '_> {
         Ok(pictures)
     }
 
-    /// What the newest state shows of an annotation; read once where it is an object of its own.
+    /// What the newest state shows of an annotation; read once where it is an object of its own. The same seal in the same
+    /// place is the same canvas.
     pub(super) fn look(&self, number: Option<u32>, dict: &Dict, page: usize) -> Result<Seen, PdfError> {
         if let Some(known) = number.and_then(|n| self.seen.borrow().get(&n).cloned()) {
             return Ok(known);
         }
-        let seen = looks::of(self.newest, dict, self.pages()?.get(page), &self.drawn)?;
+        let mut seen = looks::of(self.newest, dict, self.pages()?.get(page), &self.drawn)?;
+        if let Some(canvas) = &mut seen.canvas {
+            let mut canvases = self.canvases.borrow_mut();
+            match canvases.iter().find(|known| known.is_again(canvas)) {
+                Some(known) => canvas.clone_from(known),
+                None => canvases.push(Rc::clone(canvas)),
+            }
+        }
         if let Some(number) = number {
             self.seen.borrow_mut().insert(number, seen.clone());
         }

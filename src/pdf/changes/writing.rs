@@ -13,6 +13,8 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 /// What the bytes behind a signed state hold beside what the index leads to.
 #[derive(Default)]
 pub(super) struct Written {
+    /// Sections that are not written as all readers expect.
+    irregular: HashSet<usize>,
     /// Where something looks like an object, a pack, a trailer or the end of a revision, and is none; ascending.
     strays: Vec<usize>,
     /// Objects that stand once more behind the one that the index leads to: where, and which.
@@ -37,12 +39,7 @@ impl Judge<'_, '_, '_> {
                 let en = format!("One half of a later update's index frees the object {number}, the other leads to it");
                 self.doubt("pdf.index-disagrees", &zh, &en);
             }
-            let mut lost = false;
-            section.each(source, &mut |_, entry| {
-                let pack = |stream| matches!(self.newest.entry(stream), Ok(Some(Entry::At { .. })));
-                lost |= matches!(entry, Entry::Packed { stream, .. } if !pack(stream));
-            })?;
-            if lost || !section.is_strict(source)? {
+            if self.at.history.written()?.irregular.contains(&section.offset) {
                 self.doubt_index(section.offset);
             }
         }
@@ -105,9 +102,24 @@ pub(in crate::pdf) fn is_found_at_once(file: &File<'_>) -> Result<bool, PdfError
 }
 
 impl Written {
-    /// `numbers`: of which later sections speak.
-    pub fn behind(file: &File<'_>, from: usize, numbers: impl Iterator<Item = u32>) -> Result<Self, PdfError> {
+    /// `sections`: how many came later; `numbers`: of which they speak.
+    pub fn behind(
+        file: &File<'_>,
+        from: usize,
+        sections: usize,
+        numbers: impl Iterator<Item = u32>,
+    ) -> Result<Self, PdfError> {
         let mut written = Self { strays: strays(file, from)?, ..Self::default() };
+        for section in file.sections().take(sections) {
+            let mut lost = false;
+            section.each(file.source(), &mut |_, entry| {
+                let pack = |stream| matches!(file.entry(stream), Ok(Some(Entry::At { .. })));
+                lost |= matches!(entry, Entry::Packed { stream, .. } if !pack(stream));
+            })?;
+            if lost || !section.is_strict(file.source())? {
+                written.irregular.insert(section.offset);
+            }
+        }
         for number in numbers {
             written.look_at(file, number)?;
         }
@@ -122,7 +134,7 @@ impl Written {
         for section in file.sections() {
             numbers.extend(section.numbers()?);
         }
-        Self::behind(file, 0, numbers.into_iter())
+        Self::behind(file, 0, 0, numbers.into_iter())
     }
 
     pub fn is_empty(&self) -> bool {
