@@ -53,7 +53,8 @@ impl Font {
         self.default_width = missing.and_then(|w| w.number()).filter(|w| *w > 0.0).unwrap_or(500.0);
         // §9.6.5: a Type 3 font measures in its own space.
         let matrix = file.get(dict, b"FontMatrix")?;
-        let scale = matrix.array().and_then(|m| m.first()).and_then(Object::number).map_or(1.0, |a| a * 1000.0);
+        let own = matrix.array().filter(|_| dict.is(b"Subtype", b"Type3"));
+        let scale = own.and_then(|m| m.first()).and_then(Object::number).map_or(1.0, |a| a * 1000.0);
         let first = file.get(dict, b"FirstChar")?.count().and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
         if let Object::Array(widths) = file.get(dict, b"Widths")? {
             let each = widths.iter().take(256).map(|w| Ok(file.resolve(w)?.number().unwrap_or(0.0) * scale));
@@ -61,6 +62,10 @@ impl Font {
         }
         // The standard fonts (§9.6.2.2) say no widths: about those of Helvetica, and all the same in Courier.
         let name = file.get(dict, b"BaseFont")?;
+        if self.widths.is_empty() {
+            // Nor does what is said of others hold for them.
+            self.default_width = 600.0;
+        }
         if self.widths.is_empty() && !name.name().is_some_and(|name| name.starts_with(b"Courier")) {
             let width = |c: u8| if b" !'()*,-./:;I[\\]`fijlrt{|}".contains(&c) { 280.0 } else { 500.0 };
             self.widths.insert(0x20, Run::Each((0x20..=0x7e).map(width).collect()));

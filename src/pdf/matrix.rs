@@ -40,7 +40,9 @@ impl Matrix {
     /// How much longer a line gets, at most.
     pub fn growth(self) -> f64 {
         let Self([a, b, c, d, ..]) = self;
-        a.hypot(b).max(c.hypot(d))
+        let (sum, area) = (a * a + b * b + c * c + d * d, a * d - b * c);
+        // The larger singular value: across, a sheared line is longer than either side.
+        ((sum + (sum * sum - 4.0 * area * area).max(0.0).sqrt()) / 2.0).sqrt()
     }
 
     pub fn inverse(self) -> Option<Self> {

@@ -168,9 +168,9 @@ impl Page {
         })
     }
 
-    /// Points to a unit of the page's space (§8.3.2.3).
+    /// Points to a unit of the page's space (§8.3.2.3); not less than one, as many viewers do not ask.
     pub(super) fn unit(&self, file: &File<'_>) -> Result<f64, PdfError> {
-        Ok(file.get(&self.dict, b"UserUnit")?.number().filter(|unit| *unit > 0.0).unwrap_or(1.0))
+        Ok(file.get(&self.dict, b"UserUnit")?.number().unwrap_or(1.0).max(1.0))
     }
 
     /// The page as displayed. Errors: no usable box.

@@ -28,18 +28,30 @@ impl File<'_> {
     /// to (ISO 32000-1 Annex F.3.3: readers compare /L with the length, and then begin in front).
     pub(super) fn begins_otherwise(&self) -> Result<bool, PdfError> {
         let source = self.source();
-        let index = source.parse(0, |lexer| {
+        if memchr::memmem::find(&source.window(0..1024)?, b"Linearized").is_none() {
+            return Ok(false);
+        }
+        let first = source.parse(0, |lexer| {
             lexer.skip_space();
             lexer.object_head()?;
             lexer.skip_space();
             let object = lexer.object().ok()?;
-            let dict = object.dict().filter(|dict| dict.get(b"Linearized").is_some())?;
-            dict.get(b"L").and_then(Object::count).filter(|length| *length == source.length())?;
+            let Some(dict) = object.dict().filter(|dict| dict.get(b"Linearized").is_some()) else {
+                return Some(None);
+            };
+            match dict.get(b"L") {
+                Some(Object::Int(length)) if usize::try_from(*length) != Ok(source.length()) => return Some(None),
+                Some(Object::Int(_)) => {}
+                // Some readers take it for the length all the same.
+                _ => return None,
+            }
             lexer.skip_space();
             lexer.keyword(b"endobj");
             lexer.skip_space();
-            Some(lexer.pos)
+            Some(Some(lexer.pos))
         })?;
+        // What cannot be read here may be read by others.
+        let Some(index) = first else { return Ok(true) };
         let newest = source.parse(self.newest().offset, |lexer| {
             lexer.skip_space();
             lexer.pos

@@ -373,7 +373,7 @@ impl Part {
             let corners = [(-half, -half), (half, -half), (half, half), (-half, half)];
             return paint(&corners.map(|(a, b)| (x + a, y + b)));
         }
-        let mut before: Option<Point> = None;
+        let (mut before, mut begun): (Option<Point>, Option<Point>) = (None, None);
         for (n, stretch) in points.windows(2).enumerate() {
             let &[(ax, ay), (bx, by)] = stretch else { continue };
             let length = (bx - ax).hypot(by - ay);
@@ -391,8 +391,12 @@ impl Part {
                 tip(at, (px, py), (ux, uy), half, stroke.miter, paint)?;
             }
             before = Some((ux, uy));
+            begun = begun.or(before);
         }
-        Ok(())
+        match (points.first(), before.zip(begun)) {
+            (Some(corner), Some((last, first))) if self.closed => tip(*corner, last, first, half, stroke.miter, paint),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use super::looks::{self, Drawn, Form, Looks, THIN};
 use super::mask::{self, Cover, SHORT};
 use super::operands::{channels, fits, is_something, lightness};
 use super::path::{FAR, Path};
+use super::state::{CLEAR, Colour, State};
 use crate::crypto::sha256;
 use crate::limits;
 use crate::pdf::PdfError;
@@ -19,12 +20,9 @@ use crate::pdf::object::{Dict, Object, Ref, Stream};
 use crate::pdf::operators::Operators;
 use crate::pdf::page::Page;
 use crate::pdf::reach::deep;
-use crate::pdf::text::{self, Pen, Writing};
+use crate::pdf::text::{self, Pen};
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
-
-/// What leaves at most so much of what lies under it to be seen hides nothing by itself.
-const CLEAR: f64 = 0.6;
 
 pub(super) struct Eye<'f, 'a> {
     file: &'f File<'a>,
@@ -42,74 +40,6 @@ pub(super) struct Eye<'f, 'a> {
     shown: usize,
     /// A page, on which white and shades are not taken for something.
     paper: bool,
-}
-
-#[derive(Clone)]
-struct State {
-    /// To the cells of the canvas.
-    matrix: Matrix,
-    width: f64,
-    cap: f64,
-    join: f64,
-    miter: f64,
-    /// What is filled, and what is stroked.
-    fill: Colour,
-    stroke: Colour,
-    /// Multiplied with what is there (§11.3.5), so that light colours leave what is dark.
-    multiplied: bool,
-    /// In a group of its own, which is put on the page as it was when it began (§11.4.5).
-    isolated: bool,
-    /// §9.3.6.
-    mode: f64,
-    writing: Writing,
-    ink: Option<Rc<Ink>>,
-}
-
-/// A colour as far as it matters, each from 0 to 1 (§11.3.7, §11.6.4.4).
-#[derive(Clone, Copy)]
-struct Colour {
-    alpha: f64,
-    light: f64,
-    channels: [f64; 3],
-    /// How many numbers say a colour; 0 where the space is not one of the device's.
-    parts: usize,
-}
-
-impl State {
-    fn at(matrix: Matrix) -> Self {
-        let black = Colour { alpha: 1.0, light: 0.0, channels: [0.0; 3], parts: 1 };
-        let (width, cap, join, miter, mode) = (1.0, 0.0, 0.0, 10.0, 0.0);
-        let (fill, stroke, multiplied, isolated) = (black, black, false, false);
-        let writing = Writing::start();
-        Self { matrix, width, cap, join, miter, fill, stroke, multiplied, isolated, mode, writing, ink: None }
-    }
-
-    /// How much of what is there this ink takes away.
-    fn opacity(&self, ink: Colour) -> f64 {
-        if self.multiplied { ink.alpha * (1.0 - ink.light) } else { ink.alpha }
-    }
-
-    /// Nothing filled now hides what is under it by itself.
-    fn is_clear(&self, ink: Colour) -> bool {
-        self.opacity(ink) <= CLEAR
-    }
-
-    /// All of it, as bytes; none where text has been set up, which is not compared.
-    fn key(&self) -> Option<Vec<u8>> {
-        let Self { matrix: Matrix(matrix), width, cap, join, miter, fill, stroke, multiplied, isolated, mode, .. } =
-            self;
-        let [a, b, c, d, x, y] = *matrix;
-        // Finer than anything that is seen of it.
-        let [x, y] = [x, y].map(|place| (place * 64.0).round());
-        let inks = [fill, stroke].into_iter().flat_map(|ink| {
-            let [r, g, b] = ink.channels;
-            [ink.alpha, r, g, b, ink.parts as f64]
-        });
-        let numbers = [a, b, c, d, x, y, *width, *cap, *join, *miter, *mode].into_iter().chain(inks);
-        let numbers = numbers.flat_map(|n| n.to_bits().to_be_bytes());
-        let bits = [*multiplied, *isolated].map(u8::from);
-        (self.writing.is_start() && self.ink.is_none()).then(|| numbers.chain(bits).collect())
-    }
 }
 
 impl<'f, 'a> Eye<'f, 'a> {
@@ -320,8 +250,10 @@ impl<'f, 'a> Eye<'f, 'a> {
         let (mut panel, mut path, mut inline) = (false, Path::default(), false);
         // §8.6.5.6: the device's colours may mean others.
         let spaces = self.file.get_dict(resources, b"ColorSpace")?;
-        let renamed = spaces.is_some_and(|spaces| spaces.entries().iter().any(|e| e.key.starts_with(b"Default")));
+        let renames = |key: &[u8]| key.starts_with(b"Device") || key.starts_with(b"Default") && !self.paper;
+        let renamed = spaces.is_some_and(|spaces| spaces.entries().iter().any(|e| renames(&e.key)));
         self.looks.unread |= renamed;
+        let mut text = false;
         let mut operators = Operators::of(content);
         while let Some((operands, word)) = operators.next()? {
             self.spend(1)?;
@@ -331,6 +263,13 @@ impl<'f, 'a> Eye<'f, 'a> {
                 self.odd()?;
                 continue;
             }
+            // §8.2 figure 9: some viewers keep the place of the text with the rest, some do not.
+            match word {
+                b"BT" | b"ET" if text == (word == b"BT") => self.odd()?,
+                b"q" | b"Q" if text => self.odd()?,
+                _ => {}
+            }
+            text = word == b"BT" || text && word != b"ET";
             let numbers: Vec<f64> = operands.iter().filter_map(Object::number).collect();
             match (word, numbers.as_slice()) {
                 (b"q", _) if saved.len() < 512 => saved.push(state.clone()),
@@ -427,6 +366,11 @@ impl<'f, 'a> Eye<'f, 'a> {
             self.stain(state, state.fill);
             let rule = if word.ends_with(b"*") { Rule::EvenOdd } else { Rule::Winding };
             self.canvas.fill(&outline, rule, state.opacity(state.fill), &self.drawn.purse)?;
+            if paper {
+                // The thinnest area is widened to be seen.
+                let hair = Stroke { width: 0.0, capped: false, miter: 0.0 };
+                self.canvas.stroke(&outline, hair, state.opacity(state.fill), &self.drawn.purse)?;
+            }
         }
         if !matches!(word, b"f" | b"F" | b"f*") && seen(state.stroke) {
             self.looks.drawn = true;
@@ -565,8 +509,17 @@ impl<'f, 'a> Eye<'f, 'a> {
                 _ => self.odd()?,
             }
         }
+        // White becomes black where it is taken the other way round.
+        let inverts = self.paper
+            && !matches!(
+                blend.name(),
+                None | Some(b"Normal" | b"Compatible" | b"Multiply" | b"Darken" | b"Lighten" | b"Screen")
+            );
+        let transfers = [b"TR".as_slice(), b"TR2"]
+            .iter()
+            .any(|key| dict.get(key).is_some_and(|value| !matches!(value.name(), Some(b"Identity" | b"Default"))));
         // A font that is set here is not looked at.
-        if dict.get(b"Font").is_some() || state.width < 0.0 {
+        if inverts || transfers || dict.get(b"Font").is_some() || state.width < 0.0 {
             self.odd()?;
         }
         Ok(())

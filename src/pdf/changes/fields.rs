@@ -4,9 +4,7 @@ use super::history::Kept;
 use super::signing::Place;
 use super::{Judge, Step, coincide, looks, shown};
 use crate::pdf::PdfError;
-use crate::pdf::file::File;
 use crate::pdf::form::Field;
-use crate::pdf::lex::Lexer;
 use crate::pdf::object::{Dict, Object, Ref};
 use crate::pdf::page;
 use std::collections::{HashMap, HashSet};
@@ -145,85 +143,6 @@ impl Judge<'_, '_, '_> {
         Ok(())
     }
 
-    /// Fields are drawn with these: more may come, none of them may change.
-    fn judge_form_resources(&mut self, old: &Dict, new: &Dict) -> Result<(), PdfError> {
-        let before = self.signed.get_dict(old, b"DR")?.unwrap_or_else(Dict::empty);
-        let now = self.newest.get_dict(new, b"DR")?.unwrap_or_else(Dict::empty);
-        let home = old.get(b"DR").and_then(Object::reference).map(|r| r.number);
-        self.explain(new.get(b"DR"), old.get(b"DR"), &[b"DR"]);
-        let mut kept = before.entries().iter().all(|e| now.get(&e.key).is_some());
-        let mut grown = false;
-        for kind in now.entries() {
-            let previous = before.get(&kind.key);
-            self.explain_where(Some(&kind.value), previous, |way| &*way.keys[0] == b"DR" || Some(way.from) == home);
-            let (was, is) = (previous.map(|p| self.signed.resolve(p)).transpose()?, self.newest.resolve(&kind.value)?);
-            match (was.as_ref().and_then(Object::dict), is.dict()) {
-                // Only what a default appearance (/DA) names draws a field; some writers keep their last picture here.
-                (Some(_), Some(_)) if matches!(&*kind.key, b"XObject" | b"ProcSet") => {}
-                (Some(was), Some(is)) => {
-                    for entry in was.entries() {
-                        kept &=
-                            is.get(&entry.key).map(|now| self.alike(&entry.value, now, 8)).transpose()? == Some(true);
-                    }
-                    grown |= is.entries().len() > was.entries().len();
-                    self.judge_resources(old, is, Some(was))?;
-                }
-                (None, is) => {
-                    grown = true;
-                    self.judge_resources(old, is.unwrap_or(&Dict::empty()), None)?;
-                }
-                // A list of procedure sets.
-                _ => kept &= self.alike(previous.unwrap_or(&Object::Null), &kind.value, 8)?,
-            }
-            self.explain_new(&is)?;
-        }
-        if !kept {
-            let (zh, en) =
-                ("表单域使用的字体等资源被修改", "Fonts or other resources that form fields use were changed");
-            self.forbid("pdf.form-resources-changed", zh, en);
-        } else if grown {
-            self.allow(Step::Validation, "表单新增了字体等资源", "The form got more fonts or other resources");
-        }
-        Ok(())
-    }
-
-    /// A name that was without a meaning may be what an old field's default appearance asks for.
-    fn judge_resources(&mut self, form: &Dict, named: &Dict, before: Option<&Dict>) -> Result<(), PdfError> {
-        let is_new = |name: &[u8]| named.get(name).is_some() && before.is_none_or(|before| before.get(name).is_none());
-        for kept in self.at.form()? {
-            for dict in [&kept.field.dict, form] {
-                let asks = self.signed.get(dict, b"DA")?.string().map(<[u8]>::to_vec).unwrap_or_default();
-                self.at.history.pay(1 + asks.len() / 16)?;
-                if names_in(&asks).iter().any(|name| is_new(name)) {
-                    self.redrawn(&kept.field)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Viewers that draw fields anew from their values draw this one otherwise, if there is anything to draw.
-    fn redrawn(&mut self, field: &Field) -> Result<(), PdfError> {
-        let nothing = match self.signed.resolve(&field.value)? {
-            Object::Null => field.kind != b"Btn",
-            Object::String(value) => value.is_empty(),
-            _ => false,
-        };
-        if field.is_signature() || nothing {
-            return Ok(());
-        }
-        let name = &field.name;
-        if self.leave.locks.iter().any(|l| l.holds(name)) {
-            let zh = format!("表单的改动会改变已锁定的“{name}”的显示");
-            let en = format!("A change of the form changes how “{name}” is drawn, which is locked");
-            self.forbid("pdf.locked-field-changed", &zh, &en);
-        }
-        let zh = format!("表单的改动会改变“{name}”的显示");
-        let en = format!("A change of the form changes how “{name}” is drawn");
-        self.allow(Step::Filling, &zh, &en);
-        Ok(())
-    }
-
     fn judge_new_field(&mut self, field: &Field, old_fields: &[Rc<Kept>]) -> Result<(), PdfError> {
         let name = &field.name;
         let fresh = field.reference.is_some_and(|r| self.at.is_new(r.number));
@@ -315,14 +234,12 @@ impl Judge<'_, '_, '_> {
             self.explain_new(value)?;
         }
         if !was_signed && old.is_signature() && new.is_signature() && !self.newest.resolve(&new.value)?.is_null() {
-            let hidden = |file: &File<'_>, field: &Field| -> Result<bool, PdfError> {
-                let flags = file.get(&field.dict, b"F")?.int().unwrap_or(0);
-                Ok(flags & (HIDDEN | NO_VIEW) != 0)
-            };
-            let place = match hidden(self.signed, old)? {
-                true => Place::Unseen,
-                false => Place::Planned,
-            };
+            let mut place = Place::Planned;
+            for dict in self.family(old)? {
+                if self.signed.get(&dict, b"F")?.int().unwrap_or(0) & (HIDDEN | NO_VIEW) != 0 {
+                    place = Place::Unseen;
+                }
+            }
             return self.judge_signing(new, place);
         }
         self.explain_new(&new.value)?;
@@ -534,22 +451,6 @@ impl Judge<'_, '_, '_> {
         }
         true
     }
-}
-
-/// The names in a default appearance, whatever stands between them.
-fn names_in(appearance: &[u8]) -> Vec<Rc<[u8]>> {
-    let mut lexer = Lexer::at(appearance, 0);
-    let mut names = Vec::new();
-    while lexer.peek().is_some() {
-        match lexer.peek() {
-            Some(b'/') => match lexer.object() {
-                Ok(Object::Name(name)) => names.push(name),
-                _ => lexer.pos += 1,
-            },
-            _ => lexer.pos += 1,
-        }
-    }
-    names
 }
 
 /// Keys that a signature field made later may have.

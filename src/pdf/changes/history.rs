@@ -38,7 +38,7 @@ pub(in crate::pdf) struct History<'f, 'a> {
     pub(super) pictures: RefCell<HashMap<u32, Rc<[Shown]>>>,
     /// Annotations of the newest state that were looked at, by their numbers.
     pub(super) seen: RefCell<HashMap<u32, Seen>>,
-    pub(super) canvases: RefCell<Vec<Rc<Canvas>>>,
+    pub(super) canvases: RefCell<HashMap<[u8; 32], Rc<Canvas>>>,
     pub(super) drawn: Drawn,
     left: Cell<usize>,
 }

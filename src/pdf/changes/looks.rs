@@ -5,6 +5,7 @@ use super::eye::Eye;
 use super::fields::NO_ROTATE;
 use super::operands::lightness;
 use super::sketch::Sketch;
+use crate::crypto::sha256;
 use crate::pdf::PdfError;
 use crate::pdf::file::File;
 use crate::pdf::matrix::Matrix;
@@ -118,7 +119,7 @@ pub(super) struct Drawn {
 }
 
 /// Where an annotation lies whose `/Rect` each reader takes in its own way.
-const ANYWHERE: [f64; 4] = [-1e6, -1e6, 1e6, 1e6];
+pub(super) const ANYWHERE: [f64; 4] = [-1e6, -1e6, 1e6, 1e6];
 
 /// The `/Rect` of an annotation, in order, or none where it has no area at all.
 pub(super) fn rectangle(file: &File<'_>, dict: &Dict) -> Result<Option<[f64; 4]>, PdfError> {
@@ -162,6 +163,32 @@ pub(super) fn is_bounded(file: &File<'_>, annotation: &Dict) -> Result<bool, Pdf
     Ok(true)
 }
 
+/// Whether every picture of an appearance says where it ends, be it nowhere.
+pub(super) fn has_edges(file: &File<'_>, annotation: &Dict) -> Result<bool, PdfError> {
+    for picture in pictures(file, annotation, &[b"N", b"R", b"D"])? {
+        let Object::Stream(stream) = file.resolve(&picture)? else { continue };
+        if page::rectangle(file, stream.dict.get(b"BBox").unwrap_or(&Object::Null))?.is_none() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Of what is read of an annotation's picture and its place, where there is one picture alone: equal ones draw the same.
+pub(super) fn digest(file: &File<'_>, annotation: &Dict) -> Result<Option<[u8; 32]>, PdfError> {
+    let pictures = pictures(file, annotation, &[b"N"])?;
+    let [picture] = pictures.as_slice() else { return Ok(None) };
+    let Some(loaded) = picture.reference().map(|r| file.load(r)).transpose()?.flatten() else { return Ok(None) };
+    let (Object::Stream(stream), Some(rect)) = (&loaded.object, rectangle(file, annotation)?) else { return Ok(None) };
+    let (dict, Ok(stored)) = (file.raw(&loaded)?, file.stored(stream)) else { return Ok(None) };
+    file.pay(dict.len() + stored.len())?;
+    let mut read: Vec<u8> = rect.iter().flat_map(|side| side.to_be_bytes()).collect();
+    read.extend(dict.len().to_be_bytes());
+    read.extend_from_slice(&dict);
+    read.extend_from_slice(&stored);
+    Ok(Some(sha256(&read)))
+}
+
 /// A form's edges in its own space, and the way out of it. None where readers would differ.
 pub(super) fn bounds(file: &File<'_>, form: &Dict) -> Result<Option<([f64; 4], Matrix)>, PdfError> {
     let own = Matrix::read(file, form.get(b"Matrix").unwrap_or(&Object::Null))?;
@@ -183,7 +210,7 @@ pub(super) fn of(file: &File<'_>, annotation: &Dict, page: Option<&Page>, drawn:
     if turned && upright && rect != [0.0; 4] {
         rect = ANYWHERE;
     }
-    let astray = rect == ANYWHERE;
+    let astray = rect == ANYWHERE || rect == [0.0; 4] && !has_edges(file, annotation)?;
     let mut looks = Looks { unread: astray, drawn: astray, ..Looks::default() };
     let unit = page.map(|page| page.unit(file)).transpose()?.unwrap_or(1.0);
     let states = pictures(file, annotation, &[b"N"])?;
@@ -244,7 +271,8 @@ pub(super) fn is_inked(file: &File<'_>, page: &Page, rect: [f64; 4], drawn: &Dra
     let Some(canvas) = Canvas::new(rect, 1.0) else { return Ok(true) };
     let mut eye = Eye::new(file, drawn, canvas);
     let read = eye.page(page);
-    Ok(!within_limits(read)? || eye.seen().1.is_painted())
+    let (looks, canvas) = eye.seen();
+    Ok(!within_limits(read)? || looks.unread || canvas.is_painted())
 }
 
 #[cfg(test)]

@@ -180,14 +180,6 @@ impl Judge<'_, '_, '_> {
         let (then, now): (HashSet<u32>, HashSet<u32>) =
             (before.iter().copied().collect(), after.iter().copied().collect());
         let number = page + 1;
-        // What is drawn later lies above.
-        let kept =
-            |list: &[u32], other: &HashSet<u32>| list.iter().copied().filter(|n| other.contains(n)).collect::<Vec<_>>();
-        if kept(&before, &now) != kept(&after, &then) {
-            let (zh, en) =
-                (format!("第{number}页的注释被换序"), format!("Annotations of page {number} were reordered"));
-            self.doubt("pdf.annotations-reordered", &zh, &en);
-        }
         // What stood in the list itself may have become an object of its own, at its place in the list.
         let mut lifted = HashSet::new();
         for (was, is) in was.iter().zip(is) {
@@ -198,6 +190,25 @@ impl Judge<'_, '_, '_> {
                 self.explain_new(is)?;
                 lifted.insert(r.number);
             }
+        }
+        // What is drawn later lies above.
+        let direct = was.iter().chain(is).filter(|note| note.reference().is_none()).count();
+        self.at.history.pay(direct * (was.len() + is.len()))?;
+        let stayed = was.iter().enumerate().filter_map(|(at, note)| match note.reference() {
+            Some(r) => now.contains(&r.number).then_some(note),
+            None => {
+                let here = is.get(at).filter(|here| here.reference().is_some_and(|r| lifted.contains(&r.number)));
+                here.or_else(|| is.contains(note).then_some(note))
+            }
+        });
+        let stays = is.iter().filter(|note| match note.reference() {
+            Some(r) => then.contains(&r.number) || lifted.contains(&r.number),
+            None => was.contains(note),
+        });
+        if !stayed.eq(stays) {
+            let (zh, en) =
+                (format!("第{number}页的注释被换序"), format!("Annotations of page {number} were reordered"));
+            self.doubt("pdf.annotations-reordered", &zh, &en);
         }
         for (at, gone) in was.iter().enumerate() {
             let stays = match gone.reference() {

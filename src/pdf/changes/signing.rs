@@ -53,8 +53,8 @@ impl Judge<'_, '_, '_> {
                 self.doubt("pdf.sneaky-signature", &zh, &en);
             }
         }
-        let visible = place == Place::New && !pictures.is_empty();
-        let step = if visible { Step::NewField } else { Step::Signing };
+        let visible = !pictures.is_empty();
+        let step = if visible && place == Place::New { Step::NewField } else { Step::Signing };
         let Object::Dict(signature) = self.newest.resolve(&field.value)? else {
             let (zh, en) =
                 (format!("新增了空的签名域“{name}”"), format!("The empty signature field “{name}” was added"));
@@ -235,7 +235,11 @@ impl History<'_, '_> {
         let mut pictures = Vec::new();
         let signed = self.newest.resolve(&field.value)?.dict().is_some_and(|value| value.is(b"Type", b"Sig"));
         for (reference, dict) in widgets {
-            let Some([left, bottom, right, top]) = looks::rectangle(self.newest, &dict)? else { continue };
+            // A picture without edges is drawn over all of the page, also in a place of no size.
+            let bounded = looks::is_bounded(self.newest, &dict)?;
+            let sides = looks::rectangle(self.newest, &dict)?;
+            let anywhere = if looks::has_edges(self.newest, &dict)? { None } else { Some(looks::ANYWHERE) };
+            let Some([left, bottom, right, top]) = sides.or(anywhere) else { continue };
             // A point is too small to be seen, but not for what is read aloud or copied; hidden ones are neither shown nor
             // printed.
             let number = reference.map(|r| r.number);
@@ -245,7 +249,7 @@ impl History<'_, '_> {
             if !is_shown(self.newest, &dict)? {
                 continue;
             }
-            let small = area <= 1.0 && looks::is_bounded(self.newest, &dict)?;
+            let small = area <= 1.0 && bounded;
             let seen = self.look(number, &dict, page)?;
             let plate = seen.looks.is_blank() && !small && !signed;
             if plate || !seen.looks.is_blank() && (!small || seen.looks.text) {
@@ -262,11 +266,11 @@ impl History<'_, '_> {
             return Ok(known);
         }
         let mut seen = looks::of(self.newest, dict, self.pages()?.get(page), &self.drawn)?;
-        if let Some(canvas) = &mut seen.canvas {
+        if let (Some(canvas), Some(drawn)) = (&mut seen.canvas, looks::digest(self.newest, dict)?) {
             let mut canvases = self.canvases.borrow_mut();
-            match canvases.iter().find(|known| known.is_again(canvas)) {
+            match canvases.get(&drawn).filter(|known| known.is_again(canvas)) {
                 Some(known) => canvas.clone_from(known),
-                None => canvases.push(Rc::clone(canvas)),
+                None => drop(canvases.insert(drawn, Rc::clone(canvas))),
             }
         }
         if let Some(number) = number {

@@ -163,6 +163,9 @@ impl Sketch<'_, '_, '_> {
         self.looks.text |= !matches!(self.get(b"Cap")?, Object::Null | Object::Bool(false));
         // Arrows and squares as large as readers please (table 176).
         let ends = self.get(b"LE")?;
+        for lead in [b"LL".as_slice(), b"LLE", b"LLO"] {
+            self.looks.unread |= !matches!(self.get(lead)?.number(), None | Some(0.0));
+        }
         let plain = |end: &Object| end.name() == Some(b"None");
         self.looks.unread |=
             !(ends.is_null() || plain(&ends) || ends.array().is_some_and(|ends| ends.iter().all(plain)));
@@ -186,7 +189,8 @@ impl Sketch<'_, '_, '_> {
 /// How wide a border is, points: what any reader may take for it (§12.5.4).
 pub(super) fn border(file: &File<'_>, annotation: &Dict) -> Result<f64, PdfError> {
     let style = file.get_dict(annotation, b"BS")?;
-    let style = style.map(|style| file.get(&style, b"W")).transpose()?.and_then(|width| width.number());
+    // Table 166: one point where the style does not say.
+    let style = style.map(|style| file.get(&style, b"W")).transpose()?.map(|width| width.number().unwrap_or(1.0));
     let border = file.get(annotation, b"Border")?;
     let border = border.array().and_then(|border| border.get(2)).map(|width| file.resolve(width)).transpose()?;
     let border = border.and_then(|width| width.number());

@@ -127,6 +127,14 @@ const ATTACKS: &[Attack] = &[
         let font = l.add("<</Type/Font/Subtype/Type1/BaseFont/Symbol>>");
         l.change(16, "/H 17 0 R", &format!("/H 17 0 R/Z {font} 0 R"));
     }),
+    ("a note in the list comes to lie above another", NOTHING, "pdf.annotations-reordered", |l| {
+        let link = "<</Type/Annot/Subtype/Link/Rect[500 500 520 520]>>";
+        l.change(32, link, "").change(32, "39 0 R", &format!("39 0 R {link}"));
+    }),
+    ("a note in the list is listed again", NOTHING, "pdf.annotations-reordered", |l| {
+        let link = "<</Type/Annot/Subtype/Link/Rect[500 500 520 520]>>";
+        l.change(32, "39 0 R", &format!("39 0 R {link}"));
+    }),
     ("a widget is moved", FILL, "pdf.field-moved", |l| {
         l.change(7, "[72 600 272 620]", "[72 690 400 730]");
     }),

@@ -360,4 +360,40 @@ pub(super) const SNEAKY: &[Attack] = &[
         let ap = l.draw(&format!("1 G 1 w {strips}"));
         countersign(l, &format!("/Rect[60 690 400 1540]/AP<</N {ap} 0 R>>"));
     }),
+    ("SSA: a hidden field gets a time stamp and a picture", NOTHING, "pdf.docmdp-violated", |l| {
+        let (value, ap) = (l.signature("DocTimeStamp"), l.draw("1 g 0 0 600 850 re f"));
+        l.change(52, "/F 2", &format!("/F 132/AP<</N {ap} 0 R>>/V {value} 0 R"));
+    }),
+    ("SSA: a place of no size and a picture without edges", None, "pdf.sneaky-signature", |l| {
+        let ap = l.add("<</Subtype/Form/Length 19>>\nstream\n1 g 0 0 600 850 re f\nendstream");
+        countersign(l, &format!("/Rect[0 0 0 0]/AP<</N {ap} 0 R>>"));
+    }),
+    ("SSA: stripes between stripes", None, "pdf.sneaky-signature", |l| {
+        let stripes =
+            |from: usize| -> String { (0..50).map(|y| format!("0 {0} m 600 {0} l S ", 2 * y + from)).collect() };
+        let head = "<</Subtype/Form/BBox[0 0 600 100]/Resources<<>>";
+        for (name, from) in [("odd", 0), ("even", 1)] {
+            let content = format!("1 G 1 w {}", stripes(from));
+            let ap = l.add(format!("{head}/Length {}>>\nstream\n{content}\nendstream", content.len()));
+            let value = l.signature("Sig");
+            let field = format!("<</Subtype/Widget/FT/Sig/T({name})/F 132/P 3 0 R/V {value} 0 R");
+            let field = l.add(format!("{field}/Rect[0 650 600 750]/AP<</N {ap} 0 R>>>>"));
+            l.change(6, "39 0 R", &format!("39 0 R {field} 0 R"));
+            l.change(32, "39 0 R", &format!("39 0 R {field} 0 R"));
+        }
+    }),
+    ("SSA: white that is turned into black", None, "pdf.sneaky-signature", |l| {
+        let state = "/ExtGState<</G<</BM/Multiply/TR<</FunctionType 2/N 1/Domain[0 1]/C0[1]/C1[0]>>>>>>";
+        let ap = l.draw_with(state, "/G gs 1 g 0 0 600 850 re f");
+        countersign(l, &format!("/Rect[60 690 400 730]/AP<</N {ap} 0 R>>"));
+    }),
+    ("EAA: ink as broad as the text that says its width nowhere", NOTES, "pdf.evil-annotation", |l| {
+        for y in 690..730 {
+            let ink = format!("/Subtype/Ink/InkList[[60 {y} 400 {y}]]/Rect[50 {} 410 {}]", y - 5, y + 5);
+            note(l, &format!("<</Type/Annot{ink}/C[1 1 1]/BS<</S/S>>/Border[0 0 0]>>"));
+        }
+    }),
+    ("EAA: a line with leaders", NOTES, "pdf.evil-annotation", |l| {
+        note(l, "<</Type/Annot/Subtype/Line/L[72 710 400 710]/Rect[60 690 400 730]/LL 30/BS<</W 1>>>>");
+    }),
 ];
