@@ -88,7 +88,12 @@ impl Filters {
                 Some(Object::Dict(dict)) => dict.clone(),
                 Some(_) => return Err(broken("a filter's parameters are no dictionary")),
             };
-            let parms = Parms::of(&dict, &resolve)?;
+            // Those of pictures have keys of the same names, and are not undone here.
+            let picture = matches!(
+                name.name(),
+                Some(b"CCITTFaxDecode" | b"CCF" | b"DCTDecode" | b"DCT" | b"JBIG2Decode" | b"JPXDecode" | b"Crypt")
+            );
+            let parms = if picture { Parms::default() } else { Parms::of(&dict, &resolve)? };
             if !belong && parms != Parms::default() {
                 return Err(broken("a stream's filters and their parameters do not belong together"));
             }

@@ -116,7 +116,11 @@ impl Font {
             while let (Some(first), Some(second)) = (rest.next(), rest.next()) {
                 let first = first.count().and_then(|n| u32::try_from(n).ok()).unwrap_or(u32::MAX);
                 let run = match file.resolve(second)? {
-                    Object::Array(each) => Run::Each(each.iter().map(|w| w.number().unwrap_or(0.0)).collect()),
+                    Object::Array(each) => {
+                        // One list may be asked for again and again.
+                        file.pay(each.len() * 8)?;
+                        Run::Each(each.iter().map(|w| w.number().unwrap_or(0.0)).collect())
+                    }
                     last => {
                         let last = last.count().and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
                         Run::Same(last, rest.next().and_then(Object::number).unwrap_or(self.default_width))

@@ -59,22 +59,27 @@ pub fn occurrences(bytes: &[u8], keyword: &str) -> Result<Vec<Found>, PdfError> 
     trouble.map_or(Ok(found), Err)
 }
 
-/// How many letters of a page lie by a quarter or more in a rectangle of the page's own space (left, bottom, right,
-/// top).
-///
-/// Errors: it costs more than the limits. Text that cannot be read counts for nothing.
-pub(super) fn letters_within(file: &File<'_>, page: &Page, rect: [f64; 4]) -> Result<usize, PdfError> {
-    let mut hand = Hand { file, fonts: HashMap::new(), left: limits::PDF_OPERATORS, letters: Vec::new() };
-    if let Err(limit @ PdfError::OverLimit { .. }) = hand.read_page(page) {
-        return Err(limit);
+/// Where a page's letters stand: upright boxes in the page's own space (left, bottom, right, top).
+#[derive(Default)]
+pub(super) struct Boxes(Vec<[f64; 4]>);
+
+impl Boxes {
+    /// Errors: it costs more than the limits. Text that cannot be read counts for nothing.
+    pub fn of(file: &File<'_>, page: &Page) -> Result<Self, PdfError> {
+        let mut hand = Hand { file, fonts: HashMap::new(), left: limits::PDF_OPERATORS, letters: Vec::new() };
+        if let Err(limit @ PdfError::OverLimit { .. }) = hand.read_page(page) {
+            return Err(limit);
+        }
+        Ok(Self(hand.letters.iter().map(|letter| Matrix::IDENTITY.around_all(&letter.corners)).collect()))
     }
-    let [left, bottom, right, top] = rect;
-    let inside = |letter: &&Letter| {
-        let [l, b, r, t] = Matrix::IDENTITY.around_all(&letter.corners);
-        let (wide, high) = (right.min(r) - left.max(l), top.min(t) - bottom.max(b));
-        wide > 0.0 && high > 0.0 && wide * high >= (r - l) * (t - b) / 4.0
-    };
-    Ok(hand.letters.iter().filter(inside).count())
+
+    /// Whether one of them lies by a quarter or more in a rectangle.
+    pub fn any_within(&self, [left, bottom, right, top]: [f64; 4]) -> bool {
+        self.0.iter().any(|&[l, b, r, t]| {
+            let (wide, high) = (right.min(r) - left.max(l), top.min(t) - bottom.max(b));
+            wide > 0.0 && high > 0.0 && wide * high >= (r - l) * (t - b) / 4.0
+        })
+    }
 }
 
 /// A letter of which nobody can tell what it says.

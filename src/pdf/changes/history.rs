@@ -14,6 +14,7 @@ use crate::pdf::form::{self, Field, Found};
 use crate::pdf::object::{Object, Ref, Stream, text};
 use crate::pdf::page::{self, Page};
 use crate::pdf::reach::{deep, reachable};
+use crate::pdf::text::Boxes;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::ControlFlow;
@@ -39,6 +40,8 @@ pub(in crate::pdf) struct History<'f, 'a> {
     /// Annotations of the newest state that were looked at, by their numbers.
     pub(super) seen: RefCell<HashMap<u32, Seen>>,
     pub(super) canvases: RefCell<HashMap<[u8; 32], Rc<Canvas>>>,
+    /// Of one page, from 0.
+    pub(super) text: RefCell<Option<(usize, Rc<Boxes>)>>,
     pub(super) drawn: Drawn,
     left: Cell<usize>,
 }
@@ -115,6 +118,7 @@ impl<'f, 'a> History<'f, 'a> {
             pictures: RefCell::default(),
             seen: RefCell::default(),
             canvases: RefCell::default(),
+            text: RefCell::default(),
             drawn: Drawn::default(),
             left,
         })

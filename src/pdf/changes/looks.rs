@@ -266,7 +266,7 @@ pub(super) fn within_limits(read: Result<(), PdfError>) -> Result<bool, PdfError
 }
 
 /// Whether a page shows anything at a place, text or not, but for what is as white as paper. What cannot be read shows
-/// something.
+/// something, and so do shades wherever they end: who covers a page with a picture rather suspects too much.
 pub(super) fn is_inked(file: &File<'_>, page: &Page, rect: [f64; 4], drawn: &Drawn) -> Result<bool, PdfError> {
     let Some(canvas) = Canvas::new(rect, 1.0) else { return Ok(true) };
     let mut eye = Eye::new(file, drawn, canvas);

@@ -193,7 +193,7 @@ impl Judge<'_, '_, '_> {
         }
         // What is drawn later lies above.
         let direct = was.iter().chain(is).filter(|note| note.reference().is_none()).count();
-        self.at.history.pay(direct * (was.len() + is.len()))?;
+        self.at.history.pay(direct * (was.len() + is.len()) / 64)?;
         let stayed = was.iter().enumerate().filter_map(|(at, note)| match note.reference() {
             Some(r) => now.contains(&r.number).then_some(note),
             None => {

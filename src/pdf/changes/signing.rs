@@ -3,14 +3,13 @@
 use super::canvas::Canvas;
 use super::fields::HIDDEN;
 use super::history::{History, once};
-use super::looks::{self, Drawn, Looks, Seen};
+use super::looks::{self, Looks, Seen};
 use super::{Judge, LaterChanges, Step};
 use crate::pdf::PdfError;
 use crate::pdf::file::File;
 use crate::pdf::form::Field;
 use crate::pdf::object::{Dict, Object};
-use crate::pdf::page::Page;
-use crate::pdf::text;
+use crate::pdf::text::Boxes;
 use std::cell::OnceCell;
 use std::rc::Rc;
 
@@ -44,21 +43,15 @@ impl Judge<'_, '_, '_> {
         let name = &field.name;
         let pictures = if place == Place::Planned { None } else { Some(self.at.history.pictures(field)?) };
         let pictures = pictures.as_deref().unwrap_or_default();
-        let (plates, pictures): (Vec<_>, Vec<_>) = pictures.iter().partition(|picture| picture.plate);
-        for plate in plates {
-            let Some(page) = self.at.history.pages()?.get(plate.page) else { continue };
-            if text::letters_within(self.newest, page, plate.seen.rect)? > 0 {
-                let zh = format!("新增的“{name}”没有图案却占据文字之上，有的阅读器会在此遮盖文字");
-                let en = format!("The added field “{name}” lies empty over text, where some viewers hide it");
-                self.doubt("pdf.sneaky-signature", &zh, &en);
-            }
-        }
-        let visible = !pictures.is_empty();
+        let visible = pictures.iter().any(|picture| !picture.plate);
         let step = if visible && place == Place::New { Step::NewField } else { Step::Signing };
         let Object::Dict(signature) = self.newest.resolve(&field.value)? else {
             let (zh, en) =
                 (format!("新增了空的签名域“{name}”"), format!("The empty signature field “{name}” was added"));
             self.allow(Step::NewField, &zh, &en);
+            for picture in pictures.iter().filter(|picture| picture.plate) {
+                self.judge_picture(name, picture)?;
+            }
             if visible {
                 let zh = format!("新增的“{name}”没有签名却在页面上显示图案");
                 let en = format!("The added field “{name}” shows a picture on the page without being signed");
@@ -73,6 +66,9 @@ impl Judge<'_, '_, '_> {
         }
         self.explain_new(&field.value)?;
         if signature.is(b"Type", b"DocTimeStamp") && !visible {
+            for picture in pictures {
+                self.judge_picture(name, picture)?;
+            }
             self.allow(Step::Validation, "添加了文档时间戳", "A document time stamp was added");
             return Ok(());
         }
@@ -94,19 +90,26 @@ impl Judge<'_, '_, '_> {
     /// The sneaky signature attack (Rohlmann et al. 2021, SSA): the picture of a signature that was allowed stands over
     /// the text that was certified.
     pub(super) fn judge_picture(&mut self, name: &str, picture: &Shown) -> Result<(), PdfError> {
-        let Shown { page, number: widget, seen, inked, .. } = picture;
+        let Shown { page, number: widget, seen, plate, inked } = picture;
+        if *plate {
+            if self.at.history.text(*page)?.any_within(seen.rect) {
+                let zh = format!("新增的“{name}”没有图案却占据文字之上，有的阅读器会在此遮盖文字");
+                let en = format!("The added field “{name}” lies empty over text, where some viewers hide it");
+                self.doubt("pdf.sneaky-signature", &zh, &en);
+            }
+            return Ok(());
+        }
         let number = page + 1;
         let zh = format_args!("后加签名“{name}”的图案显示在第{number}页");
         let en = format_args!("The later signature “{name}” shows a picture on page {number}");
         self.say(LaterChanges::Allowed, "pdf.later-signature-visible", zh, en);
-        let Some(found) = self.at.history.pages()?.get(*page) else { return Ok(()) };
         // A seal's thin strokes over the text are the custom. What hides the text is not, and where the author certified
         // it, neither is what adds to it; without a certification, text in a signature's picture is its signer's own.
         let looks = seen.looks;
         let hides = if self.leave.level.is_some() { looks.can_mislead() } else { looks.hides() };
         let history = self.at.history;
         let covers = hides
-            && (*once(inked, || shows_something(self.newest, found, seen.rect, &history.drawn))?
+            && (*once(inked, || history.shows_something(*page, seen.rect))?
                 // Letters over another signature's hide nothing of it.
                 || looks.hides() && self.is_over_others(*page, seen.rect, *widget)?);
         if self.leave.level == Some(2) || covers {
@@ -164,8 +167,13 @@ impl Judge<'_, '_, '_> {
             let hides = match Canvas::new(around, unit).filter(|canvas| purse.pay(canvas.size()).is_ok()) {
                 None => true,
                 Some(mut canvas) => {
-                    let mut together = Looks::default();
-                    meeting.iter().for_each(|(_, (seen, _))| together.add(seen.looks));
+                    // Light colours take nothing of what lies beside them.
+                    let dark = meeting.iter().any(|(_, (seen, _))| {
+                        let over = meeting.iter().filter(|(_, (other, _))| touch(other.rect, seen.rect, 0.0));
+                        let mut together = Looks::default();
+                        over.for_each(|(_, (other, _))| together.add(other.looks));
+                        together.is_dark()
+                    });
                     // One seal may stand in one place more than once.
                     let mut pictures: Vec<(&Rc<Canvas>, usize)> = Vec::new();
                     for picture in meeting.iter().filter_map(|(_, (seen, _))| seen.canvas.as_ref()) {
@@ -176,12 +184,11 @@ impl Judge<'_, '_, '_> {
                     }
                     let mut laid = pictures.into_iter().map(|(picture, times)| canvas.lay_often(picture, times, purse));
                     let lost = laid.any(|laid| laid.is_err());
-                    lost || canvas.hides_words(purse).unwrap_or(true) || together.is_dark()
+                    lost || canvas.hides_words(purse).unwrap_or(true) || dark
                 }
             };
             let shows = || -> Result<bool, PdfError> {
-                Ok(shows_something(self.newest, found, around, &self.at.history.drawn)?
-                    || self.is_over_others(page, around, None)?)
+                Ok(self.at.history.shows_something(page, around)? || self.is_over_others(page, around, None)?)
             };
             if hides && shows()? {
                 let number = page + 1;
@@ -192,11 +199,6 @@ impl Judge<'_, '_, '_> {
         }
         Ok(())
     }
-}
-
-/// Whether a page draws something at a place: letters, or else anything but white.
-fn shows_something(file: &File<'_>, page: &Page, rect: [f64; 4], drawn: &Drawn) -> Result<bool, PdfError> {
-    Ok(text::letters_within(file, page, rect)? > 0 || looks::is_inked(file, page, rect, drawn)?)
 }
 
 /// Lines of a text lie as near to each other, points: what hides parts of them may be in several pieces.
@@ -214,6 +216,23 @@ fn is_shown(file: &File<'_>, dict: &Dict) -> Result<bool, PdfError> {
 }
 
 impl History<'_, '_> {
+    /// The letters of a page of the newest state; those of the last that was asked for are kept.
+    fn text(&self, page: usize) -> Result<Rc<Boxes>, PdfError> {
+        if let Some((_, known)) = self.text.borrow().as_ref().filter(|(known, _)| *known == page) {
+            return Ok(known.clone());
+        }
+        let found = self.pages()?.get(page).map(|found| Boxes::of(self.newest, found)).transpose()?;
+        let text = Rc::new(found.unwrap_or_default());
+        *self.text.borrow_mut() = Some((page, text.clone()));
+        Ok(text)
+    }
+
+    /// Whether a page draws something at a place: letters, or else anything but white.
+    fn shows_something(&self, page: usize, rect: [f64; 4]) -> Result<bool, PdfError> {
+        let Some(found) = self.pages()?.get(page) else { return Ok(false) };
+        Ok(self.text(page)?.any_within(rect) || looks::is_inked(self.newest, found, rect, &self.drawn)?)
+    }
+
     /// What the newest state shows of a field of its form. Read once, as every earlier signature asks.
     pub(super) fn pictures(&self, field: &Field) -> Result<Rc<[Shown]>, PdfError> {
         let number = field.reference.map(|r| r.number);
@@ -233,7 +252,11 @@ impl History<'_, '_> {
             widgets.extend(self.newest.resolve(kid)?.dict().map(|d| (kid.reference(), d.clone())));
         }
         let mut pictures = Vec::new();
-        let signed = self.newest.resolve(&field.value)?.dict().is_some_and(|value| value.is(b"Type", b"Sig"));
+        let signed = self
+            .newest
+            .resolve(&field.value)?
+            .dict()
+            .is_some_and(|value| value.get(b"Type").is_none() || value.is(b"Type", b"Sig"));
         for (reference, dict) in widgets {
             // A picture without edges is drawn over all of the page, also in a place of no size.
             let bounded = looks::is_bounded(self.newest, &dict)?;

@@ -10,8 +10,12 @@ use std::collections::HashMap;
 /// Read aloud in place of what is tagged, or as its name.
 const WORDS: [&[u8]; 3] = [b"T", b"Alt", b"Contents"];
 
-fn has_words(tag: &Dict) -> bool {
-    WORDS.iter().any(|key| tag.get(key).is_some())
+/// What a new element leads to.
+struct Tag {
+    /// How many annotations.
+    notes: usize,
+    /// It, or one below it, says something itself.
+    has_words: bool,
 }
 
 /// Ways that may lead to an element or to a part of the tree's indexes.
@@ -101,10 +105,10 @@ impl Judge<'_, '_, '_> {
             let next = left.peek().copied();
             if next.map(|next| self.is_same_kid(next, kid)).transpose()? == Some(true) {
                 left.next();
-            } else if self.is_tag_of_note(kid)? {
+            } else if let Some(tag) = self.notes_below(kid, 0)? {
                 grown = true;
                 // What is read aloud in the midst of the text, or before it, is taken for a part of it.
-                if next.is_some() && self.newest.resolve(kid)?.dict().is_some_and(has_words) {
+                if next.is_some() && tag.has_words {
                     self.doubt_tags();
                 }
                 self.explain_new(kid)?;
@@ -131,14 +135,9 @@ impl Judge<'_, '_, '_> {
         self.alike(old, new, 4)
     }
 
-    /// A new element that holds nothing but pointers to annotations (§14.7.4.3), or such a pointer. What it says itself, it
-    /// says of annotations.
-    fn is_tag_of_note(&self, kid: &Object) -> Result<bool, PdfError> {
-        Ok(self.notes_below(kid, 0)?.is_some())
-    }
-
-    /// How many annotations a new element leads to; none where it is something else.
-    fn notes_below(&self, kid: &Object, depth: usize) -> Result<Option<usize>, PdfError> {
+    /// A new element that holds nothing but pointers to annotations (§14.7.4.3), or such a pointer; none where it is something
+    /// else. What it says itself, it says of annotations.
+    fn notes_below(&self, kid: &Object, depth: usize) -> Result<Option<Tag>, PdfError> {
         if kid.reference().is_some_and(|r| !self.at.is_new(r.number)) || depth > limits::PDF_NESTING {
             return Ok(None);
         }
@@ -146,25 +145,29 @@ impl Judge<'_, '_, '_> {
         let Object::Dict(dict) = self.newest.resolve(kid)? else { return Ok(None) };
         if dict.is(b"Type", b"OBJR") {
             let Object::Dict(note) = self.newest.get(&dict, b"Obj")? else { return Ok(None) };
-            return Ok((note.get(b"Subtype").is_some() && note.get(b"Rect").is_some()).then_some(1));
+            return Ok((note.get(b"Subtype").is_some() && note.get(b"Rect").is_some())
+                .then(|| Tag { notes: 1, has_words: false }));
         }
         const KEYS: [&[u8]; 11] = [b"Type", b"S", b"P", b"K", b"Pg", b"NS", b"Lang", b"ID", b"A", b"C", b"R"];
         let keys = |known: &[&[u8]]| dict.entries().iter().filter(|e| known.contains(&&*e.key)).count();
         if dict.get(b"S").is_none() || keys(&KEYS) + keys(&WORDS) < dict.entries().len() {
             return Ok(None);
         }
-        let mut notes = 0;
+        let has_words = keys(&WORDS) > 0;
+        let mut tag = Tag { notes: 0, has_words };
         let kids = match self.newest.get(&dict, b"K")? {
             Object::Null => Vec::new(),
             Object::Array(kids) => kids.to_vec(),
             one @ Object::Dict(_) => vec![dict.get(b"K").cloned().unwrap_or(one)],
             _ => return Ok(None),
         };
+        self.at.history.pay(kids.len())?;
         for kid in &kids {
             let Some(below) = self.notes_below(kid, depth + 1)? else { return Ok(None) };
-            notes += below;
+            tag.notes += below.notes;
+            tag.has_words |= below.has_words;
         }
-        Ok((notes > 0 || keys(&WORDS) == 0).then_some(notes))
+        Ok((tag.notes > 0 || !has_words).then_some(tag))
     }
 
     /// An old tag whose annotation no page shows any more.

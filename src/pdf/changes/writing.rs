@@ -180,13 +180,17 @@ fn strays(file: &File<'_>, from: usize) -> Result<Vec<usize>, PdfError> {
     let index = Places::of(file, from)?;
     let mut strays = Vec::new();
     let mut found = |at: usize| {
-        strays.truncate(limits::PDF_STRAYS);
-        strays.push(at);
+        if strays.len() < limits::PDF_STRAYS {
+            strays.push(at);
+        } else if let Some(last) = strays.last_mut() {
+            *last = at.max(*last);
+        }
     };
     source.steps(from..source.length(), AROUND, |start, seen, own| {
         let find = |word: &'static [u8]| memchr::memmem::find_iter(seen, word).filter(|at| own.contains(&(start + at)));
         let behind = |at: usize| {
-            let mut lexer = Lexer::within(seen.get(at..).unwrap_or_default(), start + at);
+            let near = at..seen.len().min(at + limits::PDF_SHORT_TAIL);
+            let mut lexer = Lexer::within(seen.get(near).unwrap_or_default(), start + at);
             lexer.skip_space();
             lexer
         };
@@ -230,10 +234,13 @@ impl Places {
     fn of(file: &File<'_>, from: usize) -> Result<Self, PdfError> {
         let source = file.source();
         let beginning = |at: usize| {
-            source.parse(at, |lexer| {
+            let found = source.parse(at, |lexer| {
                 lexer.skip_space();
                 lexer.pos
-            })
+            })?;
+            // Many entries may lead to one long comment.
+            file.pay(found - at.min(found))?;
+            Ok::<_, PdfError>(found)
         };
         let mut places = Self::default();
         for section in file.sections() {
@@ -283,9 +290,9 @@ fn head_start(bytes: &[u8], obj: usize) -> Option<usize> {
         let before = before.get(..at - spaces)?;
         let digits = before.iter().rev().take_while(|b| b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.')).count();
         if digits == 0 {
-            let line = before.rsplit(|b| matches!(b, b'\n' | b'\r')).next()?;
-            let commented = line_ended && line.contains(&b'%');
-            return (commented || spaces > GAP).then_some(at);
+            // No line is gone through more than once.
+            let commented = || before.iter().rev().take_while(|b| !matches!(b, b'\n' | b'\r')).any(|b| *b == b'%');
+            return (spaces > GAP || line_ended && commented()).then_some(at);
         }
         if spaces < least {
             return None;
