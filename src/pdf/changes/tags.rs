@@ -146,7 +146,7 @@ impl Judge<'_, '_, '_> {
         if dict.is(b"Type", b"OBJR") {
             let Object::Dict(note) = self.newest.get(&dict, b"Obj")? else { return Ok(None) };
             return Ok((note.get(b"Subtype").is_some() && note.get(b"Rect").is_some())
-                .then(|| Tag { notes: 1, has_words: false }));
+                .then_some(Tag { notes: 1, has_words: false }));
         }
         const KEYS: [&[u8]; 11] = [b"Type", b"S", b"P", b"K", b"Pg", b"NS", b"Lang", b"ID", b"A", b"C", b"R"];
         let keys = |known: &[&[u8]]| dict.entries().iter().filter(|e| known.contains(&&*e.key)).count();
